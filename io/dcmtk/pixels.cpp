@@ -1,10 +1,10 @@
 // pixels.cpp: from the bytes behind (7FE0,0010) to stored values of one frame.
-#include "io/dcmtk/handle.h"
+#include "io/dcmtk/handle.hpp"
 
 #include <cstring>
 #include <memory>
 
-#include "dcmtk/dcmdata/dcpixel.h"
+#include <dcmtk/dcmdata/dcpixel.h>
 
 #include "base/alloc.h"
 

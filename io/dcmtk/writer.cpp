@@ -1,10 +1,11 @@
 // writer.cpp: filling a new data set and turning it into the bytes of a file.
-#include "io/dcmtk/handle.h"
+#include "io/dcmtk/handle.hpp"
 
 #include <cstring>
 #include <memory>
 
-#include "dcmtk/dcmdata/dcostrmb.h"
+#include <dcmtk/dcmdata/dcostrmb.h>
+#include <dcmtk/dcmdata/dcwcache.h>
 
 #include "base/alloc.h"
 

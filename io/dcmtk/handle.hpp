@@ -1,10 +1,10 @@
-/* handle.h: what a file handle holds, shared by the C++ files of this folder. */
-#ifndef MRC_IO_DCMTK_HANDLE_H
-#define MRC_IO_DCMTK_HANDLE_H
+/* handle.hpp: what a file handle holds, shared by the C++ files of this folder. */
+#ifndef MRC_IO_DCMTK_HANDLE_HPP
+#define MRC_IO_DCMTK_HANDLE_HPP
 
-#include "dcmtk/config/osconfig.h"
+#include <dcmtk/config/osconfig.h>
 
-#include "dcmtk/dcmdata/dctk.h"
+#include <dcmtk/dcmdata/dctk.h>
 
 #include <new>
 #include <string>
