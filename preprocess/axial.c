@@ -1,14 +1,15 @@
 /* axial.c: which stored axis runs to the patient's Left, Posterior and Superior.
- * Why a permutation and not a re-slicing: the way back then lands exactly on the source's grid. A grid tilted by a few
- * degrees keeps its tilt, as a scanner's own axial slices would. */
+ * Why a permutation and not a re-slicing: the way back then lands exactly on the source's grid. A
+ * grid tilted by a few degrees keeps its tilt, as a scanner's own axial slices would. */
 #include <math.h>
 #include <string.h>
 
 #include "preprocess/steps.h"
 
-#define SMALLEST_COSINE   0.95   /* dicom-nifti rule B4 */
-#define LARGEST_SHEAR     0.0142 /* sine; rule B3's 0.9999 of the slice direction along the normal */
-#define THICK_AGAINST_OWN 1.5    /* an in-plane pixel this much longer than wide comes from thick slices */
+#define SMALLEST_COSINE 0.95   /* dicom-nifti rule B4 */
+#define LARGEST_SHEAR   0.0142 /* sine; rule B3's 0.9999 of the slice direction along the normal */
+#define THICK_AGAINST_OWN                                                                          \
+    1.5 /* an in-plane pixel this much longer than wide comes from thick slices */
 
 static const int permutations[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
                                        {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
@@ -44,10 +45,11 @@ static enum mrc_status check_tilt(double cosine[3][3], const int axis[3], const 
     for (int a = 0; a < 3; ++a) worst = fmin(worst, fabs(cosine[a][axis[a]]));
     if (worst >= SMALLEST_COSINE) return MRC_OK;
     const double to_deg = 180.0 / 3.14159265358979323846;
-    return mrc_fail(err, MRC_ERR_UNSUPPORTED,
-                    "%s: oblique, an axis lies %.1f degrees off the patient's axes, expected at most "
-                    "%.1f (reslice it to axial, sagittal or coronal first)",
-                    name, acos(worst) * to_deg, acos(SMALLEST_COSINE) * to_deg);
+    return mrc_fail(
+        err, MRC_ERR_UNSUPPORTED,
+        "%s: oblique, an axis lies %.1f degrees off the patient's axes, expected at most "
+        "%.1f (reslice it to axial, sagittal or coronal first)",
+        name, acos(worst) * to_deg, acos(SMALLEST_COSINE) * to_deg);
 }
 
 static enum mrc_status check_thickness(const struct mrc_axial_record *r, double max_slice_mm,
@@ -56,11 +58,11 @@ static enum mrc_status check_thickness(const struct mrc_axial_record *r, double 
         double own = r->spacing_mm[a], other = r->spacing_mm[1 - a];
         bool stacked = r->axis[a] == 2 || own > THICK_AGAINST_OWN * other;
         if (own > max_slice_mm && stacked)
-            return mrc_fail(err, MRC_ERR_UNSUPPORTED,
-                            "%s: %s slices lie %.2f mm apart (along axis %s), expected at most %.2f "
-                            "to make axial slices of",
-                            name, a == 0 ? "sagittal" : "coronal", own, axis_names[r->axis[a]],
-                            max_slice_mm);
+            return mrc_fail(
+                err, MRC_ERR_UNSUPPORTED,
+                "%s: %s slices lie %.2f mm apart (along axis %s), expected at most %.2f "
+                "to make axial slices of",
+                name, a == 0 ? "sagittal" : "coronal", own, axis_names[r->axis[a]], max_slice_mm);
     }
     return MRC_OK;
 }
@@ -76,11 +78,12 @@ enum mrc_status mrc_axial_find(struct mrc_axial_record *out, const mrc_volume *v
     if (g->physical) {
         double shear = mrc_geometry_shear(g);
         if (!(shear <= LARGEST_SHEAR))
-            return mrc_fail(err, MRC_ERR_UNSUPPORTED,
-                            "%s: sheared, two axes meet at %.2f degrees off the right angle, expected "
-                            "at most %.2f",
-                            name, asin(fmin(shear, 1.0)) * 57.29577951308232,
-                            asin(LARGEST_SHEAR) * 57.29577951308232);
+            return mrc_fail(
+                err, MRC_ERR_UNSUPPORTED,
+                "%s: sheared, two axes meet at %.2f degrees off the right angle, expected "
+                "at most %.2f",
+                name, asin(fmin(shear, 1.0)) * 57.29577951308232,
+                asin(LARGEST_SHEAR) * 57.29577951308232);
         direction_cosines(cosine, g);
         axis = nearest_permutation(cosine);
         enum mrc_status st = check_tilt(cosine, axis, name, err);

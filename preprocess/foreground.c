@@ -1,17 +1,22 @@
-/* foreground.c: which voxels are head. Otsu's threshold, the largest component, and the holes of each axial slice.
- * Otsu's method (IEEE Trans. SMC 9, 1979) runs here on the square roots of the intensities: with plain intensities a
- * bright class (CSF in T2w, fat in T1w) can outweigh the air around the head and be split off in its place; the root
- * pulls bright classes together and air away from tissue. Bins span the 0.1st to the 99.9th percentile, so that a few
- * hot voxels cannot squeeze the head into one bin.
- * The ventricles and the skull are dark in T1w, but closed in by brighter tissue in axial slices: filling brings them back. */
+/* foreground.c: which voxels are head. Otsu's threshold, the holes of each axial slice, and the
+ * largest component. Otsu's method (IEEE Trans. SMC 9, 1979) runs here on the square roots of the
+ * intensities: with plain intensities a bright class (CSF in T2w, fat in T1w) can outweigh the air
+ * around the head and be split off in its place; the root pulls bright classes together and air
+ * away from tissue. Bins span the 0.1st to the 99.9th percentile, so that a few hot voxels cannot
+ * squeeze the head into one bin. The ventricles and the skull are dark in T1w, but closed in by
+ * brighter tissue in axial slices: filling brings them back. Filling comes before choosing the
+ * component: the dark skull would else part the scalp from the brain, and which of the two were
+ * kept, with or without fat, would be chance. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/parallel.h"
 #include "preprocess/steps.h"
 
-#define SMALLEST_FRACTION 0.001 /* of the volume; a head is some per cent even in a wide field of view */
+#define SMALLEST_FRACTION                                                                          \
+    0.001 /* of the volume; a head is some per cent even in a wide field of view */
 
 enum { BINS = 1024, GRAIN = 1 << 18 };
 
@@ -33,7 +38,8 @@ static void bin_range(void *context, size_t begin, size_t end, int lane) {
     }
 }
 
-/* The bin after which the variance between the two classes is largest; the middle one where several are. */
+/* The bin after which the variance between the two classes is largest; the middle one where several
+ * are. */
 static double otsu(const uint64_t histogram[BINS]) {
     double total = 0.0, moment = 0.0, below = 0.0, below_moment = 0.0, best = -1.0;
     int first = 0, last = 0;
@@ -71,8 +77,9 @@ static enum mrc_status find_threshold(double *threshold, const float *v, size_t 
     const int lanes = mrc_parallel_threads();
     struct binning b = {.v = v, .lo = range[0], .scale = 1.0f / (range[1] - range[0])};
     if (!isfinite(b.scale) || b.scale <= 0.0f)
-        return mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: intensities from %g to %g, expected a usable range",
-                        name, (double)range[0], (double)range[1]);
+        return mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                        "%s: intensities from %g to %g, expected a usable range", name,
+                        (double)range[0], (double)range[1]);
     b.lanes = mrc_alloc((size_t)lanes * BINS, sizeof *b.lanes);
     if (b.lanes == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a histogram");
     mrc_parallel_for(n, GRAIN, bin_range, &b);
@@ -120,8 +127,10 @@ static uint32_t root_of(struct run *runs, uint32_t r) {
 static void join(struct run *runs, uint32_t a, uint32_t b) {
     a = root_of(runs, a);
     b = root_of(runs, b);
-    if (a < b) runs[b].parent = a;
-    else runs[a].parent = b;
+    if (a < b)
+        runs[b].parent = a;
+    else
+        runs[a].parent = b;
 }
 
 static void join_rows(struct runs *r, size_t row, size_t neighbour) {
@@ -130,8 +139,10 @@ static void join_rows(struct runs *r, size_t row, size_t neighbour) {
     while (a < a_end && b < b_end) {
         const struct run *x = &r->items[a], *y = &r->items[b];
         if (x->begin < y->end && y->begin < x->end) join(r->items, (uint32_t)a, (uint32_t)b);
-        if (x->end < y->end) ++a;
-        else ++b;
+        if (x->end < y->end)
+            ++a;
+        else
+            ++b;
     }
 }
 
@@ -145,26 +156,42 @@ static int add_runs_of_row(struct runs *r, const unsigned char *row, int64_t len
         int64_t begin = i;
         while (i < length && row[i]) ++i;
         if (!mrc_grow((void **)&r->items, &r->capacity, r->count + 1, sizeof *r->items)) return 0;
-        r->items[r->count] =
-            (struct run){(int32_t)begin, (int32_t)i, (uint32_t)r->count};
+        r->items[r->count] = (struct run){(int32_t)begin, (int32_t)i, (uint32_t)r->count};
         ++r->count;
     }
     return 1;
 }
 
-static void keep_component(unsigned char *mask, const struct runs *r, size_t rows, int64_t length,
-                           uint32_t component) {
-    for (size_t row = 0; row < rows; ++row)
+/* Adds a run to the counts of the axial slices it lies in. */
+static void count_run(int64_t *per_slice, const struct run *x, size_t row, struct mrc_extent e,
+                      const struct mrc_axial_record *axial) {
+    const int64_t last = axial->extent.k - 1;
+    if (axial->axis[2] == 0) {
+        for (int64_t i = x->begin; i < x->end; ++i) ++per_slice[axial->flip[2] ? last - i : i];
+        return;
+    }
+    int64_t z = axial->axis[2] == 1 ? (int64_t)row % e.j : (int64_t)row / e.j;
+    per_slice[axial->flip[2] ? last - z : z] += x->end - x->begin;
+}
+
+static void keep_component(unsigned char *mask, int64_t *per_slice, const struct runs *r,
+                           uint32_t component, struct mrc_extent e,
+                           const struct mrc_axial_record *axial) {
+    for (size_t row = 0; row < (size_t)(e.j * e.k); ++row)
         for (size_t n = r->row_first[row]; n < r->row_first[row + 1]; ++n) {
             const struct run *x = &r->items[n];
-            if (root_of(r->items, (uint32_t)n) != component)
-                memset(mask + row * (size_t)length + x->begin, 0, (size_t)(x->end - x->begin));
+            if (root_of(r->items, (uint32_t)n) == component)
+                count_run(per_slice, x, row, e, axial);
+            else
+                memset(mask + row * (size_t)e.i + x->begin, 0, (size_t)(x->end - x->begin));
         }
 }
 
-/* *voxels: its size. Of equals, the one met first stays. */
-static enum mrc_status keep_largest(unsigned char *mask, int64_t *voxels, struct mrc_extent e,
-                                    struct mrc_error *err) {
+/* *voxels: its size, per_slice: its parts in the axial slices. Of equals, the one met first stays.
+ */
+static enum mrc_status keep_largest(unsigned char *mask, int64_t *voxels, int64_t *per_slice,
+                                    const struct mrc_axial_record *axial, struct mrc_error *err) {
+    const struct mrc_extent e = mrc_axial_stored_extent(axial);
     const size_t rows = (size_t)(e.j * e.k);
     struct runs r = {0};
     int64_t *size = NULL;
@@ -178,6 +205,7 @@ static enum mrc_status keep_largest(unsigned char *mask, int64_t *voxels, struct
     }
     ok = ok && (size = mrc_alloc(r.count, sizeof *size)) != NULL;
     *voxels = 0;
+    memset(per_slice, 0, (size_t)axial->extent.k * sizeof *per_slice);
     if (ok && r.count > 0) {
         uint32_t best = 0;
         for (size_t n = 0; n < r.count; ++n)
@@ -185,7 +213,7 @@ static enum mrc_status keep_largest(unsigned char *mask, int64_t *voxels, struct
         for (size_t n = 1; n < r.count; ++n)
             if (size[n] > size[best]) best = (uint32_t)n;
         *voxels = size[best];
-        keep_component(mask, &r, rows, e.i, best);
+        keep_component(mask, per_slice, &r, best, e, axial);
     }
     mrc_free(size);
     mrc_free(r.items);
@@ -198,14 +226,15 @@ static enum mrc_status keep_largest(unsigned char *mask, int64_t *voxels, struct
 struct filling {
     unsigned char *mask;
     struct mrc_axial_view view;
-    int64_t depth; /* slices gathered at once: many when they lie side by side in memory */
-    int64_t *per_slice;
+    int64_t depth;         /* slices gathered at once: many when they lie side by side in memory */
     unsigned char *slices; /* [lanes][depth][y][x] */
     int32_t *stacks;       /* [lanes][y * x] */
 };
 
-/* Copies slices z … z+depth-1 between the volume and `slices`, in an order that walks memory forwards. */
-static void exchange(const struct filling *f, unsigned char *slices, int64_t z, int64_t depth, bool back) {
+/* Copies slices z … z+depth-1 between the volume and `slices`, in an order that walks memory
+ * forwards. */
+static void exchange(const struct filling *f, unsigned char *slices, int64_t z, int64_t depth,
+                     bool back) {
     const int64_t nx = f->view.extent.i, ny = f->view.extent.j, *stride = f->view.stride;
     const bool x_inner = llabs(stride[0]) < llabs(stride[1]);
     const int64_t outer_n = x_inner ? ny : nx, inner_n = x_inner ? nx : ny;
@@ -216,8 +245,10 @@ static void exchange(const struct filling *f, unsigned char *slices, int64_t z, 
         unsigned char *own = slices + o * outer_at;
         for (int64_t n = 0; n < inner_n; ++n, stored += inner_stride, own += inner_at)
             for (int64_t d = 0; d < depth; ++d) {
-                if (back) stored[d * stride[2]] = own[d * nx * ny];
-                else own[d * nx * ny] = stored[d * stride[2]];
+                if (back)
+                    stored[d * stride[2]] = own[d * nx * ny];
+                else
+                    own[d * nx * ny] = stored[d * stride[2]];
             }
     }
 }
@@ -232,10 +263,9 @@ static int32_t reach_air(unsigned char *slice, int32_t at, int32_t *stack, int32
     return held;
 }
 
-/* What air cannot reach from the slice's border, over 4-connected steps, is head. Returns the voxels of the head. */
-static int64_t fill_slice(unsigned char *slice, int32_t nx, int32_t ny, int32_t *stack) {
+/* What air cannot reach from the slice's border, over 4-connected steps, is head. */
+static void fill_slice(unsigned char *slice, int32_t nx, int32_t ny, int32_t *stack) {
     int32_t held = 0;
-    int64_t inside = 0;
     for (int32_t x = 0; x < nx; ++x) {
         held = reach_air(slice, x, stack, held);
         held = reach_air(slice, (ny - 1) * nx + x, stack, held);
@@ -251,8 +281,7 @@ static int64_t fill_slice(unsigned char *slice, int32_t nx, int32_t ny, int32_t 
         if (at >= nx) held = reach_air(slice, at - nx, stack, held);
         if (at < nx * (ny - 1)) held = reach_air(slice, at + nx, stack, held);
     }
-    for (int32_t n = 0; n < nx * ny; ++n) inside += slice[n] = slice[n] != AIR;
-    return inside;
+    for (int32_t n = 0; n < nx * ny; ++n) slice[n] = slice[n] != AIR;
 }
 
 static void fill_range(void *context, size_t begin, size_t end, int lane) {
@@ -265,24 +294,24 @@ static void fill_range(void *context, size_t begin, size_t end, int lane) {
         int64_t depth = nz - z < f->depth ? nz - z : f->depth;
         exchange(f, slices, z, depth, false);
         for (int64_t d = 0; d < depth; ++d)
-            f->per_slice[z + d] =
-                fill_slice(slices + d * nx * ny, (int32_t)nx, (int32_t)ny, stack);
+            fill_slice(slices + d * nx * ny, (int32_t)nx, (int32_t)ny, stack);
         exchange(f, slices, z, depth, true);
     }
 }
 
-static enum mrc_status fill_holes(unsigned char *mask, int64_t *per_slice,
-                                  const struct mrc_axial_record *axial, struct mrc_error *err) {
+static enum mrc_status fill_holes(unsigned char *mask, const struct mrc_axial_record *axial,
+                                  struct mrc_error *err) {
     enum mrc_status st = MRC_OK;
     const size_t lanes = (size_t)mrc_parallel_threads();
-    struct filling f = {.mask = mask, .view = mrc_axial_view_of(axial), .per_slice = per_slice};
+    struct filling f = {.mask = mask, .view = mrc_axial_view_of(axial)};
     const size_t plane = (size_t)(f.view.extent.i * f.view.extent.j);
     f.depth = llabs(f.view.stride[2]) == 1 ? 32 : 1;
     f.slices = mrc_alloc(lanes * (size_t)f.depth, plane);
     f.stacks = mrc_alloc(lanes * plane, sizeof *f.stacks);
     if (f.slices != NULL && f.stacks != NULL)
         mrc_parallel_for((size_t)((f.view.extent.k + f.depth - 1) / f.depth), 1, fill_range, &f);
-    else st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for filling the head's holes");
+    else
+        st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for filling the head's holes");
     mrc_free(f.slices);
     mrc_free(f.stacks);
     return st;
@@ -292,26 +321,22 @@ enum mrc_status mrc_foreground_find(unsigned char *mask, int64_t *per_slice,
                                     struct mrc_normalise_record *record, const float *voxels,
                                     const struct mrc_axial_record *axial, const char *name,
                                     struct mrc_error *err) {
-    const struct mrc_extent stored = mrc_axial_stored_extent(axial);
-    const int64_t count = mrc_extent_count(stored);
+    const int64_t count = mrc_extent_count(axial->extent);
     double threshold = 0.0;
+    int64_t largest = 0;
     enum mrc_status st = find_threshold(&threshold, voxels, (size_t)count, name, err);
     if (st != MRC_OK) return st;
     struct cutting cut = {.mask = mask, .v = voxels, .threshold = (float)threshold};
     mrc_parallel_for((size_t)count, GRAIN, cut_range, &cut);
-
-    int64_t largest = 0, inside = 0;
-    st = keep_largest(mask, &largest, stored, err);
+    st = fill_holes(mask, axial, err);
+    if (st == MRC_OK) st = keep_largest(mask, &largest, per_slice, axial, err);
     if (st != MRC_OK) return st;
-    if ((double)largest < SMALLEST_FRACTION * (double)count)
-        return mrc_fail(err, MRC_ERR_UNSUPPORTED,
-                        "%s: the largest bright region has %.3f %% of the voxels, expected a head (%.1f "
-                        "%% or more)",
-                        name, 100.0 * (double)largest / (double)count, 100.0 * SMALLEST_FRACTION);
-    st = fill_holes(mask, per_slice, axial, err);
-    if (st != MRC_OK) return st;
-    for (int64_t z = 0; z < axial->extent.k; ++z) inside += per_slice[z];
     record->foreground_threshold = threshold;
-    record->foreground_fraction = (double)inside / (double)count;
-    return MRC_OK;
+    record->foreground_fraction = (double)largest / (double)count;
+    if (record->foreground_fraction >= SMALLEST_FRACTION) return MRC_OK;
+    return mrc_fail(
+        err, MRC_ERR_UNSUPPORTED,
+        "%s: the largest bright region has %.3f %% of the voxels, expected a head (%.1f %% "
+        "or more)",
+        name, 100.0 * record->foreground_fraction, 100.0 * SMALLEST_FRACTION);
 }

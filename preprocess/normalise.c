@@ -1,20 +1,22 @@
 /* normalise.c: the two limits of a volume that become 0 and 1.
  * Per volume, never per slice: slices of one head must stay comparable.
  *   hi = the high percentile (99.5) of the head's voxels.
- *   lo = the low percentile (0.5) of the head's voxels, or the median of the air around it where that is lower.
- * Why the air: MR signal has a natural zero. In a whole head the darkest half per cent of voxels is skull and air cells,
- * near that zero anyway; in a skull-stripped T1w it is CSF, and cutting there would make CSF and background the same
- * black. With the air's level as the floor both keep their distance, and noise-free data get lo at the background. The
- * median is not moved by ghosts or by a capsule beside the head. Less than 1 % of air (a tightly cut volume) is not asked.
- * A percentile is the element at round(p/100 (N-1)) of the sorted N values: exact, no bins, no interpolation. */
+ *   lo = the low percentile (0.5) of the head's voxels, or the median of the air around it where
+ * that is lower. Why the air: MR signal has a natural zero. In a whole head the darkest half per
+ * cent of voxels is skull and air cells, near that zero anyway; in a skull-stripped T1w it is CSF,
+ * and cutting there would make CSF and background the same black. With the air's level as the floor
+ * both keep their distance, and noise-free data get lo at the background. The median is not moved
+ * by ghosts or by a capsule beside the head. Less than 1 % of air (a tightly cut volume) is not
+ * asked. A percentile is the element at round(p/100 (N-1)) of the sorted N values: exact, no bins,
+ * no interpolation. */
 #include <math.h>
 
 #include "base/alloc.h"
 #include "base/parallel.h"
 #include "preprocess/steps.h"
 
-#define LEAST_AIR        0.01 /* of the volume */
-#define MOST_NONFINITE   0.5
+#define LEAST_AIR      0.01 /* of the volume */
+#define MOST_NONFINITE 0.5
 
 enum { GRAIN = 1 << 18 };
 
@@ -45,8 +47,9 @@ static enum mrc_status check_finite(int64_t *nonfinite, const float *v, size_t n
 
 /* Limits from the mask. */
 static enum mrc_status find_limits(struct mrc_normalise_record *out, const float *v, size_t n,
-                                   const unsigned char *mask, const struct mrc_slices_options *options,
-                                   const char *name, struct mrc_error *err) {
+                                   const unsigned char *mask,
+                                   const struct mrc_slices_options *options, const char *name,
+                                   struct mrc_error *err) {
     const double ends[2] = {options->low_percentile / 100.0, options->high_percentile / 100.0};
     const double middle = 0.5;
     float inside[2] = {0.0f, 0.0f}, air = 0.0f;
@@ -60,8 +63,8 @@ static enum mrc_status find_limits(struct mrc_normalise_record *out, const float
     if (inside_count > 0 && isfinite((float)(1.0 / (out->hi - out->lo))) && out->hi > out->lo)
         return MRC_OK;
     return mrc_fail(err, MRC_ERR_UNSUPPORTED,
-                    "%s: the head's intensities go from %g to %g, expected an image with contrast", name,
-                    out->lo, out->hi);
+                    "%s: the head's intensities go from %g to %g, expected an image with contrast",
+                    name, out->lo, out->hi);
 }
 
 enum mrc_status mrc_normalise_find(struct mrc_normalise_record *out, int64_t *per_slice,
@@ -73,7 +76,8 @@ enum mrc_status mrc_normalise_find(struct mrc_normalise_record *out, int64_t *pe
     enum mrc_status st = check_finite(&out->nonfinite, voxels, count, name, err);
     if (st != MRC_OK) return st;
     unsigned char *mask = mrc_alloc(count, 1);
-    if (mask == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for the head's mask", name);
+    if (mask == NULL)
+        return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for the head's mask", name);
     st = mrc_foreground_find(mask, per_slice, out, voxels, axial, name, err);
     if (st == MRC_OK) st = find_limits(out, voxels, count, mask, options, name, err);
     mrc_free(mask);

@@ -1,7 +1,8 @@
 /* order.c: exact percentiles of many floats in two passes and little memory.
- * A float's bits, with the sign undone, sort as an integer. The first pass counts the upper 16 bits, the second the lower
- * 16 of those values that share the wanted upper half. Counts are integers: the same on any number of threads, and no
- * outlier can spoil the bins as it would with bins of equal width. */
+ * A float's bits, with the sign undone, sort as an integer. The first pass counts the upper 16
+ * bits, the second the lower 16 of those values that share the wanted upper half. Counts are
+ * integers: the same on any number of threads, and no outlier can spoil the bins as it would with
+ * bins of equal width. */
 #include <math.h>
 #include <string.h>
 
@@ -15,10 +16,10 @@ struct counting {
     const float *v;
     const unsigned char *mask;
     unsigned char want;
-    int passes;        /* histograms a lane: 1 over the upper half, or one a wanted upper half */
-    bool upper;        /* first pass */
-    uint32_t high[2];  /* second pass: the wanted upper halves */
-    uint32_t *lanes;   /* [lanes][2][HALF] */
+    int passes;       /* histograms a lane: 1 over the upper half, or one a wanted upper half */
+    bool upper;       /* first pass */
+    uint32_t high[2]; /* second pass: the wanted upper halves */
+    uint32_t *lanes;  /* [lanes][2][HALF] */
 };
 
 static uint32_t key_of(float x) {

@@ -1,9 +1,10 @@
 /* resample.c: separable resampling along one stored axis at a time.
- * Why in stored order: a sagittal volume of 150 MB would be read with a stride of a whole slice if axial slices were cut
- * first. Along j and k a result row is a weighted sum of source rows, along i each result is a short dot product: memory
- * is always read forwards. Conventions: sample s covers [s, s+1) x spacing, its centre is at s + 1/2 (no half-pixel
- * shift between grids); weights of an output sum to 1 over its field of view.
- * Kernels: triangle with anti-aliasing support (as PIL and torch `antialias=True`); Catmull-Rom (Keys 1981, a = -1/2). */
+ * Why in stored order: a sagittal volume of 150 MB would be read with a stride of a whole slice if
+ * axial slices were cut first. Along j and k a result row is a weighted sum of source rows, along i
+ * each result is a short dot product: memory is always read forwards. Conventions: sample s covers
+ * [s, s+1) x spacing, its centre is at s + 1/2 (no half-pixel shift between grids); weights of an
+ * output sum to 1 over its field of view. Kernels: triangle with anti-aliasing support (as PIL and
+ * torch `antialias=True`); Catmull-Rom (Keys 1981, a = -1/2). */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -53,11 +54,12 @@ void mrc_filter_clear(struct mrc_filter *f) {
     *f = (struct mrc_filter){0};
 }
 
-/* One output centred at `centre` (input samples). Samples below `lowest` or above `highest` do not exist; between those
- * and the input they are 0 (repeat false) or the input's end (repeat true). */
+/* One output centred at `centre` (input samples). Samples below `lowest` or above `highest` do not
+ * exist; between those and the input they are 0 (repeat false) or the input's end (repeat true). */
 static void filter_fill(struct mrc_filter *f, int64_t o, double centre, const struct kernel *k,
                         double lowest, double highest, bool repeat) {
     double reach = k->radius * k->scale, total = 0.0;
+    if (fabs(centre - round(centre)) < 1e-9) centre = round(centre); /* equal grids copy exactly */
     int64_t begin = (int64_t)fmax(ceil(centre - reach), lowest);
     int64_t end = (int64_t)fmin(floor(centre + reach), highest);
     int64_t last = f->in - 1;
@@ -83,8 +85,8 @@ static void filter_fill(struct mrc_filter *f, int64_t o, double centre, const st
     }
 }
 
-enum mrc_status mrc_filter_create_square(struct mrc_filter *f, int64_t in, double in_mm, int64_t out,
-                                         double out_mm, double offset_mm, bool flip,
+enum mrc_status mrc_filter_create_square(struct mrc_filter *f, int64_t in, double in_mm,
+                                         int64_t out, double out_mm, double offset_mm, bool flip,
                                          struct mrc_error *err) {
     const struct kernel k = {triangle, 1.0, fmax(1.0, out_mm / in_mm)};
     enum mrc_status st = filter_reserve(f, in, out, &k, err);
@@ -105,7 +107,8 @@ enum mrc_status mrc_filter_create_back(struct mrc_filter *f, int64_t in, double 
                                        double out_mm, double offset_mm, bool flip,
                                        struct mrc_error *err) {
     const bool up = out_mm <= in_mm;
-    const struct kernel k = {up ? catmull_rom : triangle, up ? 2.0 : 1.0, fmax(1.0, out_mm / in_mm)};
+    const struct kernel k = {up ? catmull_rom : triangle, up ? 2.0 : 1.0,
+                             fmax(1.0, out_mm / in_mm)};
     enum mrc_status st = filter_reserve(f, in, out, &k, err);
     if (st != MRC_OK) return st;
     for (int64_t o = 0; o < out; ++o) {

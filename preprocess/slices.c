@@ -1,6 +1,6 @@
 /* slices.c: the steps in order, and their records in reverse.
- * Intensities go through their limits before resampling, not after: a clipped vessel or hot voxel then weighs no more in
- * its pixel than any bright voxel, and non-finite ones weigh nothing. */
+ * Intensities go through their limits before resampling, not after: a clipped vessel or hot voxel
+ * then weighs no more in its pixel than any bright voxel, and non-finite ones weigh nothing. */
 #include <math.h>
 #include <string.h>
 
@@ -20,8 +20,8 @@ static enum mrc_status check_options(const struct mrc_slices_options *o, struct 
                         "percentiles %g and %g, expected 0 <= low < high <= 100", o->low_percentile,
                         o->high_percentile);
     if (!(o->max_slice_mm > 0.0))
-        return mrc_fail(err, MRC_ERR_ARGUMENT, "largest slice distance %g mm, expected a positive one",
-                        o->max_slice_mm);
+        return mrc_fail(err, MRC_ERR_ARGUMENT,
+                        "largest slice distance %g mm, expected a positive one", o->max_slice_mm);
     return MRC_OK;
 }
 
@@ -32,8 +32,9 @@ static struct mrc_extent with_side(struct mrc_extent e, int axis, int64_t side) 
     return e;
 }
 
-/* --- The planes of a volume in stored order that has `size` along the stored axes of columns and rows, to and from
- *     [z][y][x]. Axial x and y already run forwards there; only z may be stored backwards. --- */
+/* --- The planes of a volume in stored order that has `size` along the stored axes of columns and
+ * rows, to and from [z][y][x]. Axial x and y already run forwards there; only z may be stored
+ * backwards. --- */
 
 struct plane_copy {
     float *stored, *slices;
@@ -50,9 +51,12 @@ static void copy_planes(void *context, size_t begin, size_t end, int lane) {
         float *plane = c->slices + z * c->size * c->size;
         for (int64_t y = 0; y < c->size; ++y)
             for (int64_t x = 0; x < c->size; ++x) {
-                float *at = c->stored + x * c->stride[0] + y * c->stride[1] + stored_z * c->stride[2];
-                if (c->back) *at = plane[y * c->size + x];
-                else plane[y * c->size + x] = *at;
+                float *at =
+                    c->stored + x * c->stride[0] + y * c->stride[1] + stored_z * c->stride[2];
+                if (c->back)
+                    *at = plane[y * c->size + x];
+                else
+                    plane[y * c->size + x] = *at;
             }
     }
 }
@@ -112,8 +116,8 @@ static void set_foreground(struct mrc_slices *out, const int64_t *per_slice) {
         out->foreground[z] = (float)((double)per_slice[z] * voxel_mm2 / square_mm2);
 }
 
-enum mrc_status mrc_slices_from_volume(struct mrc_slices *out, const mrc_volume *vol, const char *name,
-                                       const struct mrc_slices_options *options,
+enum mrc_status mrc_slices_from_volume(struct mrc_slices *out, const mrc_volume *vol,
+                                       const char *name, const struct mrc_slices_options *options,
                                        struct mrc_error *err) {
     const float *voxels = mrc_volume_voxels_const(vol);
     int64_t *per_slice = NULL;
@@ -132,8 +136,8 @@ enum mrc_status mrc_slices_from_volume(struct mrc_slices *out, const mrc_volume 
     if (out->pixels == NULL || out->foreground == NULL || per_slice == NULL)
         st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for its slices", name);
     if (st == MRC_OK)
-        st = mrc_normalise_find(&out->record.normalise, per_slice, voxels, &out->record.axial, options,
-                                name, err);
+        st = mrc_normalise_find(&out->record.normalise, per_slice, voxels, &out->record.axial,
+                                options, name, err);
     if (st == MRC_OK) st = resample_down(out, voxels, err);
     if (st == MRC_OK) set_foreground(out, per_slice);
     mrc_free(per_slice);
@@ -170,8 +174,9 @@ static enum mrc_status resample_back(float *voxels, const struct mrc_slices *sli
     struct mrc_filter f[2] = {{0}, {0}};
     enum mrc_status st = MRC_OK;
     for (int a = 0; a < 2 && st == MRC_OK; ++a)
-        st = mrc_filter_create_back(&f[a], square->size, square->pixel_mm, sides[a],
-                                    axial->spacing_mm[a], square->offset_mm[a], axial->flip[a], err);
+        st =
+            mrc_filter_create_back(&f[a], square->size, square->pixel_mm, sides[a],
+                                   axial->spacing_mm[a], square->offset_mm[a], axial->flip[a], err);
     float *first = NULL, *second = NULL;
     if (st == MRC_OK) {
         first = mrc_alloc((size_t)mrc_extent_count(small), sizeof *first);
@@ -196,11 +201,12 @@ static enum mrc_status check_same_grid(const struct mrc_slices *slices, const mr
     const struct mrc_extent want = mrc_axial_stored_extent(&slices->record.axial);
     const struct mrc_extent have = mrc_volume_extent(vol);
     if (have.i == want.i && have.j == want.j && have.k == want.k) return MRC_OK;
-    return mrc_fail(err, MRC_ERR_ARGUMENT,
-                    "a grid of %lld x %lld x %lld voxels, expected the slices' source with %lld x %lld x "
-                    "%lld",
-                    (long long)have.i, (long long)have.j, (long long)have.k, (long long)want.i,
-                    (long long)want.j, (long long)want.k);
+    return mrc_fail(
+        err, MRC_ERR_ARGUMENT,
+        "a grid of %lld x %lld x %lld voxels, expected the slices' source with %lld x %lld x "
+        "%lld",
+        (long long)have.i, (long long)have.j, (long long)have.k, (long long)want.i,
+        (long long)want.j, (long long)want.k);
 }
 
 enum mrc_status mrc_slices_to_volume(mrc_volume **out, const struct mrc_slices *slices,
@@ -218,11 +224,13 @@ enum mrc_status mrc_slices_to_volume(mrc_volume **out, const struct mrc_slices *
 
 /* --- The model's own grid --- */
 
-/* Model index (u, v, w) -> stored index -> patient: both steps are affine, so their product is exact (rule A8: pixel u's
- * centre lies (u + 1/2) pixel_mm - offset_mm from the image's edge, half a voxel before voxel 0's centre). */
+/* Model index (u, v, w) -> stored index -> patient: both steps are affine, so their product is
+ * exact (rule A8: pixel u's centre lies (u + 1/2) pixel_mm - offset_mm from the image's edge, half
+ * a voxel before voxel 0's centre). */
 static void model_matrix(double out[3][4], const struct mrc_geometry *g,
                          const struct mrc_slices_record *record) {
-    const int64_t side[3] = {record->axial.extent.i, record->axial.extent.j, record->axial.extent.k};
+    const int64_t side[3] = {record->axial.extent.i, record->axial.extent.j,
+                             record->axial.extent.k};
     double step[3], start[3];
     for (int a = 0; a < 2; ++a) {
         step[a] = record->square.pixel_mm / record->axial.spacing_mm[a];
@@ -286,8 +294,9 @@ void mrc_slices_record_print(struct mrc_text *out, const struct mrc_slices_recor
     mrc_text_appendf(out, " (%lld x %lld x %lld at %.4g x %.4g x %.4g mm)", (long long)a->extent.i,
                      (long long)a->extent.j, (long long)a->extent.k, a->spacing_mm[0],
                      a->spacing_mm[1], a->spacing_mm[2]);
-    mrc_text_appendf(out, "; padded to %.6g mm square, resampled to %lld x %lld at %.4g mm (antialiased)",
-                     s->side_mm, (long long)s->size, (long long)s->size, s->pixel_mm);
+    mrc_text_appendf(
+        out, "; padded to %.6g mm square, resampled to %lld x %lld at %.4g mm (antialiased)",
+        s->side_mm, (long long)s->size, (long long)s->size, s->pixel_mm);
     mrc_text_appendf(out, "; intensity %.6g..%.6g to 0..1", n->lo, n->hi);
     if (n->nonfinite > 0)
         mrc_text_appendf(out, " (%lld non-finite voxels as 0)", (long long)n->nonfinite);

@@ -1,5 +1,6 @@
-/* square.c: the square field of view around an axial slice. Padding keeps the head's proportions, which stretching would
- * not; the image stays in the centre, so left and right margins are equal. */
+/* square.c: the square field of view around an axial slice. Padding keeps the head's proportions,
+ * which stretching would not; the image stays in the centre, so left and right margins are equal.
+ */
 #include <math.h>
 
 #include "preprocess/steps.h"
