@@ -190,8 +190,8 @@ static void across_rows(void *context, size_t begin, size_t end, int lane) {
 
 void mrc_resample_axis(float *dst, const float *src, struct mrc_extent e, int axis,
                        const struct mrc_filter *f, const struct mrc_normalise_record *limits) {
-    const int64_t side[3] = {e.i, e.j, e.k};
-    MRC_ASSERT(axis >= 0 && axis < 3 && side[axis] == f->in && e.i <= 4096);
+    MRC_ASSERT(axis >= 0 && axis < 3 && e.i <= 4096);
+    MRC_ASSERT(f->in == (axis == 0 ? e.i : axis == 1 ? e.j : e.k));
     struct resampling r = {.dst = dst, .src = src, .f = f, .limited = limits != NULL};
     if (limits != NULL) {
         r.lo = (float)limits->lo;
