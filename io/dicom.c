@@ -10,7 +10,9 @@
 #include "io/dicom_series.h"
 #include "io/image.h"
 
-static bool dicom_probe(const struct mrc_probe *file) { return mrc_dcmtk_probe(file->head, file->head_bytes); }
+static bool dicom_probe(const struct mrc_probe *file) {
+    return mrc_dcmtk_probe(file->head, file->head_bytes);
+}
 
 /* The folder a file lies in, as the path the user knows. */
 static char *folder_of(const char *path) {
@@ -38,7 +40,8 @@ static void describe_grid(struct mrc_image_info *info, const struct mrc_dicom_se
     info->physical = true;
 }
 
-static enum mrc_status describe_series(struct mrc_image_list *list, const struct mrc_dicom_series *series,
+static enum mrc_status describe_series(struct mrc_image_list *list,
+                                       const struct mrc_dicom_series *series,
                                        struct mrc_error *err) {
     const struct mrc_dicom_slice *slice = series->slices[0];
     struct mrc_image_info *info = NULL;
@@ -61,20 +64,25 @@ static enum mrc_status describe_series(struct mrc_image_list *list, const struct
     return MRC_OK;
 }
 
-static enum mrc_status list_damaged(struct mrc_image_list *list, const struct mrc_dicom_study *study, struct mrc_error *err) {
+static enum mrc_status list_damaged(struct mrc_image_list *list,
+                                    const struct mrc_dicom_study *study, struct mrc_error *err) {
     enum mrc_status st = MRC_OK;
     for (size_t i = 0; st == MRC_OK && i < study->refused_count; ++i)
-        st = mrc_image_list_refuse(list, study->refused[i].path, err, "%s", study->refused[i].reason);
+        st = mrc_image_list_refuse(list, study->refused[i].path, err, "%s",
+                                   study->refused[i].reason);
     for (size_t i = 0; st == MRC_OK && i < study->slice_count; ++i)
         if (study->slices[i].damaged)
-            st = mrc_image_list_refuse(list, study->slices[i].path, err, "%s", study->slices[i].reason);
+            st = mrc_image_list_refuse(list, study->slices[i].path, err, "%s",
+                                       study->slices[i].reason);
     return st;
 }
 
-static enum mrc_status dicom_scan(struct mrc_image_list *list, char *const *files, size_t count, struct mrc_error *err) {
+static enum mrc_status dicom_scan(struct mrc_image_list *list, char *const *files, size_t count,
+                                  struct mrc_error *err) {
     struct mrc_dicom_study study = {0};
     enum mrc_status st = mrc_dicom_study_read(&study, files, count, err);
-    for (size_t i = 0; st == MRC_OK && i < study.series_count; ++i) st = describe_series(list, &study.series[i], err);
+    for (size_t i = 0; st == MRC_OK && i < study.series_count; ++i)
+        st = describe_series(list, &study.series[i], err);
     if (st == MRC_OK) st = list_damaged(list, &study, err);
     mrc_dicom_study_clear(&study);
     return st;
@@ -87,40 +95,48 @@ static bool acceptable(const struct mrc_dicom_series *series, bool allow_synthet
 }
 
 /* No series can be used: the reason of the only one, or of the first of several. */
-static enum mrc_status fail_none(const struct mrc_dicom_study *study, const char *folder, struct mrc_error *err) {
+static enum mrc_status fail_none(const struct mrc_dicom_study *study, const char *folder,
+                                 struct mrc_error *err) {
     if (study->series_count == 0 && study->refused_count > 0)
-        return mrc_fail(err, study->refused[0].broken ? MRC_ERR_FORMAT : MRC_ERR_UNSUPPORTED, "%s: %s", study->refused[0].path,
-                        study->refused[0].reason);
+        return mrc_fail(err, study->refused[0].broken ? MRC_ERR_FORMAT : MRC_ERR_UNSUPPORTED,
+                        "%s: %s", study->refused[0].path, study->refused[0].reason);
     const struct mrc_dicom_series *first = &study->series[0];
     bool damaged = false;
     for (size_t i = 0; i < first->count; ++i) damaged = damaged || first->slices[i]->damaged;
     if (study->series_count == 1)
-        return mrc_fail(err, damaged ? MRC_ERR_FORMAT : MRC_ERR_UNSUPPORTED, "%s: %s", folder, first->reason);
-    return mrc_fail(err, damaged ? MRC_ERR_FORMAT : MRC_ERR_UNSUPPORTED, "%s: none of %zu series can be used; the first: %s",
-                    folder, study->series_count, first->reason);
+        return mrc_fail(err, damaged ? MRC_ERR_FORMAT : MRC_ERR_UNSUPPORTED, "%s: %s", folder,
+                        first->reason);
+    return mrc_fail(err, damaged ? MRC_ERR_FORMAT : MRC_ERR_UNSUPPORTED,
+                    "%s: none of %zu series can be used; the first: %s", folder,
+                    study->series_count, first->reason);
 }
 
-static enum mrc_status fail_several(const struct mrc_dicom_study *study, bool allow_synthetic, const char *folder,
-                                    struct mrc_error *err) {
+static enum mrc_status fail_several(const struct mrc_dicom_study *study, bool allow_synthetic,
+                                    const char *folder, struct mrc_error *err) {
     struct mrc_text names = {0};
     size_t usable = 0;
     for (size_t i = 0; i < study->series_count; ++i)
         if (acceptable(&study->series[i], allow_synthetic) && ++usable <= 6)
-            mrc_text_appendf(&names, "%s%s", usable > 1 ? ", " : "", mrc_contrast_name(study->series[i].contrast));
-    enum mrc_status st = mrc_fail(err, MRC_ERR_UNSUPPORTED,
-                                  "%s: %zu series can be used (%s%s), expected one; give each series a folder of its own", folder,
-                                  usable, names.data != NULL ? names.data : "", usable > 6 ? ", ..." : "");
+            mrc_text_appendf(&names, "%s%s", usable > 1 ? ", " : "",
+                             mrc_contrast_name(study->series[i].contrast));
+    enum mrc_status st = mrc_fail(
+        err, MRC_ERR_UNSUPPORTED,
+        "%s: %zu series can be used (%s%s), expected one; give each series a folder of its own",
+        folder, usable, names.data != NULL ? names.data : "", usable > 6 ? ", ..." : "");
     mrc_text_clear(&names);
     return st;
 }
 
-/* The one series to load. A file broken before its series is known might be the slice that is missing. */
-static enum mrc_status choose(const struct mrc_dicom_series **out, const struct mrc_dicom_study *study, bool allow_synthetic,
+/* The one series to load. A file broken before its series is known might be the slice that is
+ * missing. */
+static enum mrc_status choose(const struct mrc_dicom_series **out,
+                              const struct mrc_dicom_study *study, bool allow_synthetic,
                               const char *folder, struct mrc_error *err) {
     size_t usable = 0;
     for (size_t i = 0; i < study->refused_count; ++i)
         if (study->refused[i].broken)
-            return mrc_fail(err, MRC_ERR_FORMAT, "%s: %s", study->refused[i].path, study->refused[i].reason);
+            return mrc_fail(err, MRC_ERR_FORMAT, "%s: %s", study->refused[i].path,
+                            study->refused[i].reason);
     for (size_t i = 0; i < study->series_count; ++i) {
         if (!acceptable(&study->series[i], allow_synthetic)) continue;
         if (usable++ == 0) *out = &study->series[i];
@@ -129,8 +145,8 @@ static enum mrc_status choose(const struct mrc_dicom_series **out, const struct 
     return usable == 1 ? MRC_OK : fail_several(study, allow_synthetic, folder, err);
 }
 
-/* MONOCHROME1 shows its largest value black: inverted over the whole volume, so that slices stay comparable. Padding
- * (NAN so far) becomes the darkest value. */
+/* MONOCHROME1 shows its largest value black: inverted over the whole volume, so that slices stay
+ * comparable. Padding (NAN so far) becomes the darkest value. */
 static void finish_values(float *voxels, size_t count, bool inverted) {
     float lo = INFINITY, hi = -INFINITY;
     for (size_t i = 0; i < count; ++i) {
@@ -139,12 +155,15 @@ static void finish_values(float *voxels, size_t count, bool inverted) {
     }
     if (!(lo <= hi)) lo = hi = 0.0f; /* padding only */
     for (size_t i = 0; i < count; ++i) {
-        if (isnan(voxels[i])) voxels[i] = inverted ? 0.0f : lo;
-        else if (inverted) voxels[i] = hi - voxels[i];
+        if (isnan(voxels[i]))
+            voxels[i] = inverted ? 0.0f : lo;
+        else if (inverted)
+            voxels[i] = hi - voxels[i];
     }
 }
 
-static enum mrc_status note_provenance(mrc_volume *vol, const struct mrc_dicom_series *series, struct mrc_error *err) {
+static enum mrc_status note_provenance(mrc_volume *vol, const struct mrc_dicom_series *series,
+                                       struct mrc_error *err) {
     struct mrc_provenance from = {.kind = MRC_SOURCE_DICOM, .contrast = series->contrast};
     from.files = mrc_alloc(series->count, sizeof *from.files);
     bool whole = from.files != NULL;
@@ -155,11 +174,13 @@ static enum mrc_status note_provenance(mrc_volume *vol, const struct mrc_dicom_s
     }
     if (whole) mrc_volume_adopt_provenance(vol, &from);
     mrc_provenance_clear(&from);
-    return whole ? MRC_OK : mrc_fail(err, MRC_ERR_NOMEM, "out of memory for the names of %zu slices", series->count);
+    return whole ? MRC_OK
+                 : mrc_fail(err, MRC_ERR_NOMEM, "out of memory for the names of %zu slices",
+                            series->count);
 }
 
-static enum mrc_status load_series(mrc_volume **out, const struct mrc_dicom_series *series, const char *folder,
-                                   struct mrc_error *err) {
+static enum mrc_status load_series(mrc_volume **out, const struct mrc_dicom_series *series,
+                                   const char *folder, struct mrc_error *err) {
     const struct mrc_dicom_slice *first = series->slices[0];
     struct mrc_extent extent = {first->columns, first->rows, (int64_t)series->count};
     struct mrc_geometry geometry;
@@ -171,9 +192,11 @@ static enum mrc_status load_series(mrc_volume **out, const struct mrc_dicom_seri
     if (st == MRC_OK) st = note_provenance(vol, series, err);
     size_t slice_voxels = (size_t)first->columns * (size_t)first->rows;
     for (size_t k = 0; st == MRC_OK && k < series->count; ++k)
-        st = mrc_dicom_slice_load(mrc_volume_voxels(vol) + k * slice_voxels, series->slices[k], err);
+        st =
+            mrc_dicom_slice_load(mrc_volume_voxels(vol) + k * slice_voxels, series->slices[k], err);
     if (st == MRC_OK) {
-        finish_values(mrc_volume_voxels(vol), slice_voxels * series->count, strcmp(first->photometric, "MONOCHROME1") == 0);
+        finish_values(mrc_volume_voxels(vol), slice_voxels * series->count,
+                      strcmp(first->photometric, "MONOCHROME1") == 0);
         *out = vol;
         vol = NULL;
     }
@@ -181,8 +204,8 @@ static enum mrc_status load_series(mrc_volume **out, const struct mrc_dicom_seri
     return st;
 }
 
-static enum mrc_status dicom_load(mrc_volume **out, char *const *files, size_t count, const struct mrc_image_options *options,
-                                  struct mrc_error *err) {
+static enum mrc_status dicom_load(mrc_volume **out, char *const *files, size_t count,
+                                  const struct mrc_image_options *options, struct mrc_error *err) {
     struct mrc_dicom_study study = {0};
     const struct mrc_dicom_series *series = NULL;
     bool allow_synthetic = options != NULL && options->allow_synthetic;
@@ -198,5 +221,8 @@ static enum mrc_status dicom_load(mrc_volume **out, char *const *files, size_t c
     return st;
 }
 
-const struct mrc_format mrc_format_dicom = {
-    .name = "dicom", .kind = MRC_SOURCE_DICOM, .probe = dicom_probe, .scan = dicom_scan, .load = dicom_load};
+const struct mrc_format mrc_format_dicom = {.name = "dicom",
+                                            .kind = MRC_SOURCE_DICOM,
+                                            .probe = dicom_probe,
+                                            .scan = dicom_scan,
+                                            .load = dicom_load};

@@ -1,4 +1,5 @@
-/* dicom_slice.c: one file's header, judged, and its pixels. Rules: docs/dicom.md; PS3.3 C.7.6.2, C.7.6.3, C.8.3.1. */
+/* dicom_slice.c: one file's header, judged, and its pixels. Rules: docs/dicom.md; PS3.3 C.7.6.2,
+ * C.7.6.3, C.8.3.1. */
 #include "io/dicom_slice.h"
 
 #include <math.h>
@@ -39,7 +40,8 @@ static int64_t integer_or_0(mrc_dcmtk_item *item, uint32_t tag) {
 static void joined(char *out, size_t capacity, mrc_dcmtk_item *item, uint32_t tag) {
     size_t bytes = 0;
     const char *raw = mrc_dcmtk_raw(item, tag, &bytes);
-    (void)snprintf(out, capacity, "%.*s", (int)(bytes < capacity ? bytes : capacity - 1), raw != NULL ? raw : "");
+    (void)snprintf(out, capacity, "%.*s", (int)(bytes < capacity ? bytes : capacity - 1),
+                   raw != NULL ? raw : "");
 }
 
 static void read_physics(struct mrc_dicom_physics *p, mrc_dcmtk_item *item) {
@@ -50,13 +52,16 @@ static void read_physics(struct mrc_dicom_physics *p, mrc_dcmtk_item *item) {
     p->echo_train = number_or_nan(item, MRC_TAG(0x0018, 0x0091));
     joined(p->sequence, sizeof p->sequence, item, MRC_TAG(0x0018, 0x0020));
     joined(p->variant, sizeof p->variant, item, MRC_TAG(0x0018, 0x0021));
-    (void)mrc_dcmtk_text(p->sequence_name, sizeof p->sequence_name, item, MRC_TAG(0x0018, 0x0024), 0);
-    (void)mrc_dcmtk_text(p->series_description, sizeof p->series_description, item, MRC_TAG(0x0008, 0x103E), 0);
-    (void)mrc_dcmtk_text(p->protocol_name, sizeof p->protocol_name, item, MRC_TAG(0x0018, 0x1030), 0);
+    (void)mrc_dcmtk_text(p->sequence_name, sizeof p->sequence_name, item, MRC_TAG(0x0018, 0x0024),
+                         0);
+    (void)mrc_dcmtk_text(p->series_description, sizeof p->series_description, item,
+                         MRC_TAG(0x0008, 0x103E), 0);
+    (void)mrc_dcmtk_text(p->protocol_name, sizeof p->protocol_name, item, MRC_TAG(0x0018, 0x1030),
+                         0);
     char agent[MRC_DICOM_LONG];
     p->contrast_agent = mrc_dcmtk_text(agent, sizeof agent, item, MRC_TAG(0x0018, 0x0010), 0) &&
-                        strcmp(agent, "NO") != 0 && strcmp(agent, "NONE") != 0 && strcmp(agent, "no") != 0 &&
-                        strcmp(agent, "none") != 0;
+                        strcmp(agent, "NO") != 0 && strcmp(agent, "NONE") != 0 &&
+                        strcmp(agent, "no") != 0 && strcmp(agent, "none") != 0;
 }
 
 static void read_identity(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
@@ -65,12 +70,14 @@ static void read_identity(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
     (void)mrc_dcmtk_text(s->sop_uid, sizeof s->sop_uid, item, MRC_TAG(0x0008, 0x0018), 0);
     (void)mrc_dcmtk_text(s->modality, sizeof s->modality, item, MRC_TAG(0x0008, 0x0060), 0);
     (void)mrc_dcmtk_text(s->manufacturer, sizeof s->manufacturer, item, MRC_TAG(0x0008, 0x0070), 0);
-    (void)mrc_dcmtk_text(s->complex_component, sizeof s->complex_component, item, MRC_TAG(0x0008, 0x9208), 0);
+    (void)mrc_dcmtk_text(s->complex_component, sizeof s->complex_component, item,
+                         MRC_TAG(0x0008, 0x9208), 0);
     (void)mrc_dcmtk_text(s->photometric, sizeof s->photometric, item, MRC_TAG(0x0028, 0x0004), 0);
     size_t types = mrc_dcmtk_count(item, MRC_TAG(0x0008, 0x0008));
     s->image_types = types < MRC_DICOM_TYPES ? types : MRC_DICOM_TYPES;
     for (size_t i = 0; i < s->image_types; ++i)
-        (void)mrc_dcmtk_text(s->image_type[i], sizeof s->image_type[i], item, MRC_TAG(0x0008, 0x0008), i);
+        (void)mrc_dcmtk_text(s->image_type[i], sizeof s->image_type[i], item,
+                             MRC_TAG(0x0008, 0x0008), i);
     s->b_value = number_or_nan(item, MRC_TAG(0x0018, 0x9087));
     s->trigger_ms = number_or_nan(item, MRC_TAG(0x0018, 0x1060));
     s->echo_number = integer_or_0(item, MRC_TAG(0x0018, 0x0086));
@@ -82,7 +89,9 @@ static void read_identity(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
 
 /* --- geometry --- */
 
-static double dot(const double a[3], const double b[3]) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
+static double dot(const double a[3], const double b[3]) {
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+}
 
 void mrc_dicom_slice_normal(double normal[3], const struct mrc_dicom_slice *slice) {
     const double *x = slice->orientation, *y = slice->orientation + 3;
@@ -110,11 +119,13 @@ static void read_geometry(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
     if (s->reason[0] != '\0') return;
     for (int i = 0; i < 2; ++i)
         if (!(s->spacing_mm[i] >= 1e-3 && s->spacing_mm[i] <= 100.0))
-            object_to(s, "PixelSpacing (0028,0030) is %g mm, expected 0.001 to 100", s->spacing_mm[i]);
+            object_to(s, "PixelSpacing (0028,0030) is %g mm, expected 0.001 to 100",
+                      s->spacing_mm[i]);
     const double *x = s->orientation, *y = s->orientation + 3;
     if (fabs(dot(x, x) - 1.0) > 2e-3 || fabs(dot(y, y) - 1.0) > 2e-3 || fabs(dot(x, y)) > 1e-3)
-        object_to(s, "ImageOrientationPatient (0020,0037) is not two orthogonal unit vectors "
-                     "(lengths %.4f and %.4f, product %.4f)",
+        object_to(s,
+                  "ImageOrientationPatient (0020,0037) is not two orthogonal unit vectors "
+                  "(lengths %.4f and %.4f, product %.4f)",
                   sqrt(dot(x, x)), sqrt(dot(y, y)), dot(x, y));
     double normal[3];
     mrc_dicom_slice_normal(normal, s);
@@ -129,7 +140,8 @@ static bool has_type(const struct mrc_dicom_slice *s, const char *word) {
     return false;
 }
 
-static bool has_any_type(const struct mrc_dicom_slice *s, const char *const *words, const char **which) {
+static bool has_any_type(const struct mrc_dicom_slice *s, const char *const *words,
+                         const char **which) {
     for (; *words != NULL; ++words) {
         *which = *words;
         if (has_type(s, *words)) return true;
@@ -146,9 +158,11 @@ static void judge_kind(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
         object_to(s, "Modality is %s, expected MR", plain);
     }
     if (strcmp(sop_class, enhanced_mr) == 0 || strcmp(sop_class, legacy_enhanced_mr) == 0)
-        object_to(s, "Enhanced MR with %lld frames in one file, expected one file a slice (convert with: "
-                     "emf2sf --inst-no '%%s' or the scanner's classic export)",
-                  (long long)frames);
+        object_to(
+            s,
+            "Enhanced MR with %lld frames in one file, expected one file a slice (convert with: "
+            "emf2sf --inst-no '%%s' or the scanner's classic export)",
+            (long long)frames);
     if (frames > 1) object_to(s, "%lld frames in one file, expected one", (long long)frames);
     if (strcmp(s->photometric, "MONOCHROME1") != 0 && strcmp(s->photometric, "MONOCHROME2") != 0) {
         mrc_text_plain(plain, sizeof plain, s->photometric[0] != '\0' ? s->photometric : "missing");
@@ -161,32 +175,62 @@ static void judge_kind(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
 }
 
 /* A magnitude image in value 3: "M", "M_SE", … */
-static bool is_magnitude(const char *type) { return type[0] == 'M' && (type[1] == '\0' || type[1] == '_'); }
+static bool is_magnitude(const char *type) {
+    return type[0] == 'M' && (type[1] == '\0' || type[1] == '_');
+}
 
-/* DERIVED alone says little: converters and de-identifiers write DERIVED\SECONDARY on untouched scans, and vendors
- * DERIVED\PRIMARY\M. Refused is what names a computation: any other value 3, or a word of the list. */
+/* DERIVED alone says little: converters and de-identifiers write DERIVED\SECONDARY on untouched
+ * scans, and vendors DERIVED\PRIMARY\M. Refused is what names a computation: any other value 3, or
+ * a word of the list. */
 static void judge_image_type(struct mrc_dicom_slice *s) {
-    static const char *const parts[] = {"P", "PHASE", "PHASE MAP", "P_SE", "P_FFE", "R", "REAL", "R_SE", "R_FFE", "R_IR",
-                                        "I", "IMAGINARY", "I_SE", "I_FFE", "VELOCITY MAP", NULL};
-    static const char *const computed[] = {"ADC", "FA", "TRACEW", "MPR", "MIP", "MINIP", "MIN IP", "CSA MPR", "SUB",
-                                           "SUBTRACT", "SUBTRACTION", "PROJECTION IMAGE", "T1 MAP", "T2 MAP", "T2_STAR MAP",
-                                           "DIFFUSION MAP", "DENSITY MAP", "IMAGE ADDITION", "MODULUS SUBTRACT",
-                                           "PHASE SUBTRACT", "PERFUSION", "MTT", "RCBV", "RCBF", "TTP", "UNI", "SECONDARY CAPTURE",
+    static const char *const parts[] = {
+        "P",     "PHASE", "PHASE MAP", "P_SE",      "P_FFE", "R",     "REAL",         "R_SE",
+        "R_FFE", "R_IR",  "I",         "IMAGINARY", "I_SE",  "I_FFE", "VELOCITY MAP", NULL};
+    static const char *const computed[] = {"ADC",
+                                           "FA",
+                                           "TRACEW",
+                                           "MPR",
+                                           "MIP",
+                                           "MINIP",
+                                           "MIN IP",
+                                           "CSA MPR",
+                                           "SUB",
+                                           "SUBTRACT",
+                                           "SUBTRACTION",
+                                           "PROJECTION IMAGE",
+                                           "T1 MAP",
+                                           "T2 MAP",
+                                           "T2_STAR MAP",
+                                           "DIFFUSION MAP",
+                                           "DENSITY MAP",
+                                           "IMAGE ADDITION",
+                                           "MODULUS SUBTRACT",
+                                           "PHASE SUBTRACT",
+                                           "PERFUSION",
+                                           "MTT",
+                                           "RCBV",
+                                           "RCBF",
+                                           "TTP",
+                                           "UNI",
+                                           "SECONDARY CAPTURE",
                                            NULL};
     const char *word = "";
     if (has_type(s, "MOSAIC")) object_to(s, "a Siemens mosaic, expected one slice an image");
     if (has_any_type(s, parts, &word) ||
         (s->complex_component[0] != '\0' && strcmp(s->complex_component, "MAGNITUDE") != 0))
-        object_to(s, "not a magnitude image (ImageType has %s)", word != NULL ? word : s->complex_component);
+        object_to(s, "not a magnitude image (ImageType has %s)",
+                  word != NULL ? word : s->complex_component);
     if (has_type(s, "LOCALIZER")) object_to(s, "a localizer");
     if (has_any_type(s, computed, &word)) s->derived = true;
-    if (s->image_types > 2 && strcmp(s->image_type[0], "DERIVED") == 0 && !is_magnitude(s->image_type[2]))
+    if (s->image_types > 2 && strcmp(s->image_type[0], "DERIVED") == 0 &&
+        !is_magnitude(s->image_type[2]))
         s->derived = true;
     for (size_t i = 0; i < s->image_types; ++i)
         if (strncmp(s->image_type[i], "SYNTH", 5) == 0) s->synthetic = true;
 }
 
-/* SyntheticData YES, unless the series is a phantom that says so (QualityControlImage YES) and was not computed. */
+/* SyntheticData YES, unless the series is a phantom that says so (QualityControlImage YES) and was
+ * not computed. */
 static void judge_synthetic(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
     char synthetic[MRC_DICOM_CODE], phantom[MRC_DICOM_CODE];
     (void)mrc_dcmtk_text(synthetic, sizeof synthetic, item, MRC_TAG(0x0008, 0x001C), 0);
@@ -200,8 +244,9 @@ static void judge_pixels(struct mrc_dicom_slice *s, mrc_dcmtk_file *file) {
     enum mrc_status st = mrc_dcmtk_check_pixels(file, &local);
     if (st == MRC_OK) return;
     size_t prefix = strlen(s->path) + 2; /* the bridge's messages begin with "path: " */
-    const char *text = strlen(local.text) > prefix && strncmp(local.text, s->path, prefix - 2) == 0 ? local.text + prefix
-                                                                                                 : local.text;
+    const char *text = strlen(local.text) > prefix && strncmp(local.text, s->path, prefix - 2) == 0
+                           ? local.text + prefix
+                           : local.text;
     bool first = s->reason[0] == '\0';
     object_to(s, "%.190s", text);
     s->damaged = first && st != MRC_ERR_UNSUPPORTED;
@@ -213,7 +258,8 @@ static void judge_rescale(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
         double value = 1.0;
         if (mrc_dcmtk_count(item, tags[i]) == 0) continue;
         if (!mrc_dcmtk_number(&value, item, tags[i], 0) || (i == 0 && value == 0.0)) {
-            object_to(s, "%s is not a finite number%s", i == 0 ? "RescaleSlope (0028,1053)" : "RescaleIntercept (0028,1052)",
+            object_to(s, "%s is not a finite number%s",
+                      i == 0 ? "RescaleSlope (0028,1053)" : "RescaleIntercept (0028,1052)",
                       i == 0 ? " other than 0" : "");
             s->damaged = true;
         }
@@ -221,16 +267,18 @@ static void judge_rescale(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
 }
 
 /* A data set without pixels: what is it? */
-static enum mrc_status refuse_no_image(mrc_dcmtk_item *item, const char *path, struct mrc_error *err) {
+static enum mrc_status refuse_no_image(mrc_dcmtk_item *item, const char *path,
+                                       struct mrc_error *err) {
     char sop_class[MRC_DICOM_UID];
     bool index = mrc_dcmtk_has(item, MRC_TAG(0x0004, 0x1220));
     (void)mrc_dcmtk_text(sop_class, sizeof sop_class, item, MRC_TAG(0x0008, 0x0016), 0);
     const char *name = index ? "DICOMDIR, an index" : mrc_dcmtk_uid_name(sop_class);
-    return mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: no image: %s without PixelData (7FE0,0010)", path,
-                    name != NULL ? name : "an unknown SOP class");
+    return mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: no image: %s without PixelData (7FE0,0010)",
+                    path, name != NULL ? name : "an unknown SOP class");
 }
 
-enum mrc_status mrc_dicom_slice_read(struct mrc_dicom_slice *out, const char *path, struct mrc_error *err) {
+enum mrc_status mrc_dicom_slice_read(struct mrc_dicom_slice *out, const char *path,
+                                     struct mrc_error *err) {
     *out = (struct mrc_dicom_slice){.path = path};
     mrc_dcmtk_file *file = NULL;
     enum mrc_status st = mrc_dcmtk_open(&file, path, err);
@@ -285,8 +333,8 @@ static uint32_t cell(const struct mrc_dcmtk_pixels *pixels, size_t i) {
 }
 
 /* Stored bits end at HighBit; what lies above and below may be overlays. */
-static void convert_cells(float *out, const struct mrc_dcmtk_pixels *pixels, double slope, double intercept,
-                          struct padding pad) {
+static void convert_cells(float *out, const struct mrc_dcmtk_pixels *pixels, double slope,
+                          double intercept, struct padding pad) {
     int shift = (int)(pixels->high_bit + 1 - pixels->bits_stored);
     uint32_t mask = pixels->bits_stored == 32 ? UINT32_MAX : (1u << pixels->bits_stored) - 1u;
     int64_t sign = pixels->is_signed ? INT64_C(1) << (pixels->bits_stored - 1) : 0;
@@ -299,12 +347,14 @@ static void convert_cells(float *out, const struct mrc_dcmtk_pixels *pixels, dou
     }
 }
 
-enum mrc_status mrc_dicom_slice_load(float *out, const struct mrc_dicom_slice *slice, struct mrc_error *err) {
+enum mrc_status mrc_dicom_slice_load(float *out, const struct mrc_dicom_slice *slice,
+                                     struct mrc_error *err) {
     mrc_dcmtk_file *file = NULL;
     struct mrc_dcmtk_pixels pixels = {0};
     enum mrc_status st = mrc_dcmtk_open(&file, slice->path, err);
     if (st == MRC_OK) st = mrc_dcmtk_read_pixels(&pixels, file, err);
-    if (st == MRC_OK && (pixels.rows != slice->rows || pixels.columns != slice->columns || pixels.samples != 1))
+    if (st == MRC_OK &&
+        (pixels.rows != slice->rows || pixels.columns != slice->columns || pixels.samples != 1))
         st = mrc_fail(err, MRC_ERR_FORMAT, "%s: changed while it was read", slice->path);
     if (st == MRC_OK) {
         mrc_dcmtk_item *item = mrc_dcmtk_root(file);

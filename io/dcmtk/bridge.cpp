@@ -30,7 +30,8 @@ struct stream_closer {
 using stream_ptr = std::unique_ptr<std::FILE, stream_closer>;
 
 bool dictionary_loaded() {
-    const bool loaded = dcmDataDict.rdlock().findEntry(DcmTagKey(0x0008, 0x0060), nullptr) != nullptr;
+    const bool loaded =
+        dcmDataDict.rdlock().findEntry(DcmTagKey(0x0008, 0x0060), nullptr) != nullptr;
     dcmDataDict.rdunlock();
     return loaded;
 }
@@ -104,7 +105,8 @@ mrc_status walk_deflated(mrc_dcmtk_file &file, mrc_error *err) {
                             file.inflated.size(), file.path.c_str(), err);
 }
 
-/* Walks meta and data set, reading on as asked. `bytes` ends with the file's beginning up to the pixels. */
+/* Walks meta and data set, reading on as asked. `bytes` ends with the file's beginning up to the
+ * pixels. */
 mrc_status walk_file(mrc_dcmtk_file &file, std::vector<unsigned char> &bytes, std::FILE *stream,
                      mrc_error *err) {
     bool more = true, in_dataset = false;
@@ -155,7 +157,8 @@ mrc_status open_file(mrc_dcmtk_file **out, const char *path, mrc_error *err) {
 
 DcmElement *find(mrc_dcmtk_item *item, uint32_t tag) {
     DcmElement *element = nullptr;
-    if (item == nullptr || to_dcm(item)->findAndGetElement(to_key(tag), element).bad()) return nullptr;
+    if (item == nullptr || to_dcm(item)->findAndGetElement(to_key(tag), element).bad())
+        return nullptr;
     return element;
 }
 
@@ -223,7 +226,9 @@ mrc_status mrc_dcmtk_create(mrc_dcmtk_file **out, mrc_error *err) {
     });
 }
 
-void mrc_dcmtk_close(mrc_dcmtk_file *file) { delete file; }
+void mrc_dcmtk_close(mrc_dcmtk_file *file) {
+    delete file;
+}
 
 mrc_dcmtk_item *mrc_dcmtk_root(mrc_dcmtk_file *file) {
     return from_dcm(file->format.getDataset());
@@ -245,8 +250,7 @@ size_t mrc_dcmtk_count(mrc_dcmtk_item *item, uint32_t tag) {
     return guarded_value(size_t{0}, [&]() -> size_t {
         DcmElement *element = find(item, tag);
         if (element == nullptr) return 0;
-        if (element->ident() == EVR_SQ)
-            return static_cast<DcmSequenceOfItems *>(element)->card();
+        if (element->ident() == EVR_SQ) return static_cast<DcmSequenceOfItems *>(element)->card();
         return element->getLength() == 0 ? 0 : element->getVM();
     });
 }

@@ -21,15 +21,18 @@ struct mrc_dcmtk_file {
     uint64_t file_bytes = 0;
 };
 
-inline DcmItem *to_dcm(mrc_dcmtk_item *item) { return reinterpret_cast<DcmItem *>(item); }
-inline mrc_dcmtk_item *from_dcm(DcmItem *item) { return reinterpret_cast<mrc_dcmtk_item *>(item); }
+inline DcmItem *to_dcm(mrc_dcmtk_item *item) {
+    return reinterpret_cast<DcmItem *>(item);
+}
+inline mrc_dcmtk_item *from_dcm(DcmItem *item) {
+    return reinterpret_cast<mrc_dcmtk_item *>(item);
+}
 inline DcmTagKey to_key(uint32_t tag) {
     return DcmTagKey(static_cast<Uint16>(tag >> 16), static_cast<Uint16>(tag & 0xFFFF));
 }
 
 /* The wall: no exception leaves a function whose body is given as `body`. */
-template <class Body>
-mrc_status guarded(const char *name, mrc_error *err, Body body) noexcept {
+template <class Body> mrc_status guarded(const char *name, mrc_error *err, Body body) noexcept {
     try {
         return body();
     } catch (const std::bad_alloc &) {
@@ -41,8 +44,7 @@ mrc_status guarded(const char *name, mrc_error *err, Body body) noexcept {
     }
 }
 
-template <class T, class Body>
-T guarded_value(T otherwise, Body body) noexcept {
+template <class T, class Body> T guarded_value(T otherwise, Body body) noexcept {
     try {
         return body();
     } catch (...) {

@@ -73,9 +73,8 @@ mrc_status read_layout(mrc_dcmtk_pixels &out, mrc_dcmtk_item *item, const char *
     (void)mrc_dcmtk_integer(&representation, item, MRC_TAG(0x0028, 0x0103), 0);
     out.is_signed = representation == 1;
     if (out.rows < 1 || out.columns < 1 || out.samples < 1 || out.samples > 4)
-        return mrc_fail(err, MRC_ERR_FORMAT,
-                        "%s: an image of %lld x %lld pixels and %lld samples", path,
-                        static_cast<long long>(out.rows), static_cast<long long>(out.columns),
+        return mrc_fail(err, MRC_ERR_FORMAT, "%s: an image of %lld x %lld pixels and %lld samples",
+                        path, static_cast<long long>(out.rows), static_cast<long long>(out.columns),
                         static_cast<long long>(out.samples));
     if (out.bits_allocated != 8 && out.bits_allocated != 16 && out.bits_allocated != 32)
         return mrc_fail(err, MRC_ERR_UNSUPPORTED,
@@ -104,7 +103,8 @@ uint64_t stored_file_bytes(const mrc_dcmtk_file &file) {
     return file.walk.deflated ? file.inflated.size() : file.file_bytes;
 }
 
-/* Uncompressed: the length must be that of the frames, one byte of padding aside, and the file must hold it. */
+/* Uncompressed: the length must be that of the frames, one byte of padding aside, and the file must
+ * hold it. */
 mrc_status check_native(const mrc_dcmtk_file &file, uint64_t expected, mrc_error *err) {
     const uint64_t there = stored_file_bytes(file) - file.walk.pixels_at;
     uint64_t found = file.walk.pixels_bytes;
@@ -119,13 +119,13 @@ mrc_status check_native(const mrc_dcmtk_file &file, uint64_t expected, mrc_error
         return mrc_fail(err, MRC_ERR_FORMAT,
                         "%s: PixelData (7FE0,0010) has no length, expected %llu bytes",
                         file.path.c_str(), static_cast<unsigned long long>(expected));
-    return mrc_fail(err, MRC_ERR_FORMAT,
-                    "%s: PixelData (7FE0,0010) has %llu bytes, expected %llu", file.path.c_str(),
-                    static_cast<unsigned long long>(found),
+    return mrc_fail(err, MRC_ERR_FORMAT, "%s: PixelData (7FE0,0010) has %llu bytes, expected %llu",
+                    file.path.c_str(), static_cast<unsigned long long>(found),
                     static_cast<unsigned long long>(expected));
 }
 
-/* Encapsulated: items from pixels_at to a sequence delimiter (PS3.5 A.4). Reads the eight bytes before each only. */
+/* Encapsulated: items from pixels_at to a sequence delimiter (PS3.5 A.4). Reads the eight bytes
+ * before each only. */
 mrc_status check_fragments(const mrc_dcmtk_file &file, mrc_error *err) {
     const char *path = file.path.c_str();
     uint64_t at = file.walk.pixels_at;
@@ -134,9 +134,9 @@ mrc_status check_fragments(const mrc_dcmtk_file &file, mrc_error *err) {
         if (file.file_bytes - at < 8) break;
         mrc_status st = mrc_dcmtk_read_range(head, file, at, 8, err);
         if (st != MRC_OK) return st;
-        const uint32_t length = static_cast<uint32_t>(head[4]) | static_cast<uint32_t>(head[5]) << 8 |
-                                static_cast<uint32_t>(head[6]) << 16 |
-                                static_cast<uint32_t>(head[7]) << 24;
+        const uint32_t length =
+            static_cast<uint32_t>(head[4]) | static_cast<uint32_t>(head[5]) << 8 |
+            static_cast<uint32_t>(head[6]) << 16 | static_cast<uint32_t>(head[7]) << 24;
         if (std::memcmp(head.data(), "\xFE\xFF\xDD\xE0", 4) == 0) return MRC_OK;
         if (std::memcmp(head.data(), "\xFE\xFF\x00\xE0", 4) != 0)
             return mrc_fail(err, MRC_ERR_FORMAT, "%s: broken pixel fragments at byte %llu", path,
@@ -187,7 +187,8 @@ mrc_status read_native(mrc_dcmtk_pixels &out, const mrc_dcmtk_file &file, mrc_er
     return MRC_OK;
 }
 
-/* Whole file through DCMTK's codecs. The codec may change the cells' description: it is read again. */
+/* Whole file through DCMTK's codecs. The codec may change the cells' description: it is read again.
+ */
 mrc_status decode(mrc_dcmtk_pixels &out, const mrc_dcmtk_file &file, mrc_error *err) {
     const char *path = file.path.c_str();
     if (file.file_bytes > max_encoded_bytes)
@@ -217,8 +218,10 @@ mrc_status decode(mrc_dcmtk_pixels &out, const mrc_dcmtk_file &file, mrc_error *
     const void *pixels = nullptr;
     Uint8 *narrow = nullptr;
     Uint16 *wide = nullptr;
-    if (element->getVR() == EVR_OW && element->getUint16Array(wide).good()) pixels = wide;
-    else if (element->getUint8Array(narrow).good()) pixels = narrow;
+    if (element->getVR() == EVR_OW && element->getUint16Array(wide).good())
+        pixels = wide;
+    else if (element->getUint8Array(narrow).good())
+        pixels = narrow;
     if (pixels == nullptr)
         return mrc_fail(err, MRC_ERR_FORMAT, "%s: the decompressed pixels cannot be read", path);
     out.bytes = mrc_alloc(out.size, 1);
@@ -250,8 +253,7 @@ mrc_status mrc_dcmtk_check_pixels(mrc_dcmtk_file *file, mrc_error *err) {
 
 mrc_status mrc_dcmtk_read_pixels(mrc_dcmtk_pixels *out, mrc_dcmtk_file *file, mrc_error *err) {
     *out = mrc_dcmtk_pixels{};
-    mrc_status st =
-        guarded(file->path.c_str(), err, [&] { return read_pixels(*out, *file, err); });
+    mrc_status st = guarded(file->path.c_str(), err, [&] { return read_pixels(*out, *file, err); });
     if (st != MRC_OK) {
         mrc_free(out->bytes);
         out->bytes = nullptr;

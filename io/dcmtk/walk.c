@@ -1,4 +1,5 @@
-/* walk.c: see walk.h. Elements are passed over in one loop; the ends of the open sequences and items stand in an array. */
+/* walk.c: see walk.h. Elements are passed over in one loop; the ends of the open sequences and
+ * items stand in an array. */
 #include "io/dcmtk/walk.h"
 
 #include <inttypes.h>
@@ -9,8 +10,8 @@ static const char deflated_le[] = "1.2.840.10008.1.2.1.99", explicit_be[] = "1.2
 
 struct element {
     uint16_t group, number;
-    char vr[3];            /* "" in implicit encoding and for items */
-    uint64_t length;       /* MRC_WALK_UNDEFINED for 0xFFFFFFFF */
+    char vr[3];      /* "" in implicit encoding and for items */
+    uint64_t length; /* MRC_WALK_UNDEFINED for 0xFFFFFFFF */
     size_t value_at;
 };
 
@@ -79,8 +80,8 @@ static enum step read_element(struct element *out, const struct cursor *c, size_
             (void)mrc_fail(c->err, MRC_ERR_FORMAT,
                            "%s: element (%04x,%04x) at byte %zu has the value representation "
                            "0x%02x%02x, expected one of PS3.5",
-                           c->name, (unsigned)out->group, (unsigned)out->number, at,
-                           (unsigned)p[4], (unsigned)p[5]);
+                           c->name, (unsigned)out->group, (unsigned)out->number, at, (unsigned)p[4],
+                           (unsigned)p[5]);
             return STEP_FAILED;
         }
         memcpy(out->vr, p + 4, 2);
@@ -132,7 +133,8 @@ static void guess_syntax(struct mrc_walk *out, const uint8_t *p) {
                                                   : implicit_le);
 }
 
-/* Group 2 is always explicit little endian, and ends where another group begins: its own length is often wrong. */
+/* Group 2 is always explicit little endian, and ends where another group begins: its own length is
+ * often wrong. */
 static enum step walk_group2(struct mrc_walk *out, const struct cursor *c, size_t at) {
     char uid[MRC_WALK_UID_TEXT] = "";
     for (;;) {
@@ -235,7 +237,8 @@ static uint64_t limit(const struct walker *w) {
     return w->c.file_bytes;
 }
 
-/* The structure inside a level broke. If some enclosing level was only a guess, it was no sequence: pass over it. */
+/* The structure inside a level broke. If some enclosing level was only a guess, it was no sequence:
+ * pass over it. */
 static enum step broken(struct walker *w, const char *what) {
     size_t level = w->depth;
     while (level > 0 && !w->levels[level].guess) --level;
@@ -310,7 +313,8 @@ static enum step open_element(struct walker *w, const struct element *e,
 }
 
 static bool is_pixels(const struct element *e) {
-    return e->group == 0x7FE0 && (e->number == 0x0008 || e->number == 0x0009 || e->number == 0x0010);
+    return e->group == 0x7FE0 &&
+           (e->number == 0x0008 || e->number == 0x0009 || e->number == 0x0010);
 }
 
 static enum step walk_one(struct walker *w, struct mrc_walk *out) {

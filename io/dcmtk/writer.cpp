@@ -49,7 +49,8 @@ void scrub_private(DcmItem &item) {
     }
 }
 
-/* A standard element whose VR went lost on the way (UN) is text again when the dictionary says so. */
+/* A standard element whose VR went lost on the way (UN) is text again when the dictionary says so.
+ */
 mrc_status copy_unknown(mrc_dcmtk_item *to, DcmElement &element, uint32_t tag, mrc_error *err) {
     const DcmTag full(to_key(tag));
     Uint8 *bytes = nullptr;
