@@ -16,7 +16,7 @@
 enum { MIN_SLICES = 3 };
 static const double same_position_mm = 1e-3;
 static const double even_mm = 0.01, even_fraction = 0.01; /* of a gap against the median */
-static const double rounding_mm = 0.05;  /* of a slice against the even grid: decimals were cut */
+static const double rounding_mm = 0.1;   /* of a slice against the even grid: decimals were cut */
 static const double line_mm = 0.1;       /* of a slice against the line through the stack */
 static const double min_cosine = 0.9999; /* of the stack's direction against the normal */
 

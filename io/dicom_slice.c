@@ -158,11 +158,8 @@ static void judge_kind(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
         object_to(s, "Modality is %s, expected MR", plain);
     }
     if (strcmp(sop_class, enhanced_mr) == 0 || strcmp(sop_class, legacy_enhanced_mr) == 0)
-        object_to(
-            s,
-            "Enhanced MR with %lld frames in one file, expected one file a slice (convert with: "
-            "emf2sf --inst-no '%%s' or the scanner's classic export)",
-            (long long)frames);
+        object_to(s, "Enhanced MR with %lld frames in one file, expected one file a slice",
+                  (long long)frames);
     if (frames > 1) object_to(s, "%lld frames in one file, expected one", (long long)frames);
     if (strcmp(s->photometric, "MONOCHROME1") != 0 && strcmp(s->photometric, "MONOCHROME2") != 0) {
         mrc_text_plain(plain, sizeof plain, s->photometric[0] != '\0' ? s->photometric : "missing");
@@ -273,6 +270,10 @@ static enum mrc_status refuse_no_image(mrc_dcmtk_item *item, const char *path,
     bool index = mrc_dcmtk_has(item, MRC_TAG(0x0004, 0x1220));
     (void)mrc_dcmtk_text(sop_class, sizeof sop_class, item, MRC_TAG(0x0008, 0x0016), 0);
     const char *name = index ? "DICOMDIR, an index" : mrc_dcmtk_uid_name(sop_class);
+    /* an MR image must have pixels: cut between two elements, the file looks whole */
+    if (!index && (sop_class[0] == '\0' || strcmp(sop_class, mr_image) == 0))
+        return mrc_fail(err, MRC_ERR_FORMAT, "%s: truncated: %s without PixelData (7FE0,0010)",
+                        path, sop_class[0] == '\0' ? "a data set" : "an MR image");
     return mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: no image: %s without PixelData (7FE0,0010)",
                     path, name != NULL ? name : "an unknown SOP class");
 }
