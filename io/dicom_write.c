@@ -149,6 +149,37 @@ double mrc_dicom_grid_location(const struct mrc_dicom_grid *grid, int64_t slice)
     return dot(normal, position);
 }
 
+/* "9e3" is a decimal string too, but not what people and careless readers expect: "9000", where 16
+ * bytes are enough. */
+static void without_exponent(char text[MRC_DICOM_DS_TEXT]) {
+    static const char zeros[] = "00000000000000000";
+    char digits[MRC_DICOM_DS_TEXT], plain[MRC_DICOM_LINE];
+    const char *sign = text[0] == '-' ? "-" : "";
+    char *mark = strpbrk(text, "eE");
+    int64_t exponent = 0;
+    if (mark == NULL ||
+        mrc_parse_i64(&exponent, mark[1] == '+' ? mark + 2 : mark + 1, -99, 99) != MRC_OK)
+        return;
+    int count = 0, point = 0; /* digits before the point */
+    for (const char *c = text + strlen(sign); c < mark; ++c) {
+        if (*c == '.')
+            point = count;
+        else
+            digits[count++] = *c;
+    }
+    if (memchr(text, '.', (size_t)(mark - text)) == NULL) point = count;
+    point += (int)exponent;
+    digits[count] = '\0';
+    if (point < -15 || point > 16) return;
+    if (point <= 0)
+        (void)snprintf(plain, sizeof plain, "%s0.%.*s%s", sign, -point, zeros, digits);
+    else if (point >= count)
+        (void)snprintf(plain, sizeof plain, "%s%s%.*s", sign, digits, point - count, zeros);
+    else
+        (void)snprintf(plain, sizeof plain, "%s%.*s.%s", sign, point, digits, digits + point);
+    if (strlen(plain) < MRC_DICOM_DS_TEXT) memcpy(text, plain, strlen(plain) + 1);
+}
+
 void mrc_dicom_print_numbers(char out[MRC_DICOM_LINE], const double *values, size_t count) {
     size_t used = 0;
     MRC_ASSERT(count >= 1 && count <= 6);
@@ -156,6 +187,7 @@ void mrc_dicom_print_numbers(char out[MRC_DICOM_LINE], const double *values, siz
         char text[MRC_DICOM_DS_TEXT];
         mrc_print_decimal(text, sizeof text,
                           values[i] == 0.0 ? 0.0 : values[i]); /* no minus before zero */
+        without_exponent(text);
         used +=
             (size_t)snprintf(out + used, MRC_DICOM_LINE - used, "%s%s", i > 0 ? "\\" : "", text);
     }
