@@ -4,8 +4,7 @@
 #ifndef MRC_IO_NIFTI_FIELDS_H
 #define MRC_IO_NIFTI_FIELDS_H
 
-#include <nifti2_io.h>
-#include <stdbool.h>
+#include <nifti/nifti2_io.h>
 
 /** A header in native byte order, 348 or 540 bytes that passed mrc_nifti_check_header, as NIfTI-2
  * fields. */
