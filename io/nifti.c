@@ -5,6 +5,7 @@
 #include <cjson/cJSON.h>
 #include <float.h>
 #include <math.h>
+#include <nifti/nifti2_io.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>

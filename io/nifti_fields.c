@@ -1,7 +1,7 @@
 /* nifti_fields.c: NIfTI-1 header <-> NIfTI-2 header, field by field. */
 #include "io/nifti_fields.h"
 
-#include <math.h>
+#include <nifti/nifti2_io.h>
 #include <string.h>
 
 #include "base/status.h"

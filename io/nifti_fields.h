@@ -4,8 +4,8 @@
 #ifndef MRC_IO_NIFTI_FIELDS_H
 #define MRC_IO_NIFTI_FIELDS_H
 
-#include <nifti2_io.h>
-#include <stdbool.h>
+#include <nifti/nifti2.h>
+#include <stddef.h>
 
 /** A header in native byte order, 348 or 540 bytes that passed mrc_nifti_check_header, as NIfTI-2
  * fields. */

@@ -139,6 +139,7 @@ static int header_version(bool *swapped, const uint8_t *data, size_t size) {
         if (bytes == MRC_NIFTI1_BYTES) return 1;
         if (bytes == MRC_NIFTI2_BYTES) return 2;
     }
+    *swapped = false;
     return 0;
 }
 

@@ -3,6 +3,7 @@
  * time nor name, so the same volume gives the same file. */
 #include <cjson/cJSON.h>
 #include <math.h>
+#include <nifti/nifti2_io.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
