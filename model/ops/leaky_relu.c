@@ -19,13 +19,24 @@ static enum mrc_status declare(struct mrc_node *node, struct mrc_error *err) {
     return mrc_declare_same(node, err);
 }
 
+/* Both products are made and one is chosen, so that the loops need no branch; apart and in place
+ * are two loops, because buffers that may overlap cannot be computed several at a time. */
 static void forward_chunk(void *context, size_t begin, size_t end, int lane) {
     (void)lane;
     const struct job *job = context;
     const float slope = job->slope;
+    const float *restrict from = job->from;
+    float *restrict to = job->to;
+    if (job->to != job->from) {
+        for (size_t i = begin; i < end; ++i) {
+            float x = from[i], scaled = slope * x;
+            to[i] = x > 0.0f ? x : scaled;
+        }
+        return;
+    }
     for (size_t i = begin; i < end; ++i) {
-        float x = job->from[i];
-        job->to[i] = x > 0.0f ? x : slope * x;
+        float x = to[i], scaled = slope * x;
+        to[i] = x > 0.0f ? x : scaled;
     }
 }
 
@@ -33,9 +44,18 @@ static void backward_chunk(void *context, size_t begin, size_t end, int lane) {
     (void)lane;
     const struct job *job = context;
     const float slope = job->slope;
+    const float *restrict from = job->from, *restrict y = job->y;
+    float *restrict to = job->to;
+    if (job->to != job->from) {
+        for (size_t i = begin; i < end; ++i) {
+            float d = from[i], scaled = slope * d;
+            to[i] = y[i] > 0.0f ? d : scaled;
+        }
+        return;
+    }
     for (size_t i = begin; i < end; ++i) {
-        float d = job->from[i];
-        job->to[i] = job->y[i] > 0.0f ? d : slope * d;
+        float d = to[i], scaled = slope * d;
+        to[i] = y[i] > 0.0f ? d : scaled;
     }
 }
 
