@@ -21,12 +21,15 @@ enum mrc_status mrc_phantom_check(const struct mrc_phantom_options *o, struct mr
     if (o->lesions > MRC_MAX_LESIONS)
         return mrc_fail(err, MRC_ERR_ARGUMENT, "%d lesions, expected 0 to %d", o->lesions,
                         MRC_MAX_LESIONS);
-    if (o->acquisition != MRC_AXIAL && o->acquisition != MRC_SAGITTAL && o->acquisition != MRC_CORONAL)
-        return mrc_fail(err, MRC_ERR_ARGUMENT, "acquisition %s, expected axial, sagittal or coronal",
+    if (o->acquisition != MRC_AXIAL && o->acquisition != MRC_SAGITTAL &&
+        o->acquisition != MRC_CORONAL)
+        return mrc_fail(err, MRC_ERR_ARGUMENT,
+                        "acquisition %s, expected axial, sagittal or coronal",
                         mrc_orientation_name(o->acquisition));
     for (int a = 0; a < 3; ++a)
         if (!(o->voxel_mm[a] >= 0.5 && o->voxel_mm[a] <= 10.0))
-            return mrc_fail(err, MRC_ERR_ARGUMENT, "voxels of %g mm, expected 0.5 to 10", o->voxel_mm[a]);
+            return mrc_fail(err, MRC_ERR_ARGUMENT, "voxels of %g mm, expected 0.5 to 10",
+                            o->voxel_mm[a]);
     if (!(o->noise >= 0.0 && o->noise <= 1.0))
         return mrc_fail(err, MRC_ERR_ARGUMENT, "noise %g, expected 0 to 1", o->noise);
     if (!(o->bias >= 0.0 && o->bias <= 1.0))
@@ -63,11 +66,12 @@ static enum mrc_status write_text(const char *dir, const char *name, struct mrc_
 static enum mrc_status write_dataset_texts(const char *dir, const struct mrc_phantom_options *o,
                                            struct mrc_error *err) {
     struct mrc_text text = {0};
-    mrc_text_appendf(&text,
-                     "{\n  \"Name\": \"Generated heads, seed %llu\",\n  \"BIDSVersion\": \"1.9.0\",\n"
-                     "  \"DatasetType\": \"derivative\",\n  \"GeneratedBy\": [{\"Name\": \"mrcycle phantom\", "
-                     "\"Version\": \"%s\"}]\n}\n",
-                     (unsigned long long)o->seed, MRC_VERSION);
+    mrc_text_appendf(
+        &text,
+        "{\n  \"Name\": \"Generated heads, seed %llu\",\n  \"BIDSVersion\": \"1.9.0\",\n"
+        "  \"DatasetType\": \"derivative\",\n  \"GeneratedBy\": [{\"Name\": \"mrcycle phantom\", "
+        "\"Version\": \"%s\"}]\n}\n",
+        (unsigned long long)o->seed, MRC_VERSION);
     enum mrc_status st = write_text(dir, "dataset_description.json", &text, err);
     if (st != MRC_OK) return st;
 
@@ -85,9 +89,12 @@ static enum mrc_status write_dataset_texts(const char *dir, const struct mrc_pha
     mrc_text_appendf(
         &text,
         "Generated heads, no patients: made by `mrcycle phantom` %s with seed %llu.\n\n"
-        "Each head is imaged as T1w, T2w, PDw and FLAIR (spin echo, inversion recovery, tissue values at %g T), with "
-        "Rician noise and a receive field. NIfTI and DICOM hold the same images. sub-*_dseg.nii.gz names the tissue that "
-        "fills most of each voxel (dseg.tsv). The bright capsule outside the scalp is on the patient's LEFT.\n",
+        "Each head is imaged as T1w, T2w, PDw and FLAIR (spin echo, inversion recovery, tissue "
+        "values at %g T), with "
+        "Rician noise and a receive field. NIfTI and DICOM hold the same images. sub-*_dseg.nii.gz "
+        "names the tissue that "
+        "fills most of each voxel (dseg.tsv). The bright capsule outside the scalp is on the "
+        "patient's LEFT.\n",
         MRC_VERSION, (unsigned long long)o->seed, MRC_PHANTOM_FIELD_T);
     return write_text(dir, "README", &text, err);
 }
@@ -119,12 +126,13 @@ static enum mrc_status write_sidecar(const char *anat, const char *stem,
     mrc_print_decimal(te, sizeof te, s->echo_time_ms / 1000.0);
     mrc_print_decimal(tr, sizeof tr, s->repetition_time_ms / 1000.0);
     mrc_print_decimal(ti, sizeof ti, s->inversion_time_ms / 1000.0);
-    mrc_text_appendf(&text,
-                     "{\n  \"Modality\": \"MR\",\n  \"Manufacturer\": \"mrcycle phantom\",\n"
-                     "  \"MagneticFieldStrength\": %g,\n  \"SeriesDescription\": \"%s\",\n"
-                     "  \"ScanningSequence\": \"%s\",\n  \"EchoTime\": %s,\n  \"RepetitionTime\": %s",
-                     MRC_PHANTOM_FIELD_T, s->description,
-                     s->inversion_time_ms > 0.0 ? "SE_IR" : s->scanning_sequence, te, tr);
+    mrc_text_appendf(
+        &text,
+        "{\n  \"Modality\": \"MR\",\n  \"Manufacturer\": \"mrcycle phantom\",\n"
+        "  \"MagneticFieldStrength\": %g,\n  \"SeriesDescription\": \"%s\",\n"
+        "  \"ScanningSequence\": \"%s\",\n  \"EchoTime\": %s,\n  \"RepetitionTime\": %s",
+        MRC_PHANTOM_FIELD_T, s->description,
+        s->inversion_time_ms > 0.0 ? "SE_IR" : s->scanning_sequence, te, tr);
     if (s->inversion_time_ms > 0.0) mrc_text_appendf(&text, ",\n  \"InversionTime\": %s", ti);
     mrc_text_appendf(&text, "\n}\n");
     return write_text(anat, name, &text, err);
@@ -134,24 +142,25 @@ static enum mrc_status write_sidecar(const char *anat, const char *stem,
 
 static enum mrc_status write_nifti(const mrc_volume *vol, const char *anat, const char *stem,
                                    const char *suffix, int datatype, struct mrc_error *err) {
-    char *path = mrc_format("%s/%s_%s.nii.gz", anat, stem, suffix);
-    enum mrc_status st = path == NULL
-                             ? mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a file name")
-                             : mrc_nifti_save(vol, path, datatype, "generated head, no patient", err);
+    char *path = mrc_asprintf("%s/%s_%s.nii.gz", anat, stem, suffix);
+    enum mrc_status st =
+        path == NULL ? mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a file name")
+                     : mrc_nifti_save(vol, path, datatype, "generated head, no patient", err);
     mrc_free(path);
     return st;
 }
 
 /* A UID of everything that changes the images, and of what it is for. */
-static enum mrc_status make_uid(char out[MRC_UID_TEXT], const struct mrc_phantom_options *o, int subject,
-                                const char *what, struct mrc_error *err) {
+static enum mrc_status make_uid(char out[MRC_UID_TEXT], const struct mrc_phantom_options *o,
+                                int subject, const char *what, struct mrc_error *err) {
     mrc_hash *hash = NULL;
     uint8_t digest[MRC_HASH_BYTES];
     enum mrc_status st = mrc_hash_create(&hash, err);
     if (st != MRC_OK) return st;
-    char *key = mrc_format("%s|%llu|%d|%d|%d|%.17g|%.17g|%.17g|%.17g|%.17g|%s", MRC_VERSION,
-                           (unsigned long long)o->seed, subject, o->lesions, (int)o->acquisition,
-                           o->voxel_mm[0], o->voxel_mm[1], o->voxel_mm[2], o->noise, o->bias, what);
+    char *key =
+        mrc_asprintf("%s|%llu|%d|%d|%d|%.17g|%.17g|%.17g|%.17g|%.17g|%s", MRC_VERSION,
+                     (unsigned long long)o->seed, subject, o->lesions, (int)o->acquisition,
+                     o->voxel_mm[0], o->voxel_mm[1], o->voxel_mm[2], o->noise, o->bias, what);
     if (key == NULL) st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a UID");
     mrc_hash_add_text(hash, "mrcycle phantom");
     mrc_hash_add_text(hash, key);
@@ -194,7 +203,7 @@ static enum mrc_status write_dicom(const mrc_volume *vol, const char *subject_di
         .field_strength_t = MRC_PHANTOM_FIELD_T,
         .rescale_slope = 1.0,
     };
-    char *dir = mrc_format("%s/dicom/%s", subject_dir, mrc_contrast_name(s->contrast));
+    char *dir = mrc_asprintf("%s/dicom/%s", subject_dir, mrc_contrast_name(s->contrast));
     st = dir == NULL ? mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a file name")
                      : mrc_make_dirs(dir, err);
     if (st == MRC_OK) st = mrc_dicom_save_generated(vol, &record, dir, err);
@@ -206,8 +215,9 @@ static enum mrc_status write_images(mrc_volume *const image[], const mrc_volume 
                                     const char *subject_dir, const char *stem, int subject,
                                     struct job *job, struct mrc_error *err) {
     char *anat = mrc_path_join(subject_dir, "anat");
-    enum mrc_status st = anat == NULL ? mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a file name")
-                                      : mrc_make_dirs(anat, err);
+    enum mrc_status st = anat == NULL
+                             ? mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a file name")
+                             : mrc_make_dirs(anat, err);
     for (int c = 0; c < MRC_PHANTOM_SEQUENCES && st == MRC_OK; ++c) {
         const struct mrc_phantom_sequence *s = &mrc_phantom_sequences[c];
         st = write_nifti(image[c], anat, stem, mrc_contrast_name(s->contrast), NIFTI_INT16, err);

@@ -15,9 +15,8 @@ static uint32_t mix(uint32_t h) { /* finaliser of MurmurHash3 */
 }
 
 static const double directions[16][3] = {
-    {1, 1, 0}, {-1, 1, 0},  {1, -1, 0}, {-1, -1, 0}, {1, 0, 1}, {-1, 0, 1},
-    {1, 0, -1}, {-1, 0, -1}, {0, 1, 1},  {0, -1, 1},  {0, 1, -1}, {0, -1, -1},
-    {1, 1, 0}, {-1, 1, 0},  {0, -1, 1}, {0, -1, -1}};
+    {1, 1, 0}, {-1, 1, 0}, {1, -1, 0}, {-1, -1, 0}, {1, 0, 1}, {-1, 0, 1}, {1, 0, -1}, {-1, 0, -1},
+    {0, 1, 1}, {0, -1, 1}, {0, 1, -1}, {0, -1, -1}, {1, 1, 0}, {-1, 1, 0}, {0, -1, 1}, {0, -1, -1}};
 
 double mrc_field_noise(double gradient[3], uint32_t seed, const double p[3]) {
     uint32_t cell[3];
@@ -33,7 +32,8 @@ double mrc_field_noise(double gradient[3], uint32_t seed, const double p[3]) {
         const int o[3] = {c & 1, c >> 1 & 1, c >> 2};
         uint32_t h = seed;
         double w[3], dw[3], dot = 0.0;
-        for (int a = 0; a < 3; ++a) h = mix(h ^ (cell[a] + (uint32_t)o[a]) * 0x9e3779b1u) + 0x7f4a7c15u;
+        for (int a = 0; a < 3; ++a)
+            h = mix(h ^ (cell[a] + (uint32_t)o[a]) * 0x9e3779b1u) + 0x7f4a7c15u;
         const double *d = directions[h >> 28];
         for (int a = 0; a < 3; ++a) {
             w[a] = o[a] ? fade[a] : 1.0 - fade[a];
@@ -70,7 +70,8 @@ double mrc_field_ellipsoid(const double p[3], const double centre[3], const doub
     return k0 * (k0 - 1.0) / sqrt(k1);
 }
 
-double mrc_field_rod(const double p[3], const double a[3], double ra, const double b[3], double rb) {
+double mrc_field_rod(const double p[3], const double a[3], double ra, const double b[3],
+                     double rb) {
     double along = 0.0, length2 = 0.0, d2 = 0.0;
     for (int i = 0; i < 3; ++i) {
         along += (p[i] - a[i]) * (b[i] - a[i]);

@@ -1,33 +1,30 @@
 /* phantom_image.c: the signal equations, partial volume, receive field and noise.
- * Tissue values at 1.5 T are those of the BrainWeb simulator (Kwan, Evans, Pike: "MRI simulation-based evaluation of
- * image-processing and classification methods", IEEE TMI 18, 1999), which are one consistent set; marrow, eye and the
- * marker (an oil capsule) are estimates. With them, T1w has white > grey > CSF, T2w CSF > grey > white, and the FLAIR's
- * inversion time is the one at which CSF passes through zero. */
+ * Tissue values at 1.5 T are those of the BrainWeb simulator (Kwan, Evans, Pike: "MRI
+ * simulation-based evaluation of image-processing and classification methods", IEEE TMI 18, 1999),
+ * which are one consistent set; marrow, eye and the marker (an oil capsule) are estimates. With
+ * them, T1w has white > grey > CSF, T2w CSF > grey > white, and the FLAIR's inversion time is the
+ * one at which CSF passes through zero. */
 #include "app/phantom_image.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "base/parallel.h"
 #include "base/rng.h"
 
-#define FINEST_MM 1.3    /* boundaries are blurred analytically within a sample; longer voxels get several */
-#define GAIN      4000.0 /* stored value of full magnetisation */
+#define FINEST_MM                                                                                  \
+    2.0 /* boundaries are blurred analytically within a sample; longer voxels get several */
+#define GAIN 4000.0 /* stored value of full magnetisation */
 
 static const struct {
     double t1_ms, t2_ms, density;
 } relaxation[MRC_TISSUES] = {
-    [MRC_TISSUE_AIR] = {1000, 100, 0.0},
-    [MRC_TISSUE_CSF] = {2569, 329, 1.0},
-    [MRC_TISSUE_CORTEX] = {833, 83, 0.86},
-    [MRC_TISSUE_WHITE] = {500, 70, 0.77},
-    [MRC_TISSUE_DEEP_GREY] = {740, 78, 0.84},
-    [MRC_TISSUE_VENTRICLE] = {2569, 329, 1.0},
-    [MRC_TISSUE_LESION] = {752, 237, 0.76},
-    [MRC_TISSUE_BONE] = {1000, 5, 0.05},
-    [MRC_TISSUE_MARROW] = {400, 60, 0.6},
-    [MRC_TISSUE_FAT] = {350, 70, 1.0},
-    [MRC_TISSUE_MUSCLE] = {900, 47, 1.0},
-    [MRC_TISSUE_EYE] = {2400, 300, 1.0},
+    [MRC_TISSUE_AIR] = {1000, 100, 0.0},      [MRC_TISSUE_CSF] = {2569, 329, 1.0},
+    [MRC_TISSUE_CORTEX] = {833, 83, 0.86},    [MRC_TISSUE_WHITE] = {500, 70, 0.77},
+    [MRC_TISSUE_DEEP_GREY] = {740, 78, 0.84}, [MRC_TISSUE_VENTRICLE] = {2569, 329, 1.0},
+    [MRC_TISSUE_LESION] = {752, 237, 0.76},   [MRC_TISSUE_BONE] = {1000, 5, 0.05},
+    [MRC_TISSUE_MARROW] = {400, 60, 0.6},     [MRC_TISSUE_FAT] = {350, 70, 1.0},
+    [MRC_TISSUE_MUSCLE] = {900, 47, 1.0},     [MRC_TISSUE_EYE] = {2400, 300, 1.0},
     [MRC_TISSUE_MARKER] = {250, 150, 1.0},
 };
 
@@ -99,7 +96,8 @@ static struct receive_field receive_field_for(uint64_t seed, int subject, int se
 
 static double receive_field_at(const struct receive_field *f, const double ras_mm[3], double bias) {
     const double x = ras_mm[0] / 100.0, y = ras_mm[1] / 100.0, z = ras_mm[2] / 100.0;
-    const double term[TERMS] = {x, y, z, x * y, y * z, x * z, x * x - 0.3, y * y - 0.3, z * z - 0.3};
+    const double term[TERMS] = {x,     y,           z,           x * y,      y * z,
+                                x * z, x * x - 0.3, y * y - 0.3, z * z - 0.3};
     double sum = 0.0;
     for (int n = 0; n < TERMS; ++n) sum += f->weight[n] * term[n];
     return exp(bias * sum);
@@ -120,7 +118,8 @@ struct rendering {
 };
 
 /* Mean of the tissues over a voxel. */
-static void voxel_fractions(double mean[MRC_TISSUES], const struct rendering *r, const double index[3]) {
+static void voxel_fractions(double mean[MRC_TISSUES], const struct rendering *r,
+                            const double index[3]) {
     const int *parts = r->parts, count = parts[0] * parts[1] * parts[2];
     for (int t = 0; t < MRC_TISSUES; ++t) mean[t] = 0.0;
     for (int n = 0; n < count; ++n) {
@@ -140,11 +139,34 @@ static float largest_tissue(const double fraction[MRC_TISSUES]) {
     return (float)best;
 }
 
-/* Magnitude of a complex signal with noise in both parts (Gudbjartsson, Patz 1995). */
+/* Magnitude of a complex signal with noise in both parts (Gudbjartsson, Patz 1995): noise of a
+ * Rayleigh length in a random direction, from the two halves of one draw. */
 static double rician(double signal, double sigma, struct mrc_rng *rng) {
     if (sigma <= 0.0) return fabs(signal);
-    double real = signal + sigma * mrc_rng_normal(rng), imaginary = sigma * mrc_rng_normal(rng);
-    return sqrt(real * real + imaginary * imaginary);
+    const uint64_t bits = mrc_rng_u64(rng);
+    const double u = ((double)(bits >> 32) + 0.5) / 4294967296.0;
+    const double turn = (double)(bits & 0xffffffffu) / 4294967296.0;
+    const double length = sigma * sqrt(-2.0 * log(u));
+    if (signal == 0.0) return length;
+    const double along = length * cos(6.283185307179586 * turn);
+    return sqrt(fmax(signal * signal + 2.0 * signal * along + length * length, 0.0));
+}
+
+/* One voxel of all images. */
+static void render_voxel(const struct rendering *r, size_t at, const double index[3],
+                         struct mrc_rng noise[MRC_PHANTOM_SEQUENCES]) {
+    double fraction[MRC_TISSUES], ras_mm[3];
+    voxel_fractions(fraction, r, index);
+    mrc_geometry_position(ras_mm, r->geometry, index[0], index[1], index[2]);
+    r->tissue[at] = largest_tissue(fraction);
+    for (int c = 0; c < MRC_PHANTOM_SEQUENCES; ++c) {
+        double signal = 0.0;
+        for (int t = MRC_TISSUE_AIR + 1; t < MRC_TISSUES; ++t)
+            signal += fraction[t] * r->signal[c][t];
+        if (signal != 0.0) signal *= receive_field_at(&r->field[c], ras_mm, r->options->bias);
+        double value = GAIN * rician(signal, r->sigma[c], &noise[c]);
+        r->image[c][at] = (float)fmin(floor(value + 0.5), 32767.0);
+    }
 }
 
 /* Items are rows of voxels; each has its own stream of noise per sequence. */
@@ -154,28 +176,20 @@ static void render_rows(void *context, size_t begin, size_t end, int lane) {
     for (size_t row = begin; row < end; ++row) {
         struct mrc_rng noise[MRC_PHANTOM_SEQUENCES];
         for (int c = 0; c < MRC_PHANTOM_SEQUENCES; ++c)
-            noise[c] = mrc_rng_for(r->options->seed, (uint32_t)r->subject,
-                                   (uint64_t)c << 32 | row, MRC_FOR_NOISE);
-        double index[3] = {0, (double)(row % (size_t)r->extent.j), (double)(row / (size_t)r->extent.j)};
+            noise[c] = mrc_rng_for(r->options->seed, (uint32_t)r->subject, (uint64_t)c << 32 | row,
+                                   MRC_FOR_NOISE);
+        double index[3] = {0, (double)(row % (size_t)r->extent.j),
+                           (double)(row / (size_t)r->extent.j)};
         for (int64_t i = 0; i < r->extent.i; ++i) {
             const size_t at = row * (size_t)r->extent.i + (size_t)i;
-            double fraction[MRC_TISSUES], ras_mm[3];
             index[0] = (double)i;
-            voxel_fractions(fraction, r, index);
-            mrc_geometry_position(ras_mm, r->geometry, index[0], index[1], index[2]);
-            r->tissue[at] = largest_tissue(fraction);
-            for (int c = 0; c < MRC_PHANTOM_SEQUENCES; ++c) {
-                double signal = 0.0;
-                for (int t = 0; t < MRC_TISSUES; ++t) signal += fraction[t] * r->signal[c][t];
-                signal *= receive_field_at(&r->field[c], ras_mm, r->options->bias);
-                double value = GAIN * rician(signal, r->sigma[c], &noise[c]);
-                r->image[c][at] = (float)fmin(floor(value + 0.5), 32767.0);
-            }
+            render_voxel(r, at, index, noise);
         }
     }
 }
 
-static void rendering_init(struct rendering *r, const struct mrc_phantom_options *options, int subject) {
+static void rendering_init(struct rendering *r, const struct mrc_phantom_options *options,
+                           int subject) {
     r->options = options;
     r->subject = subject;
     mrc_head_init(&r->head, options->seed, subject, options->lesions);

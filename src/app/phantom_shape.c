@@ -1,13 +1,15 @@
 /* phantom_shape.c: a head as signed distances, painted from the skin inwards.
- * The cortex. Sulci are thin sheets of CSF that reach from the brain's hull inwards: the places where a random field,
- * drawn on the hull and carried straight in, is zero. Its distance is |field| / |gradient|. Grey matter is what lies within
- * the cortex's thickness of a sheet or of the hull, so the ribbon follows every fold, wall and floor by itself, and what is
- * left inside is white matter. Two such fields give deep and shallow sulci; the fissures between the hemispheres and above
- * the temporal lobes are placed by hand.
- * The marker is a capsule outside the scalp on the patient's left: whoever swaps left and right moves it. */
+ * The cortex. Sulci are thin sheets of CSF that reach from the brain's hull inwards: the places
+ * where a random field, drawn on the hull and carried straight in, is zero. Its distance is |field|
+ * / |gradient|. Grey matter is what lies within the cortex's thickness of a sheet or of the hull,
+ * so the ribbon follows every fold, wall and floor by itself, and what is left inside is white
+ * matter. Two such fields give deep and shallow sulci; the fissures between the hemispheres and
+ * above the temporal lobes are placed by hand. The marker is a capsule outside the scalp on the
+ * patient's left: whoever swaps left and right moves it. */
 #include "app/phantom_shape.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "app/phantom_field.h"
@@ -68,7 +70,8 @@ static double cerebrum_hull(const double p[3], double outside) {
     mirror(m, p);
     double base = -14.0 - 0.05 * (p[1] + 15.0) - p[2];
     double above = mrc_field_intersect(outside, base, 12.0);
-    return fmax(outside, mrc_field_unite(above, mrc_field_ellipsoid(m, lobe_centre, lobe_radius), 6.0));
+    return fmax(outside,
+                mrc_field_unite(above, mrc_field_ellipsoid(m, lobe_centre, lobe_radius), 6.0));
 }
 
 static double cerebellum_hull(const double p[3]) {
@@ -93,11 +96,20 @@ static double cavity(const struct mrc_head *h, const double p[3], double cerebru
     return d - h->csf_mm;
 }
 
+static const double face_centre[3] = {0, 28, -52}, face_radius[3] = {62, 66, 62};
+static const double nose_tip[3] = {0, 100, -52}, nose_root[3] = {0, 84, -22};
+static const double neck_top[3] = {0, -40, -40}, neck_bottom[3] = {0, -40, -180};
+
+/* Most of the box is air: true where the head cannot be, however lumpy. */
+static bool surely_air(const double p[3]) {
+    return mrc_field_ellipsoid(p, cerebrum_centre, cerebrum_radius) > 45.0 &&
+           mrc_field_ellipsoid(p, face_centre, face_radius) > 12.0 &&
+           mrc_field_rod(p, neck_top, 58.0, neck_bottom, 56.0) > 12.0 &&
+           mrc_field_rod(p, nose_root, 5.0, nose_tip, 8.0) > 12.0;
+}
+
 /* Skin: the skull's cover, the face and the neck. */
 static double skin(const struct mrc_head *h, const double p[3], double cavity_mm) {
-    static const double face_centre[3] = {0, 28, -52}, face_radius[3] = {62, 66, 62};
-    static const double nose_tip[3] = {0, 100, -52}, nose_root[3] = {0, 84, -22};
-    static const double neck_top[3] = {0, -40, -40}, neck_bottom[3] = {0, -40, -180};
     double d = cavity_mm - h->skull_mm - h->scalp_mm;
     d = mrc_field_unite(d, mrc_field_ellipsoid(p, face_centre, face_radius), 25.0);
     d = mrc_field_unite(d, mrc_field_rod(p, neck_top, 58.0, neck_bottom, 56.0), 25.0);
@@ -121,15 +133,16 @@ static void paint(struct point *at, enum mrc_tissue tissue, double distance) {
     at->fraction[tissue] += cover;
 }
 
-static void paint_ellipsoid(struct point *at, enum mrc_tissue tissue, const double p[3],
-                            double x, double y, double z, double rx, double ry, double rz) {
+static void paint_ellipsoid(struct point *at, enum mrc_tissue tissue, const double p[3], double x,
+                            double y, double z, double rx, double ry, double rz) {
     const double centre[3] = {x, y, z}, radius[3] = {rx, ry, rz};
     paint(at, tissue, mrc_field_ellipsoid(p, centre, radius));
 }
 
 /* --- Outside of the brain --- */
 
-static void paint_covers(struct point *at, const struct mrc_head *h, double skin_mm, double cavity_mm) {
+static void paint_covers(struct point *at, const struct mrc_head *h, double skin_mm,
+                         double cavity_mm) {
     const double *p = at->p;
     double m[3];
     mirror(m, p);
@@ -165,22 +178,23 @@ static void paint_face(struct point *at) {
     paint_ellipsoid(at, MRC_TISSUE_MUSCLE, m, 32, 70, -24, 13, 13, 13);
     paint_ellipsoid(at, MRC_TISSUE_EYE, m, 32, 70, -24, 11.8, 11.8, 11.8);
     paint_ellipsoid(at, MRC_TISSUE_MUSCLE, m, 32, 79, -24, 4.5, 2.2, 4.5); /* lens */
-    paint_ellipsoid(at, MRC_TISSUE_AIR, m, 9, 66, -46, 6, 24, 20);          /* nose */
-    paint_ellipsoid(at, MRC_TISSUE_AIR, m, 34, 56, -58, 14, 17, 16);        /* maxillary sinus */
-    paint_ellipsoid(at, MRC_TISSUE_AIR, m, 10, 78, 2, 8, 5, 9);             /* frontal sinus */
+    paint_ellipsoid(at, MRC_TISSUE_AIR, m, 9, 66, -46, 6, 24, 20);         /* nose */
+    paint_ellipsoid(at, MRC_TISSUE_AIR, m, 34, 56, -58, 14, 17, 16);       /* maxillary sinus */
+    paint_ellipsoid(at, MRC_TISSUE_AIR, m, 10, 78, 2, 8, 5, 9);            /* frontal sinus */
 }
 
 /* --- Cortex --- */
 
-/* Signed distance to a sheet of width w that reaches `depth` deep: p is `beside` it and `below` its floor (negative: above). */
+/* Signed distance to a sheet of width w that reaches `depth` deep: p is `beside` it and `below` its
+ * floor (negative: above). */
 static double sheet(double beside, double w, double below) {
     double a = beside - 0.5 * w;
     if (a < 0.0 && below < 0.0) return fmax(a, below);
     return hypot(fmax(a, 0.0), fmax(below, 0.0));
 }
 
-/* One generation of sulci: the zeros of a field on the hull. q: the point, carried out to the hull; shrink: how much
- * nearer together the sheets are where p is than there. */
+/* One generation of sulci: the zeros of a field on the hull. q: the point, carried out to the hull;
+ * shrink: how much nearer together the sheets are where p is than there. */
 static double sulci(uint32_t seed, const double q[3], double cell_mm, double shrink, double w,
                     double below) {
     double g[3];
@@ -242,9 +256,11 @@ static void paint_cerebellum(struct point *at, const struct mrc_head *h, double 
     if (hull > 3.0) return;
     const double *p = at->p;
     double y = p[1] + 42.0, z = p[2] + 34.0;
-    double turn = atan2(z, -y) * 26.0 + 3.0 * mrc_field_noise_mm(h->folia, p, 18.0) + 0.04 * fabs(p[0]);
+    double turn =
+        atan2(z, -y) * 26.0 + 3.0 * mrc_field_noise_mm(h->folia, p, 18.0) + 0.04 * fabs(p[0]);
     double beside = fabs(turn / 5.0 - round(turn / 5.0)) * 5.0 * fmin(hypot(y, z) / 26.0, 1.3);
-    double depth = fmin(-hull, sheet(beside, 0.9, -hull - 13.0 - 5.0 * mrc_field_noise_mm(h->folia + 1, p, 12.0)));
+    double depth = fmin(
+        -hull, sheet(beside, 0.9, -hull - 13.0 - 5.0 * mrc_field_noise_mm(h->folia + 1, p, 12.0)));
     paint(at, MRC_TISSUE_CORTEX, -depth);
     paint(at, MRC_TISSUE_WHITE, 1.7 - depth);
 }
@@ -253,16 +269,18 @@ static void paint_cerebellum(struct point *at, const struct mrc_head *h, double 
 
 static double lateral_ventricle(const double m[3], double size) {
     /* frontal horn, body, atrium, occipital horn; from the atrium, the temporal horn */
-    static const double path[][4] = {{8, 30, 6, 3.2},     {9, 18, 11, 5.0},   {11, -6, 20, 4.6},
-                                     {14, -24, 20, 5.0},  {23, -40, 11, 6.2}, {21, -62, 5, 2.5}};
+    static const double path[][4] = {{8, 30, 6, 3.2},    {9, 18, 11, 5.0},   {11, -6, 20, 4.6},
+                                     {14, -24, 20, 5.0}, {23, -40, 11, 6.2}, {21, -62, 5, 2.5}};
     static const double horn[][4] = {{23, -40, 11, 6.0}, {34, -24, -10, 3.0}, {33, -4, -19, 2.2}};
     double d = 1e9;
     for (int s = 0; s < 5; ++s)
         d = mrc_field_unite(
-            d, mrc_field_rod(m, path[s], path[s][3] * size, path[s + 1], path[s + 1][3] * size), 3.0);
+            d, mrc_field_rod(m, path[s], path[s][3] * size, path[s + 1], path[s + 1][3] * size),
+            3.0);
     for (int s = 0; s < 2; ++s)
         d = mrc_field_unite(
-            d, mrc_field_rod(m, horn[s], horn[s][3] * size, horn[s + 1], horn[s + 1][3] * size), 3.0);
+            d, mrc_field_rod(m, horn[s], horn[s][3] * size, horn[s + 1], horn[s + 1][3] * size),
+            3.0);
     return fmax(d, 1.2 - m[0]); /* the septum stays */
 }
 
@@ -276,7 +294,8 @@ static void paint_deep(struct point *at, const struct mrc_head *h) {
     paint_ellipsoid(at, MRC_TISSUE_DEEP_GREY, m, 11, -18, 6, 8.5 + lumps, 14, 8.5);
     paint_ellipsoid(at, MRC_TISSUE_DEEP_GREY, m, 15.5, 15, 8, 5.5 + lumps, 11, 9);
     paint(at, MRC_TISSUE_DEEP_GREY, mrc_field_rod(m, body, 3.8, tail, 2.2));
-    const double turned[3] = {m[0] + 0.22 * (m[1] - 2.0), m[1], m[2]}; /* putamen: nearer in front */
+    const double turned[3] = {m[0] + 0.22 * (m[1] - 2.0), m[1],
+                              m[2]}; /* putamen: nearer in front */
     paint_ellipsoid(at, MRC_TISSUE_DEEP_GREY, turned, 27, 2, 2, 4.6, 17, 10 + lumps);
     paint_ellipsoid(at, MRC_TISSUE_DEEP_GREY, turned, 20, -1, 0, 3.6, 10, 7);
     paint(at, MRC_TISSUE_DEEP_GREY, mrc_field_rod(m, hippocampus, 5.0, fimbria, 3.0));
@@ -292,7 +311,8 @@ static void paint_lesions(struct point *at, const struct mrc_head *h) {
         double d = hypot(hypot(at->p[0] - l[0], at->p[1] - l[1]), at->p[2] - l[2]) - l[3];
         if (d > 8.0) continue;
         d += 1.8 * mrc_field_noise_mm(h->lumps + 4, at->p, 5.0);
-        double cover = fmin(fmax(0.5 - d / at->width_mm, 0.0), 1.0) * at->fraction[MRC_TISSUE_WHITE];
+        double cover =
+            fmin(fmax(0.5 - d / at->width_mm, 0.0), 1.0) * at->fraction[MRC_TISSUE_WHITE];
         at->fraction[MRC_TISSUE_WHITE] -= cover;
         at->fraction[MRC_TISSUE_LESION] += cover;
     }
@@ -305,12 +325,13 @@ static void at_head_point(double fraction[MRC_TISSUES], const struct mrc_head *h
     struct point at = {.p = {p[0], p[1], p[2]}, .width_mm = width_mm, .fraction = fraction};
     memset(fraction, 0, MRC_TISSUES * sizeof *fraction);
     fraction[MRC_TISSUE_AIR] = 1.0;
-    double convex = cerebrum_outside(h, p), hull = cerebrum_hull(p, convex);
-    double room = cavity(h, p, hull);
-    double outside = skin(h, p, room);
     paint(&at, MRC_TISSUE_MARKER,
           mrc_field_rod(p, h->marker_mm[0], MRC_MARKER_RADIUS_MM, h->marker_mm[1],
                         MRC_MARKER_RADIUS_MM));
+    if (surely_air(p)) return;
+    double convex = cerebrum_outside(h, p), hull = cerebrum_hull(p, convex);
+    double room = cavity(h, p, hull);
+    double outside = skin(h, p, room);
     if (outside > width_mm) return;
     if (room > -width_mm) {
         paint_covers(&at, h, outside, room);
@@ -360,7 +381,7 @@ static void init_pose(struct mrc_head *h, struct mrc_rng *rng) {
         for (int b = 0; b < 3; ++b) h->to_head[a][b] = turn[a][b] / size;
         h->shift_mm[a] = between(rng, -2.0, 2.0);
     }
-    h->shift_mm[1] += 7.0;  /* the box is around the head, the frame's origin inside the brain */
+    h->shift_mm[1] += 7.0; /* the box is around the head, the frame's origin inside the brain */
     h->shift_mm[2] -= 12.0;
 }
 
@@ -371,8 +392,10 @@ static void init_marker(struct mrc_head *h) {
     for (int step = 0; step < 40; ++step) {
         double p[3] = {MRC_MARKER_SIDE * 0.5 * (in + out), y, z};
         double hull = cerebrum_hull(p, cerebrum_outside(h, p));
-        if (skin(h, p, cavity(h, p, hull)) < 0.0) in = 0.5 * (in + out);
-        else out = 0.5 * (in + out);
+        if (skin(h, p, cavity(h, p, hull)) < 0.0)
+            in = 0.5 * (in + out);
+        else
+            out = 0.5 * (in + out);
     }
     for (int end = 0; end < 2; ++end) {
         h->marker_mm[end][0] = MRC_MARKER_SIDE * (in + 2.5 + MRC_MARKER_RADIUS_MM);
@@ -400,10 +423,11 @@ void mrc_head_init(struct mrc_head *h, uint64_t seed, int subject, int lesions) 
     memset(h, 0, sizeof *h);
     init_pose(h, &rng);
     uint32_t *const seeds[] = {&h->folds, &h->depths, &h->bends, &h->lumps, &h->folia};
-    for (size_t n = 0; n < sizeof seeds / sizeof *seeds; ++n) *seeds[n] = (uint32_t)mrc_rng_u64(&rng);
-    h->cortex_mm = between(&rng, 2.8, 3.5);
-    h->sulcus_mm = between(&rng, 0.9, 1.8);
-    h->csf_mm = between(&rng, 1.2, 3.0);
+    for (size_t n = 0; n < sizeof seeds / sizeof *seeds; ++n)
+        *seeds[n] = (uint32_t)mrc_rng_u64(&rng);
+    h->cortex_mm = between(&rng, 2.6, 3.3);
+    h->sulcus_mm = between(&rng, 0.6, 1.4);
+    h->csf_mm = between(&rng, 0.6, 2.2);
     h->skull_mm = between(&rng, 5.5, 7.5);
     h->scalp_mm = between(&rng, 4.5, 7.0);
     double ventricles = between(&rng, 0.75, 1.5);
