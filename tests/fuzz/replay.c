@@ -1,78 +1,64 @@
-/* replay.c: runs a fuzz target without a fuzzer, so that every compiler replays what was ever
- * found. replay_<parser> FILE-OR-FOLDER… Each file is given whole; then cut at every length, and
- * with every byte replaced by the values that break parsers, so that a corpus of a few good files
- * is already a small fuzzer that does the same on every run. */
-#include <stdbool.h>
+/* replay.c: main of a fuzz target without libFuzzer: runs it over every file of the folders it is
+ * given. So a bad input met once is tried by every compiler and in every preset. */
+#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/fs.h"
-#include "fuzz.h"
 
-enum { MAX_FILES = 10000, MAX_FILE_BYTES = 16 << 20, MAX_MUTATED_BYTES = 2048 };
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A copy of exactly that size, so that the address sanitizer sees one byte too far. */
-static bool run(const unsigned char *data, size_t size) {
-    unsigned char *copy = malloc(size > 0 ? size : 1);
-    if (copy == NULL) return false;
-    memcpy(copy, data, size);
-    (void)LLVMFuzzerTestOneInput(copy, size);
-    free(copy);
-    return true;
-}
-
-static bool mutate(unsigned char *data, size_t size) {
-    static const unsigned char values[] = {0x00, 0x01, 0x7f, 0x80, 0xff};
-    bool ran = true;
-    for (size_t cut = 0; ran && cut < size; ++cut) ran = run(data, cut);
-    for (size_t at = 0; ran && at < size; ++at) {
-        unsigned char kept = data[at];
-        for (size_t v = 0; ran && v < sizeof values; ++v) {
-            data[at] = values[v];
-            ran = run(data, size);
+/* Every byte of a small file replaced by the values that break parsers. */
+static void replay_mutations(unsigned char *bytes, size_t size) {
+    static const unsigned char values[] = {0x00, 0x7f, 0x80, 0xff};
+    for (size_t at = 0; at < size; ++at) {
+        unsigned char kept = bytes[at];
+        for (size_t v = 0; v < sizeof values; ++v) {
+            bytes[at] = values[v];
+            (void)LLVMFuzzerTestOneInput(bytes, size);
         }
-        data[at] = kept;
+        bytes[at] = kept;
     }
-    return ran;
 }
 
-static bool replay_file(const char *path) {
-    unsigned char *data = NULL;
+static enum mrc_status replay_file(const char *path, struct mrc_error *err) {
+    unsigned char *bytes = NULL;
     size_t size = 0;
-    struct mrc_error err = {0};
-    if (mrc_read_file(&data, &size, path, MAX_FILE_BYTES, &err) != MRC_OK) {
-        (void)fprintf(stderr, "%s\n", err.text);
-        return false;
+    enum mrc_status st = mrc_read_file(&bytes, &size, path, (size_t)1 << 24, err);
+    if (st != MRC_OK) return st;
+    (void)LLVMFuzzerTestOneInput(bytes, size);
+    /* and every beginning of it: a truncated file is the commonest broken one */
+    for (size_t n = 0; n < size && n < 1024; ++n) {
+        unsigned char *part = mrc_alloc(n, 1); /* of its own, so that reading beyond is seen */
+        if (part == NULL) break;
+        for (size_t i = 0; i < n; ++i) part[i] = bytes[i];
+        (void)LLVMFuzzerTestOneInput(part, n);
+        mrc_free(part);
     }
-    bool ran = run(data, size) && (size > MAX_MUTATED_BYTES || mutate(data, size));
-    mrc_free(data);
-    return ran;
+    if (size <= 1024) replay_mutations(bytes, size);
+    mrc_free(bytes);
+    return MRC_OK;
 }
 
-static bool replay_folder(const char *path, size_t *count) {
+static enum mrc_status replay_folder(const char *folder, struct mrc_error *err) {
     struct mrc_name_list files = {0};
-    struct mrc_error err = {0};
-    if (mrc_list_tree(&files, path, MAX_FILES, &err) != MRC_OK) {
-        (void)fprintf(stderr, "%s\n", err.text);
-        return false;
-    }
-    bool ran = true;
-    for (size_t f = 0; ran && f < files.count; ++f) ran = replay_file(files.names[f]);
-    *count += files.count;
+    enum mrc_status st = mrc_list_tree(&files, folder, 10000, err);
+    if (st == MRC_OK && files.count == 0)
+        st = mrc_fail(err, MRC_ERR_IO, "%s: no files, expected a corpus", folder);
+    for (size_t i = 0; st == MRC_OK && i < files.count; ++i) st = replay_file(files.names[i], err);
+    if (st == MRC_OK) printf("%s: %zu files\n", folder, files.count);
     mrc_name_list_clear(&files);
-    return ran;
+    return st;
 }
 
 int main(int argc, char **argv) {
-    size_t count = 0;
-    for (int a = 1; a < argc; ++a) {
-        bool is_dir = mrc_path_is_dir(argv[a]);
-        bool ran = is_dir ? replay_folder(argv[a], &count) : replay_file(argv[a]);
-        if (!ran) return EXIT_FAILURE;
-        if (!is_dir) ++count;
+    struct mrc_error err = {0};
+    if (argc < 2) return 2;
+    for (int i = 1; i < argc; ++i) {
+        if (replay_folder(argv[i], &err) != MRC_OK) {
+            fprintf(stderr, "%s\n", err.text);
+            return 1;
+        }
     }
-    (void)printf("%zu files replayed\n", count);
-    return count > 0 ? EXIT_SUCCESS : EXIT_FAILURE; /* an empty corpus tests nothing */
+    return 0;
 }

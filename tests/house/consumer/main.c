@@ -1,4 +1,5 @@
-/* A stranger's program: a volume of its own, saved as NIfTI and loaded again; a network applied; an error read. */
+/* A stranger's program: a volume of its own, saved as NIfTI and loaded again; a network applied; an
+ * error read. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,9 +24,11 @@ static enum mrc_status there_and_back(const char *path, struct mrc_error *err) {
         const float *voxels = mrc_volume_voxels_const(loaded);
         for (int64_t n = 0; st == MRC_OK && n < mrc_extent_count(extent); ++n) {
             if (fabsf(voxels[n] - (float)n) > 0.0f)
-                st = mrc_fail(err, MRC_ERR_NUMERIC, "voxel %d came back as %g", (int)n, (double)voxels[n]);
+                st = mrc_fail(err, MRC_ERR_NUMERIC, "voxel %d came back as %g", (int)n,
+                              (double)voxels[n]);
         }
-        if (st == MRC_OK && mrc_geometry_distance(mrc_volume_geometry(loaded), &geometry, extent) > 1e-3)
+        if (st == MRC_OK &&
+            mrc_geometry_distance(mrc_volume_geometry(loaded), &geometry, extent) > 1e-3)
             st = mrc_fail(err, MRC_ERR_NUMERIC, "the grid came back elsewhere");
     }
     mrc_volume_destroy(loaded);
@@ -41,7 +44,8 @@ int main(int argc, char **argv) {
         return 1;
     }
     mrc_volume *none = NULL;
-    if (mrc_image_load(&none, "no/such/file.nii", NULL, &err) != MRC_ERR_IO || strstr(err.text, "no/such/file.nii") == NULL) {
+    if (mrc_image_load(&none, "no/such/file.nii", NULL, &err) != MRC_ERR_IO ||
+        strstr(err.text, "no/such/file.nii") == NULL) {
         fprintf(stderr, "a missing file gave: %s\n", err.text);
         return 1;
     }
