@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <zlib.h>
+
 #include "base/fs.h"
 #include "io/dcmtk/bridge.h"
 #include "io/dcmtk/walk.h"
@@ -271,6 +273,42 @@ static void test_headerless(void **state) {
     assert_ok(open_bytes(&b, &err), &err);
 }
 
+/* --- deflated --- */
+
+/* The data set of a file as raw deflate behind its group 2 (PS3.5 A.5). */
+static void deflate_dataset(void) {
+    static unsigned char packed[1 << 16];
+    z_stream z = {0};
+    size_t dataset_at = b.size;
+    add_modality(&b, false);
+    for (int i = 0; i < 500; ++i) {
+        add_tag(&b, 0x0010, (unsigned)(0x1000 + 2 * i));
+        add(&b, "LO", 2);
+        add_u16(&b, 4);
+        add(&b, "text", 4);
+    }
+    assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    z.next_in = b.data + dataset_at;
+    z.avail_in = (uInt)(b.size - dataset_at);
+    z.next_out = packed;
+    z.avail_out = sizeof packed;
+    assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+    size_t size = sizeof packed - z.avail_out;
+    (void)deflateEnd(&z);
+    b.size = dataset_at;
+    add(&b, packed, size);
+}
+
+static void test_deflated(void **state) {
+    (void)state;
+    struct mrc_error err = {0};
+    begin_file(&b, "1.2.840.10008.1.2.1.99");
+    deflate_dataset();
+    assert_ok(open_bytes(&b, &err), &err);
+    b.size -= 20;
+    expect_status(&b, MRC_ERR_FORMAT, "deflated data set is broken or truncated");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nesting_is_bounded),
@@ -283,6 +321,7 @@ int main(void) {
         cmocka_unit_test(test_data_that_looks_like_an_item),
         cmocka_unit_test(test_headers_longer_than_the_first_read),
         cmocka_unit_test(test_headerless),
+        cmocka_unit_test(test_deflated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
