@@ -27,9 +27,9 @@ void made_clear(void) {
 }
 
 const char *made_path(const char *name) {
-    static char paths[8][512];
+    static char paths[32][512];
     static unsigned next = 0;
-    char *path = paths[next++ % 8];
+    char *path = paths[next++ % 32];
     (void)snprintf(path, sizeof paths[0], "%s/%s", made_dir(), name);
     return path;
 }

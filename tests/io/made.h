@@ -10,7 +10,7 @@
 /** A folder of its own under $TMPDIR or /tmp; made_clear removes it with all in it. */
 const char *made_dir(void);
 void made_clear(void);
-/** "dir/name"; good until 8 more were asked for. */
+/** "dir/name"; good until 32 more were asked for. */
 const char *made_path(const char *name);
 
 /** A volume whose voxel (i, j, k) is `first` + i + 10 j + 100 k, on the given matrix; NULL: no
