@@ -1,6 +1,7 @@
-/* slices.h: from a volume of any axis-aligned acquisition to the square axial slices a model sees, and back.
- * The steps in order: axial (permute and flip axes), square (pad in mm, never stretch), resample (anti-aliased), normalise
- * (robust limits of the volume). Each leaves a record; the way back is the records in reverse. */
+/* slices.h: from a volume of any axis-aligned acquisition to the square axial slices a model sees,
+ * and back. The steps in order: axial (permute and flip axes), square (pad in mm, never stretch),
+ * resample (anti-aliased), normalise (robust limits of the volume). Each leaves a record; the way
+ * back is the records in reverse. */
 #ifndef MRC_PREPROCESS_SLICES_H
 #define MRC_PREPROCESS_SLICES_H
 
@@ -16,30 +17,32 @@
 extern "C" {
 #endif
 
-/** Which stored axis runs along each axial axis, and whether backwards. Axial axes are DICOM's: 0 to the patient's Left
- *  (columns), 1 to Posterior (rows), 2 to Superior (slices). For stacks of pictures: the identity. */
+/** Which stored axis runs along each axial axis, and whether backwards. Axial axes are DICOM's: 0
+ * to the patient's Left (columns), 1 to Posterior (rows), 2 to Superior (slices). For stacks of
+ * pictures: the identity. */
 struct mrc_axial_record {
     int axis[3];
     bool flip[3];
-    struct mrc_extent extent;      /* after the permutation: columns, rows, slices */
+    struct mrc_extent extent; /* after the permutation: columns, rows, slices */
     double spacing_mm[3];
 };
 /** Pad to a square field of view of `side_mm`, centred, then resample to size x size. */
 struct mrc_square_record {
-    int64_t size;                  /* pixels a side for the model */
-    double side_mm;                /* pixels for stacks of pictures */
-    double pixel_mm;               /* side_mm / size */
-    double offset_mm[2];           /* of the image's left / top edge inside the square */
+    int64_t size;        /* pixels a side for the model */
+    double side_mm;      /* pixels for stacks of pictures */
+    double pixel_mm;     /* side_mm / size */
+    double offset_mm[2]; /* of the image's left / top edge inside the square */
 };
 /** x -> clamp((x - lo) / (hi - lo), 0, 1), applied to voxels before they are resampled.
- *  Foreground: above Otsu's threshold (on square roots of the intensities), holes of axial slices filled, largest
- *  6-connected component. hi: its high percentile. lo: its low percentile, or the median of the air around it where that
- *  is lower, so that CSF in a skull-stripped T1w is not cut to the background's black. Percentiles are exact. */
+ *  Foreground: above Otsu's threshold (on square roots of the intensities), holes of axial slices
+ * filled, largest 6-connected component. hi: its high percentile. lo: its low percentile, or the
+ * median of the air around it where that is lower, so that CSF in a skull-stripped T1w is not cut
+ * to the background's black. Percentiles are exact. */
 struct mrc_normalise_record {
     double lo, hi;
     double foreground_threshold;
     double foreground_fraction;
-    int64_t nonfinite;             /* voxels that were NaN or infinite, taken as lo */
+    int64_t nonfinite; /* voxels that were NaN or infinite, taken as lo */
 };
 struct mrc_slices_record {
     struct mrc_axial_record axial;
@@ -48,29 +51,36 @@ struct mrc_slices_record {
 };
 
 struct mrc_slices_options {
-    int64_t size;                  /* 64 */
-    double low_percentile, high_percentile;   /* inside the foreground */
-    double max_slice_mm;           /* refuse sagittal and coronal stacks whose slices lie further apart (B4) */
+    int64_t size;                           /* 64 */
+    double low_percentile, high_percentile; /* inside the foreground */
+    double
+        max_slice_mm; /* refuse sagittal and coronal stacks whose slices lie further apart (B4) */
 };
-#define MRC_SLICES_DEFAULTS { .size = 64, .low_percentile = 0.5, .high_percentile = 99.5, .max_slice_mm = 3.0 }
+#define MRC_SLICES_DEFAULTS                                                                        \
+    { .size = 64, .low_percentile = 0.5, .high_percentile = 99.5, .max_slice_mm = 3.0 }
 
-/** Slices [count][size][size] in [0,1]: slice 0 is the most inferior, row 0 anterior, column 0 the patient's right.
- *  `foreground`: fraction of each slice's pixels inside the head, for leaving empty slices out of training. */
+/** Slices [count][size][size] in [0,1]: slice 0 is the most inferior, row 0 anterior, column 0 the
+ * patient's right. `foreground`: fraction of each slice's pixels inside the head, for leaving empty
+ * slices out of training. */
 struct mrc_slices {
     float *pixels;
     float *foreground;
     int64_t count, size;
     struct mrc_slices_record record;
 };
-/** `name` is what messages call the volume. Oblique beyond B4's limit, sheared and empty volumes are MRC_ERR_UNSUPPORTED. */
+/** `name` is what messages call the volume. Oblique beyond B4's limit, sheared and empty volumes
+ * are MRC_ERR_UNSUPPORTED. */
 MRC_STATUS mrc_slices_from_volume(struct mrc_slices *out, const mrc_volume *vol, const char *name,
                                   const struct mrc_slices_options *options, struct mrc_error *err);
-/** The way back: slices in [0,1] onto the grid of `like` (the source), as a volume in [0,1] with its provenance.
- *  Up-sampling is cubic (Catmull-Rom), clamped to [0,1]; where nothing of the square lies, 0. */
-MRC_STATUS mrc_slices_to_volume(mrc_volume **out, const struct mrc_slices *slices, const mrc_volume *like, struct mrc_error *err);
-/** The slices as a volume on their own grid: axial, `size` x `size`, with the geometry that lays it over the source
- *  (half-pixel shifts included), and a copy of the source's provenance. */
-MRC_STATUS mrc_slices_to_model_grid(mrc_volume **out, const struct mrc_slices *slices, const mrc_volume *source, struct mrc_error *err);
+/** The way back: slices in [0,1] onto the grid of `like` (the source), as a volume in [0,1] with
+ * its provenance. Up-sampling is cubic (Catmull-Rom), clamped to [0,1]; where nothing of the square
+ * lies, 0. */
+MRC_STATUS mrc_slices_to_volume(mrc_volume **out, const struct mrc_slices *slices,
+                                const mrc_volume *like, struct mrc_error *err);
+/** The slices as a volume on their own grid: axial, `size` x `size`, with the geometry that lays it
+ * over the source (half-pixel shifts included), and a copy of the source's provenance. */
+MRC_STATUS mrc_slices_to_model_grid(mrc_volume **out, const struct mrc_slices *slices,
+                                    const mrc_volume *source, struct mrc_error *err);
 MRC_API void mrc_slices_clear(struct mrc_slices *slices);
 
 /** The record in words, for DerivationDescription and sidecars; ASCII, no patient data. */
