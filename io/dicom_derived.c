@@ -265,9 +265,10 @@ static const struct copied slice_copies[] = {
 static void copy_listed(struct mrc_dicom_draft *d, mrc_dcmtk_item *from, const struct copied *list,
                         size_t count) {
     for (size_t c = 0; c < count; ++c) {
-        if (mrc_dcmtk_has(from, list[c].tag))
+        bool there = mrc_dcmtk_has(from, list[c].tag);
+        if (there && (list[c].always || mrc_dcmtk_is_valid(from, list[c].tag)))
             mrc_dicom_draft_copy(d, from, list[c].tag);
-        else if (list[c].always)
+        else if (!there && list[c].always)
             mrc_dicom_draft_text(d, list[c].tag, "");
     }
 }

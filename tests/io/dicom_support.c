@@ -80,6 +80,7 @@ static void put_texts(mrc_dcmtk_item *item, const struct slice_spec *s) {
     put(item, MRC_TAG(0x0008, 0x0008), s->image_type);
     put(item, MRC_TAG(0x0010, 0x0010), s->patient_name);
     put(item, MRC_TAG(0x0010, 0x0020), "ID1");
+    put(item, MRC_TAG(0x0010, 0x1010), s->patient_age);
     put(item, MRC_TAG(0x0020, 0x000D), s->study_uid);
     put(item, MRC_TAG(0x0020, 0x000E), s->series_uid);
     put(item, MRC_TAG(0x0018, 0x0020), s->scanning_sequence);

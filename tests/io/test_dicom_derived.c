@@ -214,6 +214,27 @@ static void test_long_decimals_are_shortened(void **state) {
     scene_clear(&s);
 }
 
+/* What need not be there comes along only when it is sound. */
+static void change_age(struct slice_spec *s) {
+    s->patient_age = "042Y";
+}
+static void change_broken_age(struct slice_spec *s) {
+    s->patient_age = "42";
+}
+
+static void test_broken_values_stay_behind(void **state) {
+    (void)state;
+    for (int broken = 0; broken < 2; ++broken) {
+        struct scene s = scene_make(broken ? change_broken_age : change_age);
+        struct mrc_derivation derivation = plain_derivation();
+        scene_save(&s, &derivation);
+        mrc_dcmtk_file *file = open_slice(&s, "IM0001.dcm");
+        expect_raw(mrc_dcmtk_root(file), MRC_TAG(0x0010, 0x1010), broken ? "" : "042Y");
+        mrc_dcmtk_close(file);
+        scene_clear(&s);
+    }
+}
+
 /* --- character sets --- */
 
 static void change_latin1(struct slice_spec *s) {
@@ -417,6 +438,7 @@ int main(void) {
         cmocka_unit_test(test_where_it_comes_from),
         cmocka_unit_test(test_pixels_and_place),
         cmocka_unit_test(test_long_decimals_are_shortened),
+        cmocka_unit_test(test_broken_values_stay_behind),
         cmocka_unit_test(test_character_sets),
         cmocka_unit_test(test_phantoms_stay_phantoms),
         cmocka_unit_test(test_same_in_same_out),
