@@ -30,7 +30,9 @@ MRC_STATUS mrc_dicom_save_derived(const mrc_volume *vol, const mrc_volume *sourc
                                   const char *dir, struct mrc_error *err);
 /** NIfTI-1 (NIfTI-2 when a side exceeds 32767 or the source is NIfTI-2), float32, `.nii` or `.nii.gz` by the name.
  *  When `source` is NIfTI and shares the grid: its sform, qform, codes and units bit by bit; else both forms from the
- *  geometry with code 1. descrip says synthetic; extensions are not copied. */
+ *  geometry, with the code of the form the source was read by (1 for DICOM). A sheared grid has no qform, a stack of
+ *  pictures neither form. descrip says synthetic; extensions are not copied. Beside it, a sidecar "name.json" says
+ *  SyntheticData, the model, the steps and a NIfTI source's name. `source` may be NULL. */
 MRC_STATUS mrc_nifti_save_derived(const mrc_volume *vol, const mrc_volume *source, const struct mrc_derivation *derivation,
                                   const char *path, struct mrc_error *err);
 /** One greyscale PNG a slice into the existing folder `dir`: source file names kept where the source is a PNG stack of
