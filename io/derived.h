@@ -18,7 +18,8 @@ struct mrc_derivation {
     const char *model_hash;           /* 64 hexadecimal digits over the weights */
     const char *steps;                /* the records of preprocessing in words, for DerivationDescription */
     const char *settings;             /* everything else that changes pixels, canonical; enters the UIDs */
-    const char *time_stamp;           /* "YYYYMMDDhhmmss" for series and content date and time; NULL: now */
+    const char *time_stamp;           /* "YYYYMMDDhhmmss" of the processing, for DICOM dates; enters the UIDs. NULL: the
+                                         series is dated as its source, and the same in gives the same bytes out */
 };
 
 /** A DICOM series, one MR Image Storage file a slice, named IM0001.dcm … in order of position along the normal, into the
