@@ -282,8 +282,10 @@ static enum mrc_status load_file(mrc_volume **out, const char *path,
         return mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: not a DICOM, NIfTI or PNG image", path);
     if (format->kind == MRC_SOURCE_DICOM) { /* one file of a series: the series */
         struct finds f;
+        struct mrc_image_options its_series = *options;
+        its_series.member = path;
         st = finds_beside(&f, path, err);
-        if (st == MRC_OK) st = load_files(out, format, &f, options, err);
+        if (st == MRC_OK) st = load_files(out, format, &f, &its_series, err);
         finds_clear(&f);
         return st;
     }

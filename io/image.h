@@ -51,9 +51,11 @@ MRC_API void mrc_image_list_clear(struct mrc_image_list *list);
 struct mrc_image_options {
     bool assume_ras; /* NIfTI without sform and qform: take the axes as RAS+ instead of refusing */
     bool allow_synthetic; /* accept what is marked as synthetic or derived */
+    const char *member; /* DICOM: only the series that holds this file (mrc_image_load sets it when
+                         * it is given a file); NULL: any */
 };
 #define MRC_IMAGE_DEFAULTS                                                                         \
-    { .assume_ras = false, .allow_synthetic = false }
+    { .assume_ras = false, .allow_synthetic = false, .member = NULL }
 
 /** Loads the one image at `path`: a DICOM folder with exactly one usable series (or one DICOM
  * file's series folder), a NIfTI file, a folder of PNG slices or one PNG. Several usable series are

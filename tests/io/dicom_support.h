@@ -18,6 +18,7 @@ struct slice_spec {
         *patient_age;
     const char *series_uid, *study_uid, *sop_uid; /* sop_uid NULL: from the number */
     const char *scanning_sequence, *series_description;
+    const char *study_date, *study_time; /* NULL: not written */
     const char *tr, *te, *ti, *flip;
     const char *slope, *intercept, *padding;
     const char *position, *orientation,
