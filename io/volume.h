@@ -15,31 +15,40 @@ enum mrc_source_kind { MRC_SOURCE_NONE, MRC_SOURCE_DICOM, MRC_SOURCE_NIFTI, MRC_
 /** "dicom", "nifti", "png" or "none". */
 MRC_API const char *mrc_source_kind_name(enum mrc_source_kind kind);
 
-enum mrc_contrast { MRC_CONTRAST_UNKNOWN, MRC_CONTRAST_T1W, MRC_CONTRAST_T2W, MRC_CONTRAST_PDW, MRC_CONTRAST_FLAIR,
-                    MRC_CONTRAST_T1W_CE, MRC_CONTRAST_T2STARW };
+enum mrc_contrast {
+    MRC_CONTRAST_UNKNOWN,
+    MRC_CONTRAST_T1W,
+    MRC_CONTRAST_T2W,
+    MRC_CONTRAST_PDW,
+    MRC_CONTRAST_FLAIR,
+    MRC_CONTRAST_T1W_CE,
+    MRC_CONTRAST_T2STARW
+};
 /** "T1w", "T2w", "PDw", "FLAIR", "T1w-ce", "T2starw" or "unknown". */
 MRC_API const char *mrc_contrast_name(enum mrc_contrast contrast);
 /** "T1w" or "T2w" (case does not matter); anything else is MRC_ERR_ARGUMENT. */
 MRC_STATUS mrc_contrast_parse(enum mrc_contrast *out, const char *text, struct mrc_error *err);
 
-/** What a writer needs to know of the input to give back its form: kept by the volume it was loaded into, and shared
- *  by volumes computed from it. Voxel values are never in here. */
+/** What a writer needs to know of the input to give back its form: kept by the volume it was loaded
+ * into, and shared by volumes computed from it. Voxel values are never in here. */
 struct mrc_provenance {
     enum mrc_source_kind kind;
-    enum mrc_contrast contrast;    /* recognised or unknown */
-    char **files;                  /* DICOM, PNG: the source file of each slice k; NIfTI: one file */
+    enum mrc_contrast contrast; /* recognised or unknown */
+    char **files;               /* DICOM, PNG: the source file of each slice k; NIfTI: one file */
     size_t file_count;
-    unsigned char *header;         /* NIfTI: the raw header, 348 or 540 bytes in native byte order; else NULL */
+    unsigned char
+        *header; /* NIfTI: the raw header, 348 or 540 bytes in native byte order; else NULL */
     size_t header_bytes;
-    int bit_depth;                 /* PNG: 8 or 16; else 0 */
+    int bit_depth; /* PNG: 8 or 16; else 0 */
 };
 
 /** Handle. Voxels are float32, i fastest, then j, then k. */
 typedef struct mrc_volume mrc_volume;
 
-/** A zeroed volume on the given grid. MRC_ERR_RANGE when a side is not in 1 … 4096 or the count exceeds 2^31. */
-MRC_STATUS mrc_volume_create(mrc_volume **out, struct mrc_extent extent, const struct mrc_geometry *geometry,
-                             struct mrc_error *err);
+/** A zeroed volume on the given grid. MRC_ERR_RANGE when a side is not in 1 … 4096 or the count
+ * exceeds 2^31. */
+MRC_STATUS mrc_volume_create(mrc_volume **out, struct mrc_extent extent,
+                             const struct mrc_geometry *geometry, struct mrc_error *err);
 /** A zeroed volume on the same grid as `like`, with a copy of its provenance. */
 MRC_STATUS mrc_volume_create_like(mrc_volume **out, const mrc_volume *like, struct mrc_error *err);
 /** NULL is fine. */
@@ -50,10 +59,12 @@ MRC_API const float *mrc_volume_voxels_const(const mrc_volume *vol);
 MRC_API struct mrc_extent mrc_volume_extent(const mrc_volume *vol);
 MRC_API const struct mrc_geometry *mrc_volume_geometry(const mrc_volume *vol);
 MRC_API const struct mrc_provenance *mrc_volume_provenance(const mrc_volume *vol);
-/** Moves *provenance into the volume (its pointers must come from mrc_alloc) and zeroes it; what was there is freed. */
+/** Moves *provenance into the volume (its pointers must come from mrc_alloc) and zeroes it; what
+ * was there is freed. */
 MRC_API void mrc_volume_adopt_provenance(mrc_volume *vol, struct mrc_provenance *provenance);
 MRC_API void mrc_provenance_clear(struct mrc_provenance *provenance);
-MRC_STATUS mrc_provenance_copy(struct mrc_provenance *out, const struct mrc_provenance *from, struct mrc_error *err);
+MRC_STATUS mrc_provenance_copy(struct mrc_provenance *out, const struct mrc_provenance *from,
+                               struct mrc_error *err);
 
 #ifdef __cplusplus
 }

@@ -3,16 +3,17 @@
 #define MRC_BASE_EXPORT_H
 
 #if defined(__GNUC__)
-#define MRC_API __attribute__((visibility("default")))
-#define MRC_PRINTF(format, first) __attribute__((format(printf, format, first)))
-#define MRC_MUST_CHECK __attribute__((warn_unused_result))
+#define MRC_API                   __attribute__((visibility("default")))
+#define MRC_PRINTF(at, first) __attribute__((format(printf, at, first)))
+#define MRC_MUST_CHECK            __attribute__((warn_unused_result))
 #else
 #define MRC_API
-#define MRC_PRINTF(format, first)
+#define MRC_PRINTF(at, first)
 #define MRC_MUST_CHECK
 #endif
 
-/** The return type of every public function that can fail: exported, and ignoring it is a warning. */
+/** The return type of every public function that can fail: exported, and ignoring it is a warning.
+ */
 #define MRC_STATUS MRC_API MRC_MUST_CHECK enum mrc_status
 
 #endif

@@ -1,4 +1,5 @@
-/* fs.h: files and folders. What is written gets a temporary name beside its place and is renamed when whole. */
+/* fs.h: files and folders. What is written gets a temporary name beside its place and is renamed
+ * when whole. */
 #ifndef MRC_BASE_FS_H
 #define MRC_BASE_FS_H
 
@@ -28,15 +29,19 @@ struct mrc_name_list {
     size_t count, capacity;
 };
 MRC_STATUS mrc_list_dir(struct mrc_name_list *out, const char *dir, struct mrc_error *err);
-/** All regular files below `dir` as paths that begin with `dir`, sorted; symbolic links to folders are not followed
- *  (links to files are read). More than `limit` files are MRC_ERR_RANGE. */
-MRC_STATUS mrc_list_tree(struct mrc_name_list *out, const char *dir, size_t limit, struct mrc_error *err);
+/** All regular files below `dir` as paths that begin with `dir`, sorted; symbolic links to folders
+ * are not followed (links to files are read). More than `limit` files are MRC_ERR_RANGE. */
+MRC_STATUS mrc_list_tree(struct mrc_name_list *out, const char *dir, size_t limit,
+                         struct mrc_error *err);
 MRC_API void mrc_name_list_clear(struct mrc_name_list *list);
 
-/** A whole file, at most `limit` bytes, NUL-terminated beyond *size. *out is the caller's (mrc_free). */
-MRC_STATUS mrc_read_file(unsigned char **out, size_t *size, const char *path, size_t limit, struct mrc_error *err);
+/** A whole file, at most `limit` bytes, NUL-terminated beyond *size. *out is the caller's
+ * (mrc_free). */
+MRC_STATUS mrc_read_file(unsigned char **out, size_t *size, const char *path, size_t limit,
+                         struct mrc_error *err);
 /** The first bytes of a file: up to `capacity`, *size says how many. */
-MRC_STATUS mrc_read_head(unsigned char *out, size_t capacity, size_t *size, const char *path, struct mrc_error *err);
+MRC_STATUS mrc_read_head(unsigned char *out, size_t capacity, size_t *size, const char *path,
+                         struct mrc_error *err);
 
 /** Creates a folder and its parents (mode 0777 less umask). One that exists is fine. */
 MRC_STATUS mrc_make_dirs(const char *path, struct mrc_error *err);
@@ -49,14 +54,15 @@ MRC_API void mrc_remove_tree(const char *path);
  *  discard after commit, and of a zeroed record, does nothing. */
 struct mrc_output {
     char *path, *temporary;
-    FILE *stream;   /* files only */
+    FILE *stream; /* files only */
     bool replace;
 };
 /** Opens path's temporary twin for binary writing. A file of that name is replaced at commit. */
 MRC_STATUS mrc_output_open_file(struct mrc_output *out, const char *path, struct mrc_error *err);
-/** Makes a temporary folder beside `path`. With replace false, `path` must not exist or be an empty folder;
- *  with replace true, what is there is replaced at commit. */
-MRC_STATUS mrc_output_open_dir(struct mrc_output *out, const char *path, bool replace, struct mrc_error *err);
+/** Makes a temporary folder beside `path`. With replace false, `path` must not exist or be an empty
+ * folder; with replace true, what is there is replaced at commit. */
+MRC_STATUS mrc_output_open_dir(struct mrc_output *out, const char *path, bool replace,
+                               struct mrc_error *err);
 /** Flushes, syncs, renames. On failure the temporary is removed and `path` is as it was. */
 MRC_STATUS mrc_output_commit(struct mrc_output *out, struct mrc_error *err);
 MRC_API void mrc_output_discard(struct mrc_output *out);

@@ -24,8 +24,8 @@ MRC_API void mrc_hash_destroy(mrc_hash *hash);
 
 /** The digest as 64 hexadecimal digits. */
 MRC_API void mrc_hash_print(char out[MRC_HASH_TEXT], const uint8_t digest[MRC_HASH_BYTES]);
-/** "2.25." and the digest's first 128 bits as the decimal of a version-8 UUID (PS3.5 B.2, RFC 9562): the same digest
- *  gives the same UID. At most 44 characters. */
+/** "2.25." and the digest's first 128 bits as the decimal of a version-8 UUID (PS3.5 B.2, RFC
+ * 9562): the same digest gives the same UID. At most 44 characters. */
 MRC_API void mrc_hash_print_uid(char out[MRC_UID_TEXT], const uint8_t digest[MRC_HASH_BYTES]);
 
 #ifdef __cplusplus

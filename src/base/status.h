@@ -1,4 +1,5 @@
-/* status.h: how a call says that it failed. The status tells the kind, the record the caller owns tells the story. */
+/* status.h: how a call says that it failed. The status tells the kind, the record the caller owns
+ * tells the story. */
 #ifndef MRC_BASE_STATUS_H
 #define MRC_BASE_STATUS_H
 
@@ -24,16 +25,18 @@ enum mrc_status {
 };
 
 /** The first failure's kind and text. Zero-initialise before use: `struct mrc_error err = {0};`
- *  Text is one line, without a line feed; it names the thing, the fact found and the fact expected, no patient data. */
+ *  Text is one line, without a line feed; it names the thing, the fact found and the fact expected,
+ * no patient data. */
 struct mrc_error {
     enum mrc_status code;
     char text[512];
 };
 
 /** Records a failure and returns `code`, so that `return mrc_fail(err, …);` is the whole exit.
- *  err may be NULL. The first failure wins; recording a second one is a caller's bug that debug builds report.
- *  Control characters in the text become '?'. */
-MRC_API MRC_PRINTF(3, 4) enum mrc_status mrc_fail(struct mrc_error *err, enum mrc_status code, const char *fmt, ...);
+ *  err may be NULL. The first failure wins; recording a second one is a caller's bug that debug
+ * builds report. Control characters in the text become '?'. */
+MRC_API MRC_PRINTF(3, 4) enum mrc_status
+    mrc_fail(struct mrc_error *err, enum mrc_status code, const char *fmt, ...);
 
 /** Forgets a failure that has been handled. err may be NULL. */
 MRC_API void mrc_error_clear(struct mrc_error *err);

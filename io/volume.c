@@ -1,0 +1,150 @@
+/* volume.c: the handle that carries voxels, their grid, and the record of where they came from. */
+#include "io/volume.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/alloc.h"
+
+enum { MAX_SIDE = 4096 };
+static const int64_t MAX_VOXELS = INT64_C(1) << 31;
+
+struct mrc_volume {
+    float *voxels;
+    struct mrc_extent extent;
+    struct mrc_geometry geometry;
+    struct mrc_provenance provenance;
+};
+
+const char *mrc_source_kind_name(enum mrc_source_kind kind) {
+    switch (kind) {
+    case MRC_SOURCE_NONE: return "none";
+    case MRC_SOURCE_DICOM: return "dicom";
+    case MRC_SOURCE_NIFTI: return "nifti";
+    case MRC_SOURCE_PNG: return "png";
+    }
+    return "none";
+}
+
+const char *mrc_contrast_name(enum mrc_contrast contrast) {
+    switch (contrast) {
+    case MRC_CONTRAST_UNKNOWN: return "unknown";
+    case MRC_CONTRAST_T1W: return "T1w";
+    case MRC_CONTRAST_T2W: return "T2w";
+    case MRC_CONTRAST_PDW: return "PDw";
+    case MRC_CONTRAST_FLAIR: return "FLAIR";
+    case MRC_CONTRAST_T1W_CE: return "T1w-ce";
+    case MRC_CONTRAST_T2STARW: return "T2starw";
+    }
+    return "unknown";
+}
+
+enum mrc_status mrc_contrast_parse(enum mrc_contrast *out, const char *text,
+                                   struct mrc_error *err) {
+    if (strcasecmp(text, "T1w") == 0)
+        *out = MRC_CONTRAST_T1W;
+    else if (strcasecmp(text, "T2w") == 0)
+        *out = MRC_CONTRAST_T2W;
+    else
+        return mrc_fail(err, MRC_ERR_ARGUMENT, "contrast \"%s\", expected T1w or T2w", text);
+    return MRC_OK;
+}
+
+enum mrc_status mrc_volume_create(mrc_volume **out, struct mrc_extent extent,
+                                  const struct mrc_geometry *geometry, struct mrc_error *err) {
+    *out = NULL;
+    int64_t count = mrc_extent_count(extent);
+    bool fits = extent.i <= MAX_SIDE && extent.j <= MAX_SIDE && extent.k <= MAX_SIDE;
+    if (count < 0 || count > MAX_VOXELS || !fits) {
+        return mrc_fail(err, MRC_ERR_RANGE,
+                        "a volume of %lld x %lld x %lld voxels, expected sides of 1 to %d and at "
+                        "most 2^31 in all",
+                        (long long)extent.i, (long long)extent.j, (long long)extent.k, MAX_SIDE);
+    }
+    mrc_volume *vol = mrc_alloc(1, sizeof *vol);
+    if (vol != NULL) vol->voxels = mrc_alloc((size_t)count, sizeof *vol->voxels);
+    if (vol == NULL || vol->voxels == NULL) {
+        mrc_volume_destroy(vol);
+        return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a volume of %lld voxels",
+                        (long long)count);
+    }
+    vol->extent = extent;
+    vol->geometry = *geometry;
+    *out = vol;
+    return MRC_OK;
+}
+
+enum mrc_status mrc_volume_create_like(mrc_volume **out, const mrc_volume *like,
+                                       struct mrc_error *err) {
+    enum mrc_status st = mrc_volume_create(out, like->extent, &like->geometry, err);
+    if (st == MRC_OK) st = mrc_provenance_copy(&(*out)->provenance, &like->provenance, err);
+    if (st != MRC_OK) {
+        mrc_volume_destroy(*out);
+        *out = NULL;
+    }
+    return st;
+}
+
+void mrc_volume_destroy(mrc_volume *vol) {
+    if (vol == NULL) return;
+    mrc_provenance_clear(&vol->provenance);
+    mrc_free(vol->voxels);
+    mrc_free(vol);
+}
+
+float *mrc_volume_voxels(mrc_volume *vol) {
+    return vol->voxels;
+}
+const float *mrc_volume_voxels_const(const mrc_volume *vol) {
+    return vol->voxels;
+}
+struct mrc_extent mrc_volume_extent(const mrc_volume *vol) {
+    return vol->extent;
+}
+const struct mrc_geometry *mrc_volume_geometry(const mrc_volume *vol) {
+    return &vol->geometry;
+}
+const struct mrc_provenance *mrc_volume_provenance(const mrc_volume *vol) {
+    return &vol->provenance;
+}
+
+void mrc_volume_adopt_provenance(mrc_volume *vol, struct mrc_provenance *provenance) {
+    mrc_provenance_clear(&vol->provenance);
+    vol->provenance = *provenance;
+    *provenance = (struct mrc_provenance){0};
+}
+
+void mrc_provenance_clear(struct mrc_provenance *provenance) {
+    for (size_t i = 0; i < provenance->file_count; ++i) mrc_free(provenance->files[i]);
+    mrc_free(provenance->files);
+    mrc_free(provenance->header);
+    *provenance = (struct mrc_provenance){0};
+}
+
+enum mrc_status mrc_provenance_copy(struct mrc_provenance *out, const struct mrc_provenance *from,
+                                    struct mrc_error *err) {
+    *out = (struct mrc_provenance){
+        .kind = from->kind, .contrast = from->contrast, .bit_depth = from->bit_depth};
+    bool whole = true;
+    if (from->file_count > 0) {
+        out->files = mrc_alloc(from->file_count, sizeof *out->files);
+        whole = out->files != NULL;
+    }
+    for (size_t i = 0; whole && i < from->file_count; ++i) {
+        out->files[i] = mrc_strdup(from->files[i]);
+        whole = out->files[i] != NULL;
+        out->file_count = i + (whole ? 1 : 0);
+    }
+    if (whole && from->header_bytes > 0) {
+        out->header = mrc_alloc(from->header_bytes, 1);
+        whole = out->header != NULL;
+    }
+    if (!whole) {
+        mrc_provenance_clear(out);
+        return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for the record of %zu source files",
+                        from->file_count);
+    }
+    if (from->header_bytes > 0) memcpy(out->header, from->header, from->header_bytes);
+    out->header_bytes = from->header_bytes;
+    return MRC_OK;
+}

@@ -1,0 +1,397 @@
+/* fs.c: files and folders over POSIX. */
+#define _GNU_SOURCE /* renameat2 */
+#include "base/fs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+bool mrc_path_exists(const char *path) {
+    struct stat info;
+    return lstat(path, &info) == 0;
+}
+
+bool mrc_path_is_dir(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+char *mrc_path_join(const char *dir, const char *name) {
+    size_t length = strlen(dir);
+    const char *separator = length > 0 && dir[length - 1] == '/' ? "" : "/";
+    return mrc_asprintf("%s%s%s", dir, separator, name);
+}
+
+const char *mrc_path_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+bool mrc_path_has_suffix(const char *path, const char *suffix) {
+    size_t length = strlen(path), end = strlen(suffix);
+    return length >= end && strcasecmp(path + length - end, suffix) == 0;
+}
+
+/* --- lists --- */
+
+static enum mrc_status list_adopt(struct mrc_name_list *list, char *name, struct mrc_error *err) {
+    void *names = list->names;
+    if (name == NULL || !mrc_grow(&names, &list->capacity, list->count + 1, sizeof *list->names)) {
+        mrc_free(name);
+        return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for %zu file names", list->count + 1);
+    }
+    list->names = names;
+    list->names[list->count++] = name;
+    return MRC_OK;
+}
+
+void mrc_name_list_clear(struct mrc_name_list *list) {
+    for (size_t i = 0; i < list->count; ++i) mrc_free(list->names[i]);
+    mrc_free(list->names);
+    *list = (struct mrc_name_list){0};
+}
+
+static int by_bytes(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+enum mrc_status mrc_list_dir(struct mrc_name_list *out, const char *dir, struct mrc_error *err) {
+    *out = (struct mrc_name_list){0};
+    DIR *stream = opendir(dir);
+    if (stream == NULL) {
+        return mrc_fail(err, MRC_ERR_IO, "%s: %s, expected a readable folder", dir,
+                        strerror(errno));
+    }
+    enum mrc_status st = MRC_OK;
+    errno = 0;
+    for (struct dirent *entry; st == MRC_OK && (entry = readdir(stream)) != NULL; errno = 0) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        st = list_adopt(out, mrc_strdup(entry->d_name), err);
+    }
+    if (st == MRC_OK && errno != 0) {
+        st = mrc_fail(err, MRC_ERR_IO, "%s: %s while listing the folder", dir, strerror(errno));
+    }
+    (void)closedir(stream);
+    if (st != MRC_OK)
+        mrc_name_list_clear(out);
+    else if (out->count > 1)
+        qsort(out->names, out->count, sizeof *out->names, by_bytes);
+    return st;
+}
+
+enum { MAX_FOLDER_DEPTH = 64 };
+
+static enum mrc_status walk(struct mrc_name_list *out, const char *dir, size_t limit, int depth,
+                            struct mrc_error *err) {
+    if (depth > MAX_FOLDER_DEPTH) {
+        return mrc_fail(err, MRC_ERR_RANGE, "%s: folders nested deeper than %d", dir,
+                        MAX_FOLDER_DEPTH);
+    }
+    struct mrc_name_list here = {0};
+    enum mrc_status st = mrc_list_dir(&here, dir, err);
+    for (size_t i = 0; st == MRC_OK && i < here.count; ++i) {
+        char *path = mrc_path_join(dir, here.names[i]);
+        struct stat entry, target;
+        if (path == NULL) {
+            st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a file name");
+        } else if (lstat(path, &entry) != 0) { /* gone meanwhile */
+        } else if (S_ISDIR(entry.st_mode)) {
+            st = walk(out, path, limit, depth + 1, err);
+        } else if (stat(path, &target) == 0 && S_ISREG(target.st_mode)) {
+            if (out->count >= limit) {
+                st = mrc_fail(err, MRC_ERR_RANGE, "%s: more than %zu files", dir, limit);
+            } else {
+                st = list_adopt(out, path, err);
+                path = NULL;
+            }
+        }
+        mrc_free(path);
+    }
+    mrc_name_list_clear(&here);
+    return st;
+}
+
+enum mrc_status mrc_list_tree(struct mrc_name_list *out, const char *dir, size_t limit,
+                              struct mrc_error *err) {
+    *out = (struct mrc_name_list){0};
+    enum mrc_status st = walk(out, dir, limit, 0, err);
+    if (st != MRC_OK)
+        mrc_name_list_clear(out);
+    else if (out->count > 1)
+        qsort(out->names, out->count, sizeof *out->names, by_bytes);
+    return st;
+}
+
+/* --- reading --- */
+
+static enum mrc_status open_regular(FILE **out, const char *path, struct mrc_error *err) {
+    *out = NULL;
+    struct stat info;
+    if (stat(path, &info) != 0)
+        return mrc_fail(err, MRC_ERR_IO, "%s: %s, expected a file", path, strerror(errno));
+    if (!S_ISREG(info.st_mode)) {
+        return mrc_fail(err, MRC_ERR_IO, "%s: %s, expected a regular file", path,
+                        S_ISDIR(info.st_mode) ? "is a folder" : "is a special file");
+    }
+    *out = fopen(path, "rbe");
+    if (*out == NULL) return mrc_fail(err, MRC_ERR_IO, "%s: %s", path, strerror(errno));
+    return MRC_OK;
+}
+
+enum mrc_status mrc_read_file(unsigned char **out, size_t *size, const char *path, size_t limit,
+                              struct mrc_error *err) {
+    *out = NULL;
+    *size = 0;
+    FILE *stream = NULL;
+    enum mrc_status st = open_regular(&stream, path, err);
+    if (st != MRC_OK) return st;
+    struct stat info;
+    if (fstat(fileno(stream), &info) != 0) {
+        st = mrc_fail(err, MRC_ERR_IO, "%s: %s", path, strerror(errno));
+    } else if ((uintmax_t)info.st_size > limit) {
+        st = mrc_fail(err, MRC_ERR_RANGE, "%s: %jd bytes, expected at most %zu", path,
+                      (intmax_t)info.st_size, limit);
+    }
+    unsigned char *data = NULL;
+    if (st == MRC_OK) {
+        data = mrc_alloc((size_t)info.st_size + 1, 1);
+        if (data == NULL)
+            st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for %jd bytes", path,
+                          (intmax_t)info.st_size);
+    }
+    if (st == MRC_OK) {
+        *size = fread(data, 1, (size_t)info.st_size, stream);
+        if (*size != (size_t)info.st_size) {
+            st = mrc_fail(err, MRC_ERR_IO, "%s: %zu bytes could be read, expected %jd", path, *size,
+                          (intmax_t)info.st_size);
+        }
+    }
+    (void)fclose(stream);
+    if (st != MRC_OK) {
+        mrc_free(data);
+        *size = 0;
+        return st;
+    }
+    *out = data;
+    return MRC_OK;
+}
+
+enum mrc_status mrc_read_head(unsigned char *out, size_t capacity, size_t *size, const char *path,
+                              struct mrc_error *err) {
+    *size = 0;
+    FILE *stream = NULL;
+    enum mrc_status st = open_regular(&stream, path, err);
+    if (st != MRC_OK) return st;
+    *size = fread(out, 1, capacity, stream);
+    if (ferror(stream)) st = mrc_fail(err, MRC_ERR_IO, "%s: cannot be read", path);
+    (void)fclose(stream);
+    return st;
+}
+
+/* --- folders --- */
+
+enum mrc_status mrc_make_dirs(const char *path, struct mrc_error *err) {
+    char *copy = mrc_strdup(path);
+    if (copy == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a path");
+    enum mrc_status st = MRC_OK;
+    for (char *c = copy + 1; st == MRC_OK && copy[0] != '\0'; ++c) {
+        if (*c != '/' && *c != '\0') continue;
+        char kept = *c;
+        *c = '\0';
+        if (mkdir(copy, 0777) != 0 && !(errno == EEXIST && mrc_path_is_dir(copy))) {
+            st = mrc_fail(err, MRC_ERR_WRITE, "%s: %s, expected to make a folder", copy,
+                          strerror(errno));
+        }
+        *c = kept;
+        if (kept == '\0') break;
+    }
+    mrc_free(copy);
+    return st;
+}
+
+void mrc_remove_tree(const char *path) {
+    struct stat info;
+    if (lstat(path, &info) != 0) return;
+    if (!S_ISDIR(info.st_mode)) {
+        (void)unlink(path);
+        return;
+    }
+    struct mrc_name_list names = {0};
+    if (mrc_list_dir(&names, path, NULL) == MRC_OK) {
+        for (size_t i = 0; i < names.count; ++i) {
+            char *entry = mrc_path_join(path, names.names[i]);
+            if (entry != NULL) mrc_remove_tree(entry);
+            mrc_free(entry);
+        }
+        mrc_name_list_clear(&names);
+    }
+    (void)rmdir(path);
+}
+
+/* --- outputs --- */
+
+/* The path without trailing slashes, so that a temporary lies beside it and not in it. */
+static char *trimmed(const char *path) {
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/') --length;
+    return mrc_asprintf("%.*s", (int)length, path);
+}
+
+static enum mrc_status output_init(struct mrc_output *out, const char *path,
+                                   struct mrc_error *err) {
+    *out = (struct mrc_output){0};
+    out->path = trimmed(path);
+    out->temporary = out->path != NULL ? mrc_asprintf("%s.tmp-XXXXXX", out->path) : NULL;
+    if (out->temporary == NULL) {
+        mrc_output_discard(out);
+        return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a path");
+    }
+    return MRC_OK;
+}
+
+static void output_clear(struct mrc_output *out) {
+    mrc_free(out->path);
+    mrc_free(out->temporary);
+    *out = (struct mrc_output){0};
+}
+
+/* mkstemp and mkdtemp give 0600 and 0700; what is renamed into place gets what the user's umask
+ * asks for. */
+static mode_t mode_by_umask(mode_t wanted) {
+    mode_t mask = umask(0);
+    (void)umask(mask);
+    return wanted & ~mask;
+}
+
+enum mrc_status mrc_output_open_file(struct mrc_output *out, const char *path,
+                                     struct mrc_error *err) {
+    enum mrc_status st = output_init(out, path, err);
+    if (st != MRC_OK) return st;
+    out->replace = true;
+    if (mrc_path_is_dir(out->path)) {
+        st = mrc_fail(err, MRC_ERR_WRITE, "%s: is a folder, expected a file name to write",
+                      out->path);
+        output_clear(out);
+        return st;
+    }
+    int file = mkstemp(out->temporary);
+    if (file >= 0) out->stream = fdopen(file, "wb");
+    if (file < 0 || out->stream == NULL) {
+        st = mrc_fail(err, MRC_ERR_WRITE, "%s: %s, expected to write a file there", out->path,
+                      strerror(errno));
+        if (file >= 0) {
+            (void)close(file);
+            (void)unlink(out->temporary);
+        }
+        output_clear(out);
+        return st;
+    }
+    (void)fchmod(file, mode_by_umask(0666));
+    return MRC_OK;
+}
+
+static bool dir_is_empty(const char *path) {
+    struct mrc_name_list names = {0};
+    bool empty = mrc_list_dir(&names, path, NULL) == MRC_OK && names.count == 0;
+    mrc_name_list_clear(&names);
+    return empty;
+}
+
+enum mrc_status mrc_output_open_dir(struct mrc_output *out, const char *path, bool replace,
+                                    struct mrc_error *err) {
+    enum mrc_status st = output_init(out, path, err);
+    if (st != MRC_OK) return st;
+    out->replace = replace;
+    if (mrc_path_exists(out->path) && !mrc_path_is_dir(out->path)) {
+        st = mrc_fail(err, MRC_ERR_WRITE, "%s: is a file, expected a folder name to write",
+                      out->path);
+    } else if (!replace && mrc_path_exists(out->path) && !dir_is_empty(out->path)) {
+        st = mrc_fail(err, MRC_ERR_WRITE, "%s: exists and is not empty, expected a new folder",
+                      out->path);
+    } else if (mkdtemp(out->temporary) == NULL) {
+        st = mrc_fail(err, MRC_ERR_WRITE, "%s: %s, expected to make a folder there", out->path,
+                      strerror(errno));
+    }
+    if (st != MRC_OK)
+        output_clear(out);
+    else
+        (void)chmod(out->temporary, mode_by_umask(0777));
+    return st;
+}
+
+static enum mrc_status sync_path(const char *path, int flags, struct mrc_error *err) {
+    int file = open(path, flags | O_CLOEXEC);
+    if (file < 0) return mrc_fail(err, MRC_ERR_WRITE, "%s: %s", path, strerror(errno));
+    enum mrc_status st = MRC_OK;
+    if (fsync(file) != 0 && errno != EINVAL && errno != ENOTSUP) {
+        st = mrc_fail(err, MRC_ERR_WRITE, "%s: %s while flushing to disk", path, strerror(errno));
+    }
+    (void)close(file);
+    return st;
+}
+
+static enum mrc_status finish_stream(struct mrc_output *out, struct mrc_error *err) {
+    if (out->stream == NULL) return sync_path(out->temporary, O_RDONLY | O_DIRECTORY, err);
+    bool bad = ferror(out->stream) != 0;
+    errno = 0;
+    bad = fflush(out->stream) != 0 || bad;
+    bad = (fsync(fileno(out->stream)) != 0 && errno != EINVAL && errno != ENOTSUP) || bad;
+    int cause = errno;
+    bad = fclose(out->stream) != 0 || bad;
+    out->stream = NULL;
+    if (!bad) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_WRITE, "%s: %s while writing", out->path,
+                    cause != 0 ? strerror(cause) : "failed");
+}
+
+/* Puts the temporary folder in the place of the one that is there; the old one goes only after the
+ * new one stands. */
+static enum mrc_status replace_dir(struct mrc_output *out, struct mrc_error *err) {
+    if (renameat2(AT_FDCWD, out->temporary, AT_FDCWD, out->path, RENAME_EXCHANGE) != 0) {
+        return mrc_fail(err, MRC_ERR_WRITE, "%s: %s while replacing the folder", out->path,
+                        strerror(errno));
+    }
+    mrc_remove_tree(out->temporary);
+    return MRC_OK;
+}
+
+enum mrc_status mrc_output_commit(struct mrc_output *out, struct mrc_error *err) {
+    MRC_ASSERT(out->path != NULL);
+    bool folder = out->stream == NULL;
+    enum mrc_status st = finish_stream(out, err);
+    if (st == MRC_OK && rename(out->temporary, out->path) != 0) {
+        if (folder && out->replace && (errno == ENOTEMPTY || errno == EEXIST))
+            st = replace_dir(out, err);
+        else
+            st = mrc_fail(err, MRC_ERR_WRITE, "%s: %s while renaming into place", out->path,
+                          strerror(errno));
+    }
+    if (st != MRC_OK)
+        mrc_output_discard(out);
+    else
+        output_clear(out);
+    return st;
+}
+
+void mrc_output_discard(struct mrc_output *out) {
+    if (out->stream != NULL) (void)fclose(out->stream);
+    out->stream = NULL;
+    if (out->path != NULL && out->temporary != NULL) mrc_remove_tree(out->temporary);
+    output_clear(out);
+}
+
+enum mrc_status mrc_write_file(const char *path, const void *data, size_t size,
+                               struct mrc_error *err) {
+    struct mrc_output out;
+    enum mrc_status st = mrc_output_open_file(&out, path, err);
+    if (st != MRC_OK) return st;
+    (void)fwrite(data, 1, size, out.stream); /* commit sees the stream's error */
+    return mrc_output_commit(&out, err);
+}

@@ -1,0 +1,185 @@
+/* parallel.c: one pool of threads a process. The calling thread is lane 0 and works along; helpers
+ * are started at the first loop and sleep between loops. Chunks are taken from a shared counter;
+ * which lane computes a chunk never matters. */
+#define _GNU_SOURCE /* sched_getaffinity */
+#include "base/parallel.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/status.h"
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t work, done;
+    pthread_t threads[MRC_MAX_THREADS];
+    int wanted;         /* lanes, the caller's included; 0: not asked yet */
+    int started;        /* helpers that run */
+    unsigned long loop; /* number of the current loop; helpers wait for it to grow */
+    int busy;           /* helpers still in the current loop */
+    bool quit;
+    mrc_range_fn *fn;
+    void *context;
+    size_t count, grain;
+    atomic_size_t next;
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER,
+          .work = PTHREAD_COND_INITIALIZER,
+          .done = PTHREAD_COND_INITIALIZER};
+
+static pthread_mutex_t one_loop =
+    PTHREAD_MUTEX_INITIALIZER;              /* held by the thread whose loop runs */
+static _Thread_local int current_lane = -1; /* -1: not inside a loop */
+
+static void run_chunks(int lane) {
+    current_lane = lane;
+    for (;;) {
+        size_t begin = atomic_fetch_add(&pool.next, pool.grain);
+        if (begin >= pool.count) break;
+        size_t end = pool.count - begin < pool.grain ? pool.count : begin + pool.grain;
+        pool.fn(pool.context, begin, end, lane);
+    }
+    current_lane = -1;
+}
+
+static void *helper_main(void *argument) {
+    int lane = (int)(ptrdiff_t)argument;
+    unsigned long seen = 0;
+    pthread_mutex_lock(&pool.lock);
+    for (;;) {
+        while (pool.loop == seen && !pool.quit) pthread_cond_wait(&pool.work, &pool.lock);
+        if (pool.quit) break;
+        seen = pool.loop;
+        pthread_mutex_unlock(&pool.lock);
+        run_chunks(lane);
+        pthread_mutex_lock(&pool.lock);
+        if (--pool.busy == 0) pthread_cond_signal(&pool.done);
+    }
+    pthread_mutex_unlock(&pool.lock);
+    return NULL;
+}
+
+static void stop_helpers(void) {
+    pthread_mutex_lock(&pool.lock);
+    pool.quit = true;
+    pthread_cond_broadcast(&pool.work);
+    pthread_mutex_unlock(&pool.lock);
+    for (int i = 0; i < pool.started; ++i) pthread_join(pool.threads[i], NULL);
+    pool.started = 0;
+    pool.quit = false;
+    pool.loop = 0;
+}
+
+static int available_cores(void) {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+    int cores = CPU_COUNT(&set);
+    return cores < 1 ? 1 : cores > MRC_MAX_THREADS ? MRC_MAX_THREADS : cores;
+}
+
+void mrc_parallel_set_threads(int threads) {
+    MRC_ASSERT(current_lane < 0);
+    pthread_mutex_lock(&one_loop);
+    stop_helpers();
+    pool.wanted = threads <= 0                ? available_cores()
+                  : threads > MRC_MAX_THREADS ? MRC_MAX_THREADS
+                                              : threads;
+    pthread_mutex_unlock(&one_loop);
+}
+
+int mrc_parallel_threads(void) {
+    if (current_lane >= 0) return pool.wanted;
+    pthread_mutex_lock(&one_loop);
+    if (pool.wanted == 0) pool.wanted = available_cores();
+    int threads = pool.wanted;
+    pthread_mutex_unlock(&one_loop);
+    return threads;
+}
+
+/* A helper that cannot be started is no failure: the others do its work. */
+static void start_helpers(void) {
+    if (pool.wanted == 0) pool.wanted = available_cores();
+    while (pool.started < pool.wanted - 1) {
+        void *lane = (void *)(ptrdiff_t)(pool.started + 1);
+        if (pthread_create(&pool.threads[pool.started], NULL, helper_main, lane) != 0) break;
+        ++pool.started;
+    }
+}
+
+static void run_serially(size_t count, size_t grain, mrc_range_fn *fn, void *context, int lane) {
+    for (size_t begin = 0; begin < count; begin += grain) {
+        fn(context, begin, count - begin < grain ? count : begin + grain, lane);
+        if (count - begin <= grain) break;
+    }
+}
+
+void mrc_parallel_for(size_t count, size_t grain, mrc_range_fn *fn, void *context) {
+    MRC_ASSERT(grain > 0);
+    if (count == 0) return;
+    if (current_lane >= 0) {
+        run_serially(count, grain, fn, context, current_lane);
+        return;
+    }
+    pthread_mutex_lock(&one_loop);
+    if (count <= grain || pool.wanted == 1) {
+        current_lane = 0;
+        run_serially(count, grain, fn, context, 0);
+        current_lane = -1;
+        pthread_mutex_unlock(&one_loop);
+        return;
+    }
+    pthread_mutex_lock(&pool.lock);
+    start_helpers();
+    pool.fn = fn;
+    pool.context = context;
+    pool.count = count;
+    pool.grain = grain;
+    atomic_store(&pool.next, 0);
+    pool.busy = pool.started;
+    ++pool.loop;
+    pthread_cond_broadcast(&pool.work);
+    pthread_mutex_unlock(&pool.lock);
+    run_chunks(0);
+    pthread_mutex_lock(&pool.lock);
+    while (pool.busy > 0) pthread_cond_wait(&pool.done, &pool.lock);
+    pthread_mutex_unlock(&pool.lock);
+    pthread_mutex_unlock(&one_loop);
+}
+
+enum { SUM_CHUNK = 4096, SUM_PARTS = 256 };
+
+struct sum_job {
+    const float *x;
+    size_t n;
+    double parts[SUM_PARTS];
+};
+
+static double sum_chunk(const float *x, size_t n) {
+    double sum = 0.0;
+    for (size_t i = 0; i < n; ++i) sum += (double)x[i];
+    return sum;
+}
+
+static void sum_range(void *context, size_t begin, size_t end, int lane) {
+    (void)lane;
+    struct sum_job *job = context;
+    for (size_t part = begin; part < end; ++part) {
+        size_t at = part * SUM_CHUNK, left = job->n - at;
+        job->parts[part] = sum_chunk(job->x + at, left < SUM_CHUNK ? left : SUM_CHUNK);
+    }
+}
+
+double mrc_sum(const float *x, size_t n) {
+    double total = 0.0;
+    for (size_t at = 0; at < n; at += (size_t)SUM_CHUNK * SUM_PARTS) {
+        size_t left = n - at;
+        struct sum_job job = {
+            .x = x + at,
+            .n = left < (size_t)SUM_CHUNK * SUM_PARTS ? left : (size_t)SUM_CHUNK * SUM_PARTS};
+        size_t parts = (job.n + SUM_CHUNK - 1) / SUM_CHUNK;
+        mrc_parallel_for(parts, 8, sum_range, &job);
+        for (size_t part = 0; part < parts; ++part) total += job.parts[part];
+    }
+    return total;
+}

@@ -1,0 +1,184 @@
+/* test_fs.c: files and folders appear whole or not at all. */
+#include "tests/support.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+
+static char root[64];
+
+static const char *at(const char *name) {
+    static char paths[4][256];
+    static int next;
+    char *path = paths[next++ % 4];
+    (void)snprintf(path, 256, "%s/%s", root, name);
+    return path;
+}
+
+static int set_up(void **state) {
+    (void)state;
+    strcpy(root, "/tmp/mrc-test-fs-XXXXXX");
+    return mkdtemp(root) != NULL ? 0 : -1;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    mrc_remove_tree(root);
+    return mrc_path_exists(root);
+}
+
+static size_t entries(const char *dir) {
+    struct mrc_name_list names = {0};
+    struct mrc_error err = {0};
+    assert_ok(mrc_list_dir(&names, dir, &err), &err);
+    size_t count = names.count;
+    mrc_name_list_clear(&names);
+    return count;
+}
+
+static void test_file_appears_at_commit_only(void **state) {
+    (void)state;
+    struct mrc_error err = {0};
+    struct mrc_output out;
+    assert_ok(mrc_output_open_file(&out, at("a.bin"), &err), &err);
+    assert_int_equal(fwrite("hello", 1, 5, out.stream), 5);
+    assert_false(mrc_path_exists(at("a.bin")));
+    assert_ok(mrc_output_commit(&out, &err), &err);
+    unsigned char *data = NULL;
+    size_t size = 0;
+    assert_ok(mrc_read_file(&data, &size, at("a.bin"), 100, &err), &err);
+    assert_int_equal(size, 5);
+    assert_string_equal((char *)data, "hello");
+    mrc_free(data);
+    assert_int_equal(entries(root), 1);
+    assert_int_equal(mrc_read_file(&data, &size, at("a.bin"), 4, &err), MRC_ERR_RANGE);
+    assert_non_null(strstr(err.text, "expected at most 4"));
+}
+
+static void test_discarded_file_leaves_what_was_there(void **state) {
+    (void)state;
+    struct mrc_error err = {0};
+    assert_ok(mrc_write_file(at("a"), "old", 3, &err), &err);
+    struct mrc_output out;
+    assert_ok(mrc_output_open_file(&out, at("a"), &err), &err);
+    (void)fputs("new", out.stream);
+    mrc_output_discard(&out);
+    mrc_output_discard(&out);
+    unsigned char *data = NULL;
+    size_t size = 0;
+    assert_ok(mrc_read_file(&data, &size, at("a"), 100, &err), &err);
+    assert_memory_equal(data, "old", 3);
+    mrc_free(data);
+    assert_int_equal(entries(root), 1);
+}
+
+static void test_full_disk_is_reported(void **state) {
+    (void)state;
+    if (!mrc_path_exists("/dev/full")) skip();
+    struct mrc_error err = {0};
+    struct mrc_output out;
+    assert_ok(mrc_output_open_file(&out, at("full"), &err), &err);
+    assert_non_null(freopen("/dev/full", "wb", out.stream));
+    (void)fputs("lost", out.stream);
+    assert_int_equal(mrc_output_commit(&out, &err), MRC_ERR_WRITE);
+    assert_int_equal(entries(root), 0);
+}
+
+static void test_folder_replaces_only_when_asked(void **state) {
+    (void)state;
+    struct mrc_error err = {0};
+    struct mrc_output out;
+    char inside[512];
+    for (int round = 0; round < 2; ++round) {
+        assert_ok(mrc_output_open_dir(&out, at("dir"), round > 0, &err), &err);
+        (void)snprintf(inside, sizeof inside, "%s/file%d", out.temporary, round);
+        assert_ok(mrc_write_file(inside, "x", 1, &err), &err);
+        assert_ok(mrc_output_commit(&out, &err), &err);
+        assert_int_equal(entries(at("dir")), 1);
+    }
+    assert_true(mrc_path_exists(at("dir/file1")));
+    assert_int_equal(mrc_output_open_dir(&out, at("dir"), false, &err), MRC_ERR_WRITE);
+    mrc_output_discard(&out);
+    assert_int_equal(entries(root), 1);
+}
+
+static void test_folder_name_with_slash_and_empty_folder(void **state) {
+    (void)state;
+    struct mrc_error err = {0};
+    struct mrc_output out;
+    assert_ok(mrc_make_dirs(at("x/y/z"), &err), &err);
+    assert_ok(mrc_output_open_dir(&out, at("x/y/z/"), false, &err), &err);
+    assert_ok(mrc_output_commit(&out, &err), &err);
+    assert_int_equal(entries(at("x/y")), 1);
+}
+
+static void test_errors_name_the_path(void **state) {
+    (void)state;
+    struct mrc_error err = {0};
+    unsigned char *data = NULL;
+    size_t size = 0;
+    assert_int_equal(mrc_read_file(&data, &size, at("missing"), 10, &err), MRC_ERR_IO);
+    assert_non_null(strstr(err.text, "missing: "));
+    mrc_error_clear(&err);
+    assert_int_equal(mrc_read_file(&data, &size, root, 10, &err), MRC_ERR_IO);
+    mrc_error_clear(&err);
+    struct mrc_output out;
+    assert_int_equal(mrc_output_open_file(&out, at("no/such/dir/file"), &err), MRC_ERR_WRITE);
+    mrc_output_discard(&out);
+}
+
+static void test_tree_is_sorted_and_does_not_follow_links(void **state) {
+    (void)state;
+    struct mrc_error err = {0};
+    assert_ok(mrc_make_dirs(at("t/b"), &err), &err);
+    assert_ok(mrc_write_file(at("t/b/2"), "", 0, &err), &err);
+    assert_ok(mrc_write_file(at("t/a"), "", 0, &err), &err);
+    assert_int_equal(symlink("..", at("t/loop")), 0);
+    struct mrc_name_list names = {0};
+    assert_ok(mrc_list_tree(&names, at("t"), 10, &err), &err);
+    assert_int_equal(names.count, 2);
+    assert_string_equal(names.names[0], at("t/a"));
+    assert_string_equal(names.names[1], at("t/b/2"));
+    mrc_name_list_clear(&names);
+    assert_int_equal(mrc_list_tree(&names, at("t"), 1, &err), MRC_ERR_RANGE);
+}
+
+static enum mrc_status write_tree(void) {
+    struct mrc_output out;
+    struct mrc_error err = {0};
+    enum mrc_status st = mrc_output_open_dir(&out, at("d"), true, &err);
+    if (st == MRC_OK) st = mrc_make_dirs(out.temporary, &err);
+    if (st == MRC_OK)
+        st = mrc_output_commit(&out, &err);
+    else
+        mrc_output_discard(&out);
+    return st;
+}
+
+static void test_allocation_failures(void **state) {
+    (void)state;
+    enum mrc_status st;
+    MRC_TRY_EVERY_FAILURE(st, write_tree());
+    assert_int_equal(st, MRC_OK);
+    assert_int_equal(entries(root), 1);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_file_appears_at_commit_only, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_discarded_file_leaves_what_was_there, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_full_disk_is_reported, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_folder_replaces_only_when_asked, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_folder_name_with_slash_and_empty_folder, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_errors_name_the_path, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_tree_is_sorted_and_does_not_follow_links, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_allocation_failures, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
