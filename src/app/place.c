@@ -21,7 +21,7 @@ static enum mrc_status parent_of(char **out, const char *path, struct mrc_error 
     size_t length = length_without_slashes(path);
     while (length > 0 && path[length - 1] != '/') --length;
     while (length > 1 && path[length - 1] == '/') --length;
-    *out = length == 0 ? mrc_strdup(".") : mrc_format("%.*s", (int)length, path);
+    *out = length == 0 ? mrc_strdup(".") : mrc_asprintf("%.*s", (int)length, path);
     return *out != NULL ? MRC_OK : mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
 }
 
@@ -43,7 +43,7 @@ enum mrc_status mrc_place_resolve(char **out, const char *path, struct mrc_error
         size_t end = length_without_slashes(path), begin = end;
         while (begin > 0 && path[begin - 1] != '/') --begin;
         const char *slash = strcmp(above, "/") == 0 ? "" : "/";
-        *out = mrc_format("%s%s%.*s", above, slash, (int)(end - begin), path + begin);
+        *out = mrc_asprintf("%s%s%.*s", above, slash, (int)(end - begin), path + begin);
         if (*out == NULL) status = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
     }
     mrc_free(above);
