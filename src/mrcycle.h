@@ -1,0 +1,25 @@
+/* mrcycle.h: all of the library. What is named here is public, and installed under include/mrcycle by the same path;
+ * a program may as well include only the parts it uses. */
+#ifndef MRC_MRCYCLE_H
+#define MRC_MRCYCLE_H
+
+#include "base/alloc.h"
+#include "base/export.h"
+#include "base/fs.h"
+#include "base/hash.h"
+#include "base/parallel.h"
+#include "base/rng.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "io/derived.h"
+#include "io/geometry.h"
+#include "io/image.h"
+#include "io/volume.h"
+#include "model/checkpoint.h"
+#include "model/cyclegan.h"
+#include "model/net.h"
+#include "model/op.h"
+#include "model/trainer.h"
+#include "preprocess/slices.h"
+
+#endif
