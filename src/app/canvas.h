@@ -1,5 +1,5 @@
-/* canvas.h: a white page to draw on, which becomes a PNG in memory. Used by sheet.c and chart.c only; the one place that
- * shows cairo. */
+/* canvas.h: a white page to draw on, which becomes a PNG in memory. Used by sheet.c and chart.c
+ * only; the one place that shows cairo. */
 #ifndef MRC_APP_CANVAS_H
 #define MRC_APP_CANVAS_H
 

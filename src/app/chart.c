@@ -108,8 +108,10 @@ static void draw_curve(struct mrc_canvas *canvas, const struct frame *f,
             continue;
         }
         double x = page_x(f, chart->x[i]), y = page_y(f, values[i]);
-        if (pen_down) cairo_line_to(cr, x, y);
-        else cairo_move_to(cr, x, y);
+        if (pen_down)
+            cairo_line_to(cr, x, y);
+        else
+            cairo_move_to(cr, x, y);
         pen_down = true;
     }
     cairo_stroke(cr);

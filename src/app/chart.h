@@ -26,13 +26,15 @@ struct mrc_chart {
     const struct mrc_panel *panels;
     size_t panel_count;
 };
-/** The value axis of each panel runs from 0, or below where values are negative, to the largest value. */
+/** The value axis of each panel runs from 0, or below where values are negative, to the largest
+ * value. */
 MRC_STATUS mrc_chart_render(unsigned char **png, size_t *size_bytes, const struct mrc_chart *chart,
                             struct mrc_error *err);
 /** The chart as a file, whole or not at all. */
 MRC_STATUS mrc_chart_save(const struct mrc_chart *chart, const char *path, struct mrc_error *err);
 
-/** A round step (1, 2 or 5 times a power of ten) that cuts `range` (> 0) into at most `most` (> 0) parts. */
+/** A round step (1, 2 or 5 times a power of ten) that cuts `range` (> 0) into at most `most` (> 0)
+ * parts. */
 MRC_API double mrc_chart_step(double range, int most);
 
 #ifdef __cplusplus

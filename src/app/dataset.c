@@ -1,5 +1,5 @@
-/* dataset.c: scan, load, cut, choose. All slices of an image are kept, for a slice's neighbours may be wanted as
- * channels even where they are not shown themselves. */
+/* dataset.c: scan, load, cut, choose. All slices of an image are kept, for a slice's neighbours may
+ * be wanted as channels even where they are not shown themselves. */
 #include "app/dataset.h"
 
 #include <stdio.h>
@@ -28,8 +28,7 @@ static void leave_out(struct loader *l, const char *path, const char *reason) {
     if (++l->notes <= MOST_NOTES)
         mrc_events_note(l->events, "left out: %s%s%s", path, path[0] != '\0' ? ": " : "", reason);
     else if (l->notes == MOST_NOTES + 1)
-        mrc_events_note(l->events, "left out: more of %s",
-                        mrc_dataset_domain_name(l->domain));
+        mrc_events_note(l->events, "left out: more of %s", mrc_dataset_domain_name(l->domain));
 }
 
 /* Failures that concern one image only. */
@@ -122,8 +121,7 @@ static enum mrc_status load_items(struct loader *l, const struct mrc_image_list 
         mrc_events_progress(l->events, mrc_dataset_domain_name(l->domain), (int64_t)i + 1,
                             (int64_t)list->count);
         if (status == MRC_OK && mrc_events_cancelled(l->events))
-            status = mrc_fail(err, MRC_ERR_CANCELLED, "%s: stopped while reading",
-                              l->options->set);
+            status = mrc_fail(err, MRC_ERR_CANCELLED, "%s: stopped while reading", l->options->set);
     }
     return status;
 }

@@ -11,7 +11,8 @@
 extern "C" {
 #endif
 
-/** Each callback may be NULL, and so may the record. All are called on the thread that started the work. */
+/** Each callback may be NULL, and so may the record. All are called on the thread that started the
+ * work. */
 struct mrc_events {
     void *context;
     /** One line the user should read; no line feed, no patient data. */

@@ -15,7 +15,8 @@ static enum mrc_status no_memory(struct mrc_error *err) {
     return mrc_fail(err, MRC_ERR_NOMEM, "model: out of memory");
 }
 
-/* <prefix>/share/mrcycle/models for a program at <prefix>/bin/mrcycle; "" when the program's place is not known. */
+/* <prefix>/share/mrcycle/models for a program at <prefix>/bin/mrcycle; "" when the program's place
+ * is not known. */
 static void installed_folder(char out[PATH_MAX]) {
     static const char tail[] = "/share/mrcycle/models";
     out[0] = '\0';

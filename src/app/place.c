@@ -1,5 +1,6 @@
-/* place.c: checks of output paths. They come early, for the sake of the user's time; the renaming in base/fs.c is what
- * guarantees that nothing is left half-written. */
+/* place.c: checks of output paths. They come early, for the sake of the user's time; the renaming
+ * in base/fs.c is what guarantees that nothing is left half-written. */
+#define _XOPEN_SOURCE 700 /* realpath */
 #include "app/place.h"
 
 #include <limits.h>
@@ -28,8 +29,9 @@ static enum mrc_status parent_of(char **out, const char *path, struct mrc_error 
 enum mrc_status mrc_place_resolve(char **out, const char *path, struct mrc_error *err) {
     char resolved[PATH_MAX];
     if (strlen(path) >= PATH_MAX)
-        return mrc_fail(err, MRC_ERR_RANGE, "%.80s...: a path of %zu characters, expected at most %d",
-                        path, strlen(path), PATH_MAX - 1);
+        return mrc_fail(err, MRC_ERR_RANGE,
+                        "%.80s...: a path of %zu characters, expected at most %d", path,
+                        strlen(path), PATH_MAX - 1);
     if (realpath(path, resolved) != NULL) {
         *out = mrc_strdup(resolved);
         return *out != NULL ? MRC_OK : mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
@@ -83,7 +85,8 @@ enum mrc_status mrc_place_check_file(const char *path, bool replace, struct mrc_
                     "%s: exists already, expected a new name (or the option to replace it)", path);
 }
 
-/* The first entry of a folder that is not a file of one of the suffixes; NULL when there is none. */
+/* The first entry of a folder that is not a file of one of the suffixes; NULL when there is none.
+ */
 static enum mrc_status find_stranger(char **out, const char *path, const struct mrc_name_list *list,
                                      const char *const *suffixes, struct mrc_error *err) {
     for (size_t i = 0; i < list->count; ++i) {
@@ -142,11 +145,10 @@ enum mrc_status mrc_place_check_marked_folder(const char *path, bool replace, co
     enum mrc_status status = check_folder(&settled, &list, path, replace, err);
     if (status == MRC_OK && !settled) {
         bool marked = false;
-        for (size_t i = 0; i < list.count; ++i)
-            marked = marked || strcmp(list.names[i], mark) == 0;
+        for (size_t i = 0; i < list.count; ++i) marked = marked || strcmp(list.names[i], mark) == 0;
         if (!marked)
-            status = mrc_fail(err, MRC_ERR_WRITE, "%s: is not replaced, for it holds no %s", path,
-                              mark);
+            status =
+                mrc_fail(err, MRC_ERR_WRITE, "%s: is not replaced, for it holds no %s", path, mark);
     }
     mrc_name_list_clear(&list);
     return status;

@@ -6,7 +6,8 @@
 
 #include "base/parallel.h"
 
-/* The map from indices of `like` to indices of `vol`: inverse(vol) * like. Geometries are checked to be invertible. */
+/* The map from indices of `like` to indices of `vol`: inverse(vol) * like. Geometries are checked
+ * to be invertible. */
 static void index_map(double map[3][4], const struct mrc_geometry *vol,
                       const struct mrc_geometry *like) {
     const double(*a)[4] = vol->index_to_ras_mm;
@@ -14,8 +15,8 @@ static void index_map(double map[3][4], const struct mrc_geometry *vol,
     double inverse[3][3];
     double det = 0.0;
     for (int c = 0; c < 3; ++c)
-        det += a[0][c] * (a[1][(c + 1) % 3] * a[2][(c + 2) % 3] -
-                          a[1][(c + 2) % 3] * a[2][(c + 1) % 3]);
+        det += a[0][c] *
+               (a[1][(c + 1) % 3] * a[2][(c + 2) % 3] - a[1][(c + 2) % 3] * a[2][(c + 1) % 3]);
     for (int r = 0; r < 3; ++r) {
         for (int c = 0; c < 3; ++c) {
             int r1 = (c + 1) % 3, r2 = (c + 2) % 3, c1 = (r + 1) % 3, c2 = (r + 2) % 3;
@@ -94,10 +95,8 @@ enum mrc_status mrc_regrid_like(mrc_volume **out, const mrc_volume *vol, const m
                         (long long)b.j, (long long)b.k);
     enum mrc_status status = mrc_volume_create(out, b, to, err);
     if (status != MRC_OK) return status;
-    struct job job = {.src = mrc_volume_voxels_const(vol),
-                      .dst = mrc_volume_voxels(*out),
-                      .from = a,
-                      .to = b};
+    struct job job = {
+        .src = mrc_volume_voxels_const(vol), .dst = mrc_volume_voxels(*out), .from = a, .to = b};
     if (same && (!from->physical || !to->physical || mrc_geometry_distance(from, to, a) < 1e-3)) {
         memcpy(job.dst, job.src, (size_t)mrc_extent_count(a) * sizeof *job.dst);
         return MRC_OK;

@@ -9,9 +9,10 @@
 extern "C" {
 #endif
 
-/** `vol` sampled (trilinear, in patient space) at the voxels of `like`; 0 outside. *out has the geometry of `like` and no
- *  provenance. Stacks of pictures must have the same extent and are copied. `name` is what messages call `vol`.
- *  MRC_ERR_UNSUPPORTED when the two cannot be laid over each other. */
+/** `vol` sampled (trilinear, in patient space) at the voxels of `like`; 0 outside. *out has the
+ * geometry of `like` and no provenance. Stacks of pictures must have the same extent and are
+ * copied. `name` is what messages call `vol`. MRC_ERR_UNSUPPORTED when the two cannot be laid over
+ * each other. */
 MRC_STATUS mrc_regrid_like(mrc_volume **out, const mrc_volume *vol, const mrc_volume *like,
                            const char *name, struct mrc_error *err);
 

@@ -17,10 +17,12 @@ static const struct loss_column {
     const char *name;
     size_t offset;
 } loss_columns[] = {
-#define LOSS(field) {#field, offsetof(struct mrc_losses, field)}
-    LOSS(adversarial_g), LOSS(adversarial_f),   LOSS(cycle_x),   LOSS(cycle_y),   LOSS(identity_x),
-    LOSS(identity_y),    LOSS(d_y_real),        LOSS(d_y_fake),  LOSS(d_x_real),  LOSS(d_x_fake),
-    LOSS(total_d_x),     LOSS(total_d_y),       LOSS(total_generator)
+#define LOSS(field)                                                                                \
+    { #field, offsetof(struct mrc_losses, field) }
+    LOSS(adversarial_g),  LOSS(adversarial_f), LOSS(cycle_x),   LOSS(cycle_y),
+    LOSS(identity_x),     LOSS(identity_y),    LOSS(d_y_real),  LOSS(d_y_fake),
+    LOSS(d_x_real),       LOSS(d_x_fake),      LOSS(total_d_x), LOSS(total_d_y),
+    LOSS(total_generator)
 #undef LOSS
 };
 _Static_assert(sizeof loss_columns / sizeof loss_columns[0] == MRC_LOSS_COUNT, "one row a loss");
@@ -28,8 +30,8 @@ _Static_assert(sizeof loss_columns / sizeof loss_columns[0] == MRC_LOSS_COUNT, "
 struct mrc_run_folder {
     char *path;
     struct mrc_text log;
-    double *epochs;                  /* [rows] */
-    double *losses[MRC_LOSS_COUNT];  /* [rows] each */
+    double *epochs;                 /* [rows] */
+    double *losses[MRC_LOSS_COUNT]; /* [rows] each */
     size_t rows, capacity;
 };
 
@@ -193,7 +195,8 @@ static bool add_row(mrc_run_folder *folder, int64_t epoch, const struct mrc_loss
         *column = items;
     }
     folder->capacity = capacity;
-    for (size_t c = 0; c < MRC_LOSS_COUNT; ++c) folder->losses[c][folder->rows] = loss_of(losses, c);
+    for (size_t c = 0; c < MRC_LOSS_COUNT; ++c)
+        folder->losses[c][folder->rows] = loss_of(losses, c);
     folder->epochs[folder->rows++] = (double)epoch;
     return true;
 }
@@ -215,14 +218,10 @@ enum mrc_status mrc_run_folder_log(mrc_run_folder *folder, const struct mrc_trai
 enum mrc_status mrc_run_folder_draw(mrc_run_folder *folder, struct mrc_error *err) {
     if (folder->rows == 0) return MRC_OK;
     double *const *l = folder->losses; /* in the order of loss_columns */
-    const struct mrc_curve images[] = {{"cycle T1w", l[2]},
-                                       {"cycle T2w", l[3]},
-                                       {"identity T1w", l[4]},
-                                       {"identity T2w", l[5]}};
-    const struct mrc_curve contest[] = {{"G against D_Y", l[0]},
-                                        {"F against D_X", l[1]},
-                                        {"D_X", l[10]},
-                                        {"D_Y", l[11]}};
+    const struct mrc_curve images[] = {
+        {"cycle T1w", l[2]}, {"cycle T2w", l[3]}, {"identity T1w", l[4]}, {"identity T2w", l[5]}};
+    const struct mrc_curve contest[] = {
+        {"G against D_Y", l[0]}, {"F against D_X", l[1]}, {"D_X", l[10]}, {"D_Y", l[11]}};
     const struct mrc_panel panels[] = {
         {"cycle and identity: mean absolute difference, before weighting", images, 4},
         {"adversarial losses, before weighting", contest, 4}};

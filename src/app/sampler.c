@@ -27,8 +27,7 @@ static size_t column_floats(const struct mrc_sampler *s) {
 }
 
 static enum mrc_status make_passes(struct mrc_sampler *s, struct mrc_error *err) {
-    struct mrc_shape in = {
-        SAMPLES, s->dataset->channels, 1, s->dataset->size, s->dataset->size};
+    struct mrc_shape in = {SAMPLES, s->dataset->channels, 1, s->dataset->size, s->dataset->size};
     size_t scratch_bytes = 0;
     enum mrc_status status = MRC_OK;
     for (int g = 0; status == MRC_OK && g < 2; ++g) {
@@ -115,8 +114,8 @@ static void use_best_weights(struct mrc_sampler *s, bool use) {
 
 static void apply(struct mrc_sampler *s, int generator, int to_column, int from_column) {
     size_t floats = column_floats(s);
-    const float *made = mrc_pass_forward(s->passes[generator],
-                                         s->images + (size_t)from_column * floats);
+    const float *made =
+        mrc_pass_forward(s->passes[generator], s->images + (size_t)from_column * floats);
     memcpy(s->images + (size_t)to_column * floats, made, floats * sizeof(float));
 }
 

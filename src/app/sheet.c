@@ -58,11 +58,11 @@ static enum mrc_status draw_images(struct mrc_canvas *canvas, const struct mrc_s
         for (size_t c = 0; c < sheet->columns; ++c) {
             const float *image = sheet->images[r * sheet->columns + c];
             if (image == NULL) continue;
-            enum mrc_status status = mrc_canvas_grey(
-                canvas, image, (int)sheet->image_width, (int)sheet->image_height,
-                at->left + (double)c * (at->cell_width + gap_px),
-                at->top + (double)r * (at->cell_height + gap_px), at->cell_width, at->cell_height,
-                err);
+            enum mrc_status status =
+                mrc_canvas_grey(canvas, image, (int)sheet->image_width, (int)sheet->image_height,
+                                at->left + (double)c * (at->cell_width + gap_px),
+                                at->top + (double)r * (at->cell_height + gap_px), at->cell_width,
+                                at->cell_height, err);
             if (status != MRC_OK) return status;
         }
     }

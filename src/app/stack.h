@@ -1,5 +1,5 @@
-/* stack.h: from slices to what a model of one or three channels takes. Three channels are the slice and its two
- * neighbours; the ends repeat. */
+/* stack.h: from slices to what a model of one or three channels takes. Three channels are the slice
+ * and its two neighbours; the ends repeat. */
 #ifndef MRC_APP_STACK_H
 #define MRC_APP_STACK_H
 

@@ -30,9 +30,8 @@ static void work_clear(struct work *w) {
 }
 
 static struct mrc_checkpoint_info describe(const struct work *w, int64_t epoch) {
-    struct mrc_checkpoint_info info = {.step = mrc_cyclegan_steps(w->gan),
-                                       .epoch = epoch,
-                                       .epochs = w->options->trainer.epochs};
+    struct mrc_checkpoint_info info = {
+        .step = mrc_cyclegan_steps(w->gan), .epoch = epoch, .epochs = w->options->trainer.epochs};
     snprintf(info.name, sizeof info.name, "%s", w->options->name);
     snprintf(info.version, sizeof info.version, "%s", MRC_VERSION);
     snprintf(info.data, sizeof info.data, "%s", w->options->data_note);
@@ -45,8 +44,8 @@ static enum mrc_status save_checkpoint(const struct work *w, const char *name, i
     struct mrc_checkpoint_info info = describe(w, epoch);
     struct mrc_checkpoint_options complete = {.complete = true};
     char *path = NULL;
-    enum mrc_status status = mrc_run_folder_path(&path, w->folder, "checkpoints", name, epoch,
-                                                 ".safetensors", err);
+    enum mrc_status status =
+        mrc_run_folder_path(&path, w->folder, "checkpoints", name, epoch, ".safetensors", err);
     if (status == MRC_OK) status = mrc_checkpoint_save(w->gan, &info, &complete, path, err);
     mrc_free(path);
     return status;
@@ -76,7 +75,9 @@ static enum mrc_status save_samples(const struct work *w, int64_t epoch, struct 
     return status;
 }
 
-static bool is_due(int64_t epoch, int64_t every) { return every > 0 && epoch % every == 0; }
+static bool is_due(int64_t epoch, int64_t every) {
+    return every > 0 && epoch % every == 0;
+}
 
 static enum mrc_status end_epoch(const struct work *w, const struct mrc_trainer_progress *at,
                                  double images_per_second, struct mrc_error *err) {

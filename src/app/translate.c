@@ -1,4 +1,5 @@
-/* translate.c: the data's way through the house, there and back (docs/architecture.md, section 1). */
+/* translate.c: the data's way through the house, there and back (docs/architecture.md, section 1).
+ */
 #include "app/translate.h"
 
 #include <stdio.h>
@@ -125,8 +126,7 @@ static enum mrc_status settle_format(struct work *w, struct mrc_error *err) {
     const struct mrc_translate_options *o = w->options;
     enum mrc_source_kind kind = mrc_volume_provenance(w->source)->kind;
     w->format = o->format;
-    if (w->format == MRC_SOURCE_NONE)
-        w->format = names_nifti(o->output) ? MRC_SOURCE_NIFTI : kind;
+    if (w->format == MRC_SOURCE_NONE) w->format = names_nifti(o->output) ? MRC_SOURCE_NIFTI : kind;
     if (w->format == MRC_SOURCE_DICOM && kind != MRC_SOURCE_DICOM)
         return mrc_fail(err, MRC_ERR_UNSUPPORTED,
                         "%s: is %s, expected DICOM for DICOM output (patient and study come from "
@@ -250,7 +250,9 @@ static enum mrc_status render_sheet(unsigned char **png, size_t *size, const str
                               .images = images,
                               .image_width = w->before.size,
                               .image_height = w->before.size,
-                              .zoom = w->before.size > 128 ? 1 : w->before.size > 64 ? 2 : 3,
+                              .zoom = w->before.size > 128  ? 1
+                                      : w->before.size > 64 ? 2
+                                                            : 3,
                               .column_labels = column_labels,
                               .row_labels = row_labels};
     return mrc_sheet_render(png, size, &sheet, err);
@@ -278,7 +280,8 @@ static enum mrc_status prepare_sheet(struct mrc_output *out, struct work *w,
 static enum mrc_status write_folder(const struct work *w, const struct mrc_derivation *derivation,
                                     struct mrc_error *err) {
     struct mrc_output out = {0};
-    enum mrc_status status = mrc_output_open_dir(&out, w->options->output, w->options->replace, err);
+    enum mrc_status status =
+        mrc_output_open_dir(&out, w->options->output, w->options->replace, err);
     if (status == MRC_OK && w->format == MRC_SOURCE_DICOM)
         status = mrc_dicom_save_derived(w->result, w->source, derivation, out.temporary, err);
     else if (status == MRC_OK)
@@ -324,10 +327,11 @@ static enum mrc_status write_result(const struct work *w, struct mrc_error *err)
 
 static void fill_report(struct mrc_translate_report *report, const struct work *w) {
     if (report == NULL) return;
-    *report = (struct mrc_translate_report){.format = w->format,
-                                            .recognised = mrc_volume_provenance(w->source)->contrast,
-                                            .extent = mrc_volume_extent(w->result),
-                                            .slices = w->before.count};
+    *report =
+        (struct mrc_translate_report){.format = w->format,
+                                      .recognised = mrc_volume_provenance(w->source)->contrast,
+                                      .extent = mrc_volume_extent(w->result),
+                                      .slices = w->before.count};
     memcpy(report->model_name, w->info.name, sizeof report->model_name);
 }
 
@@ -356,8 +360,10 @@ enum mrc_status mrc_translate_run(const struct mrc_translate_options *options,
                                   const struct mrc_events *events, struct mrc_error *err) {
     MRC_ASSERT(options->input != NULL && options->output != NULL && options->batch > 0);
     struct work w = {.options = options, .events = events};
-    if (options->to == MRC_CONTRAST_T2W) w.from = MRC_CONTRAST_T1W;
-    else if (options->to == MRC_CONTRAST_T1W) w.from = MRC_CONTRAST_T2W;
+    if (options->to == MRC_CONTRAST_T2W)
+        w.from = MRC_CONTRAST_T1W;
+    else if (options->to == MRC_CONTRAST_T1W)
+        w.from = MRC_CONTRAST_T2W;
     else
         return mrc_fail(err, MRC_ERR_ARGUMENT, "translation to %s, expected T1w or T2w",
                         mrc_contrast_name(options->to));
