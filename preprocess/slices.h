@@ -31,7 +31,10 @@ struct mrc_square_record {
     double pixel_mm;               /* side_mm / size */
     double offset_mm[2];           /* of the image's left / top edge inside the square */
 };
-/** x -> clamp((x - lo) / (hi - lo), 0, 1) */
+/** x -> clamp((x - lo) / (hi - lo), 0, 1), applied to voxels before they are resampled.
+ *  Foreground: above Otsu's threshold (on square roots of the intensities), holes of axial slices filled, largest
+ *  6-connected component. hi: its high percentile. lo: its low percentile, or the median of the air around it where that
+ *  is lower, so that CSF in a skull-stripped T1w is not cut to the background's black. Percentiles are exact. */
 struct mrc_normalise_record {
     double lo, hi;
     double foreground_threshold;

@@ -7,7 +7,7 @@ rules=${2:-$here/lint.txt}
 cd "$1"
 folders=()
 for folder in src io preprocess model; do [ ! -d "$folder" ] || folders+=("$folder"); done
-mapfile -t files < <(find "${folders[@]}" -type f \( -name '*.[ch]' -o -name '*.cc' -o -name '*.cpp' \) | LC_ALL=C sort)
+mapfile -t files < <(find "${folders[@]}" -type f \( -name '*.[ch]' -o -name '*.cc' -o -name '*.cpp' -o -name '*.hpp' \) | LC_ALL=C sort)
 [ "${#files[@]}" -gt 0 ] || { printf '%s: no source files\n' "$1"; exit 1; }
 
 awk -v rules="$rules" '

@@ -1,0 +1,53 @@
+/* conv.c: convolution with bias, 2-D and 3-D. out = (in + 2 pad - k) / stride + 1. */
+#include <inttypes.h>
+
+#include "model/ops/conv_kernel.h"
+#include "model/ops/op_tools.h"
+
+static enum mrc_status declare(struct mrc_node *node, struct mrc_error *err) {
+    node->channels = node->attr.channels;
+    node->bias_count = (size_t)mrc_max_i64(0, node->attr.channels);
+    return mrc_conv_check_node(&node->weight_count, node, err);
+}
+
+static enum mrc_status infer(struct mrc_site *site, const struct mrc_node *node,
+                             struct mrc_error *err) {
+    struct mrc_conv c;
+    if (site->in[0].c != node->in_channels[0])
+        return mrc_fail(err, MRC_ERR_ARGUMENT, "%s: %" PRId64 " input channels, expected %" PRId64,
+                        node->name, site->in[0].c, node->in_channels[0]);
+    enum mrc_status st = mrc_conv_settle(&c, site->in[0], node->channels, node, err);
+    if (st != MRC_OK) return st;
+    site->out = (struct mrc_shape){c.n, c.cout, c.out[0], c.out[1], c.out[2]};
+    site->saved_bytes = 0;
+    site->threads = c.lanes;
+    site->scratch_bytes = mrc_conv_scratch_bytes(&c);
+    size_t bias = mrc_conv_bias_scratch_bytes(mrc_conv_out_pixels(&c), c.cout);
+    if (bias > site->scratch_bytes) site->scratch_bytes = bias;
+    return MRC_OK;
+}
+
+static void forward(const struct mrc_node *node, const struct mrc_site *site,
+                    const struct mrc_call *call) {
+    struct mrc_conv c = mrc_conv_between(site->in[0], site->out, &node->attr, site->threads);
+    mrc_conv_forward(&c, call->dst, call->src[0], call->weight, call->bias, call->scratch);
+}
+
+static void backward(const struct mrc_node *node, const struct mrc_site *site,
+                     const struct mrc_call *call) {
+    struct mrc_conv c = mrc_conv_between(site->in[0], site->out, &node->attr, site->threads);
+    if (call->d_src[0] != NULL)
+        mrc_conv_backward_data(&c, call->d_src[0], call->d_dst, call->weight, NULL, call->scratch);
+    if (call->d_weight != NULL)
+        mrc_conv_backward_weights(&c, call->d_weight, call->src[0], call->d_dst, call->scratch);
+    if (call->d_bias != NULL)
+        mrc_conv_backward_bias(call->d_bias, call->d_dst, mrc_conv_out_pixels(&c), c.cout, c.lanes,
+                               call->scratch);
+}
+
+const struct mrc_op mrc_op_conv = {.name = "conv",
+                                   .backward_reads_src = true,
+                                   .declare = declare,
+                                   .infer = infer,
+                                   .forward = forward,
+                                   .backward = backward};

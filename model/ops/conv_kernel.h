@@ -1,0 +1,96 @@
+/* conv_kernel.h: the convolution and its two adjoints, for both operations that use them. A
+ * transposed convolution is a convolution run backwards: its forward is the backward-data of the
+ * convolution from its output to its input.
+ *
+ * Throughout, "in" and "out" are the sides of the convolution, and
+ *   src, d_src   [n][d][h][w][cin]          of the in side
+ *   dst, d_dst   [n][d][h][w][cout]         of the out side
+ *   weight       [kd][kh][kw][cin][cout]    K = kd kh kw cin rows of cout floats
+ * out = (in + 2 pad - k) / stride + 1 on each axis, cross-correlation as in PyTorch. Buffers never
+ * overlap. */
+#ifndef MRC_MODEL_OPS_CONV_KERNEL_H
+#define MRC_MODEL_OPS_CONV_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "model/op.h"
+
+/** A convolution with all sizes settled. Axes are depth, height, width. */
+struct mrc_conv {
+    int64_t n, cin, cout;
+    int64_t in[3], out[3], k[3], stride[3], pad[3];
+    /* Taps lo <= t < hi fall inside the input somewhere; the others only ever meet padding and are
+     * left out (4x4 on a 2x2 map of one output: 4 of 16 taps act). Their weights get no gradient.
+     */
+    int64_t lo[3], hi[3];
+    int lanes; /* threads the scratch is measured for */
+};
+
+static inline int64_t mrc_conv_in_pixels(const struct mrc_conv *c) {
+    return c->n * c->in[0] * c->in[1] * c->in[2];
+}
+static inline int64_t mrc_conv_out_pixels(const struct mrc_conv *c) {
+    return c->n * c->out[0] * c->out[1] * c->out[2];
+}
+
+/** Checks k, stride, pad and the channels of a node: MRC_ERR_ARGUMENT, or MRC_ERR_NOMEM where the
+ * weights are too many. *weight_count = kd kh kw in_channels channels. */
+enum mrc_status mrc_conv_check_node(size_t *weight_count, const struct mrc_node *node,
+                                    struct mrc_error *err);
+
+/** Settles a convolution from the shape of its in side. MRC_ERR_ARGUMENT: the kernel is larger than
+ * the padded input; MRC_ERR_NOMEM: a size overflows. */
+enum mrc_status mrc_conv_settle(struct mrc_conv *c, struct mrc_shape in, int64_t cout,
+                                const struct mrc_node *node, struct mrc_error *err);
+/** The same from two shapes that are known to belong together. Cannot fail. */
+struct mrc_conv mrc_conv_between(struct mrc_shape in, struct mrc_shape out,
+                                 const struct mrc_attributes *attr, int lanes);
+
+/** Scratch for any of the kernels below; 64-byte aligned blocks of it. */
+size_t mrc_conv_scratch_bytes(const struct mrc_conv *c);
+
+/** dst = conv(src) + bias. bias [cout], NULL: none. */
+void mrc_conv_forward(const struct mrc_conv *c, float *dst, const float *src, const float *weight,
+                      const float *bias, void *scratch);
+/** d_src = conv'(d_dst) + bias, overwritten. bias [cin] (for the transposed convolution), NULL:
+ * none. */
+void mrc_conv_backward_data(const struct mrc_conv *c, float *d_src, const float *d_dst,
+                            const float *weight, const float *bias, void *scratch);
+/** d_weight += the gradient. */
+void mrc_conv_backward_weights(const struct mrc_conv *c, float *d_weight, const float *src,
+                               const float *d_dst, void *scratch);
+
+/** d_bias [channels] += sums of x [pixels][channels] over pixels, in double, in chunks of fixed
+ * size. */
+void mrc_conv_backward_bias(float *d_bias, const float *x, int64_t pixels, int64_t channels,
+                            int lanes, void *scratch);
+size_t mrc_conv_bias_scratch_bytes(int64_t pixels, int64_t channels);
+
+/** A way to compute the three kernels. The first row of the table in conv_kernel.c that suits a
+ * convolution is used. */
+enum mrc_conv_direction { MRC_CONV_FORWARD, MRC_CONV_BACKWARD_DATA, MRC_CONV_BACKWARD_WEIGHTS };
+struct mrc_conv_algorithm {
+    const char *name;
+    bool (*suits)(const struct mrc_conv *c, enum mrc_conv_direction direction);
+    size_t (*scratch_bytes)(const struct mrc_conv *c, enum mrc_conv_direction direction);
+    void (*forward)(const struct mrc_conv *c, float *dst, const float *src, const float *weight,
+                    const float *bias, void *scratch);
+    void (*backward_data)(const struct mrc_conv *c, float *d_src, const float *d_dst,
+                          const float *weight, const float *bias, void *scratch);
+    void (*backward_weights)(const struct mrc_conv *c, float *d_weight, const float *src,
+                             const float *d_dst, void *scratch);
+};
+/** Bands of patches and sgemm: suits all. */
+extern const struct mrc_conv_algorithm mrc_conv_gemm;
+/** The patches on the side with few output channels: the convolution as the adjoint of its mirror
+ * image. */
+extern const struct mrc_conv_algorithm mrc_conv_flipped;
+
+/** The algorithm chosen for a convolution: depends on its sizes only. */
+const struct mrc_conv_algorithm *mrc_conv_algorithm_for(const struct mrc_conv *c,
+                                                        enum mrc_conv_direction direction);
+
+#endif

@@ -1,0 +1,557 @@
+/* test_ops.c: every operation, from one table of cases, against four checks (conventions C24): the
+ * slow reference, central differences, the adjoint identity where linear, and the same bytes on any
+ * number of threads. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "base/parallel.h"
+#include "base/rng.h"
+#include "model/op_fixture.h"
+#include "model/ref_ops.h"
+
+/* Errors relative to the largest magnitude of the tensor. Sums of K products of float carry about
+ * sqrt(K) roundings. */
+static const double float_tolerance = 2e-6;
+/* Central differences in double with a step of 1e-4: the third derivative's share and the
+ * gradient's own float rounding. */
+static const double difference_tolerance = 2e-5;
+static const double difference_step = 1e-4;
+enum { DIFFERENCES_PER_TENSOR = 16, DIFFERENCES_WORK = 40000 };
+
+#define PLANE(side, step, zeros)                                                                   \
+    .k = {1, side, side}, .stride = {1, step, step}, .pad = {0, zeros, zeros}
+#define CUBE(side, step, zeros)                                                                    \
+    .k = {side, side, side}, .stride = {step, step, step}, .pad = {zeros, zeros, zeros}
+#define CONV      &mrc_op_conv
+#define TRANSPOSE &mrc_op_conv_transpose
+
+static const struct op_case cases[] = {
+    /* convolutions: kernels, strides, borders */
+    {"stem 7x7", CONV, {.channels = 4, PLANE(7, 1, 3)}, {{1, 1, 1, 9, 11}}},
+    {"3x3", CONV, {.channels = 5, PLANE(3, 1, 1)}, {{3, 4, 1, 7, 6}}},
+    {"3x3 without padding", CONV, {.channels = 5, PLANE(3, 1, 0)}, {{2, 4, 1, 7, 6}}},
+    {"3x3 with wide padding", CONV, {.channels = 2, PLANE(3, 1, 4)}, {{1, 3, 1, 3, 2}}},
+    {"stride 2, odd sides", CONV, {.channels = 5, PLANE(3, 2, 1)}, {{2, 3, 1, 15, 13}}},
+    {"stride 3, unread border", CONV, {.channels = 3, PLANE(3, 3, 0)}, {{2, 3, 1, 11, 8}}},
+    {"stride 3, kernel 2", CONV, {.channels = 3, PLANE(2, 3, 1)}, {{2, 3, 1, 11, 8}}},
+    {"4x4 stride 2", CONV, {.channels = 6, PLANE(4, 2, 1)}, {{5, 3, 1, 8, 8}}},
+    {"uneven kernel",
+     CONV,
+     {.channels = 3, .k = {1, 2, 5}, .stride = {1, 2, 1}, .pad = {0, 0, 2}},
+     {{2, 3, 1, 6, 9}}},
+    {"pointwise", CONV, {.channels = 7, PLANE(1, 1, 0)}, {{2, 5, 1, 6, 5}}},
+    {"pointwise to one", CONV, {.channels = 1, PLANE(1, 1, 0)}, {{2, 24, 1, 6, 5}}},
+    {"pointwise, stride 2", CONV, {.channels = 7, PLANE(1, 2, 0)}, {{2, 5, 1, 6, 5}}},
+    {"padding only", CONV, {.channels = 2, PLANE(1, 5, 1)}, {{1, 2, 1, 2, 2}}},
+    /* deep layers */
+    {"2x2 to 1x1", CONV, {.channels = 40, PLANE(4, 2, 1)}, {{3, 70, 1, 2, 2}}},
+    {"4x4 to 2x2", CONV, {.channels = 150, PLANE(4, 2, 1)}, {{2, 33, 1, 4, 4}}},
+    {"1x1 map", CONV, {.channels = 5, PLANE(3, 1, 1)}, {{5, 6, 1, 1, 1}}},
+    {"kernel row cut", CONV, {.channels = 70, PLANE(4, 2, 1)}, {{1, 300, 1, 4, 4}}},
+    /* one channel on a side, few of many */
+    {"one to one", CONV, {.channels = 1, PLANE(3, 1, 1)}, {{2, 1, 1, 5, 5}}},
+    {"head 3x3 to 1", CONV, {.channels = 1, PLANE(3, 1, 1)}, {{2, 32, 1, 9, 8}}},
+    {"head 3x3 to 3", CONV, {.channels = 3, PLANE(3, 1, 1)}, {{2, 16, 1, 9, 8}}},
+    {"patch map 4x4 to 1", CONV, {.channels = 1, PLANE(4, 1, 0)}, {{2, 20, 1, 9, 9}}},
+    {"volume to 1", CONV, {.channels = 1, CUBE(3, 1, 1)}, {{1, 8, 4, 5, 3}}},
+    {"to 1, padding as wide as the kernel",
+     CONV,
+     {.channels = 1, PLANE(3, 1, 3)},
+     {{1, 8, 1, 4, 3}}},
+    /* large maps: bands, slabs, partial sums */
+    {"bands", CONV, {.channels = 8, PLANE(3, 1, 1)}, {{2, 2, 1, 40, 41}}},
+    {"bands, pointwise", CONV, {.channels = 3, PLANE(1, 1, 0)}, {{2, 4, 1, 40, 41}}},
+    {"bands, head", CONV, {.channels = 1, PLANE(3, 1, 1)}, {{1, 24, 1, 50, 51}}},
+    {"slabs, stride 2", CONV, {.channels = 3, PLANE(4, 2, 1)}, {{1, 66, 1, 97, 95}}},
+    {"slabs, wide rows",
+     CONV,
+     {.channels = 2, .k = {1, 1, 4}, .stride = {1, 1, 1}, .pad = {0, 0, 2}},
+     {{2, 70, 1, 3, 1300}}},
+    {"slabs, volume", CONV, {.channels = 2, CUBE(3, 1, 1)}, {{1, 26, 10, 20, 17}}},
+    {"gradient in blocks", CONV, {.channels = 260, PLANE(3, 1, 1)}, {{2, 20, 1, 6, 6}}},
+    /* volumes */
+    {"volume", CONV, {.channels = 3, CUBE(3, 1, 1)}, {{1, 2, 5, 6, 7}}},
+    {"volume, stride 2", CONV, {.channels = 3, CUBE(4, 2, 1)}, {{2, 2, 4, 6, 7}}},
+    {"volume, mixed",
+     CONV,
+     {.channels = 3, .k = {3, 1, 2}, .stride = {1, 2, 1}, .pad = {1, 0, 1}},
+     {{2, 2, 4, 5, 6}}},
+    /* transposed */
+    {"up 4x4 stride 2", TRANSPOSE, {.channels = 3, PLANE(4, 2, 1)}, {{2, 5, 1, 4, 6}}},
+    {"up 1x1 to 2x2", TRANSPOSE, {.channels = 33, PLANE(4, 2, 1)}, {{3, 40, 1, 1, 1}}},
+    {"up 3x3 stride 1", TRANSPOSE, {.channels = 5, PLANE(3, 1, 1)}, {{2, 4, 1, 5, 7}}},
+    {"up 3x3 stride 2", TRANSPOSE, {.channels = 5, PLANE(3, 2, 1)}, {{2, 4, 1, 5, 7}}},
+    {"up, stride over the kernel", TRANSPOSE, {.channels = 2, PLANE(2, 3, 0)}, {{1, 3, 1, 3, 4}}},
+    {"up from one channel", TRANSPOSE, {.channels = 16, PLANE(3, 1, 1)}, {{2, 1, 1, 5, 7}}},
+    {"up pointwise", TRANSPOSE, {.channels = 4, PLANE(1, 1, 0)}, {{2, 6, 1, 5, 7}}},
+    {"up, slabs", TRANSPOSE, {.channels = 40, PLANE(4, 2, 1)}, {{1, 4, 1, 60, 61}}},
+    {"up, volume", TRANSPOSE, {.channels = 2, CUBE(4, 2, 1)}, {{1, 3, 2, 3, 4}}},
+    {"up, volume slabs", TRANSPOSE, {.channels = 20, CUBE(4, 2, 1)}, {{1, 2, 8, 14, 15}}},
+    /* the others */
+    {"norm", &mrc_op_instance_norm, {.eps = 1e-5f}, {{2, 5, 1, 7, 6}}},
+    {"norm, many channels", &mrc_op_instance_norm, {.eps = 1e-5f}, {{5, 130, 1, 3, 3}}},
+    {"norm, volume", &mrc_op_instance_norm, {.eps = 1e-3f}, {{1, 3, 4, 3, 5}}},
+    {"norm 2x2", &mrc_op_instance_norm, {.eps = 1e-1f}, {{3, 17, 1, 2, 2}}},
+    {"norm 1x1", &mrc_op_instance_norm, {.eps = 1e-1f}, {{3, 4, 1, 1, 1}}},
+    {"leaky relu", &mrc_op_leaky_relu, {.slope = 0.2f}, {{3, 7, 1, 31, 43}}},
+    {"relu", &mrc_op_leaky_relu, {.slope = 0.0f}, {{1, 3, 2, 5, 4}}},
+    {"sigmoid", &mrc_op_sigmoid, {0}, {{2, 1, 1, 9, 9}}},
+    {"tanh", &mrc_op_tanh, {0}, {{2, 3, 1, 5, 9}}},
+    {"concat", &mrc_op_concat, {0}, {{2, 3, 1, 40, 70}, {2, 5, 1, 40, 70}}},
+    {"concat, volume", &mrc_op_concat, {0}, {{2, 1, 3, 4, 5}, {2, 2, 3, 4, 5}}},
+    {"add", &mrc_op_add, {0}, {{2, 5, 1, 60, 70}, {2, 5, 1, 60, 70}}},
+    {"pad", &mrc_op_pad, {.pad = {0, 1, 1}}, {{2, 9, 1, 45, 47}}},
+    {"pad, volume", &mrc_op_pad, {.pad = {2, 0, 3}}, {{2, 2, 3, 2, 4}}},
+};
+enum { CASES = sizeof cases / sizeof cases[0] };
+
+static bool is_conv(const struct mrc_op *op) {
+    return op == CONV || op == TRANSPOSE;
+}
+
+/* The operation is linear in its inputs once the bias is zero. */
+static bool is_linear(const struct mrc_op *op) {
+    return is_conv(op) || op == &mrc_op_concat || op == &mrc_op_add || op == &mrc_op_pad;
+}
+
+static double *to_double(const float *x, size_t count) {
+    double *out = mrc_alloc(count, sizeof *out);
+    assert_non_null(out);
+    for (size_t i = 0; i < count; ++i) out[i] = (double)x[i];
+    return out;
+}
+
+static double dot(const float *a, const float *b, size_t count) {
+    double sum = 0.0;
+    for (size_t i = 0; i < count; ++i) sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
+static void check_near(const char *name, const char *what, const float *found,
+                       const double *expected, size_t count, double tolerance) {
+    double scale = 1e-3;
+    for (size_t i = 0; i < count; ++i) scale = fmax(scale, fabs(expected[i]));
+    for (size_t i = 0; i < count; ++i)
+        if (!(fabs((double)found[i] - expected[i]) <= tolerance * scale))
+            fail_msg("%s: %s[%zu] is %.9g, expected %.9g (largest %.3g)", name, what, i,
+                     (double)found[i], expected[i], scale);
+}
+
+/* Doubles of everything an operation reads. */
+struct doubles {
+    double *src[MRC_NODE_INPUTS], *weight, *bias, *dst;
+};
+
+static void doubles_init(struct doubles *d, const struct op_fixture *f) {
+    memset(d, 0, sizeof *d);
+    for (int i = 0; i < f->node.inputs; ++i) d->src[i] = to_double(f->src[i], f->src_count[i]);
+    d->weight = to_double(f->weight, f->node.weight_count);
+    d->bias = to_double(f->bias, f->node.bias_count);
+    d->dst = to_double(f->dst, f->dst_count);
+}
+
+static void doubles_clear(struct doubles *d) {
+    for (int i = 0; i < MRC_NODE_INPUTS; ++i) mrc_free(d->src[i]);
+    mrc_free(d->weight);
+    mrc_free(d->bias);
+    mrc_free(d->dst);
+}
+
+static void run_ref(struct doubles *d, const struct op_fixture *f) {
+    const double *src[MRC_NODE_INPUTS] = {d->src[0], d->src[1]};
+    mrc_forward_ref(d->dst, &f->node, &f->site, src, d->weight, d->bias);
+}
+
+/* --- Check 1: the reference --- */
+
+static void check_conv_backward(const char *name, const struct op_fixture *f,
+                                const struct doubles *d) {
+    double *d_dst = to_double(f->d_dst, f->dst_count),
+           *d_src = to_double(f->d_src[0], f->src_count[0]);
+    double *d_weight = mrc_alloc(f->node.weight_count, sizeof *d_weight);
+    double *d_bias = mrc_alloc(f->node.bias_count, sizeof *d_bias);
+    for (size_t i = 0; i < f->node.weight_count; ++i) d_weight[i] = 0.5;
+    for (size_t i = 0; i < f->node.bias_count; ++i) d_bias[i] = 0.5;
+    mrc_conv_backward_ref(d_src, d_weight, d_bias, &f->node, &f->site, d_dst, d->src[0], d->weight);
+    check_near(name, "d_src", f->d_src[0], d_src, f->src_count[0], float_tolerance);
+    check_near(name, "d_weight", f->d_weight, d_weight, f->node.weight_count, float_tolerance);
+    check_near(name, "d_bias", f->d_bias, d_bias, f->node.bias_count, float_tolerance);
+    mrc_free(d_dst);
+    mrc_free(d_src);
+    mrc_free(d_weight);
+    mrc_free(d_bias);
+}
+
+static void test_against_reference(void **state) {
+    (void)state;
+    for (size_t i = 0; i < CASES; ++i) {
+        struct op_fixture f;
+        struct doubles d;
+        op_fixture_init(&f, &cases[i]);
+        op_forward(&f);
+        op_backward(&f, 0.5f);
+        doubles_init(&d, &f);
+        run_ref(&d, &f);
+        check_near(cases[i].name, "dst", f.dst, d.dst, f.dst_count, float_tolerance);
+        if (is_conv(cases[i].op)) check_conv_backward(cases[i].name, &f, &d);
+        doubles_clear(&d);
+        op_fixture_clear(&f);
+    }
+}
+
+/* --- Check 2: central differences of <dst, d_dst> --- */
+
+static double loss_of(struct doubles *d, const struct op_fixture *f) {
+    run_ref(d, f);
+    double sum = 0.0;
+    for (size_t i = 0; i < f->dst_count; ++i) sum += d->dst[i] * (double)f->d_dst[i];
+    return sum;
+}
+
+static void check_differences(const char *name, const char *what, struct doubles *d,
+                              const struct op_fixture *f, double *x, const float *gradient,
+                              size_t count) {
+    double scale = 1e-2;
+    for (size_t i = 0; i < count; ++i) scale = fmax(scale, fabs((double)gradient[i]));
+    struct mrc_rng rng = mrc_rng_for(11, 0, 0, MRC_FOR_TEST);
+    size_t checks = count < DIFFERENCES_PER_TENSOR ? count : DIFFERENCES_PER_TENSOR;
+    for (size_t k = 0; k < checks; ++k) {
+        size_t i = count <= DIFFERENCES_PER_TENSOR ? k : mrc_rng_below(&rng, count);
+        double at = x[i];
+        x[i] = at + difference_step;
+        double up = loss_of(d, f);
+        x[i] = at - difference_step;
+        double down = loss_of(d, f);
+        x[i] = at;
+        double expected = (up - down) / (2.0 * difference_step);
+        if (!(fabs((double)gradient[i] - expected) <= difference_tolerance * scale))
+            fail_msg("%s: %s[%zu] is %.9g, central difference %.9g (largest %.3g)", name, what, i,
+                     (double)gradient[i], expected, scale);
+    }
+}
+
+static void test_central_differences(void **state) {
+    (void)state;
+    for (size_t i = 0; i < CASES; ++i) {
+        struct op_fixture f;
+        struct doubles d;
+        op_fixture_init(&f, &cases[i]);
+        size_t work =
+            f.dst_count * (is_conv(cases[i].op) ? f.node.weight_count / (size_t)f.site.out.c : 1);
+        if (work <= DIFFERENCES_WORK) { /* the larger ones have the reference's gradients */
+            op_forward(&f);
+            op_backward(&f, 0.0f);
+            doubles_init(&d, &f);
+            const char *names[MRC_NODE_INPUTS] = {"d_src", "d_src1"};
+            for (int k = 0; k < f.node.inputs; ++k)
+                check_differences(cases[i].name, names[k], &d, &f, d.src[k], f.d_src[k],
+                                  f.src_count[k]);
+            check_differences(cases[i].name, "d_weight", &d, &f, d.weight, f.d_weight,
+                              f.node.weight_count);
+            check_differences(cases[i].name, "d_bias", &d, &f, d.bias, f.d_bias, f.node.bias_count);
+            doubles_clear(&d);
+        }
+        op_fixture_clear(&f);
+    }
+}
+
+/* --- Check 3: <A x, y> = <x, A' y>, and = <w, d_w> for the convolutions --- */
+
+static void test_adjoint(void **state) {
+    (void)state;
+    for (size_t i = 0; i < CASES; ++i) {
+        if (!is_linear(cases[i].op)) continue;
+        struct op_fixture f;
+        op_fixture_init(&f, &cases[i]);
+        memset(f.bias, 0, f.node.bias_count * sizeof *f.bias);
+        op_forward(&f);
+        op_backward(&f, 0.0f);
+        double left = dot(f.dst, f.d_dst, f.dst_count), right = 0.0;
+        double scale =
+            sqrt(dot(f.dst, f.dst, f.dst_count) * dot(f.d_dst, f.d_dst, f.dst_count)) + 1e-3;
+        for (int k = 0; k < f.node.inputs; ++k) right += dot(f.src[k], f.d_src[k], f.src_count[k]);
+        if (!(fabs(left - right) <= float_tolerance * scale))
+            fail_msg("%s: <Ax, y> is %.9g, <x, A'y> is %.9g", cases[i].name, left, right);
+        if (is_conv(cases[i].op)) right = dot(f.weight, f.d_weight, f.node.weight_count);
+        if (!(fabs(left - right) <= float_tolerance * scale))
+            fail_msg("%s: <Ax, y> is %.9g, <w, dw> is %.9g", cases[i].name, left, right);
+        op_fixture_clear(&f);
+    }
+}
+
+/* --- Check 4: the same bytes on any number of threads --- */
+
+static void check_same(const char *name, const char *what, const float *a, const float *b,
+                       size_t count) {
+    if (memcmp(a, b, count * sizeof *a) != 0)
+        fail_msg("%s: %s differs between thread counts", name, what);
+}
+
+static void check_same_fixture(const char *name, const struct op_fixture *a,
+                               const struct op_fixture *b) {
+    check_same(name, "dst", a->dst, b->dst, a->dst_count);
+    for (int k = 0; k < a->node.inputs; ++k)
+        check_same(name, "d_src", a->d_src[k], b->d_src[k], a->src_count[k]);
+    check_same(name, "d_weight", a->d_weight, b->d_weight, a->node.weight_count);
+    check_same(name, "d_bias", a->d_bias, b->d_bias, a->node.bias_count);
+}
+
+static void test_threads(void **state) {
+    (void)state;
+    static const int planned[] = {2, 3, 1},
+                     running[] = {2, 3, 3}; /* the last: more threads than scratch lanes */
+    for (size_t i = 0; i < CASES; ++i) {
+        struct op_fixture one;
+        mrc_parallel_set_threads(1);
+        op_fixture_init(&one, &cases[i]);
+        op_forward(&one);
+        op_backward(&one, 0.0f);
+        for (size_t k = 0; k < sizeof planned / sizeof planned[0]; ++k) {
+            struct op_fixture more;
+            mrc_parallel_set_threads(planned[k]);
+            op_fixture_init(&more, &cases[i]);
+            assert_int_equal(more.site.threads, planned[k]);
+            mrc_parallel_set_threads(running[k]);
+            op_forward(&more);
+            op_backward(&more, 0.0f);
+            check_same_fixture(cases[i].name, &one, &more);
+            op_fixture_clear(&more);
+        }
+        op_fixture_clear(&one);
+    }
+    mrc_parallel_set_threads(0);
+}
+
+/* --- The manners every operation has --- */
+
+static void test_null_gradients_are_skipped(void **state) {
+    (void)state;
+    static const unsigned masks[] = {1, 2, 4, 8, 13, 14}; /* outputs left out */
+    for (size_t i = 0; i < CASES; ++i)
+        for (size_t m = 0; m < sizeof masks / sizeof masks[0]; ++m) {
+            const unsigned mask = masks[m];
+            struct op_fixture all, some;
+            if (mrc_shape_count(cases[i].in[0]) > 3000) continue;
+            op_fixture_init(&all, &cases[i]);
+            op_fixture_init(&some, &cases[i]);
+            op_forward(&all);
+            op_forward(&some);
+            op_backward(&all, 0.25f);
+            if (mask & 1) some.call.d_src[0] = NULL;
+            if (mask & 2) some.call.d_src[1] = NULL;
+            if (mask & 4) some.call.d_weight = NULL;
+            if (mask & 8) some.call.d_bias = NULL;
+            op_backward(&some, 0.25f);
+            for (int k = 0; k < some.node.inputs; ++k)
+                if (some.call.d_src[k] != NULL)
+                    check_same(cases[i].name, "d_src", all.d_src[k], some.d_src[k],
+                               all.src_count[k]);
+            if (some.call.d_weight != NULL)
+                check_same(cases[i].name, "d_weight", all.d_weight, some.d_weight,
+                           all.node.weight_count);
+            if (some.call.d_bias != NULL)
+                check_same(cases[i].name, "d_bias", all.d_bias, some.d_bias, all.node.bias_count);
+            for (size_t k = 0; (mask & 4) && k < some.node.weight_count; ++k)
+                assert_true(some.d_weight[k] == 0.25f);
+            op_fixture_clear(&all);
+            op_fixture_clear(&some);
+        }
+}
+
+/* An operation works in place where it says so, and reads in backward only what it says. */
+static void test_flags(void **state) {
+    (void)state;
+    for (size_t i = 0; i < CASES; ++i) {
+        const struct mrc_op *op = cases[i].op;
+        struct op_fixture apart, f;
+        op_fixture_init(&apart, &cases[i]);
+        op_forward(&apart);
+        op_backward(&apart, 0.0f);
+        op_fixture_init(&f, &cases[i]);
+        if (op->in_place) {
+            assert_false(op->backward_reads_src);
+            f.call.dst = f.src[0];
+            op_forward(&f);
+            check_same(cases[i].name, "dst in place", apart.dst, f.src[0], f.dst_count);
+            memcpy(f.d_src[0], f.d_dst, f.dst_count * sizeof *f.dst);
+            f.call.d_dst = f.d_src[0];
+        } else {
+            op_forward(&f);
+        }
+        for (int k = 0; k < f.node.inputs; ++k)
+            for (size_t at = 0;
+                 !op->backward_reads_src && f.src[k] != f.call.dst && at < f.src_count[k]; ++at)
+                f.src[k][at] = NAN;
+        for (size_t at = 0; !op->backward_reads_dst && at < f.dst_count; ++at) f.call.dst[at] = NAN;
+        op_backward(&f, 0.0f);
+        for (int k = 0; k < f.node.inputs; ++k)
+            check_same(cases[i].name, "d_src", apart.d_src[k], f.d_src[k], f.src_count[k]);
+        op_fixture_clear(&apart);
+        op_fixture_clear(&f);
+    }
+}
+
+static void test_norm_of_constant_and_shifted_maps(void **state) {
+    (void)state;
+    const struct op_case c = {"norm", &mrc_op_instance_norm, {.eps = 1e-5f}, {{1, 2, 1, 30, 30}}};
+    struct op_fixture f;
+    op_fixture_init(&f, &c);
+    for (size_t i = 0; i < f.src_count[0]; i += 2)
+        f.src[0][i] = 12345.678f; /* constant: y = shift, exactly */
+    for (size_t i = 1; i < f.src_count[0]; i += 2)
+        f.src[0][i] = 4096.0f + (float)(i % 8 < 4) * 0.25f;
+    f.weight[1] = 1.0f;
+    f.bias[1] = 0.0f;
+    op_forward(&f);
+    for (size_t i = 0; i < f.dst_count; i += 2) assert_true(f.dst[i] == f.bias[0]);
+    for (size_t i = 1; i < f.dst_count; i += 2) {
+        double expected = (i % 8 < 4 ? 0.125 : -0.125) / sqrt(0.015625 + 1e-5);
+        assert_true(fabs((double)f.dst[i] - expected) <
+                    2e-3); /* the mean itself is rounded to float */
+    }
+    op_fixture_clear(&f);
+}
+
+static void test_extremes_of_unary_operations(void **state) {
+    (void)state;
+    static const float x[] = {-1e30f, -100.0f, 0.0f, 100.0f, 1e30f};
+    static const float sigmoids[] = {0.0f, 3.72e-44f, 0.5f, 1.0f, 1.0f},
+                       tanhs[] = {-1.0f, -1.0f, 0.0f, 1.0f, 1.0f};
+    struct op_case c = {"sigmoid", &mrc_op_sigmoid, {.slope = 0.25f}, {{1, 1, 1, 1, 5}}};
+    struct op_fixture f;
+    for (int k = 0; k < 3; ++k) {
+        c.op = k == 0 ? &mrc_op_sigmoid : k == 1 ? &mrc_op_tanh : &mrc_op_leaky_relu;
+        op_fixture_init(&f, &c);
+        memcpy(f.src[0], x, sizeof x);
+        op_forward(&f);
+        op_backward(&f, 0.0f);
+        for (int i = 0; i < 5; ++i) {
+            float expected = k == 0   ? sigmoids[i]
+                             : k == 1 ? tanhs[i]
+                                      : x[i] * (x[i] > 0.0f ? 1.0f : 0.25f);
+            assert_true(fabsf(f.dst[i] - expected) <= 1e-6f * fabsf(expected) + 1e-42f);
+            assert_true(isfinite(f.d_src[0][i]));
+        }
+        if (k == 2)
+            assert_true(f.d_src[0][2] == 0.25f * f.d_dst[2]); /* the derivative at 0 is the slope */
+        op_fixture_clear(&f);
+    }
+}
+
+/* --- What infer and declare refuse --- */
+
+struct bad_case {
+    struct op_case c;
+    enum mrc_status status;
+    const char *words;
+};
+
+static const struct bad_case bad_cases[] = {
+    {{"", CONV, {.channels = 0, PLANE(3, 1, 1)}, {{1, 2, 1, 4, 4}}},
+     MRC_ERR_ARGUMENT,
+     "2 -> 0 channels"},
+    {{"", CONV, {.channels = -3, PLANE(3, 1, 1)}, {{1, 2, 1, 4, 4}}}, MRC_ERR_ARGUMENT, "channels"},
+    {{"", CONV, {.channels = 2, PLANE(0, 1, 1)}, {{1, 2, 1, 4, 4}}}, MRC_ERR_ARGUMENT, "kernel 0"},
+    {{"", CONV, {.channels = 2, PLANE(3, 0, 1)}, {{1, 2, 1, 4, 4}}}, MRC_ERR_ARGUMENT, "stride 0"},
+    {{"", CONV, {.channels = 2, PLANE(3, 1, -1)}, {{1, 2, 1, 4, 4}}},
+     MRC_ERR_ARGUMENT,
+     "padding -1"},
+    {{"", CONV, {.channels = 2, PLANE(7, 1, 1)}, {{1, 2, 1, 4, 4}}},
+     MRC_ERR_ARGUMENT,
+     "height is 6 with padding, expected at least the kernel's 7"},
+    {{"", CONV, {.channels = 2, CUBE(3, 1, 0)}, {{1, 2, 1, 4, 4}}}, MRC_ERR_ARGUMENT, "depth is 1"},
+    {{"", CONV, {.channels = 2, PLANE(3, 1, 1)}, {{1, 2, 1, 0, 4}}},
+     MRC_ERR_ARGUMENT,
+     "positive sides"},
+    {{"", CONV, {.channels = 1 << 20, PLANE(64, 1, 1)}, {{1, 1 << 20, 1, 64, 64}}},
+     MRC_ERR_NOMEM,
+     "too large"},
+    {{"", CONV, {.channels = 2, PLANE(3, 1, 1)}, {{1, 2, 1, INT64_C(1) << 40, 4}}},
+     MRC_ERR_NOMEM,
+     "too large"},
+    {{"", CONV, {.channels = 2, PLANE(3, 1, 1)}, {{1 << 20, 2, 1, 1 << 20, 4}}},
+     MRC_ERR_NOMEM,
+     "too many"},
+    {{"", CONV, {.channels = 2, PLANE(3, 1, INT32_MAX)}, {{1, 2, 1, 4, 4}}},
+     MRC_ERR_NOMEM,
+     "output"},
+    {{"", TRANSPOSE, {.channels = 0, PLANE(3, 1, 1)}, {{1, 2, 1, 4, 4}}},
+     MRC_ERR_ARGUMENT,
+     "channels"},
+    {{"", TRANSPOSE, {.channels = 2, PLANE(2, 1, 3)}, {{1, 2, 1, 4, 4}}},
+     MRC_ERR_ARGUMENT,
+     "output is 1x2x1x-1x-1"},
+    {{"", TRANSPOSE, {.channels = 2, PLANE(2, INT32_MAX, 0)}, {{1, 2, 1, 4, 4}}},
+     MRC_ERR_NOMEM,
+     "output"},
+    {{"", TRANSPOSE, {.channels = 2, PLANE(2, 2, 0)}, {{1, 2, 1, -4, 4}}},
+     MRC_ERR_ARGUMENT,
+     "positive sides"},
+    {{"", &mrc_op_instance_norm, {.eps = 0.0f}, {{1, 2, 1, 4, 4}}}, MRC_ERR_ARGUMENT, "eps is 0"},
+    {{"", &mrc_op_leaky_relu, {.slope = -0.1f}, {{1, 2, 1, 4, 4}}},
+     MRC_ERR_ARGUMENT,
+     "slope is -0.1"},
+    {{"", &mrc_op_add, {0}, {{1, 2, 1, 4, 4}, {1, 3, 1, 4, 4}}},
+     MRC_ERR_ARGUMENT,
+     "adding 3 to 2 channels"},
+    {{"", &mrc_op_add, {0}, {{1, 2, 1, 4, 4}, {1, 2, 1, 4, 5}}},
+     MRC_ERR_ARGUMENT,
+     "expected the same shape"},
+    {{"", &mrc_op_concat, {0}, {{1, 2, 1, 4, 4}, {1, 2, 1, 4, 5}}},
+     MRC_ERR_ARGUMENT,
+     "expected the same sides"},
+    {{"", &mrc_op_pad, {.pad = {0, -1, 0}}, {{1, 2, 1, 4, 4}}}, MRC_ERR_ARGUMENT, "padding of -1"},
+    {{"", &mrc_op_sigmoid, {0}, {{1, 2, 1, 0, 4}}}, MRC_ERR_ARGUMENT, "positive sides"},
+};
+
+static void test_bad_settings(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof bad_cases / sizeof bad_cases[0]; ++i) {
+        struct mrc_node node;
+        struct mrc_site site;
+        struct mrc_error err = {0};
+        enum mrc_status st = op_settle(&node, &site, &bad_cases[i].c, &err);
+        if (st != bad_cases[i].status || err.code != st ||
+            strstr(err.text, bad_cases[i].words) == NULL || strncmp(err.text, "node: ", 6) != 0)
+            fail_msg("bad case %zu: status %d, text \"%s\", expected \"%s\"", i, (int)st, err.text,
+                     bad_cases[i].words);
+    }
+}
+
+static void test_channels_of_input_must_match(void **state) {
+    (void)state;
+    const struct mrc_op *ops[] = {CONV, TRANSPOSE};
+    for (size_t i = 0; i < 2; ++i) {
+        const struct op_case c = {"", ops[i], {.channels = 2, PLANE(3, 1, 1)}, {{1, 2, 1, 4, 4}}};
+        struct mrc_node node;
+        struct mrc_site site;
+        struct mrc_error err = {0};
+        assert_int_equal(op_settle(&node, &site, &c, &err), MRC_OK);
+        site.in[0].c = 3;
+        assert_int_equal(c.op->infer(&site, &node, &err), MRC_ERR_ARGUMENT);
+        assert_non_null(strstr(err.text, "3 input channels, expected 2"));
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_against_reference),
+        cmocka_unit_test(test_central_differences),
+        cmocka_unit_test(test_adjoint),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_null_gradients_are_skipped),
+        cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_norm_of_constant_and_shifted_maps),
+        cmocka_unit_test(test_extremes_of_unary_operations),
+        cmocka_unit_test(test_bad_settings),
+        cmocka_unit_test(test_channels_of_input_must_match),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
