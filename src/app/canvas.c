@@ -9,6 +9,18 @@
 
 enum { SIDE_LIMIT_PX = 32767 };
 
+#if defined(__SANITIZE_ADDRESS__)
+/* fontconfig, which cairo finds its fonts with, keeps its tables until the process ends. */
+MRC_API const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void) {
+    return "leak:libfontconfig\n";
+}
+MRC_API const char *__lsan_default_options(void);
+const char *__lsan_default_options(void) {
+    return "print_suppressions=0";
+}
+#endif
+
 static enum mrc_status check(cairo_status_t status, struct mrc_error *err) {
     if (status == CAIRO_STATUS_SUCCESS) return MRC_OK;
     return mrc_fail(err, MRC_ERR_NOMEM, "picture: %s", cairo_status_to_string(status));

@@ -84,23 +84,22 @@ enum mrc_status head_create(mrc_volume **out, const char *axes, double tilt_deg,
 enum mrc_status head_save_dicom(const mrc_volume *vol, enum mrc_contrast contrast, const char *dir,
                                 struct mrc_error *err) {
     bool t1 = contrast == MRC_CONTRAST_T1W;
-    struct mrc_generated_series series = {
-        .contrast = contrast,
-        .patient_name = "Head^Test",
-        .patient_id = "HEAD",
-        .study_uid = "2.25.1001",
-        .series_uid = t1 ? "2.25.1002" : "2.25.1003",
-        .frame_of_reference_uid = "2.25.1004",
-        .series_description = t1 ? "T1 SE" : "T2 SE",
-        .scanning_sequence = "SE",
-        .sequence_variant = "NONE",
-        .study_date_time = "20260102030405",
-        .series_number = t1 ? 1 : 2,
-        .repetition_time_ms = t1 ? 500.0 : 5000.0,
-        .echo_time_ms = t1 ? 12.0 : 95.0,
-        .slice_thickness_mm = voxel_mm,
-        .field_strength_t = 1.5,
-        .rescale_slope = 0.25};
+    struct mrc_generated_series series = {.contrast = contrast,
+                                          .patient_name = "Head^Test",
+                                          .patient_id = "HEAD",
+                                          .study_uid = "2.25.1001",
+                                          .series_uid = t1 ? "2.25.1002" : "2.25.1003",
+                                          .frame_of_reference_uid = "2.25.1004",
+                                          .series_description = t1 ? "T1 SE" : "T2 SE",
+                                          .scanning_sequence = "SE",
+                                          .sequence_variant = "NONE",
+                                          .study_date_time = "20260102030405",
+                                          .series_number = t1 ? 1 : 2,
+                                          .repetition_time_ms = t1 ? 500.0 : 5000.0,
+                                          .echo_time_ms = t1 ? 12.0 : 95.0,
+                                          .slice_thickness_mm = voxel_mm,
+                                          .field_strength_t = 1.5,
+                                          .rescale_slope = 0.25};
     return mrc_dicom_save_generated(vol, &series, dir, err);
 }
 
@@ -159,10 +158,8 @@ enum mrc_status head_save_model(const char *path, int64_t size, int64_t channels
     struct mrc_checkpoint_info info = {.name = "brightness", .version = "0", .data = "none"};
     struct mrc_checkpoint_options options = {0};
     enum mrc_status status = mrc_cyclegan_create(&gan, &settings, err);
-    if (status == MRC_OK)
-        status = set_weights(mrc_cyclegan_net_of(gan, MRC_NET_G), channels, err);
-    if (status == MRC_OK)
-        status = set_weights(mrc_cyclegan_net_of(gan, MRC_NET_F), channels, err);
+    if (status == MRC_OK) status = set_weights(mrc_cyclegan_net_of(gan, MRC_NET_G), channels, err);
+    if (status == MRC_OK) status = set_weights(mrc_cyclegan_net_of(gan, MRC_NET_F), channels, err);
     if (status == MRC_OK) status = mrc_checkpoint_save(gan, &info, &options, path, err);
     mrc_cyclegan_destroy(gan);
     return status;

@@ -44,18 +44,12 @@ static void test_inside(void **state) {
         const char *inner, *outer;
         bool inside;
     } cases[] = {
-        {"in", "in", true},
-        {"in", "in/", true},
-        {"in/deep", "in", true},
-        {"in", "in/deep", false},
-        {"in", "in2", false},
-        {"in2", "in", false},
-        {"in/deep", "link", true},
-        {"link/deep/new", "in/deep", true},
-        {"new/er/est", "new", true},
-        {"new", "new/er", false},
-        {"in", "./in/../in", true},
-        {"in", ".", true},
+        {"in", "in", true},          {"in", "in/", true},
+        {"in/deep", "in", true},     {"in", "in/deep", false},
+        {"in", "in2", false},        {"in2", "in", false},
+        {"in/deep", "link", true},   {"link/deep/new", "in/deep", true},
+        {"new/er/est", "new", true}, {"new", "new/er", false},
+        {"in", "./in/../in", true},  {"in", ".", true},
         {"in", "/", true},
     };
     struct mrc_error err = {0};
@@ -84,9 +78,12 @@ static void test_folders(void **state) {
         bool replace;
         enum mrc_status status;
     } cases[] = {
-        {"absent", false, MRC_OK},           {"empty", false, MRC_OK},
-        {"images", false, MRC_ERR_WRITE},    {"images", true, MRC_OK},
-        {"mixed", true, MRC_ERR_WRITE},      {"run", true, MRC_ERR_WRITE},
+        {"absent", false, MRC_OK},
+        {"empty", false, MRC_OK},
+        {"images", false, MRC_ERR_WRITE},
+        {"images", true, MRC_OK},
+        {"mixed", true, MRC_ERR_WRITE},
+        {"run", true, MRC_ERR_WRITE},
         {"in/deep/a.dcm", true, MRC_ERR_WRITE},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; ++i) {
@@ -127,8 +124,8 @@ static void test_memory_failures(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_inside),  cmocka_unit_test(test_input_is_kept),
-        cmocka_unit_test(test_folders), cmocka_unit_test(test_files),
+        cmocka_unit_test(test_inside),          cmocka_unit_test(test_input_is_kept),
+        cmocka_unit_test(test_folders),         cmocka_unit_test(test_files),
         cmocka_unit_test(test_memory_failures),
     };
     return cmocka_run_group_tests(tests, enter, leave);

@@ -1,4 +1,5 @@
-/* test_regrid.c: a linear function of patient space looks the same on every grid; channels are neighbours. */
+/* test_regrid.c: a linear function of patient space looks the same on every grid; channels are
+ * neighbours. */
 #include "support.h"
 
 #include <math.h>
@@ -7,7 +8,9 @@
 #include "app/regrid.h"
 #include "app/stack.h"
 
-static double linear(const double ras[3]) { return 300.0 + ras[0] - 0.5 * ras[1] + 0.25 * ras[2]; }
+static double linear(const double ras[3]) {
+    return 300.0 + ras[0] - 0.5 * ras[1] + 0.25 * ras[2];
+}
 
 static void fill_linear(mrc_volume *vol) {
     struct mrc_extent e = mrc_volume_extent(vol);
@@ -33,8 +36,8 @@ static void test_regrid_between_orientations(void **state) {
         assert_ok(head_create(&vol, axes[n], n == 0 ? 0.0 : 9.0, &err), &err);
         fill_linear(vol);
         assert_ok(mrc_regrid_like(&seen, vol, like, "test", &err), &err);
-        assert_true(mrc_geometry_distance(mrc_volume_geometry(seen), mrc_volume_geometry(like),
-                                          e) == 0.0);
+        assert_true(
+            mrc_geometry_distance(mrc_volume_geometry(seen), mrc_volume_geometry(like), e) == 0.0);
         for (int64_t k = e.k / 4; k < e.k * 3 / 4; ++k)
             for (int64_t j = e.j / 4; j < e.j * 3 / 4; ++j)
                 for (int64_t i = e.i / 4; i < e.i * 3 / 4; ++i) {

@@ -65,11 +65,14 @@ static size_t lines_of(const char *path) {
 
 static void test_run_folder_is_complete(void **state) {
     (void)state;
-    static const char *const files[] = {
-        "run/settings.json",         "run/log.csv",
-        "run/losses.png",            "run/samples/epoch_0002.png",
-        "run/samples/epoch_0003.png", "run/checkpoints/epoch_0002.safetensors",
-        "run/checkpoints/last.safetensors", "run/model.safetensors"};
+    static const char *const files[] = {"run/settings.json",
+                                        "run/log.csv",
+                                        "run/losses.png",
+                                        "run/samples/epoch_0002.png",
+                                        "run/samples/epoch_0003.png",
+                                        "run/checkpoints/epoch_0002.safetensors",
+                                        "run/checkpoints/last.safetensors",
+                                        "run/model.safetensors"};
     struct mrc_train_options options = make_options("run");
     struct mrc_error err = {0};
     assert_ok(mrc_train_run(&options, NULL, NULL, &err), &err);
@@ -100,7 +103,8 @@ static void test_export_gives_the_same_model(void **state) {
     options.trainer.epochs = 2;
     struct mrc_error err = {0};
     assert_ok(mrc_train_run(&options, NULL, NULL, &err), &err);
-    struct mrc_export_options export = {.checkpoint = "exported", .output = "out/model.safetensors"};
+    struct mrc_export_options export = {.checkpoint = "exported",
+                                        .output = "out/model.safetensors"};
     assert_ok(mrc_train_export(&export, &err), &err);
     struct mrc_checkpoint_info trained = {0}, exported = {0};
     assert_ok(mrc_checkpoint_describe(&trained, "exported/model.safetensors", &err), &err);
@@ -122,7 +126,7 @@ static void test_same_seed_same_model_on_any_threads(void **state) {
     struct mrc_checkpoint_info info[2] = {{.step = 0}, {.step = 0}};
     struct mrc_error err = {0};
     for (int n = 0; n < 2; ++n) {
-        char run[16], path[64];
+        char run[32], path[64];
         snprintf(run, sizeof run, "threads%d", n);
         snprintf(path, sizeof path, "%s/model.safetensors", run);
         struct mrc_train_options options = make_options(run);
