@@ -56,7 +56,7 @@ train=("$mrcycle" train "$work/set" --allow-synthetic --size 16 --generator loca
 prints "$out/run/model.safetensors" "${train[@]}" -o "$out/run" --epochs 2 -q --half
 "${train[@]}" -o "$out/stopped" --epochs 100000 --sample-every 0 >/dev/null 2>"$work/stderr" &
 child=$!
-for _ in $(seq 300); do [ -s "$out/stopped/log.csv" ] && break || sleep 0.1; done
+for _ in $(seq 300); do [ ! -s "$out/stopped/log.csv" ] || break; sleep 0.1; done
 kill -INT "$child"
 code=0
 wait "$child" || code=$?
