@@ -20,23 +20,25 @@ struct mrc_checkpoint_info {
     char name[64];               /* "t1w-t2w-64" */
     char version[32];            /* of the program that wrote it */
     char data[256];              /* words about the training data */
-    char hash[65];               /* SHA-256 over names, shapes and values of the tensors of G and F, as stored */
+    char hash[65];               /* SHA-256 over names, shapes and values of the weights of G and F, as stored */
     int64_t step, epoch, epochs;
     struct mrc_cyclegan_settings settings;
 };
 
 /** Writes all four networks in float32 with the Adam moments ("G.adam_m.…") when `complete`, else G and F only: the moving
- *  averages where there are any, in F16 when `half`. info->hash and the settings are filled in by the writer. */
+ *  averages where there are any, in F16 when `half`. The format, hash, step and settings
+ *  are filled in by the writer. */
 struct mrc_checkpoint_options {
     bool complete, half;
 };
 MRC_STATUS mrc_checkpoint_save(const mrc_cyclegan *gan, const struct mrc_checkpoint_info *info,
                                const struct mrc_checkpoint_options *options, const char *path, struct mrc_error *err);
-/** Reads the header only. Also true of files up to the size limit that are not ours: MRC_ERR_FORMAT says why. */
+/** Reads the header only; the hash is compared with the weights by the two loaders, not here. MRC_ERR_FORMAT says why a file is
+ *  not ours. */
 MRC_STATUS mrc_checkpoint_describe(struct mrc_checkpoint_info *out, const char *path, struct mrc_error *err);
 /** Is this a safetensors file by its first bytes? */
 MRC_API bool mrc_checkpoint_probe(const unsigned char *head, size_t size);
-/** Restores a complete checkpoint: weights, moments, step, averages. */
+/** Restores a complete checkpoint: weights, moments, step, averages. Another content is MRC_ERR_UNSUPPORTED. */
 MRC_STATUS mrc_checkpoint_load(mrc_cyclegan **out, struct mrc_checkpoint_info *info, const char *path, struct mrc_error *err);
 
 /** One generator, ready to apply. */

@@ -32,7 +32,7 @@ struct mrc_cyclegan_settings {
     double lambda_cycle, lambda_identity;
     double learning_rate, beta1, beta2, adam_eps;
     double ema_decay;            /* exponential moving average of the generators; 0: none */
-    uint64_t seed;
+    uint64_t seed;               /* at most INT64_MAX, so that it can be typed */
 };
 /** The reference design (docs/model.md): U-Net, BCE, width 64, batch 8, cycle 10, identity 5, Adam 2e-4, 0.5, 0.999. */
 #define MRC_CYCLEGAN_DEFAULTS { .generator = MRC_GENERATOR_UNET, .gan_mode = MRC_GAN_BCE, .channels = 1, .size = 64, \
@@ -51,7 +51,8 @@ enum mrc_cyclegan_net { MRC_NET_G, MRC_NET_F, MRC_NET_D_X, MRC_NET_D_Y, MRC_NET_
 MRC_API const char *mrc_cyclegan_net_name(enum mrc_cyclegan_net which);            /* "G", "F", "D_X", "D_Y" */
 
 typedef struct mrc_cyclegan mrc_cyclegan;
-/** Networks with initial weights, plans, passes and Adam state: everything a step needs. */
+/** Networks with initial weights, plans, passes and Adam state: everything a step needs. MRC_ERR_ARGUMENT for settings out
+ *  of range. Scratch is measured for the number of threads at this call: with more threads later, steps run on one. */
 MRC_STATUS mrc_cyclegan_create(mrc_cyclegan **out, const struct mrc_cyclegan_settings *settings, struct mrc_error *err);
 MRC_API void mrc_cyclegan_destroy(mrc_cyclegan *gan);
 MRC_API const struct mrc_cyclegan_settings *mrc_cyclegan_get_settings(const mrc_cyclegan *gan);
@@ -59,11 +60,13 @@ MRC_API mrc_net *mrc_cyclegan_net_of(mrc_cyclegan *gan, enum mrc_cyclegan_net wh
 /** Bytes this object holds, known before the first step. */
 MRC_API size_t mrc_cyclegan_bytes(const mrc_cyclegan *gan);
 
-/** One step on x, y [batch][size][size][channels] in [0,1]: the generators' losses and update, then the discriminators' with
- *  the fakes made before that update. MRC_ERR_NUMERIC when a loss is not finite (no weight is changed by that update). */
+/** One step on x, y [batch][size][size][channels] in [0,1]: generators against the discriminators as they are, discriminators
+ *  on the fakes made before the generators' update, then four Adam updates. The gradients stay in the nets until the next
+ *  step. MRC_ERR_NUMERIC when a loss is not finite: *losses tells which, and no weight was changed. */
 MRC_STATUS mrc_cyclegan_step(mrc_cyclegan *gan, struct mrc_losses *losses, const float *x, const float *y, struct mrc_error *err);
 MRC_API int64_t mrc_cyclegan_steps(const mrc_cyclegan *gan);
-/** Images of the last step, [batch][size][size][channels]: G(x), F(y), F(G(x)), G(F(y)), F(x), G(y). */
+/** Images of the last step, [batch][size][size][channels]: G(x), F(y), F(G(x)), G(F(y)), F(x), G(y). NULL before the first
+ *  step, and same_x, same_y without an identity loss. Valid until the next step. */
 struct mrc_cyclegan_images {
     const float *fake_y, *fake_x, *cycle_x, *cycle_y, *same_x, *same_y;
 };
@@ -73,7 +76,8 @@ MRC_API const float *mrc_cyclegan_best_weights(const mrc_cyclegan *gan, enum mrc
 
 /* --- Parts, for tests and for readers --- */
 
-/** Adversarial loss of a patch map of logits against a constant target (1 real, 0 fake), mean over n; d[i] = weight * dL/dmap[i]. */
+/** Adversarial loss of a patch map of logits against a constant target (1 real, 0 fake), mean over n; d[i] = weight * dL/dmap[i].
+ *  Both losses return the mean without the weight; d NULL skips the gradient. */
 MRC_API double mrc_loss_adversarial(float *d, const float *map, size_t n, float target, enum mrc_gan_mode mode, float weight);
 /** mean |a - b|; d[i] (+)= weight * sign(a - b) / n, sign(0) = 0. accumulate adds to d, else overwrites. */
 MRC_API double mrc_loss_l1(float *d, const float *a, const float *b, size_t n, float weight, bool accumulate);

@@ -33,7 +33,7 @@ MRC_API int mrc_net_add_norm(mrc_net *net, const char *name, int in);           
 MRC_API int mrc_net_add_leaky_relu(mrc_net *net, const char *name, int in, float slope);
 MRC_API int mrc_net_add_unary(mrc_net *net, const char *name, const struct mrc_op *op, int in);
 MRC_API int mrc_net_add_binary(mrc_net *net, const char *name, const struct mrc_op *op, int a, int b);
-/** The last node is the output. Allocates the blocks, zeroed. */
+/** The last node is the output; every other must be read by a later one. Allocates the blocks, zeroed. */
 MRC_STATUS mrc_net_finish(mrc_net *net, struct mrc_error *err);
 MRC_API void mrc_net_destroy(mrc_net *net);
 
@@ -55,6 +55,11 @@ MRC_API void mrc_net_import(const mrc_net *net, size_t index, const float *torch
 /** Convolution weights N(0, 0.02), gains N(1, 0.02), all biases 0, as CycleGAN's reference code does. Keyed by
  *  (seed, stream, tensor). */
 MRC_API void mrc_net_init_normal(mrc_net *net, uint64_t seed, uint32_t stream);
+/** PyTorch's default instead, for the convolutions of nodes whose name begins with `prefix`: weights and biases
+ *  U(-1/sqrt(fan_in), 1/sqrt(fan_in)), fan_in = c_in times the taps. Other tensors stay as they are. */
+MRC_API void mrc_net_init_uniform(mrc_net *net, const char *prefix, uint64_t seed, uint32_t stream);
+/** Multiplies one tensor ("head.conv.weight"); no such name does nothing. */
+MRC_API void mrc_net_scale(mrc_net *net, const char *name, float factor);
 /** Node of a name, or -1. */
 MRC_API int mrc_net_find(const mrc_net *net, const char *name);
 
@@ -77,10 +82,15 @@ MRC_API const float *mrc_pass_forward(mrc_pass *pass, const float *src);
 /** d_out: gradient at the output. d_src overwritten, NULL skips. Parameter gradients are added to unless `frozen`.
  *  Training plans only, after forward; may be called again with another d_out. */
 MRC_API void mrc_pass_backward(mrc_pass *pass, const float *d_out, float *d_src, bool frozen);
-/** Output of a node after a forward in a training plan (for tests). */
+/** Output of a node after a forward, for tests; NULL when its memory was used again. A training plan keeps what backward
+ *  reads, and every plan the last node. */
 MRC_API const float *mrc_pass_node(const mrc_pass *pass, int node, struct mrc_shape *shape);
 
-/* --- The networks (docs/architecture.md, "The networks") --- */
+/* --- The networks (docs/architecture.md, "The networks"). Weights are zero until one of the inits. ---
+ * A block is named as in the table, its parts after it: "enc3.conv", "enc3.norm", "enc3.act", "dec2.conv", "dec2.cat",
+ * "head.conv"; the local branch "local1" … "local5"; the discriminator "conv1" … "conv5". So parameters are
+ * "enc3.conv.weight" and "enc3.norm.bias". A PyTorch module with the plain names enc3, enc3_norm takes them by the renaming
+ * ".conv." -> "." and ".norm." -> "_norm.". */
 struct mrc_generator_settings {
     int64_t channels;            /* in and out: 1 or 3 */
     int64_t size;                /* 64, 128, 256: a power of two, 16 or more; sets the depth */

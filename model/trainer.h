@@ -31,14 +31,15 @@ struct mrc_trainer_progress {
     int64_t step, steps;         /* of the whole run, from 1 */
     int64_t step_of_epoch, steps_per_epoch;
     const struct mrc_losses *losses;         /* of this step */
-    const struct mrc_losses *epoch_means;    /* not NULL at the last step of an epoch */
+    const struct mrc_losses *epoch_means;    /* not NULL at the last step of an epoch; over the steps made in this call */
     double seconds;              /* since training began */
 };
 /** Called after every step on the training thread; a status other than MRC_OK ends the run with that status. */
 typedef enum mrc_status mrc_trainer_report_fn(void *context, mrc_cyclegan *gan, const struct mrc_trainer_progress *progress,
                                               struct mrc_error *err);
 /** Trains. Shuffling, flips and all else are keyed by (seed, epoch, sample): the same bytes on any number of threads.
- *  The two sets are shuffled independently. */
+ *  The two sets are shuffled independently. A gan that has made steps already (a loaded checkpoint) goes on from there, with
+ *  the bytes of a run that was never stopped. report may be NULL. */
 MRC_STATUS mrc_trainer_run(mrc_cyclegan *gan, const struct mrc_slice_source *source, const struct mrc_trainer_settings *settings,
                            mrc_trainer_report_fn *report, void *context, struct mrc_error *err);
 

@@ -1,0 +1,42 @@
+/* losses.c: adversarial and L1 losses with their gradients; sums in double. */
+#include <math.h>
+
+#include "model/cyclegan.h"
+
+/* Binary cross-entropy of sigmoid(z) against t, without overflow for any z: max(z,0) - zt + log(1 + exp(-|z|)). */
+static double bce(double *slope, double z, double t) {
+    double e = exp(-fabs(z));
+    double sigmoid = z >= 0.0 ? 1.0 / (1.0 + e) : e / (1.0 + e);
+    *slope = sigmoid - t;
+    return fmax(z, 0.0) - z * t + log1p(e);
+}
+
+/* Mao et al.: "Least squares generative adversarial networks" (ICCV 2017). */
+static double least_squares(double *slope, double z, double t) {
+    *slope = 2.0 * (z - t);
+    return (z - t) * (z - t);
+}
+
+double mrc_loss_adversarial(float *d, const float *map, size_t n, float target, enum mrc_gan_mode mode, float weight) {
+    MRC_ASSERT(n > 0);
+    double sum = 0.0, scale = (double)weight / (double)n;
+    for (size_t i = 0; i < n; ++i) {
+        double slope = 0.0, z = (double)map[i];
+        sum += mode == MRC_GAN_BCE ? bce(&slope, z, (double)target) : least_squares(&slope, z, (double)target);
+        if (d != NULL) d[i] = (float)(scale * slope);
+    }
+    return sum / (double)n;
+}
+
+double mrc_loss_l1(float *d, const float *a, const float *b, size_t n, float weight, bool accumulate) {
+    MRC_ASSERT(n > 0);
+    double sum = 0.0;
+    const float scale = (float)((double)weight / (double)n);
+    for (size_t i = 0; i < n; ++i) {
+        float difference = a[i] - b[i];
+        float slope = difference > 0.0f ? scale : difference < 0.0f ? -scale : 0.0f;
+        sum += (double)fabsf(difference);
+        if (d != NULL) d[i] = accumulate ? d[i] + slope : slope;
+    }
+    return sum / (double)n;
+}

@@ -1,0 +1,203 @@
+/* trainer.c: epochs over two unpaired sets. Everything random is keyed by (seed, epoch, place in the epoch), so a run gives
+ * the same bytes on any number of threads, and a run that is taken up again at step n gives the same as one never stopped. */
+#include "model/trainer.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/parallel.h"
+#include "base/rng.h"
+
+enum { DOMAINS = 2 };
+
+/* The order of one set in one epoch. A set that is used up is shuffled anew: that is its next round. */
+struct order {
+    size_t *indices, count;
+    uint64_t round;
+    bool is_ready;               /* indices hold this epoch's `round` */
+};
+
+struct training {
+    mrc_cyclegan *gan;
+    const struct mrc_cyclegan_settings *model;
+    const struct mrc_slice_source *source;
+    const struct mrc_trainer_settings *settings;
+    struct order orders[DOMAINS];
+    float *batch[DOMAINS];       /* [batch][size][size][channels] */
+    size_t slice;                /* floats in a slice */
+    struct timespec begun;
+};
+
+static double seconds_since(const struct timespec *begun) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - begun->tv_sec) + 1e-9 * (double)(now.tv_nsec - begun->tv_nsec);
+}
+
+static void shuffle(struct order *order, uint64_t seed, int64_t epoch, int domain, uint64_t round) {
+    uint64_t sample = ((uint64_t)domain << 32) | round;
+    struct mrc_rng rng = mrc_rng_for(seed, (uint32_t)epoch, sample, MRC_FOR_SHUFFLE);
+    for (size_t i = 0; i < order->count; ++i) order->indices[i] = i;
+    mrc_rng_shuffle(&rng, order->indices, order->count);
+    order->round = round;
+    order->is_ready = true;
+}
+
+/* Which slice stands at this place of the epoch. Places are asked for in rising order. */
+static size_t index_at(struct training *t, int domain, int64_t epoch, uint64_t place) {
+    struct order *order = &t->orders[domain];
+    uint64_t round = place / order->count;
+    if (!order->is_ready || order->round != round) shuffle(order, t->model->seed, epoch, domain, round);
+    return order->indices[place % order->count];
+}
+
+struct fetch_task {
+    const struct training *training;
+    const size_t *indices;       /* X's, then Y's */
+    int64_t epoch;
+    uint64_t first_place;
+};
+
+static void mirror(float *slice, int64_t size, int64_t channels) {
+    for (int64_t row = 0; row < size; ++row) {
+        float *line = slice + row * size * channels;
+        for (int64_t left = 0, right = size - 1; left < right; ++left, --right) {
+            for (int64_t c = 0; c < channels; ++c) {
+                float swap = line[left * channels + c];
+                line[left * channels + c] = line[right * channels + c];
+                line[right * channels + c] = swap;
+            }
+        }
+    }
+}
+
+static void fetch_range(void *context, size_t begin, size_t end, int lane) {
+    (void)lane;
+    const struct fetch_task *task = context;
+    const struct training *t = task->training;
+    size_t batch = (size_t)t->model->batch;
+    for (size_t i = begin; i < end; ++i) {
+        int domain = i < batch ? 0 : 1;
+        size_t within = i % batch;
+        float *dst = t->batch[domain] + within * t->slice;
+        t->source->fetch(t->source->context, dst, domain, task->indices[i]);
+        if (!t->settings->flip) continue;
+        uint64_t sample = ((uint64_t)domain << 48) | (task->first_place + within);
+        struct mrc_rng rng = mrc_rng_for(t->model->seed, (uint32_t)task->epoch, sample, MRC_FOR_AUGMENT);
+        if ((mrc_rng_u64(&rng) & 1u) != 0) mirror(dst, t->model->size, t->model->channels);
+    }
+}
+
+static void fetch_batches(struct training *t, size_t *indices, int64_t epoch, int64_t step_of_epoch) {
+    size_t batch = (size_t)t->model->batch;
+    uint64_t first_place = (uint64_t)(step_of_epoch - 1) * batch;
+    for (int domain = 0; domain < DOMAINS; ++domain)
+        for (size_t i = 0; i < batch; ++i)
+            indices[(size_t)domain * batch + i] = index_at(t, domain, epoch, first_place + i);
+    struct fetch_task task = {.training = t, .indices = indices, .epoch = epoch, .first_place = first_place};
+    mrc_parallel_for(DOMAINS * batch, 1, fetch_range, &task);
+}
+
+static void losses_add(struct mrc_losses *sum, const struct mrc_losses *more, double factor) {
+    sum->adversarial_g += factor * more->adversarial_g;
+    sum->adversarial_f += factor * more->adversarial_f;
+    sum->cycle_x += factor * more->cycle_x;
+    sum->cycle_y += factor * more->cycle_y;
+    sum->identity_x += factor * more->identity_x;
+    sum->identity_y += factor * more->identity_y;
+    sum->d_y_real += factor * more->d_y_real;
+    sum->d_y_fake += factor * more->d_y_fake;
+    sum->d_x_real += factor * more->d_x_real;
+    sum->d_x_fake += factor * more->d_x_fake;
+    sum->total_generator += factor * more->total_generator;
+    sum->total_d_x += factor * more->total_d_x;
+    sum->total_d_y += factor * more->total_d_y;
+}
+
+struct report {
+    mrc_trainer_report_fn *call;
+    void *context;
+};
+
+static enum mrc_status run(struct training *t, size_t *indices, int64_t steps_per_epoch, struct report report,
+                           struct mrc_error *err) {
+    struct mrc_trainer_progress progress = {.epochs = t->settings->epochs, .steps_per_epoch = steps_per_epoch,
+                                            .steps = t->settings->epochs * steps_per_epoch};
+    struct mrc_losses losses, sum = {0}, means;
+    int64_t summed = 0;
+    enum mrc_status st = MRC_OK;
+    for (int64_t done = mrc_cyclegan_steps(t->gan); st == MRC_OK && done < progress.steps; ++done) {
+        progress.step = done + 1;
+        progress.epoch = done / steps_per_epoch + 1;
+        progress.step_of_epoch = done % steps_per_epoch + 1;
+        if (progress.step_of_epoch == 1)
+            for (int domain = 0; domain < DOMAINS; ++domain) t->orders[domain].is_ready = false;
+        fetch_batches(t, indices, progress.epoch, progress.step_of_epoch);
+        st = mrc_cyclegan_step(t->gan, &losses, t->batch[0], t->batch[1], err);
+        if (st != MRC_OK) break;
+
+        losses_add(&sum, &losses, 1.0);
+        ++summed;
+        bool epoch_ends = progress.step_of_epoch == steps_per_epoch;
+        means = (struct mrc_losses){0};
+        losses_add(&means, &sum, 1.0 / (double)summed);
+        progress.losses = &losses;
+        progress.epoch_means = epoch_ends ? &means : NULL;
+        progress.seconds = seconds_since(&t->begun);
+        if (report.call != NULL) st = report.call(report.context, t->gan, &progress, err);
+        if (epoch_ends) {
+            sum = (struct mrc_losses){0};
+            summed = 0;
+        }
+    }
+    return st;
+}
+
+static enum mrc_status check(const struct mrc_slice_source *source, const struct mrc_trainer_settings *settings,
+                             struct mrc_error *err) {
+    static const char *const names[DOMAINS] = {"X", "Y"};
+    for (int domain = 0; domain < DOMAINS; ++domain) {
+        if (source->count[domain] == 0)
+            return mrc_fail(err, MRC_ERR_ARGUMENT, "training set %s has no slices, expected at least one", names[domain]);
+        if (source->count[domain] > UINT32_MAX)
+            return mrc_fail(err, MRC_ERR_RANGE, "training set %s has %zu slices, at most %u are supported", names[domain],
+                            source->count[domain], UINT32_MAX);
+    }
+    if (settings->epochs < 1 || settings->epochs > INT32_MAX)
+        return mrc_fail(err, MRC_ERR_ARGUMENT, "%" PRId64 " epochs, expected 1 to %d", settings->epochs, INT32_MAX);
+    return MRC_OK;
+}
+
+enum mrc_status mrc_trainer_run(mrc_cyclegan *gan, const struct mrc_slice_source *source,
+                                const struct mrc_trainer_settings *settings, mrc_trainer_report_fn *report, void *context,
+                                struct mrc_error *err) {
+    MRC_ASSERT(gan != NULL && source != NULL && source->fetch != NULL && settings != NULL);
+    enum mrc_status st = check(source, settings, err);
+    if (st != MRC_OK) return st;
+
+    struct training t = {.gan = gan, .model = mrc_cyclegan_get_settings(gan), .source = source, .settings = settings};
+    size_t batch = (size_t)t.model->batch, largest = 0;
+    t.slice = (size_t)(t.model->size * t.model->size * t.model->channels);
+    size_t *indices = mrc_alloc(DOMAINS * batch, sizeof(*indices));
+    bool whole = indices != NULL;
+    for (int domain = 0; domain < DOMAINS; ++domain) {
+        size_t count = source->count[domain];
+        if (count > largest) largest = count;
+        t.orders[domain] = (struct order){.indices = mrc_alloc(count, sizeof(size_t)), .count = count};
+        t.batch[domain] = mrc_alloc(batch * t.slice, sizeof(float));
+        whole = whole && t.orders[domain].indices != NULL && t.batch[domain] != NULL;
+    }
+    (void)clock_gettime(CLOCK_MONOTONIC, &t.begun);
+    int64_t steps_per_epoch = (int64_t)((largest + batch - 1) / batch);
+    if (!whole) st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a batch of %zu slices", batch);
+    else st = run(&t, indices, steps_per_epoch, (struct report){report, context}, err);
+
+    for (int domain = 0; domain < DOMAINS; ++domain) {
+        mrc_free(t.batch[domain]);
+        mrc_free(t.orders[domain].indices);
+    }
+    mrc_free(indices);
+    return st;
+}
