@@ -1,0 +1,22 @@
+/* image_name.h: what file and folder names tell: the contrast, label maps, the order of numbered
+ * slices. Names only confirm or fill gaps; a name that says two things says nothing. */
+#ifndef MRC_IO_IMAGE_NAME_H
+#define MRC_IO_IMAGE_NAME_H
+
+#include <stdbool.h>
+
+#include "io/volume.h"
+
+/** The contrast a name (no folders) speaks of: the BIDS suffix ("sub-1_T2w.nii.gz") when there is
+ * one, else a word between non-letters ("Subj4_T1.nii", "t2-flair", "T1 Gd"). Two different ones:
+ * unknown. */
+enum mrc_contrast mrc_contrast_from_name(const char *name);
+
+/** Does the name end in a word for masks and segmentations ("_dseg.nii.gz", "_mask.nii")? */
+bool mrc_name_is_label_map(const char *name);
+
+/** strcmp, but runs of digits compare as numbers: "Image #2" comes before "Image #10". Equal only
+ * for equal strings. */
+int mrc_natural_compare(const char *a, const char *b);
+
+#endif

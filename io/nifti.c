@@ -1,0 +1,460 @@
+/* nifti.c: reading NIfTI-1 and -2, single files and simple .hdr/.img pairs, plain or
+ * gzip-compressed. niftilib's part is the header's structure, byte order and quaternions; its file
+ * reader is not used: it opens by name only, allocates before it looks, and takes a gzip stream
+ * with a wrong checksum. */
+#include <cjson/cJSON.h>
+#include <float.h>
+#include <math.h>
+#include <nifti/nifti2_io.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/alloc.h"
+#include "base/fs.h"
+#include "io/image.h"
+#include "io/image_name.h"
+#include "io/nifti_fields.h"
+#include "io/nifti_header.h"
+#include "io/nifti_stream.h"
+
+enum { PORTION = 1 << 16, MAX_SIDECAR_BYTES = 1 << 20, LABEL_INTENT = 1002 };
+
+/* An opened file whose header passed. */
+struct nifti_input {
+    char *header_path, *voxel_path; /* the same string's copy for single files */
+    struct mrc_nifti_stream stream; /* stands before the voxels */
+    struct mrc_nifti_facts facts;
+    unsigned char raw[MRC_NIFTI2_BYTES]; /* native byte order */
+    struct mrc_geometry geometry;
+    bool oriented;          /* sform or qform holds */
+    double disagreement_mm; /* between sform and qform, when both hold */
+    bool synthetic;
+};
+
+static void input_close(struct nifti_input *in) {
+    mrc_nifti_stream_close(&in->stream);
+    mrc_free(in->header_path);
+    mrc_free(in->voxel_path);
+    *in = (struct nifti_input){0};
+}
+
+/* --- names --- */
+
+/* "a.img" for "a.hdr" and the other way round, in the case of the name; NULL: out of memory. */
+static char *twin_name(const char *path) {
+    char *twin = mrc_strdup(path);
+    if (twin == NULL) return NULL;
+    char *end = twin + strlen(twin) - 3;
+    static const char hdr[] = "hdr", img[] = "img", upper_hdr[] = "HDR", upper_img[] = "IMG";
+    bool is_header = strcasecmp(end, hdr) == 0, upper = end[0] == 'H' || end[0] == 'I';
+    memcpy(end, is_header ? (upper ? upper_img : img) : (upper ? upper_hdr : hdr), 3);
+    return twin;
+}
+
+static bool twin_exists(const char *path) {
+    char *twin = twin_name(path);
+    bool there = twin != NULL && mrc_path_exists(twin) && !mrc_path_is_dir(twin);
+    mrc_free(twin);
+    return there;
+}
+
+static enum mrc_status name_files(struct nifti_input *in, const char *path, struct mrc_error *err) {
+    bool voxels_named = mrc_path_has_suffix(path, ".img");
+    in->header_path = voxels_named ? twin_name(path) : mrc_strdup(path);
+    if (in->header_path != NULL) {
+        in->voxel_path = mrc_path_has_suffix(in->header_path, ".hdr") ? twin_name(in->header_path)
+                                                                      : mrc_strdup(path);
+    }
+    if (in->voxel_path == NULL)
+        return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for file names", path);
+    return MRC_OK;
+}
+
+/* --- header --- */
+
+/* Opens the file of the voxels of a pair, and checks what the header alone could not tell. */
+static enum mrc_status open_pair(struct nifti_input *in, struct mrc_error *err) {
+    mrc_nifti_stream_close(&in->stream);
+    if (!mrc_path_has_suffix(in->header_path, ".hdr")) {
+        return mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                        "%s: the header of a .hdr/.img pair, expected a name ending in .hdr",
+                        in->header_path);
+    }
+    if (!twin_exists(in->header_path)) {
+        return mrc_fail(err, MRC_ERR_IO, "%s: its voxels are not there, expected an .img beside it",
+                        in->header_path);
+    }
+    return mrc_nifti_stream_open(&in->stream, in->voxel_path, err);
+}
+
+static enum mrc_status read_header(struct nifti_input *in, struct mrc_error *err) {
+    enum mrc_status st = mrc_nifti_stream_open(&in->stream, in->header_path, err);
+    size_t size = 0;
+    if (st == MRC_OK)
+        st = mrc_nifti_stream_read_some(&in->stream, in->raw, sizeof in->raw, &size, err);
+    if (st != MRC_OK) return st;
+    struct mrc_nifti_facts *f = &in->facts;
+    /* A pair's header says nothing about the length of the other file. */
+    bool length_known = !in->stream.packed && !mrc_path_has_suffix(in->header_path, ".hdr");
+    st = mrc_nifti_check_header(f, in->raw, size, length_known ? in->stream.stored_bytes : -1,
+                                in->header_path, err);
+    if (st == MRC_OK && f->pair) {
+        st = open_pair(in, err);
+        size = 0;
+    }
+    if (st != MRC_OK) return st;
+    int64_t needed = f->data_offset + f->data_bytes;
+    if (!mrc_nifti_stream_can_hold(&in->stream, needed)) {
+        return mrc_fail(err, MRC_ERR_FORMAT,
+                        "%s: the header declares %lld bytes, more than the file's %lld can hold",
+                        in->stream.path, (long long)needed, (long long)in->stream.stored_bytes);
+    }
+    /* The stream stands behind the bytes read for the header; with a small NIfTI-1 header those
+     * may reach into the voxels, so it is opened anew then. */
+    if (f->data_offset < (int64_t)size) {
+        mrc_nifti_stream_close(&in->stream);
+        st = mrc_nifti_stream_open(&in->stream, in->voxel_path, err);
+        size = 0;
+    }
+    if (st == MRC_OK) st = mrc_nifti_stream_skip(&in->stream, f->data_offset - (int64_t)size, err);
+    if (f->swapped) mrc_nifti_fields_swap(in->raw, f->header_bytes);
+    return st;
+}
+
+static void scale(double m[3][4], double unit_mm) {
+    for (int r = 0; r < 3; ++r) {
+        for (int c = 0; c < 4; ++c) m[r][c] *= unit_mm;
+    }
+}
+
+/* Neither form holds: the axes as they are stored, centred on the origin. */
+static void assumed_ras(double m[3][4], const struct mrc_nifti_facts *f) {
+    const int64_t sides[3] = {f->extent.i, f->extent.j, f->extent.k};
+    memset(m, 0, 3 * sizeof *m);
+    for (int d = 0; d < 3; ++d) {
+        m[d][d] = f->spacing_mm[d];
+        m[d][3] = -0.5 * (double)(sides[d] - 1) * f->spacing_mm[d];
+    }
+}
+
+/* nibabel's and the standard's order: sform, else qform. */
+static enum mrc_status read_geometry(struct nifti_input *in, struct mrc_error *err) {
+    const struct mrc_nifti_facts *f = &in->facts;
+    nifti_2_header fields;
+    mrc_nifti_fields_read(&fields, in->raw, f->header_bytes);
+    double sform[3][4], qform[3][4];
+    mrc_nifti_sform(sform, &fields);
+    mrc_nifti_qform(qform, &fields);
+    scale(sform, f->unit_mm);
+    scale(qform, f->unit_mm);
+    in->oriented = f->sform_code > 0 || f->qform_code > 0;
+    if (!in->oriented) assumed_ras(sform, f);
+    bool by_qform = f->sform_code == 0 && f->qform_code > 0;
+    enum mrc_status st =
+        mrc_geometry_from_ras(&in->geometry, by_qform ? qform : sform, in->header_path, err);
+    if (st != MRC_OK || f->sform_code == 0 || f->qform_code == 0) return st;
+    struct mrc_geometry other;
+    if (mrc_geometry_from_ras(&other, qform, in->header_path, NULL) == MRC_OK)
+        in->disagreement_mm = mrc_geometry_distance(&in->geometry, &other, f->extent);
+    return MRC_OK;
+}
+
+/* --- marks --- */
+
+static bool contains_word(const char *text, const char *word) {
+    for (size_t length = strlen(word); *text != '\0'; ++text) {
+        if (strncasecmp(text, word, length) == 0) return true;
+    }
+    return false;
+}
+
+/* Does a sidecar "name.json" say SyntheticData? A sidecar that is missing or broken says nothing.
+ */
+static bool sidecar_says_synthetic(const char *path) {
+    static const char *const endings[] = {".nii.gz", ".nii", ".hdr"};
+    size_t stem = strlen(path);
+    for (size_t e = 0; e < sizeof endings / sizeof *endings; ++e) {
+        if (!mrc_path_has_suffix(path, endings[e])) continue;
+        stem -= strlen(endings[e]);
+        break;
+    }
+    char *name = mrc_asprintf("%.*s.json", (int)stem, path);
+    unsigned char *text = NULL;
+    size_t size = 0;
+    bool synthetic = false;
+    if (name != NULL && mrc_path_exists(name) &&
+        mrc_read_file(&text, &size, name, MAX_SIDECAR_BYTES, NULL) == MRC_OK) {
+        cJSON *json = cJSON_ParseWithLength((const char *)text, size);
+        const cJSON *mark = cJSON_GetObjectItemCaseSensitive(json, "SyntheticData");
+        const char *word = cJSON_GetStringValue(mark);
+        synthetic = cJSON_IsTrue(mark) || (word != NULL && strcasecmp(word, "YES") == 0);
+        cJSON_Delete(json);
+    }
+    mrc_free(text);
+    mrc_free(name);
+    return synthetic;
+}
+
+static enum mrc_status input_open(struct nifti_input *in, const char *path, struct mrc_error *err) {
+    *in = (struct nifti_input){0};
+    enum mrc_status st = name_files(in, path, err);
+    if (st == MRC_OK) st = read_header(in, err);
+    if (st == MRC_OK) st = read_geometry(in, err);
+    if (st == MRC_OK) {
+        in->synthetic = contains_word(in->facts.descrip, "synthetic") ||
+                        sidecar_says_synthetic(in->header_path);
+    } else {
+        input_close(in);
+    }
+    return st;
+}
+
+/* --- voxels --- */
+
+static double stored_value(const unsigned char *at, int datatype) {
+    union {
+        uint8_t u8;
+        int8_t i8;
+        uint16_t u16;
+        int16_t i16;
+        uint32_t u32;
+        int32_t i32;
+        uint64_t u64;
+        int64_t i64;
+        float f32;
+        double f64;
+    } v;
+    memcpy(&v, at, mrc_nifti_type_bytes(datatype));
+    switch (datatype) {
+    case MRC_NIFTI_UINT8: return v.u8;
+    case MRC_NIFTI_INT8: return v.i8;
+    case MRC_NIFTI_UINT16: return v.u16;
+    case MRC_NIFTI_INT16: return v.i16;
+    case MRC_NIFTI_UINT32: return v.u32;
+    case MRC_NIFTI_INT32: return v.i32;
+    case MRC_NIFTI_UINT64: return (double)v.u64;
+    case MRC_NIFTI_INT64: return (double)v.i64;
+    case MRC_NIFTI_FLOAT32: return (double)v.f32;
+    default: return v.f64;
+    }
+}
+
+static float to_float(double value) {
+    if (value > (double)FLT_MAX) return INFINITY;
+    if (value < -(double)FLT_MAX) return -INFINITY;
+    return (float)value; /* NaN stays NaN */
+}
+
+/* One portion of stored voxels to floats; adds the ones that are no finite number to *nonfinite. */
+static enum mrc_status convert(float *dst, unsigned char *src, size_t count, int64_t *nonfinite,
+                               const struct nifti_input *in, struct mrc_error *err) {
+    const struct mrc_nifti_facts *f = &in->facts;
+    const double exact = 9007199254740992.0; /* 2^53: beyond, a double skips integers */
+    bool wide = f->datatype == MRC_NIFTI_INT64 || f->datatype == MRC_NIFTI_UINT64;
+    if (f->swapped && f->voxel_bytes > 1)
+        nifti_swap_Nbytes((int64_t)count, (int)f->voxel_bytes, src);
+    for (size_t v = 0; v < count; ++v) {
+        double stored = stored_value(src + v * f->voxel_bytes, f->datatype);
+        if (wide && fabs(stored) > exact) {
+            return mrc_fail(err, MRC_ERR_RANGE,
+                            "%s: a 64-bit voxel value of %g, expected at most 2^53", in->voxel_path,
+                            stored);
+        }
+        dst[v] = to_float(stored * f->slope + f->inter);
+        *nonfinite += !isfinite(dst[v]);
+    }
+    return MRC_OK;
+}
+
+static enum mrc_status read_voxels(float *voxels, struct nifti_input *in, struct mrc_error *err) {
+    const struct mrc_nifti_facts *f = &in->facts;
+    size_t count = (size_t)mrc_extent_count(f->extent), part = PORTION / f->voxel_bytes;
+    int64_t nonfinite = 0;
+    unsigned char *buffer = mrc_alloc(PORTION, 1);
+    if (buffer == NULL)
+        return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for reading", in->voxel_path);
+    enum mrc_status st = MRC_OK;
+    for (size_t at = 0; st == MRC_OK && at < count; at += part) {
+        size_t n = count - at < part ? count - at : part;
+        st = mrc_nifti_stream_read(&in->stream, buffer, n * f->voxel_bytes, err);
+        if (st == MRC_OK) st = convert(voxels + at, buffer, n, &nonfinite, in, err);
+    }
+    mrc_free(buffer);
+    if (st == MRC_OK) st = mrc_nifti_stream_finish(&in->stream, err);
+    if (st == MRC_OK && nonfinite > (int64_t)(count / 2)) {
+        st = mrc_fail(err, MRC_ERR_FORMAT,
+                      "%s: %lld of %zu voxels are NaN or infinite, expected at most half",
+                      in->voxel_path, (long long)nonfinite, count);
+    }
+    return st;
+}
+
+/* --- the format --- */
+
+static bool nifti_probe(const struct mrc_probe *file) {
+    unsigned char head[MRC_NIFTI2_BYTES];
+    size_t size = mrc_nifti_unpack_head(head, sizeof head, file->head, file->head_bytes);
+    if (size > 0 && mrc_nifti_probe_header(head, size)) return true;
+    if (size == 0 && mrc_nifti_probe_header(file->head, file->head_bytes)) return true;
+    /* By name, so that a broken header is told as such and not as an unknown file. */
+    if (mrc_path_has_suffix(file->path, ".nii") || mrc_path_has_suffix(file->path, ".nii.gz"))
+        return true;
+    if (mrc_path_has_suffix(file->path, ".img")) return twin_exists(file->path);
+    static const unsigned char analyze[2][4] = {{0x5c, 1, 0, 0}, {0, 0, 1, 0x5c}};
+    return mrc_path_has_suffix(file->path, ".hdr") && file->head_bytes >= 4 &&
+           (memcmp(file->head, analyze[0], 4) == 0 || memcmp(file->head, analyze[1], 4) == 0);
+}
+
+static void describe(struct mrc_image_info *info, const struct nifti_input *in) {
+    const struct mrc_nifti_facts *f = &in->facts;
+    const char *name = mrc_path_name(in->header_path);
+    info->kind = MRC_SOURCE_NIFTI;
+    info->contrast = mrc_contrast_from_name(name);
+    info->files = f->pair ? 2 : 1;
+    info->columns = f->extent.i;
+    info->rows = f->extent.j;
+    info->slices = f->extent.k;
+    info->spacing_mm[0] = in->geometry.spacing_mm[1];
+    info->spacing_mm[1] = in->geometry.spacing_mm[0];
+    info->spacing_mm[2] = in->geometry.spacing_mm[2];
+    info->orientation = mrc_geometry_orientation(&in->geometry);
+    info->physical = in->oriented;
+    info->synthetic = in->synthetic;
+    info->usable = false;
+    const char *reason = NULL;
+    if (!in->oriented)
+        reason = "neither sform nor qform says where the axes point";
+    else if (in->synthetic)
+        reason = "marked as synthetic";
+    else if (f->intent_code == LABEL_INTENT || mrc_name_is_label_map(name))
+        reason = "a label map, not an image";
+    if (reason != NULL) {
+        (void)snprintf(info->reason, sizeof info->reason, "%s", reason);
+        return;
+    }
+    info->usable = true;
+    int at = snprintf(info->reason, sizeof info->reason, "%s",
+                      info->contrast != MRC_CONTRAST_UNKNOWN ? "contrast by the file's name"
+                                                             : "the name tells no contrast");
+    if (in->disagreement_mm > 0.1) {
+        (void)snprintf(info->reason + at, sizeof info->reason - (size_t)at,
+                       "; sform and qform differ by %.1f mm, sform is used", in->disagreement_mm);
+    }
+}
+
+/* The message without the path it begins with. */
+static const char *without_path(const char *text, const char *path) {
+    size_t length = strlen(path);
+    bool begins = strncmp(text, path, length) == 0 && strncmp(text + length, ": ", 2) == 0;
+    return begins ? text + length + 2 : text;
+}
+
+static enum mrc_status scan_one(struct mrc_image_list *list, const char *path,
+                                struct mrc_error *err) {
+    struct nifti_input in;
+    struct mrc_error why = {0};
+    enum mrc_status st = input_open(&in, path, &why);
+    if (st == MRC_ERR_NOMEM) return mrc_fail(err, st, "%s", why.text);
+    if (st != MRC_OK)
+        return mrc_image_list_refuse(list, path, err, "%s", without_path(why.text, path));
+    struct mrc_image_info *info = NULL;
+    st = mrc_image_list_add(list, &info, err);
+    if (st == MRC_OK) {
+        describe(info, &in);
+        info->path = mrc_strdup(in.header_path);
+        if (info->path == NULL) st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a path");
+    }
+    input_close(&in);
+    return st;
+}
+
+static bool list_holds(char *const *files, size_t count, const char *path) {
+    for (size_t f = 0; f < count; ++f) {
+        if (strcmp(files[f], path) == 0) return true;
+    }
+    return false;
+}
+
+static enum mrc_status nifti_scan(struct mrc_image_list *list, char *const *files, size_t count,
+                                  struct mrc_error *err) {
+    enum mrc_status st = MRC_OK;
+    for (size_t f = 0; st == MRC_OK && f < count; ++f) {
+        bool told_by_header = false;
+        if (mrc_path_has_suffix(files[f], ".img")) {
+            char *header = twin_name(files[f]);
+            told_by_header = header != NULL && list_holds(files, count, header);
+            mrc_free(header);
+        }
+        if (!told_by_header) st = scan_one(list, files[f], err);
+    }
+    return st;
+}
+
+static enum mrc_status check_wanted(const struct nifti_input *in,
+                                    const struct mrc_image_options *options,
+                                    struct mrc_error *err) {
+    if (!in->oriented && !options->assume_ras) {
+        return mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                        "%s: sform_code and qform_code are 0, expected one that says where the "
+                        "axes point (or the option to assume RAS+)",
+                        in->header_path);
+    }
+    if (in->synthetic && !options->allow_synthetic) {
+        return mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                        "%s: marked as synthetic, expected an acquired image", in->header_path);
+    }
+    if (in->facts.intent_code == LABEL_INTENT) {
+        return mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                        "%s: a label map (intent_code 1002), expected an image", in->header_path);
+    }
+    return MRC_OK;
+}
+
+static enum mrc_status keep_provenance(mrc_volume *vol, const struct nifti_input *in,
+                                       struct mrc_error *err) {
+    struct mrc_provenance p = {.kind = MRC_SOURCE_NIFTI};
+    p.contrast = mrc_contrast_from_name(mrc_path_name(in->header_path));
+    p.files = mrc_alloc(1, sizeof *p.files);
+    if (p.files != NULL) p.files[0] = mrc_strdup(in->header_path);
+    p.file_count = p.files != NULL && p.files[0] != NULL ? 1 : 0;
+    p.header = mrc_alloc(in->facts.header_bytes, 1);
+    if (p.file_count == 0 || p.header == NULL) {
+        mrc_provenance_clear(&p);
+        return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for its header", in->header_path);
+    }
+    p.header_bytes = in->facts.header_bytes;
+    memcpy(p.header, in->raw, p.header_bytes);
+    mrc_volume_adopt_provenance(vol, &p);
+    return MRC_OK;
+}
+
+static enum mrc_status nifti_load(mrc_volume **out, char *const *files, size_t count,
+                                  const struct mrc_image_options *options, struct mrc_error *err) {
+    MRC_ASSERT(count == 1 && options != NULL);
+    (void)count;
+    *out = NULL;
+    struct nifti_input in;
+    mrc_volume *vol = NULL;
+    enum mrc_status st = input_open(&in, files[0], err);
+    if (st != MRC_OK) return st;
+    st = check_wanted(&in, options, err);
+    if (st == MRC_OK) st = mrc_volume_create(&vol, in.facts.extent, &in.geometry, err);
+    if (st == MRC_OK) st = keep_provenance(vol, &in, err);
+    if (st == MRC_OK) st = read_voxels(mrc_volume_voxels(vol), &in, err);
+    input_close(&in);
+    if (st != MRC_OK) {
+        mrc_volume_destroy(vol);
+        return st;
+    }
+    *out = vol;
+    return MRC_OK;
+}
+
+const struct mrc_format mrc_format_nifti = {
+    .name = "nifti",
+    .kind = MRC_SOURCE_NIFTI,
+    .probe = nifti_probe,
+    .scan = nifti_scan,
+    .load = nifti_load,
+};
