@@ -141,13 +141,13 @@ static enum mrc_status load_domain(struct loader *l, struct mrc_error *err) {
     if (status == MRC_OK) status = load_items(l, &list, err);
     if (status == MRC_OK && d->place_count == 0)
         status = mrc_fail(err, MRC_ERR_UNSUPPORTED,
-                          "%s: %zu usable images and no usable slice, expected at least one",
-                          folder, d->count);
+                          "%s: %zu usable image%s and no usable slice, expected at least one",
+                          folder, d->count, d->count == 1 ? "" : "s");
     if (status == MRC_OK)
         mrc_events_note(l->events,
-                        "%s: %zu images, %zu slices used, %lld left out (less than %.3g %% head)",
-                        name, d->count, d->place_count, (long long)d->left_out_slices,
-                        l->options->min_foreground * 100.0);
+                        "%s: %zu image%s, %zu slices used, %lld left out (less than %.3g %% head)",
+                        name, d->count, d->count == 1 ? "" : "s", d->place_count,
+                        (long long)d->left_out_slices, l->options->min_foreground * 100.0);
     mrc_image_list_clear(&list);
     mrc_free(folder);
     return status;

@@ -180,7 +180,7 @@ void mrc_run_folder_destroy(mrc_run_folder *folder) {
 /* --- log.csv and losses.png --- */
 
 static void append_number(struct mrc_text *text, double value) {
-    char number[17];
+    char number[12]; /* eight digits are more than a mean is worth */
     mrc_print_decimal(number, sizeof number, value);
     mrc_text_appendf(text, ",%s", number);
 }

@@ -83,16 +83,28 @@ static enum mrc_status load_source(struct work *w, struct mrc_error *err) {
 
 /* --- The output, as far as it can be settled before any computing --- */
 
+/* The file and the sidecar that is written beside it. */
+static enum mrc_status check_nifti(const struct mrc_translate_options *o, struct mrc_error *err) {
+    if (!names_nifti(o->output))
+        return mrc_fail(err, MRC_ERR_ARGUMENT,
+                        "%s: a NIfTI output needs a name ending in .nii or .nii.gz", o->output);
+    enum mrc_status status = mrc_place_check_file(o->output, o->replace, err);
+    if (status != MRC_OK) return status;
+    size_t ending = mrc_path_has_suffix(o->output, ".gz") ? strlen(".nii.gz") : strlen(".nii");
+    char *sidecar = mrc_asprintf("%.*s.json", (int)(strlen(o->output) - ending), o->output);
+    if (sidecar == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", o->output);
+    status = mrc_place_check_file(sidecar, o->replace, err);
+    mrc_free(sidecar);
+    return status;
+}
+
 static enum mrc_status check_output(const struct mrc_translate_options *o,
                                     enum mrc_source_kind format, struct mrc_error *err) {
     static const char *const dicom[] = {".dcm", NULL}, *const png[] = {".png", NULL};
     if (format != MRC_SOURCE_NIFTI)
         return mrc_place_check_folder(o->output, o->replace, format == MRC_SOURCE_PNG ? png : dicom,
                                       err);
-    if (!names_nifti(o->output))
-        return mrc_fail(err, MRC_ERR_ARGUMENT,
-                        "%s: a NIfTI output needs a name ending in .nii or .nii.gz", o->output);
-    return mrc_place_check_file(o->output, o->replace, err);
+    return check_nifti(o, err);
 }
 
 static enum mrc_status check_sheet(const struct mrc_translate_options *o, struct mrc_error *err) {

@@ -50,7 +50,7 @@ static int distance(const char *a, const char *b) {
 
 static int unknown_command(const char *name) {
     const struct command *nearest = NULL;
-    int least = 4;
+    int least = 3;
     for (size_t i = 0; i < COMMANDS; ++i) {
         bool begins = name[0] != '\0' && strncmp(commands[i].name, name, strlen(name)) == 0;
         int letters = begins ? 0 : distance(name, commands[i].name);

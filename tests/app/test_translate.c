@@ -205,7 +205,7 @@ static void test_sheet_with_truth(void **state) {
     size_t size = 0;
     assert_ok(mrc_read_head(head, sizeof head, &size, "sheet/sheet.png", &err), &err);
     assert_memory_equal(head, "\x89PNG\r\n\x1a\n", 8);
-    assert_int_equal(entries("sheet"), 2);
+    assert_int_equal(entries("sheet"), 3); /* sheet, image, sidecar */
     mrc_volume_destroy(truth);
     mrc_volume_destroy(vol);
 }
