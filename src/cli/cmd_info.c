@@ -66,7 +66,7 @@ static void print_image(const struct mrc_image_info *image) {
     printf("%-6s %-8s %-8s %-14s %-18s %-9s %6lld  %-6s ", mrc_source_kind_name(image->kind),
            image->modality[0] != '\0' ? image->modality : "-", mrc_contrast_name(image->contrast),
            matrix, spacing, image->physical ? mrc_orientation_name(image->orientation) : "-",
-           (long long)image->files, image->usable ? "usable" : "no");
+           (long long)image->files, image->usable ? "yes" : "no");
     print_plain(image->path);
     if (image->reason[0] != '\0') {
         printf(" (");
@@ -79,7 +79,7 @@ static void print_image(const struct mrc_image_info *image) {
 static void print_images(const struct mrc_image_list *images) {
     if (images->count == 0) return;
     printf("%-6s %-8s %-8s %-14s %-18s %-9s %6s  %-6s %s\n", "kind", "modality", "contrast",
-           "matrix", "spacing mm", "plane", "files", "", "path");
+           "matrix", "spacing mm", "plane", "files", "usable", "path");
     for (size_t i = 0; i < images->count; ++i) print_image(&images->items[i]);
 }
 

@@ -67,7 +67,10 @@ static void draw(struct mrc_terminal *terminal, const char *text) {
 
 static void write_line(struct mrc_terminal *terminal, const char *text) {
     mrc_terminal_clear_bar(terminal);
-    fprintf(stderr, "mrcycle: %s\n", text);
+    fputs("mrcycle: ", stderr);
+    for (const char *c = text; *c != '\0'; ++c) /* names of files may hold anything */
+        fputc((unsigned char)*c < ' ' || *c == 127 ? '?' : *c, stderr);
+    fputc('\n', stderr);
 }
 
 static void print_bar(char *out, int cells, double part) {
