@@ -2,7 +2,7 @@
 #
 # Packages name their external libraries as CMake targets. Who links the installed static library, by pkg-config or by
 # the CMake package, has none of these targets; so they are written down as what the linker gets in the end: "-lpng16".
-# Libraries outside the linker's own folders stay full paths. A shared library's own needs are its own business.
+# Libraries that the linker would not find by itself stay full paths. A shared library's own needs are its own business.
 function(mrc_link_flags variable)
     set(flags "")
     foreach(item IN LISTS ARGN)
@@ -25,13 +25,14 @@ function(mrc_link_flags variable)
         endif()
         foreach(file IN LISTS files)
             if(file MATCHES "^/")
-                get_filename_component(folder "${file}" DIRECTORY)
                 get_filename_component(name "${file}" NAME)
-                if(folder IN_LIST CMAKE_C_IMPLICIT_LINK_DIRECTORIES AND name MATCHES "^lib(.+)\\.(so|a)$")
+                find_file(own ${name} PATHS ${CMAKE_C_IMPLICIT_LINK_DIRECTORIES} NO_DEFAULT_PATH NO_CACHE)
+                if(own AND name MATCHES "^lib(.+)\\.(so|a)$")
                     list(APPEND flags "-l${CMAKE_MATCH_1}")
                 else()
                     list(APPEND flags "${file}")
                 endif()
+                unset(own)
             elseif(file MATCHES "^-")
                 list(APPEND flags "${file}")
             else()

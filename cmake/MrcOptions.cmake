@@ -16,3 +16,7 @@ if(MRC_COVERAGE)
     target_compile_options(mrc_instrumentation INTERFACE --coverage)
     target_link_options(mrc_instrumentation INTERFACE --coverage)
 endif()
+if(MRC_BUILD_FUZZERS)
+    # The packages tell libFuzzer which branches an input took; the fuzz targets link its main (tests/fuzz).
+    target_compile_options(mrc_instrumentation INTERFACE -fsanitize=fuzzer-no-link)
+endif()

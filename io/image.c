@@ -14,7 +14,8 @@
 
 enum { HEAD_BYTES = 4096, MAX_FILES = 50000 };
 
-static const struct mrc_format *const formats[] = {&mrc_format_nifti, &mrc_format_png};
+static const struct mrc_format *const formats[] = {&mrc_format_dicom, &mrc_format_nifti,
+                                                &mrc_format_png};
 enum { FORMATS = sizeof formats / sizeof *formats };
 
 /* --- lists --- */

@@ -1,5 +1,5 @@
-/* mrcycle.h: all of the library. What is named here is public, and installed under include/mrcycle by the same path;
- * a program may as well include only the parts it uses. */
+/* mrcycle.h: all of the library. What is named here is public, and installed under include/mrcycle
+ * by the same path; a program may as well include only the parts it uses. */
 #ifndef MRC_MRCYCLE_H
 #define MRC_MRCYCLE_H
 

@@ -3,9 +3,9 @@
 #define MRC_BASE_EXPORT_H
 
 #if defined(__GNUC__)
-#define MRC_API                   __attribute__((visibility("default")))
+#define MRC_API               __attribute__((visibility("default")))
 #define MRC_PRINTF(at, first) __attribute__((__format__(__printf__, at, first)))
-#define MRC_MUST_CHECK            __attribute__((warn_unused_result))
+#define MRC_MUST_CHECK        __attribute__((warn_unused_result))
 #else
 #define MRC_API
 #define MRC_PRINTF(at, first)

@@ -101,14 +101,14 @@ static void shorten_exponent(char *text) {
 void mrc_print_decimal(char *out, size_t capacity, double value) {
     MRC_ASSERT(capacity >= 9 && isfinite(value));
     char text[64] = "0", best[64] = "0";
-    double best_error = INFINITY;
+    double best_error = HUGE_VAL;
     if (value == 0.0) value = 0.0; /* no "-0" */
     for (int precision = 1; precision <= 17; ++precision) {
         (void)print_double(text, sizeof text, precision, value);
         shorten_exponent(text);
         if (strlen(text) >= capacity) continue;
         double back = 0.0;
-        if (mrc_parse_f64(&back, text, -INFINITY, INFINITY) != MRC_OK) continue;
+        if (mrc_parse_f64(&back, text, -HUGE_VAL, HUGE_VAL) != MRC_OK) continue;
         double error = fabs(back - value);
         if (error < best_error) {
             best_error = error;

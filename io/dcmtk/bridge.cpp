@@ -1,0 +1,324 @@
+// bridge.cpp: opening and asking. See bridge.h; writing is in writer.cpp, pixels in pixels.cpp.
+#include "io/dcmtk/handle.hpp"
+
+#include <cerrno>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <mutex>
+
+#include <zlib.h>
+
+#include <dcmtk/dcmdata/dcistrmb.h>
+#include <dcmtk/dcmdata/dcrledrg.h>
+#include <dcmtk/dcmjpeg/djdecode.h>
+#include <dcmtk/dcmjpls/djdecode.h>
+#include <dcmtk/oflog/oflog.h>
+
+#include "base/text.h"
+
+namespace {
+
+constexpr size_t first_read_bytes = size_t{64} << 10;
+constexpr size_t max_header_bytes = size_t{64} << 20;
+constexpr size_t max_inflated_bytes = size_t{1} << 30;
+
+struct stream_closer {
+    void operator()(std::FILE *stream) const { std::fclose(stream); }
+};
+using stream_ptr = std::unique_ptr<std::FILE, stream_closer>;
+
+bool dictionary_loaded() {
+    const bool loaded =
+        dcmDataDict.rdlock().findEntry(DcmTagKey(0x0008, 0x0060), nullptr) != nullptr;
+    dcmDataDict.rdunlock();
+    return loaded;
+}
+
+void register_all() {
+    OFLog::configure(OFLogger::OFF_LOG_LEVEL); // the library never prints
+    DcmRLEDecoderRegistration::registerCodecs();
+    DJDecoderRegistration::registerCodecs();
+    DJLSDecoderRegistration::registerCodecs();
+}
+
+mrc_status open_stream(stream_ptr &out, uint64_t &size, const char *path, mrc_error *err) {
+    out.reset(std::fopen(path, "rb"));
+    if (!out) return mrc_fail(err, MRC_ERR_IO, "%s: %s", path, std::strerror(errno));
+    if (fseeko(out.get(), 0, SEEK_END) != 0 || ftello(out.get()) < 0)
+        return mrc_fail(err, MRC_ERR_IO, "%s: %s", path, std::strerror(errno));
+    size = static_cast<uint64_t>(ftello(out.get()));
+    std::rewind(out.get());
+    return MRC_OK;
+}
+
+/* Lengthens `bytes` to what the walk asks for next: four times as much, at most the file. */
+mrc_status read_on(std::vector<unsigned char> &bytes, std::FILE *stream, uint64_t file_bytes,
+                   const char *path, mrc_error *err) {
+    const size_t have = bytes.size();
+    uint64_t want = have == 0 ? first_read_bytes : uint64_t{have} * 4;
+    if (want > file_bytes) want = file_bytes;
+    if (want > max_header_bytes)
+        return mrc_fail(err, MRC_ERR_RANGE, "%s: the header is longer than %zu MiB", path,
+                        max_header_bytes >> 20);
+    bytes.resize(static_cast<size_t>(want));
+    if (std::fread(bytes.data() + have, 1, bytes.size() - have, stream) != bytes.size() - have)
+        return mrc_fail(err, MRC_ERR_IO, "%s: cannot be read", path);
+    return MRC_OK;
+}
+
+/* Raw deflate (RFC 1951) of the data set, PS3.5 A.5, within the limit. */
+mrc_status inflate_dataset(mrc_dcmtk_file &file, mrc_error *err) {
+    std::vector<unsigned char> packed;
+    mrc_status st = mrc_dcmtk_read_range(packed, file, file.walk.dataset_at,
+                                         file.file_bytes - file.walk.dataset_at, err);
+    if (st != MRC_OK) return st;
+    z_stream z{};
+    if (inflateInit2(&z, -MAX_WBITS) != Z_OK) throw std::bad_alloc();
+    z.next_in = packed.data();
+    z.avail_in = static_cast<uInt>(packed.size());
+    int result = Z_OK;
+    std::vector<unsigned char> chunk(size_t{256} << 10);
+    while (result == Z_OK && file.inflated.size() <= max_inflated_bytes) {
+        z.next_out = chunk.data();
+        z.avail_out = static_cast<uInt>(chunk.size());
+        result = inflate(&z, Z_NO_FLUSH);
+        file.inflated.insert(file.inflated.end(), chunk.data(), z.next_out);
+    }
+    inflateEnd(&z);
+    if (file.inflated.size() > max_inflated_bytes)
+        return mrc_fail(err, MRC_ERR_RANGE, "%s: the deflated data set is larger than %zu MiB",
+                        file.path.c_str(), max_inflated_bytes >> 20);
+    if (result != Z_STREAM_END)
+        return mrc_fail(err, MRC_ERR_FORMAT, "%s: the deflated data set is broken or truncated",
+                        file.path.c_str());
+    return MRC_OK;
+}
+
+mrc_status walk_deflated(mrc_dcmtk_file &file, mrc_error *err) {
+    mrc_status st = inflate_dataset(file, err);
+    if (st != MRC_OK) return st;
+    bool more = false;
+    file.walk.dataset_at = 0;
+    return mrc_walk_dataset(&file.walk, &more, file.inflated.data(), file.inflated.size(),
+                            file.inflated.size(), file.path.c_str(), err);
+}
+
+/* Walks meta and data set, reading on as asked. `bytes` ends with the file's beginning up to the
+ * pixels. */
+mrc_status walk_file(mrc_dcmtk_file &file, std::vector<unsigned char> &bytes, std::FILE *stream,
+                     mrc_error *err) {
+    bool more = true, in_dataset = false;
+    mrc_status st = MRC_OK;
+    while (st == MRC_OK && more) {
+        st = read_on(bytes, stream, file.file_bytes, file.path.c_str(), err);
+        if (st != MRC_OK) break;
+        more = false;
+        if (!in_dataset)
+            st = mrc_walk_meta(&file.walk, &more, bytes.data(), bytes.size(), file.file_bytes,
+                               file.path.c_str(), err);
+        if (st != MRC_OK || more) continue;
+        in_dataset = true;
+        if (file.walk.deflated) return walk_deflated(file, err);
+        st = mrc_walk_dataset(&file.walk, &more, bytes.data(), bytes.size(), file.file_bytes,
+                              file.path.c_str(), err);
+    }
+    return st;
+}
+
+E_TransferSyntax header_syntax(const mrc_walk &walk) {
+    switch (walk.encoding) {
+    case MRC_WALK_IMPLICIT_LE: return EXS_LittleEndianImplicit;
+    case MRC_WALK_EXPLICIT_BE: return EXS_BigEndianExplicit;
+    default: return EXS_LittleEndianExplicit; // also that of all encapsulated syntaxes
+    }
+}
+
+mrc_status open_file(mrc_dcmtk_file **out, const char *path, mrc_error *err) {
+    mrc_status st = mrc_dcmtk_start(err);
+    if (st != MRC_OK) return st;
+    auto file = std::make_unique<mrc_dcmtk_file>();
+    file->path = path;
+    stream_ptr stream;
+    std::vector<unsigned char> bytes;
+    st = open_stream(stream, file->file_bytes, path, err);
+    if (st == MRC_OK && file->file_bytes == 0)
+        st = mrc_fail(err, MRC_ERR_FORMAT, "%s: the file is empty", path);
+    if (st == MRC_OK) st = walk_file(*file, bytes, stream.get(), err);
+    if (st != MRC_OK) return st;
+    const std::vector<unsigned char> &set = file->walk.deflated ? file->inflated : bytes;
+    st = mrc_dcmtk_parse(*file->format.getDataset(), set.data() + file->walk.dataset_at,
+                         file->walk.header_end - file->walk.dataset_at, header_syntax(file->walk),
+                         path, err);
+    if (st == MRC_OK) *out = file.release();
+    return st;
+}
+
+DcmElement *find(mrc_dcmtk_item *item, uint32_t tag) {
+    DcmElement *element = nullptr;
+    if (item == nullptr || to_dcm(item)->findAndGetElement(to_key(tag), element).bad())
+        return nullptr;
+    return element;
+}
+
+} // namespace
+
+mrc_status mrc_dcmtk_start(mrc_error *err) {
+    static std::once_flag once;
+    std::call_once(once, register_all);
+    if (dictionary_loaded()) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_IO,
+                    "DCMTK found no DICOM dictionary; install dcmtk's dicom.dic or name it in "
+                    "DCMDICTPATH");
+}
+
+mrc_status mrc_dcmtk_read_range(std::vector<unsigned char> &out, const mrc_dcmtk_file &file,
+                                uint64_t at, uint64_t count, mrc_error *err) {
+    const char *path = file.path.c_str();
+    stream_ptr stream;
+    uint64_t size = 0;
+    mrc_status st = open_stream(stream, size, path, err);
+    if (st != MRC_OK) return st;
+    if (at > size || count > size - at)
+        return mrc_fail(err, MRC_ERR_FORMAT, "%s: truncated: %llu bytes, expected %llu", path,
+                        static_cast<unsigned long long>(size),
+                        static_cast<unsigned long long>(at + count));
+    out.resize(static_cast<size_t>(count));
+    if (fseeko(stream.get(), static_cast<off_t>(at), SEEK_SET) != 0 ||
+        std::fread(out.data(), 1, out.size(), stream.get()) != out.size())
+        return mrc_fail(err, MRC_ERR_IO, "%s: cannot be read", path);
+    return MRC_OK;
+}
+
+mrc_status mrc_dcmtk_parse(DcmDataset &out, const unsigned char *bytes, size_t size,
+                           E_TransferSyntax syntax, const char *name, mrc_error *err) {
+    if (size == 0) return MRC_OK;
+    DcmInputBufferStream stream;
+    stream.setBuffer(bytes, static_cast<offile_off_t>(size));
+    stream.setEos();
+    out.transferInit();
+    const OFCondition result = out.read(stream, syntax, EGL_noChange, DCM_MaxReadLength);
+    out.transferEnd();
+    if (result.bad() && result != EC_EndOfStream)
+        return mrc_fail(err, result == EC_MemoryExhausted ? MRC_ERR_NOMEM : MRC_ERR_FORMAT,
+                        "%s: broken data set: %s", name, result.text());
+    return MRC_OK;
+}
+
+extern "C" {
+
+bool mrc_dcmtk_probe(const unsigned char *head, size_t head_bytes) {
+    return mrc_walk_probe(head, head_bytes);
+}
+
+mrc_status mrc_dcmtk_open(mrc_dcmtk_file **out, const char *path, mrc_error *err) {
+    *out = nullptr;
+    return guarded(path, err, [&] { return open_file(out, path, err); });
+}
+
+mrc_status mrc_dcmtk_create(mrc_dcmtk_file **out, mrc_error *err) {
+    *out = nullptr;
+    return guarded("new data set", err, [&] {
+        mrc_status st = mrc_dcmtk_start(err);
+        if (st == MRC_OK) *out = new mrc_dcmtk_file;
+        return st;
+    });
+}
+
+void mrc_dcmtk_close(mrc_dcmtk_file *file) {
+    delete file;
+}
+
+mrc_dcmtk_item *mrc_dcmtk_root(mrc_dcmtk_file *file) {
+    return from_dcm(file->format.getDataset());
+}
+
+const char *mrc_dcmtk_transfer_syntax(const mrc_dcmtk_file *file) {
+    return file->walk.transfer_syntax;
+}
+
+bool mrc_dcmtk_has_pixels(const mrc_dcmtk_file *file) {
+    return file->walk.has_pixels && file->walk.pixel_element == 0x0010;
+}
+
+bool mrc_dcmtk_has(mrc_dcmtk_item *item, uint32_t tag) {
+    return guarded_value(false, [&] { return find(item, tag) != nullptr; });
+}
+
+size_t mrc_dcmtk_count(mrc_dcmtk_item *item, uint32_t tag) {
+    return guarded_value(size_t{0}, [&]() -> size_t {
+        DcmElement *element = find(item, tag);
+        if (element == nullptr) return 0;
+        if (element->ident() == EVR_SQ) return static_cast<DcmSequenceOfItems *>(element)->card();
+        return element->getLength() == 0 ? 0 : element->getVM();
+    });
+}
+
+bool mrc_dcmtk_text(char *out, size_t capacity, mrc_dcmtk_item *item, uint32_t tag, size_t index) {
+    MRC_ASSERT(capacity > 0);
+    out[0] = '\0';
+    return guarded_value(false, [&] {
+        DcmElement *element = find(item, tag);
+        OFString value;
+        if (element == nullptr || index >= 0xFFFF ||
+            element->getOFString(value, static_cast<unsigned long>(index)).bad())
+            return false;
+        const size_t begin = value.find_first_not_of(' ');
+        if (begin == OFString_npos) return false;
+        const size_t end = value.find_last_not_of(' ') + 1;
+        const size_t length = end - begin < capacity - 1 ? end - begin : capacity - 1;
+        std::memcpy(out, value.data() + begin, length);
+        out[length] = '\0';
+        return out[0] != '\0';
+    });
+}
+
+const char *mrc_dcmtk_raw(mrc_dcmtk_item *item, uint32_t tag, size_t *bytes) {
+    *bytes = 0;
+    return guarded_value(static_cast<const char *>(nullptr), [&]() -> const char * {
+        DcmElement *element = find(item, tag);
+        char *text = nullptr;
+        Uint32 length = 0;
+        if (element == nullptr || element->getString(text, length).bad() || text == nullptr ||
+            length == 0)
+            return nullptr;
+        *bytes = length;
+        return text;
+    });
+}
+
+bool mrc_dcmtk_number(double *out, mrc_dcmtk_item *item, uint32_t tag, size_t index) {
+    char text[65];
+    double value = 0.0;
+    if (!mrc_dcmtk_text(text, sizeof text, item, tag, index)) return false;
+    if (mrc_parse_f64(&value, text, -1e300, 1e300) != MRC_OK || !std::isfinite(value)) return false;
+    *out = value;
+    return true;
+}
+
+bool mrc_dcmtk_integer(int64_t *out, mrc_dcmtk_item *item, uint32_t tag, size_t index) {
+    char text[65];
+    int64_t value = 0;
+    if (!mrc_dcmtk_text(text, sizeof text, item, tag, index)) return false;
+    if (mrc_parse_i64(&value, text, INT64_MIN, INT64_MAX) != MRC_OK) return false;
+    *out = value;
+    return true;
+}
+
+mrc_dcmtk_item *mrc_dcmtk_child(mrc_dcmtk_item *item, uint32_t sequence, size_t index) {
+    return guarded_value(static_cast<mrc_dcmtk_item *>(nullptr), [&]() -> mrc_dcmtk_item * {
+        DcmElement *element = find(item, sequence);
+        if (element == nullptr || element->ident() != EVR_SQ) return nullptr;
+        auto *items = static_cast<DcmSequenceOfItems *>(element);
+        if (index >= items->card()) return nullptr;
+        return from_dcm(items->getItem(static_cast<unsigned long>(index)));
+    });
+}
+
+const char *mrc_dcmtk_uid_name(const char *uid) {
+    return guarded_value(static_cast<const char *>(nullptr),
+                         [&] { return dcmFindNameOfUID(uid, nullptr); });
+}
+
+} // extern "C"

@@ -1,0 +1,264 @@
+// pixels.cpp: from the bytes behind (7FE0,0010) to stored values of one frame.
+#include "io/dcmtk/handle.hpp"
+
+#include <cstring>
+#include <memory>
+
+#include <dcmtk/dcmdata/dcpixel.h>
+
+#include "base/alloc.h"
+
+namespace {
+
+constexpr uint64_t max_encoded_bytes = uint64_t{1} << 30;
+
+struct syntax_name {
+    const char *uid, *name;
+};
+
+/* Those DCMTK 3.6.7 can decode. */
+const syntax_name decodable[] = {
+    {UID_RLELosslessTransferSyntax, "RLE"},
+    {UID_JPEGProcess1TransferSyntax, "JPEG baseline"},
+    {UID_JPEGProcess2_4TransferSyntax, "JPEG extended"},
+    {UID_JPEGProcess14TransferSyntax, "JPEG lossless"},
+    {UID_JPEGProcess14SV1TransferSyntax, "JPEG lossless SV1"},
+    {UID_JPEGLSLosslessTransferSyntax, "JPEG-LS lossless"},
+    {UID_JPEGLSLossyTransferSyntax, "JPEG-LS near-lossless"},
+};
+
+/* Names for those it cannot, also newer than its own table. */
+const syntax_name undecodable[] = {
+    {"1.2.840.10008.1.2.1.98", "encapsulated uncompressed"},
+    {"1.2.840.10008.1.2.4.90", "JPEG 2000 lossless"},
+    {"1.2.840.10008.1.2.4.91", "JPEG 2000"},
+    {"1.2.840.10008.1.2.4.92", "JPEG 2000 part 2 lossless"},
+    {"1.2.840.10008.1.2.4.93", "JPEG 2000 part 2"},
+    {"1.2.840.10008.1.2.4.110", "JPEG XL lossless"},
+    {"1.2.840.10008.1.2.4.111", "JPEG XL recompression"},
+    {"1.2.840.10008.1.2.4.112", "JPEG XL"},
+    {"1.2.840.10008.1.2.4.201", "HTJ2K lossless"},
+    {"1.2.840.10008.1.2.4.202", "HTJ2K lossless RPCL"},
+    {"1.2.840.10008.1.2.4.203", "HTJ2K"},
+};
+
+mrc_status check_syntax(const mrc_dcmtk_file &file, mrc_error *err) {
+    const char *uid = file.walk.transfer_syntax;
+    if (!file.walk.encapsulated) return MRC_OK;
+    for (const syntax_name &s : decodable)
+        if (std::strcmp(s.uid, uid) == 0) return MRC_OK;
+    const char *name = mrc_dcmtk_uid_name(uid);
+    for (const syntax_name &s : undecodable)
+        if (std::strcmp(s.uid, uid) == 0) name = s.name;
+    return mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                    "%s: the pixels are in transfer syntax %s (%s), which cannot be decoded here; "
+                    "decompress with: gdcmconv --raw",
+                    file.path.c_str(), name != nullptr ? name : "unknown", uid);
+}
+
+mrc_status read_layout(mrc_dcmtk_pixels &out, mrc_dcmtk_item *item, const char *path,
+                       mrc_error *err) {
+    int64_t representation = 0;
+    out.samples = 1;
+    (void)mrc_dcmtk_integer(&out.samples, item, MRC_TAG(0x0028, 0x0002), 0);
+    const bool whole = mrc_dcmtk_integer(&out.rows, item, MRC_TAG(0x0028, 0x0010), 0) &&
+                       mrc_dcmtk_integer(&out.columns, item, MRC_TAG(0x0028, 0x0011), 0) &&
+                       mrc_dcmtk_integer(&out.bits_allocated, item, MRC_TAG(0x0028, 0x0100), 0);
+    if (!whole)
+        return mrc_fail(err, MRC_ERR_FORMAT, "%s: Rows, Columns or BitsAllocated is missing", path);
+    out.bits_stored = out.bits_allocated;
+    (void)mrc_dcmtk_integer(&out.bits_stored, item, MRC_TAG(0x0028, 0x0101), 0);
+    out.high_bit = out.bits_stored - 1;
+    (void)mrc_dcmtk_integer(&out.high_bit, item, MRC_TAG(0x0028, 0x0102), 0);
+    (void)mrc_dcmtk_integer(&representation, item, MRC_TAG(0x0028, 0x0103), 0);
+    out.is_signed = representation == 1;
+    if (out.rows < 1 || out.columns < 1 || out.samples < 1 || out.samples > 4)
+        return mrc_fail(err, MRC_ERR_FORMAT, "%s: an image of %lld x %lld pixels and %lld samples",
+                        path, static_cast<long long>(out.rows), static_cast<long long>(out.columns),
+                        static_cast<long long>(out.samples));
+    if (out.bits_allocated != 8 && out.bits_allocated != 16 && out.bits_allocated != 32)
+        return mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                        "%s: BitsAllocated (0028,0100) is %lld, expected 8, 16 or 32", path,
+                        static_cast<long long>(out.bits_allocated));
+    if (out.bits_stored < 1 || out.bits_stored > out.bits_allocated ||
+        out.high_bit < out.bits_stored - 1 || out.high_bit >= out.bits_allocated)
+        return mrc_fail(err, MRC_ERR_FORMAT,
+                        "%s: BitsAllocated %lld, BitsStored %lld and HighBit %lld contradict each "
+                        "other",
+                        path, static_cast<long long>(out.bits_allocated),
+                        static_cast<long long>(out.bits_stored),
+                        static_cast<long long>(out.high_bit));
+    out.size = static_cast<size_t>(out.rows) * static_cast<size_t>(out.columns) *
+               static_cast<size_t>(out.samples) * static_cast<size_t>(out.bits_allocated / 8);
+    return MRC_OK;
+}
+
+int64_t frame_count(mrc_dcmtk_item *item) {
+    int64_t frames = 1;
+    (void)mrc_dcmtk_integer(&frames, item, MRC_TAG(0x0028, 0x0008), 0);
+    return frames < 1 ? 1 : frames;
+}
+
+uint64_t stored_file_bytes(const mrc_dcmtk_file &file) {
+    return file.walk.deflated ? file.inflated.size() : file.file_bytes;
+}
+
+/* Uncompressed: the length must be that of the frames, one byte of padding aside, and the file must
+ * hold it. */
+mrc_status check_native(const mrc_dcmtk_file &file, uint64_t expected, mrc_error *err) {
+    const uint64_t there = stored_file_bytes(file) - file.walk.pixels_at;
+    uint64_t found = file.walk.pixels_bytes;
+    if (found != MRC_WALK_UNDEFINED && found > there) {
+        return mrc_fail(err, MRC_ERR_FORMAT,
+                        "%s: truncated: PixelData (7FE0,0010) has %llu of %llu bytes",
+                        file.path.c_str(), static_cast<unsigned long long>(there),
+                        static_cast<unsigned long long>(found));
+    }
+    if (found == expected || (found == expected + 1 && expected % 2 == 1)) return MRC_OK;
+    if (found == MRC_WALK_UNDEFINED)
+        return mrc_fail(err, MRC_ERR_FORMAT,
+                        "%s: PixelData (7FE0,0010) has no length, expected %llu bytes",
+                        file.path.c_str(), static_cast<unsigned long long>(expected));
+    return mrc_fail(err, MRC_ERR_FORMAT, "%s: PixelData (7FE0,0010) has %llu bytes, expected %llu",
+                    file.path.c_str(), static_cast<unsigned long long>(found),
+                    static_cast<unsigned long long>(expected));
+}
+
+/* Encapsulated: items from pixels_at to a sequence delimiter (PS3.5 A.4). Reads the eight bytes
+ * before each only. */
+mrc_status check_fragments(const mrc_dcmtk_file &file, mrc_error *err) {
+    const char *path = file.path.c_str();
+    uint64_t at = file.walk.pixels_at;
+    std::vector<unsigned char> head;
+    for (;;) {
+        if (file.file_bytes - at < 8) break;
+        mrc_status st = mrc_dcmtk_read_range(head, file, at, 8, err);
+        if (st != MRC_OK) return st;
+        const uint32_t length =
+            static_cast<uint32_t>(head[4]) | static_cast<uint32_t>(head[5]) << 8 |
+            static_cast<uint32_t>(head[6]) << 16 | static_cast<uint32_t>(head[7]) << 24;
+        if (std::memcmp(head.data(), "\xFE\xFF\xDD\xE0", 4) == 0) return MRC_OK;
+        if (std::memcmp(head.data(), "\xFE\xFF\x00\xE0", 4) != 0)
+            return mrc_fail(err, MRC_ERR_FORMAT, "%s: broken pixel fragments at byte %llu", path,
+                            static_cast<unsigned long long>(at));
+        at += 8;
+        if (length > file.file_bytes - at) break;
+        at += length;
+    }
+    return mrc_fail(err, MRC_ERR_FORMAT,
+                    "%s: truncated: the file ends inside the compressed pixels", path);
+}
+
+mrc_status check(mrc_dcmtk_pixels &layout, mrc_dcmtk_file &file, mrc_error *err) {
+    const char *path = file.path.c_str();
+    if (!mrc_dcmtk_has_pixels(&file))
+        return mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: no PixelData (7FE0,0010)", path);
+    mrc_status st = read_layout(layout, mrc_dcmtk_root(&file), path, err);
+    if (st == MRC_OK) st = check_syntax(file, err);
+    if (st != MRC_OK) return st;
+    const auto frames = static_cast<uint64_t>(frame_count(mrc_dcmtk_root(&file)));
+    if (frames > 65536 || uint64_t{layout.size} * frames > max_encoded_bytes * 4)
+        return mrc_fail(err, MRC_ERR_RANGE, "%s: %llu frames of %zu bytes are more than 4 GiB",
+                        path, static_cast<unsigned long long>(frames), layout.size);
+    if (!file.walk.encapsulated) return check_native(file, layout.size * frames, err);
+    if (file.walk.pixels_bytes != MRC_WALK_UNDEFINED)
+        return mrc_fail(err, MRC_ERR_FORMAT, "%s: compressed pixels without fragments", path);
+    return check_fragments(file, err);
+}
+
+void swap_cells(unsigned char *bytes, size_t size, size_t cell) {
+    for (size_t at = 0; at + cell <= size; at += cell)
+        for (size_t k = 0; k < cell / 2; ++k) std::swap(bytes[at + k], bytes[at + cell - 1 - k]);
+}
+
+mrc_status read_native(mrc_dcmtk_pixels &out, const mrc_dcmtk_file &file, mrc_error *err) {
+    if (file.walk.deflated) {
+        std::memcpy(out.bytes, file.inflated.data() + file.walk.pixels_at, out.size);
+        return MRC_OK;
+    }
+    const bool big = file.walk.encoding == MRC_WALK_EXPLICIT_BE;
+    std::vector<unsigned char> bytes;
+    uint64_t count = out.size;
+    if (big && out.bits_allocated == 8) count += count % 2; // bytes of a word are swapped
+    mrc_status st = mrc_dcmtk_read_range(bytes, file, file.walk.pixels_at, count, err);
+    if (st != MRC_OK) return st;
+    if (big) swap_cells(bytes.data(), bytes.size(), static_cast<size_t>(out.bits_allocated / 8));
+    std::memcpy(out.bytes, bytes.data(), out.size);
+    return MRC_OK;
+}
+
+/* Whole file through DCMTK's codecs. The codec may change the cells' description: it is read again.
+ */
+mrc_status decode(mrc_dcmtk_pixels &out, const mrc_dcmtk_file &file, mrc_error *err) {
+    const char *path = file.path.c_str();
+    if (file.file_bytes > max_encoded_bytes)
+        return mrc_fail(err, MRC_ERR_RANGE, "%s: larger than %llu MiB", path,
+                        static_cast<unsigned long long>(max_encoded_bytes >> 20));
+    std::vector<unsigned char> bytes;
+    mrc_status st = mrc_dcmtk_read_range(bytes, file, file.walk.dataset_at,
+                                         file.file_bytes - file.walk.dataset_at, err);
+    if (st != MRC_OK) return st;
+    DcmDataset set;
+    const E_TransferSyntax syntax = DcmXfer(file.walk.transfer_syntax).getXfer();
+    st = mrc_dcmtk_parse(set, bytes.data(), bytes.size(), syntax, path, err);
+    if (st != MRC_OK) return st;
+    const OFCondition result = set.chooseRepresentation(EXS_LittleEndianExplicit, nullptr);
+    if (result.bad())
+        return mrc_fail(err, MRC_ERR_FORMAT, "%s: the pixels cannot be decompressed: %s", path,
+                        result.text());
+    const size_t rows = static_cast<size_t>(out.rows), columns = static_cast<size_t>(out.columns);
+    st = read_layout(out, from_dcm(&set), path, err);
+    if (st != MRC_OK) return st;
+    if (static_cast<size_t>(out.rows) != rows || static_cast<size_t>(out.columns) != columns)
+        return mrc_fail(err, MRC_ERR_FORMAT, "%s: the compressed image has another size", path);
+    DcmElement *element = nullptr;
+    if (set.findAndGetElement(DCM_PixelData, element).bad() || element->getLength() < out.size)
+        return mrc_fail(err, MRC_ERR_FORMAT, "%s: the decompressed pixels are not %zu bytes", path,
+                        out.size);
+    const void *pixels = nullptr;
+    Uint8 *narrow = nullptr;
+    Uint16 *wide = nullptr;
+    if (element->getVR() == EVR_OW && element->getUint16Array(wide).good())
+        pixels = wide;
+    else if (element->getUint8Array(narrow).good())
+        pixels = narrow;
+    if (pixels == nullptr)
+        return mrc_fail(err, MRC_ERR_FORMAT, "%s: the decompressed pixels cannot be read", path);
+    out.bytes = mrc_alloc(out.size, 1);
+    if (out.bytes == nullptr) throw std::bad_alloc();
+    std::memcpy(out.bytes, pixels, out.size);
+    return MRC_OK;
+}
+
+mrc_status read_pixels(mrc_dcmtk_pixels &out, mrc_dcmtk_file &file, mrc_error *err) {
+    mrc_status st = check(out, file, err);
+    if (st != MRC_OK) return st;
+    if (frame_count(mrc_dcmtk_root(&file)) != 1)
+        return mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: a multi-frame image, expected one frame",
+                        file.path.c_str());
+    if (file.walk.encapsulated) return decode(out, file, err);
+    out.bytes = mrc_alloc(out.size, 1);
+    if (out.bytes == nullptr) throw std::bad_alloc();
+    return read_native(out, file, err);
+}
+
+} // namespace
+
+extern "C" {
+
+mrc_status mrc_dcmtk_check_pixels(mrc_dcmtk_file *file, mrc_error *err) {
+    mrc_dcmtk_pixels layout{};
+    return guarded(file->path.c_str(), err, [&] { return check(layout, *file, err); });
+}
+
+mrc_status mrc_dcmtk_read_pixels(mrc_dcmtk_pixels *out, mrc_dcmtk_file *file, mrc_error *err) {
+    *out = mrc_dcmtk_pixels{};
+    mrc_status st = guarded(file->path.c_str(), err, [&] { return read_pixels(*out, *file, err); });
+    if (st != MRC_OK) {
+        mrc_free(out->bytes);
+        out->bytes = nullptr;
+    }
+    return st;
+}
+
+} // extern "C"

@@ -1,0 +1,228 @@
+/* dicom.c: the DICOM format as io/image.h wants it: probe, scan, load. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/fs.h"
+#include "base/text.h"
+#include "io/dcmtk/bridge.h"
+#include "io/dicom_series.h"
+#include "io/image.h"
+
+static bool dicom_probe(const struct mrc_probe *file) {
+    return mrc_dcmtk_probe(file->head, file->head_bytes);
+}
+
+/* The folder a file lies in, as the path the user knows. */
+static char *folder_of(const char *path) {
+    size_t length = (size_t)(mrc_path_name(path) - path);
+    if (length > 1) --length; /* without the slash, but "/" stays */
+    return length == 0 ? mrc_strdup(".") : mrc_asprintf("%.*s", (int)length, path);
+}
+
+/* --- scan --- */
+
+/* The grid as far as it is known. */
+static void describe_grid(struct mrc_image_info *info, const struct mrc_dicom_series *series) {
+    const struct mrc_dicom_slice *slice = series->slices[0];
+    struct mrc_geometry geometry;
+    double matrix[3][4];
+    info->rows = slice->rows;
+    info->columns = slice->columns;
+    info->spacing_mm[0] = slice->spacing_mm[0];
+    info->spacing_mm[1] = slice->spacing_mm[1];
+    info->spacing_mm[2] = series->gap_mm;
+    if (!series->usable) return;
+    memcpy(matrix, series->index_to_lps_mm, sizeof matrix);
+    if (mrc_geometry_from_lps(&geometry, matrix, slice->path, NULL) != MRC_OK) return;
+    info->orientation = mrc_geometry_orientation(&geometry);
+    info->physical = true;
+}
+
+static enum mrc_status describe_series(struct mrc_image_list *list,
+                                       const struct mrc_dicom_series *series,
+                                       struct mrc_error *err) {
+    const struct mrc_dicom_slice *slice = series->slices[0];
+    struct mrc_image_info *info = NULL;
+    enum mrc_status st = mrc_image_list_add(list, &info, err);
+    if (st != MRC_OK) return st;
+    info->path = folder_of(slice->path);
+    if (info->path == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", slice->path);
+    info->kind = MRC_SOURCE_DICOM;
+    mrc_text_plain(info->modality, sizeof info->modality, slice->modality);
+    mrc_text_plain(info->manufacturer, sizeof info->manufacturer, slice->manufacturer);
+    mrc_text_plain(info->series_uid, sizeof info->series_uid, slice->series_uid);
+    info->contrast = series->contrast;
+    info->synthetic = series->synthetic || series->derived;
+    info->usable = series->usable && !info->synthetic;
+    (void)snprintf(info->reason, sizeof info->reason, "%.*s", (int)sizeof info->reason - 1,
+                   info->usable ? series->contrast_reason : series->reason);
+    info->files = (int64_t)series->count;
+    info->slices = (int64_t)series->count;
+    describe_grid(info, series);
+    return MRC_OK;
+}
+
+static enum mrc_status list_damaged(struct mrc_image_list *list,
+                                    const struct mrc_dicom_study *study, struct mrc_error *err) {
+    enum mrc_status st = MRC_OK;
+    for (size_t i = 0; st == MRC_OK && i < study->refused_count; ++i)
+        st = mrc_image_list_refuse(list, study->refused[i].path, err, "%s",
+                                   study->refused[i].reason);
+    for (size_t i = 0; st == MRC_OK && i < study->slice_count; ++i)
+        if (study->slices[i].damaged)
+            st = mrc_image_list_refuse(list, study->slices[i].path, err, "%s",
+                                       study->slices[i].reason);
+    return st;
+}
+
+static enum mrc_status dicom_scan(struct mrc_image_list *list, char *const *files, size_t count,
+                                  struct mrc_error *err) {
+    struct mrc_dicom_study study = {0};
+    enum mrc_status st = mrc_dicom_study_read(&study, files, count, err);
+    for (size_t i = 0; st == MRC_OK && i < study.series_count; ++i)
+        st = describe_series(list, &study.series[i], err);
+    if (st == MRC_OK) st = list_damaged(list, &study, err);
+    mrc_dicom_study_clear(&study);
+    return st;
+}
+
+/* --- load --- */
+
+static bool acceptable(const struct mrc_dicom_series *series, bool allow_synthetic) {
+    return series->usable && (allow_synthetic || (!series->synthetic && !series->derived));
+}
+
+/* No series can be used: the reason of the only one, or of the first of several. */
+static enum mrc_status fail_none(const struct mrc_dicom_study *study, const char *folder,
+                                 struct mrc_error *err) {
+    if (study->series_count == 0 && study->refused_count > 0)
+        return mrc_fail(err, study->refused[0].broken ? MRC_ERR_FORMAT : MRC_ERR_UNSUPPORTED,
+                        "%s: %s", study->refused[0].path, study->refused[0].reason);
+    const struct mrc_dicom_series *first = &study->series[0];
+    bool damaged = false;
+    for (size_t i = 0; i < first->count; ++i) damaged = damaged || first->slices[i]->damaged;
+    if (study->series_count == 1)
+        return mrc_fail(err, damaged ? MRC_ERR_FORMAT : MRC_ERR_UNSUPPORTED, "%s: %s", folder,
+                        first->reason);
+    return mrc_fail(err, damaged ? MRC_ERR_FORMAT : MRC_ERR_UNSUPPORTED,
+                    "%s: none of %zu series can be used; the first: %s", folder,
+                    study->series_count, first->reason);
+}
+
+static enum mrc_status fail_several(const struct mrc_dicom_study *study, bool allow_synthetic,
+                                    const char *folder, struct mrc_error *err) {
+    struct mrc_text names = {0};
+    size_t usable = 0;
+    for (size_t i = 0; i < study->series_count; ++i)
+        if (acceptable(&study->series[i], allow_synthetic) && ++usable <= 6)
+            mrc_text_appendf(&names, "%s%s", usable > 1 ? ", " : "",
+                             mrc_contrast_name(study->series[i].contrast));
+    enum mrc_status st = mrc_fail(
+        err, MRC_ERR_UNSUPPORTED,
+        "%s: %zu series can be used (%s%s), expected one; give each series a folder of its own",
+        folder, usable, names.data != NULL ? names.data : "", usable > 6 ? ", ..." : "");
+    mrc_text_clear(&names);
+    return st;
+}
+
+/* The one series to load. A file broken before its series is known might be the slice that is
+ * missing. */
+static enum mrc_status choose(const struct mrc_dicom_series **out,
+                              const struct mrc_dicom_study *study, bool allow_synthetic,
+                              const char *folder, struct mrc_error *err) {
+    size_t usable = 0;
+    for (size_t i = 0; i < study->refused_count; ++i)
+        if (study->refused[i].broken)
+            return mrc_fail(err, MRC_ERR_FORMAT, "%s: %s", study->refused[i].path,
+                            study->refused[i].reason);
+    for (size_t i = 0; i < study->series_count; ++i) {
+        if (!acceptable(&study->series[i], allow_synthetic)) continue;
+        if (usable++ == 0) *out = &study->series[i];
+    }
+    if (usable == 0) return fail_none(study, folder, err);
+    return usable == 1 ? MRC_OK : fail_several(study, allow_synthetic, folder, err);
+}
+
+/* MONOCHROME1 shows its largest value black: inverted over the whole volume, so that slices stay
+ * comparable. Padding (NAN so far) becomes the darkest value. */
+static void finish_values(float *voxels, size_t count, bool inverted) {
+    float lo = INFINITY, hi = -INFINITY;
+    for (size_t i = 0; i < count; ++i) {
+        if (voxels[i] < lo) lo = voxels[i];
+        if (voxels[i] > hi) hi = voxels[i];
+    }
+    if (!(lo <= hi)) lo = hi = 0.0f; /* padding only */
+    for (size_t i = 0; i < count; ++i) {
+        if (isnan(voxels[i]))
+            voxels[i] = inverted ? 0.0f : lo;
+        else if (inverted)
+            voxels[i] = hi - voxels[i];
+    }
+}
+
+static enum mrc_status note_provenance(mrc_volume *vol, const struct mrc_dicom_series *series,
+                                       struct mrc_error *err) {
+    struct mrc_provenance from = {.kind = MRC_SOURCE_DICOM, .contrast = series->contrast};
+    from.files = mrc_alloc(series->count, sizeof *from.files);
+    bool whole = from.files != NULL;
+    for (size_t i = 0; whole && i < series->count; ++i) {
+        from.files[i] = mrc_strdup(series->slices[i]->path);
+        whole = from.files[i] != NULL;
+        if (whole) ++from.file_count;
+    }
+    if (whole) mrc_volume_adopt_provenance(vol, &from);
+    mrc_provenance_clear(&from);
+    return whole ? MRC_OK
+                 : mrc_fail(err, MRC_ERR_NOMEM, "out of memory for the names of %zu slices",
+                            series->count);
+}
+
+static enum mrc_status load_series(mrc_volume **out, const struct mrc_dicom_series *series,
+                                   const char *folder, struct mrc_error *err) {
+    const struct mrc_dicom_slice *first = series->slices[0];
+    struct mrc_extent extent = {first->columns, first->rows, (int64_t)series->count};
+    struct mrc_geometry geometry;
+    double matrix[3][4];
+    mrc_volume *vol = NULL;
+    memcpy(matrix, series->index_to_lps_mm, sizeof matrix);
+    enum mrc_status st = mrc_geometry_from_lps(&geometry, matrix, folder, err);
+    if (st == MRC_OK) st = mrc_volume_create(&vol, extent, &geometry, err);
+    if (st == MRC_OK) st = note_provenance(vol, series, err);
+    size_t slice_voxels = (size_t)first->columns * (size_t)first->rows;
+    for (size_t k = 0; st == MRC_OK && k < series->count; ++k)
+        st =
+            mrc_dicom_slice_load(mrc_volume_voxels(vol) + k * slice_voxels, series->slices[k], err);
+    if (st == MRC_OK) {
+        finish_values(mrc_volume_voxels(vol), slice_voxels * series->count,
+                      strcmp(first->photometric, "MONOCHROME1") == 0);
+        *out = vol;
+        vol = NULL;
+    }
+    mrc_volume_destroy(vol);
+    return st;
+}
+
+static enum mrc_status dicom_load(mrc_volume **out, char *const *files, size_t count,
+                                  const struct mrc_image_options *options, struct mrc_error *err) {
+    struct mrc_dicom_study study = {0};
+    const struct mrc_dicom_series *series = NULL;
+    bool allow_synthetic = options != NULL && options->allow_synthetic;
+    *out = NULL;
+    if (count == 0) return mrc_fail(err, MRC_ERR_FORMAT, "no DICOM file");
+    char *folder = folder_of(files[0]);
+    if (folder == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", files[0]);
+    enum mrc_status st = mrc_dicom_study_read(&study, files, count, err);
+    if (st == MRC_OK) st = choose(&series, &study, allow_synthetic, folder, err);
+    if (st == MRC_OK) st = load_series(out, series, folder, err);
+    mrc_dicom_study_clear(&study);
+    mrc_free(folder);
+    return st;
+}
+
+const struct mrc_format mrc_format_dicom = {.name = "dicom",
+                                            .kind = MRC_SOURCE_DICOM,
+                                            .probe = dicom_probe,
+                                            .scan = dicom_scan,
+                                            .load = dicom_load};

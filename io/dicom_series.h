@@ -1,0 +1,47 @@
+/* dicom_series.h: files grouped into series, slices in order, and the verdict over each. Private to
+ * the package io. */
+#ifndef MRC_IO_DICOM_SERIES_H
+#define MRC_IO_DICOM_SERIES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/status.h"
+#include "io/dicom_slice.h"
+
+/** Slices of one volume, by increasing position along the normal. */
+struct mrc_dicom_series {
+    const struct mrc_dicom_slice **slices;
+    size_t count, capacity;
+    double index_to_lps_mm[3][4]; /* when usable */
+    double gap_mm;                /* centre to centre, 0 when not even */
+    enum mrc_contrast contrast;
+    char contrast_reason[160];
+    bool usable; /* apart from the two marks below */
+    bool synthetic, derived;
+    char reason[300]; /* why not usable, or what the marks say */
+};
+
+struct mrc_dicom_refusal {
+    const char *path;
+    bool broken;      /* false: sound, but no image */
+    char reason[300]; /* without the path */
+};
+
+/** All that a set of files holds. */
+struct mrc_dicom_study {
+    struct mrc_dicom_slice *slices;
+    size_t slice_count;
+    struct mrc_dicom_series *series;
+    size_t series_count, series_capacity;
+    struct mrc_dicom_refusal *refused;
+    size_t refused_count;
+};
+
+/** Reads the headers of `count` files and judges. Broken files are refusals, not errors. `files`
+ * must outlive *out. */
+enum mrc_status mrc_dicom_study_read(struct mrc_dicom_study *out, char *const *files, size_t count,
+                                     struct mrc_error *err);
+void mrc_dicom_study_clear(struct mrc_dicom_study *study);
+
+#endif

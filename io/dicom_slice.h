@@ -1,0 +1,62 @@
+/* dicom_slice.h: what one DICOM file says about its image, and its pixels as floats. Private to the
+ * package io. */
+#ifndef MRC_IO_DICOM_SLICE_H
+#define MRC_IO_DICOM_SLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "io/volume.h"
+
+enum { MRC_DICOM_UID = 65, MRC_DICOM_CODE = 17, MRC_DICOM_LONG = 65, MRC_DICOM_TYPES = 6 };
+
+/** How the image was made, for the contrast. Times in ms; NAN where the file does not say. */
+struct mrc_dicom_physics {
+    double repetition_ms, echo_ms, inversion_ms, flip_deg, echo_train;
+    char sequence[MRC_DICOM_LONG]; /* ScanningSequence, values joined by '\': "GR\IR" */
+    char variant[MRC_DICOM_LONG];  /* SequenceVariant */
+    char sequence_name[MRC_DICOM_CODE];
+    char series_description[MRC_DICOM_LONG], protocol_name[MRC_DICOM_LONG];
+    bool contrast_agent;
+};
+
+/** One file with an image. */
+struct mrc_dicom_slice {
+    const char *path; /* the caller's */
+    char study_uid[MRC_DICOM_UID], series_uid[MRC_DICOM_UID], sop_uid[MRC_DICOM_UID];
+    char modality[MRC_DICOM_CODE], manufacturer[MRC_DICOM_LONG];
+    char image_type[MRC_DICOM_TYPES][MRC_DICOM_CODE];
+    size_t image_types;
+    char complex_component[MRC_DICOM_CODE], photometric[MRC_DICOM_CODE];
+    struct mrc_dicom_physics physics;
+    double b_value, trigger_ms;                                 /* NAN: not said */
+    int64_t echo_number, temporal_position, acquisition_number; /* 0: not said */
+    int64_t rows, columns;
+    double spacing_mm[2];    /* between rows, between columns */
+    double orientation[6];   /* LPS: along increasing column, along increasing row */
+    double position_mm[3];   /* LPS, centre of the first pixel */
+    double along_mm;         /* position projected on the normal */
+    bool synthetic, derived; /* allowed on demand */
+    char reason[200];        /* why it cannot be used at all; "" it can */
+    bool damaged;            /* reason tells of damage, not of kind */
+};
+
+/** Reads one file's header. MRC_ERR_FORMAT, _IO, _RANGE: the file is broken. MRC_ERR_UNSUPPORTED:
+ * it holds no image. An image that cannot be used is MRC_OK with a reason. */
+enum mrc_status mrc_dicom_slice_read(struct mrc_dicom_slice *out, const char *path,
+                                     struct mrc_error *err);
+/** The direction across the slice: orientation's cross product, a unit vector. */
+void mrc_dicom_slice_normal(double normal[3], const struct mrc_dicom_slice *slice);
+/** Rescaled values of the slice, rows x columns; NAN where the file says padding. MONOCHROME1 is
+ * not yet inverted. */
+enum mrc_status mrc_dicom_slice_load(float *out, const struct mrc_dicom_slice *slice,
+                                     struct mrc_error *err);
+
+/** The contrast by physics and name (docs/dicom.md), with the reason in words; both must agree. No
+ * patient data. */
+enum mrc_contrast mrc_dicom_contrast(char *reason, size_t capacity,
+                                     const struct mrc_dicom_physics *physics);
+
+#endif
