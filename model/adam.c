@@ -1,5 +1,6 @@
-/* adam.c: one pass over the flat block: 16 bytes read and 12 written a parameter, so memory sets the pace.
- * PyTorch's form: m and v are not corrected themselves; the corrections go into the step and the denominator. */
+/* adam.c: one pass over the flat block: 16 bytes read and 12 written a parameter, so memory sets
+ * the pace. PyTorch's form: m and v are not corrected themselves; the corrections go into the step
+ * and the denominator. */
 #include <math.h>
 
 #include "base/parallel.h"
@@ -10,9 +11,9 @@ enum { ADAM_GRAIN = 1 << 16 };
 struct adam_task {
     float *values, *m, *v;
     const float *gradients;
-    float beta1, beta2, keep1, keep2;     /* keep = 1 - beta */
-    float step_size;             /* learning_rate / (1 - beta1^t) */
-    float root_correction;       /* sqrt(1 - beta2^t) */
+    float beta1, beta2, keep1, keep2; /* keep = 1 - beta */
+    float step_size;                  /* learning_rate / (1 - beta1^t) */
+    float root_correction;            /* sqrt(1 - beta2^t) */
     float eps;
 };
 
@@ -31,15 +32,20 @@ static void adam_range(void *context, size_t begin, size_t end, int lane) {
     }
 }
 
-void mrc_adam_update(float *values, float *m, float *v, const float *gradients, size_t n, const struct mrc_adam *adam,
-                     int64_t step) {
+void mrc_adam_update(float *values, float *m, float *v, const float *gradients, size_t n,
+                     const struct mrc_adam *adam, int64_t step) {
     MRC_ASSERT(step >= 1);
     double correction1 = 1.0 - pow(adam->beta1, (double)step);
     double correction2 = 1.0 - pow(adam->beta2, (double)step);
     struct adam_task task = {
-        .values = values, .m = m, .v = v, .gradients = gradients,
-        .beta1 = (float)adam->beta1, .keep1 = (float)(1.0 - adam->beta1),
-        .beta2 = (float)adam->beta2, .keep2 = (float)(1.0 - adam->beta2),
+        .values = values,
+        .m = m,
+        .v = v,
+        .gradients = gradients,
+        .beta1 = (float)adam->beta1,
+        .keep1 = (float)(1.0 - adam->beta1),
+        .beta2 = (float)adam->beta2,
+        .keep2 = (float)(1.0 - adam->beta2),
         .step_size = (float)(adam->learning_rate / correction1),
         .root_correction = (float)sqrt(correction2),
         .eps = (float)adam->eps,

@@ -1,7 +1,8 @@
 /* checkpoint.c: what of a cyclegan goes into a safetensors file, and back.
- * Tensors of a complete checkpoint: "G.<p>", "G.ema.<p>" with a moving average, "G.adam_m.<p>", "G.adam_v.<p>", the same for
- * F, and for D_X and D_Y without averages. A shipped one: "G.<p>" and "F.<p>" only.
- * On the way in, names and shapes are compared with the networks the metadata describe before memory for them is taken. */
+ * Tensors of a complete checkpoint: "G.<p>", "G.ema.<p>" with a moving average, "G.adam_m.<p>",
+ * "G.adam_v.<p>", the same for F, and for D_X and D_Y without averages. A shipped one: "G.<p>" and
+ * "F.<p>" only. On the way in, names and shapes are compared with the networks the metadata
+ * describe before memory for them is taken. */
 #include "model/checkpoint.h"
 
 #include <inttypes.h>
@@ -25,27 +26,33 @@ static const char FORMAT[] = "mrcycle-1", COMPLETE[] = "complete", SHIPPED[] = "
 struct stored {
     struct mrc_tensor tensor;
     const mrc_net *net;
-    size_t index;                /* parameter of the net */
-    const float *from;           /* block to write from, or */
-    float *to;                   /* block to read into; NULL: only compare */
+    size_t index;      /* parameter of the net */
+    const float *from; /* block to write from, or */
+    float *to;         /* block to read into; NULL: only compare */
 };
 struct stored_list {
     struct stored *items;
     size_t count, capacity;
-    bool failed;                 /* out of memory */
+    bool failed; /* out of memory */
 };
 
-static void add_block(struct stored_list *list, enum mrc_cyclegan_net which, const char *group, const mrc_net *net,
-                      const float *from, float *to, enum mrc_tensor_type type) {
+static void add_block(struct stored_list *list, enum mrc_cyclegan_net which, const char *group,
+                      const mrc_net *net, const float *from, float *to, enum mrc_tensor_type type) {
     size_t parameters = mrc_net_parameter_count(net);
     void *items = list->items;
-    if (!mrc_grow(&items, &list->capacity, list->count + parameters, sizeof(*list->items))) list->failed = true;
+    if (!mrc_grow(&items, &list->capacity, list->count + parameters, sizeof(*list->items)))
+        list->failed = true;
     list->items = items;
     for (size_t i = 0; !list->failed && i < parameters; ++i) {
         const struct mrc_parameter *p = mrc_net_parameter(net, i);
         struct stored *item = &list->items[list->count++];
-        *item = (struct stored){.tensor = {.type = type, .rank = p->rank}, .net = net, .index = i, .from = from, .to = to};
-        (void)snprintf(item->tensor.name, sizeof(item->tensor.name), "%s.%s%s", mrc_cyclegan_net_name(which), group, p->name);
+        *item = (struct stored){.tensor = {.type = type, .rank = p->rank},
+                                .net = net,
+                                .index = i,
+                                .from = from,
+                                .to = to};
+        (void)snprintf(item->tensor.name, sizeof(item->tensor.name), "%s.%s%s",
+                       mrc_cyclegan_net_name(which), group, p->name);
         memcpy(item->tensor.shape, p->shape, sizeof(p->shape));
     }
 }
@@ -54,15 +61,17 @@ static int by_name(const void *a, const void *b) {
     return strcmp(((const struct stored *)a)->tensor.name, ((const struct stored *)b)->tensor.name);
 }
 
-static enum mrc_status sort_list(struct stored_list *list, const char *path, struct mrc_error *err) {
-    if (list->failed) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for the list of tensors", path);
+static enum mrc_status sort_list(struct stored_list *list, const char *path,
+                                 struct mrc_error *err) {
+    if (list->failed)
+        return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for the list of tensors", path);
     qsort(list->items, list->count, sizeof(*list->items), by_name);
     return MRC_OK;
 }
 
 /* All of a complete checkpoint. state NULL: names and shapes only, for nets without memory. */
-static void list_complete(struct stored_list *list, mrc_net *const nets[MRC_NET_COUNT], const struct cyclegan_state *state,
-                          bool with_average) {
+static void list_complete(struct stored_list *list, mrc_net *const nets[MRC_NET_COUNT],
+                          const struct cyclegan_state *state, bool with_average) {
     for (int i = 0; i < MRC_NET_COUNT; ++i) {
         enum mrc_cyclegan_net which = (enum mrc_cyclegan_net)i;
         float *values = state != NULL ? mrc_net_values(nets[i]) : NULL;
@@ -84,7 +93,8 @@ static bool is_hashed(const char *name) {
     return of_generator && strncmp(name + 2, "adam_", 5) != 0;
 }
 
-static void hash_tensor(mrc_hash *hash, const struct mrc_tensor *tensor, const unsigned char *bytes) {
+static void hash_tensor(mrc_hash *hash, const struct mrc_tensor *tensor,
+                        const unsigned char *bytes) {
     char side[32];
     mrc_hash_add_text(hash, tensor->name);
     mrc_hash_add_text(hash, mrc_tensor_type_name(tensor->type));
@@ -107,10 +117,12 @@ enum field_kind { FIELD_WHOLE, FIELD_REAL };
 static const struct field {
     const char *key;
     enum field_kind kind;
-    size_t offset;               /* into struct mrc_checkpoint_info */
+    size_t offset; /* into struct mrc_checkpoint_info */
 } fields[] = {
-#define WHOLE(member) {#member, FIELD_WHOLE, offsetof(struct mrc_checkpoint_info, member)}
-#define SETTING(member, kind) {#member, kind, offsetof(struct mrc_checkpoint_info, settings.member)}
+#define WHOLE(member)                                                                              \
+    { #member, FIELD_WHOLE, offsetof(struct mrc_checkpoint_info, member) }
+#define SETTING(member, kind)                                                                      \
+    { #member, kind, offsetof(struct mrc_checkpoint_info, settings.member) }
     WHOLE(step),
     WHOLE(epoch),
     WHOLE(epochs),
@@ -155,7 +167,7 @@ static void put_all(struct metadata *out, const struct mrc_checkpoint_info *info
     put_text(out, "gan_mode", mrc_gan_mode_name(info->settings.gan_mode));
     for (size_t i = 0; i < FIELDS; ++i) {
         const char *at = (const char *)info + fields[i].offset;
-        int64_t whole;           /* seed is unsigned, and at most INT64_MAX */
+        int64_t whole; /* seed is unsigned, and at most INT64_MAX */
         double real;
         if (fields[i].kind == FIELD_WHOLE) {
             memcpy(&whole, at, sizeof(whole));
@@ -168,44 +180,51 @@ static void put_all(struct metadata *out, const struct mrc_checkpoint_info *info
     }
 }
 
-static enum mrc_status need_text(const char **out, const mrc_safetensors *file, const char *key, const char *path,
-                                 struct mrc_error *err) {
+static enum mrc_status need_text(const char **out, const mrc_safetensors *file, const char *key,
+                                 const char *path, struct mrc_error *err) {
     *out = mrc_safetensors_metadata(file, key);
     if (*out != NULL) return MRC_OK;
-    return mrc_fail(err, MRC_ERR_FORMAT, "%s: metadata without \"%s\", expected a checkpoint of mrcycle", path, key);
+    return mrc_fail(err, MRC_ERR_FORMAT,
+                    "%s: metadata without \"%s\", expected a checkpoint of mrcycle", path, key);
 }
 
-static enum mrc_status bad_value(const char *path, const char *key, const char *text, struct mrc_error *err) {
+static enum mrc_status bad_value(const char *path, const char *key, const char *text,
+                                 struct mrc_error *err) {
     char plain[NUMBER_TEXT];
     mrc_text_plain(plain, sizeof(plain), text);
-    return mrc_fail(err, MRC_ERR_FORMAT, "%s: metadata \"%s\" is \"%s\", which cannot be used", path, key, plain);
+    return mrc_fail(err, MRC_ERR_FORMAT, "%s: metadata \"%s\" is \"%s\", which cannot be used",
+                    path, key, plain);
 }
 
-static enum mrc_status get_text(char *out, size_t capacity, const mrc_safetensors *file, const char *key, const char *path,
-                                struct mrc_error *err) {
+static enum mrc_status get_text(char *out, size_t capacity, const mrc_safetensors *file,
+                                const char *key, const char *path, struct mrc_error *err) {
     const char *text = NULL;
     enum mrc_status st = need_text(&text, file, key, path, err);
     if (st == MRC_OK) mrc_text_plain(out, capacity, text);
     return st;
 }
 
-static enum mrc_status get_field(struct mrc_checkpoint_info *info, const struct field *field, const mrc_safetensors *file,
-                                 const char *path, struct mrc_error *err) {
+static enum mrc_status get_field(struct mrc_checkpoint_info *info, const struct field *field,
+                                 const mrc_safetensors *file, const char *path,
+                                 struct mrc_error *err) {
     const char *text = NULL;
     char *at = (char *)info + field->offset;
     int64_t whole = 0;
     double real = 0.0;
     enum mrc_status st = need_text(&text, file, field->key, path, err);
     if (st != MRC_OK) return st;
-    st = field->kind == FIELD_WHOLE ? mrc_parse_i64(&whole, text, 0, INT64_MAX) : mrc_parse_f64(&real, text, 0.0, 1e6);
+    st = field->kind == FIELD_WHOLE ? mrc_parse_i64(&whole, text, 0, INT64_MAX)
+                                    : mrc_parse_f64(&real, text, 0.0, 1e6);
     if (st != MRC_OK) return bad_value(path, field->key, text, err);
-    if (field->kind == FIELD_WHOLE) memcpy(at, &whole, sizeof(whole));
-    else memcpy(at, &real, sizeof(real));
+    if (field->kind == FIELD_WHOLE)
+        memcpy(at, &whole, sizeof(whole));
+    else
+        memcpy(at, &real, sizeof(real));
     return MRC_OK;
 }
 
-static enum mrc_status get_kinds(struct mrc_checkpoint_info *info, const mrc_safetensors *file, const char *path,
-                                 struct mrc_error *err) {
+static enum mrc_status get_kinds(struct mrc_checkpoint_info *info, const mrc_safetensors *file,
+                                 const char *path, struct mrc_error *err) {
     const char *text = NULL;
     enum mrc_status st = need_text(&text, file, "generator", path, err);
     if (st != MRC_OK) return st;
@@ -213,23 +232,27 @@ static enum mrc_status get_kinds(struct mrc_checkpoint_info *info, const mrc_saf
         return bad_value(path, "generator", text, err);
     st = need_text(&text, file, "gan_mode", path, err);
     if (st != MRC_OK) return st;
-    if (mrc_gan_mode_parse(&info->settings.gan_mode, text, NULL) != MRC_OK) return bad_value(path, "gan_mode", text, err);
+    if (mrc_gan_mode_parse(&info->settings.gan_mode, text, NULL) != MRC_OK)
+        return bad_value(path, "gan_mode", text, err);
     return MRC_OK;
 }
 
 /* Metadata -> *info, with every setting in its range. */
-static enum mrc_status read_info(struct mrc_checkpoint_info *info, const mrc_safetensors *file, const char *path,
-                                 struct mrc_error *err) {
+static enum mrc_status read_info(struct mrc_checkpoint_info *info, const mrc_safetensors *file,
+                                 const char *path, struct mrc_error *err) {
     *info = (struct mrc_checkpoint_info){0};
     enum mrc_status st = get_text(info->format, sizeof(info->format), file, "format", path, err);
     if (st == MRC_OK && strcmp(info->format, FORMAT) != 0)
-        st = mrc_fail(err, MRC_ERR_FORMAT, "%s: format \"%s\", expected \"%s\"", path, info->format, FORMAT);
+        st = mrc_fail(err, MRC_ERR_FORMAT, "%s: format \"%s\", expected \"%s\"", path, info->format,
+                      FORMAT);
     if (st == MRC_OK) st = get_text(info->name, sizeof(info->name), file, "name", path, err);
-    if (st == MRC_OK) st = get_text(info->version, sizeof(info->version), file, "version", path, err);
+    if (st == MRC_OK)
+        st = get_text(info->version, sizeof(info->version), file, "version", path, err);
     if (st == MRC_OK) st = get_text(info->data, sizeof(info->data), file, "data", path, err);
     if (st == MRC_OK) st = get_text(info->hash, sizeof(info->hash), file, "hash", path, err);
     if (st == MRC_OK) st = get_kinds(info, file, path, err);
-    for (size_t i = 0; st == MRC_OK && i < FIELDS; ++i) st = get_field(info, &fields[i], file, path, err);
+    for (size_t i = 0; st == MRC_OK && i < FIELDS; ++i)
+        st = get_field(info, &fields[i], file, path, err);
     if (st != MRC_OK) return st;
     struct mrc_error reason = {0};
     if (cyclegan_check_settings(&info->settings, &reason) != MRC_OK)
@@ -241,7 +264,7 @@ static enum mrc_status read_info(struct mrc_checkpoint_info *info, const mrc_saf
 
 struct saving {
     const struct stored *items;
-    float *values;               /* room for the largest tensor */
+    float *values; /* room for the largest tensor */
 };
 
 static void fill(void *context, size_t index, unsigned char *bytes) {
@@ -260,8 +283,9 @@ static size_t largest_count(const struct stored_list *list) {
     return largest;
 }
 
-static enum mrc_status hash_list(char out[MRC_HASH_TEXT], const struct stored_list *list, struct saving *saving,
-                                 unsigned char *bytes, struct mrc_error *err) {
+static enum mrc_status hash_list(char out[MRC_HASH_TEXT], const struct stored_list *list,
+                                 struct saving *saving, unsigned char *bytes,
+                                 struct mrc_error *err) {
     mrc_hash *hash = NULL;
     enum mrc_status st = mrc_hash_create(&hash, err);
     if (st != MRC_OK) return st;
@@ -275,8 +299,8 @@ static enum mrc_status hash_list(char out[MRC_HASH_TEXT], const struct stored_li
     return MRC_OK;
 }
 
-static enum mrc_status save_list(struct stored_list *list, struct mrc_checkpoint_info *info, bool complete, const char *path,
-                                 struct mrc_error *err) {
+static enum mrc_status save_list(struct stored_list *list, struct mrc_checkpoint_info *info,
+                                 bool complete, const char *path, struct mrc_error *err) {
     size_t largest = largest_count(list);
     struct saving saving = {.items = list->items, .values = mrc_alloc(largest, sizeof(float))};
     unsigned char *bytes = mrc_alloc(largest, sizeof(float));
@@ -289,9 +313,12 @@ static enum mrc_status save_list(struct stored_list *list, struct mrc_checkpoint
     if (st == MRC_OK) {
         for (size_t i = 0; i < list->count; ++i) tensors[i] = list->items[i].tensor;
         put_all(metadata, info, complete);
-        struct mrc_safetensors_content content = {
-            .metadata = metadata->pairs, .metadata_count = metadata->count, .tensors = tensors,
-            .tensor_count = list->count, .fill = fill, .context = &saving};
+        struct mrc_safetensors_content content = {.metadata = metadata->pairs,
+                                                  .metadata_count = metadata->count,
+                                                  .tensors = tensors,
+                                                  .tensor_count = list->count,
+                                                  .fill = fill,
+                                                  .context = &saving};
         st = mrc_safetensors_save(&content, path, err);
     }
     mrc_free(metadata);
@@ -302,7 +329,8 @@ static enum mrc_status save_list(struct stored_list *list, struct mrc_checkpoint
 }
 
 enum mrc_status mrc_checkpoint_save(const mrc_cyclegan *gan, const struct mrc_checkpoint_info *info,
-                                    const struct mrc_checkpoint_options *options, const char *path, struct mrc_error *err) {
+                                    const struct mrc_checkpoint_options *options, const char *path,
+                                    struct mrc_error *err) {
     MRC_ASSERT(gan != NULL && info != NULL && options != NULL && path != NULL);
     struct mrc_checkpoint_info written = *info;
     written.settings = *mrc_cyclegan_get_settings(gan);
@@ -317,7 +345,8 @@ enum mrc_status mrc_checkpoint_save(const mrc_cyclegan *gan, const struct mrc_ch
         enum mrc_tensor_type type = options->half ? MRC_TENSOR_F16 : MRC_TENSOR_F32;
         for (int i = 0; i < GENERATORS; ++i) {
             enum mrc_cyclegan_net which = (enum mrc_cyclegan_net)i;
-            add_block(&list, which, "", cyclegan_nets_of(gan)[i], mrc_cyclegan_best_weights(gan, which), NULL, type);
+            add_block(&list, which, "", cyclegan_nets_of(gan)[i],
+                      mrc_cyclegan_best_weights(gan, which), NULL, type);
         }
     }
     enum mrc_status st = sort_list(&list, path, err);
@@ -328,22 +357,25 @@ enum mrc_status mrc_checkpoint_save(const mrc_cyclegan *gan, const struct mrc_ch
 
 /* --- Loading --- */
 
-static enum mrc_status compare_tensor(const struct mrc_tensor *wanted, const mrc_safetensors *file, const char *path,
-                                      struct mrc_error *err) {
+static enum mrc_status compare_tensor(const struct mrc_tensor *wanted, const mrc_safetensors *file,
+                                      const char *path, struct mrc_error *err) {
     const struct mrc_tensor *found = mrc_safetensors_find(file, wanted->name);
-    if (found == NULL) return mrc_fail(err, MRC_ERR_FORMAT, "%s: tensor %s is missing", path, wanted->name);
+    if (found == NULL)
+        return mrc_fail(err, MRC_ERR_FORMAT, "%s: tensor %s is missing", path, wanted->name);
     bool same = found->rank == wanted->rank;
     for (int i = 0; same && i < wanted->rank; ++i) same = found->shape[i] == wanted->shape[i];
     if (!same)
-        return mrc_fail(err, MRC_ERR_FORMAT, "%s: tensor %s has a shape other than the network of the metadata", path,
+        return mrc_fail(err, MRC_ERR_FORMAT,
+                        "%s: tensor %s has a shape other than the network of the metadata", path,
                         wanted->name);
     return MRC_OK;
 }
 
-static enum mrc_status compare_list(const struct stored_list *list, const mrc_safetensors *file, const char *path,
-                                    struct mrc_error *err) {
+static enum mrc_status compare_list(const struct stored_list *list, const mrc_safetensors *file,
+                                    const char *path, struct mrc_error *err) {
     enum mrc_status st = MRC_OK;
-    for (size_t i = 0; st == MRC_OK && i < list->count; ++i) st = compare_tensor(&list->items[i].tensor, file, path, err);
+    for (size_t i = 0; st == MRC_OK && i < list->count; ++i)
+        st = compare_tensor(&list->items[i].tensor, file, path, err);
     return st;
 }
 
@@ -357,8 +389,8 @@ static size_t largest_bytes(const mrc_safetensors *file) {
 }
 
 /* Are the generators' weights those that were written? */
-static enum mrc_status check_hash(mrc_safetensors *file, const struct mrc_checkpoint_info *info, const char *path,
-                                  struct mrc_error *err) {
+static enum mrc_status check_hash(mrc_safetensors *file, const struct mrc_checkpoint_info *info,
+                                  const char *path, struct mrc_error *err) {
     mrc_hash *hash = NULL;
     char found[MRC_HASH_TEXT];
     unsigned char *bytes = mrc_alloc(largest_bytes(file), 1);
@@ -373,7 +405,9 @@ static enum mrc_status check_hash(mrc_safetensors *file, const struct mrc_checkp
     if (st == MRC_OK) {
         finish_hash(hash, found);
         if (strcmp(found, info->hash) != 0)
-            st = mrc_fail(err, MRC_ERR_FORMAT, "%s: weights have the hash %.16s..., the metadata say %.16s...: the file was changed",
+            st = mrc_fail(err, MRC_ERR_FORMAT,
+                          "%s: weights have the hash %.16s..., the metadata say %.16s...: the file "
+                          "was changed",
                           path, found, info->hash);
     }
     mrc_hash_destroy(hash);
@@ -381,8 +415,9 @@ static enum mrc_status check_hash(mrc_safetensors *file, const struct mrc_checkp
     return st;
 }
 
-static enum mrc_status load_tensor(const struct stored *item, mrc_safetensors *file, unsigned char *bytes, float *values,
-                                   const char *path, struct mrc_error *err) {
+static enum mrc_status load_tensor(const struct stored *item, mrc_safetensors *file,
+                                   unsigned char *bytes, float *values, const char *path,
+                                   struct mrc_error *err) {
     const struct mrc_tensor *tensor = mrc_safetensors_find(file, item->tensor.name);
     MRC_ASSERT(tensor != NULL && item->to != NULL);
     enum mrc_status st = mrc_safetensors_read(file, tensor, bytes, err);
@@ -391,19 +426,21 @@ static enum mrc_status load_tensor(const struct stored *item, mrc_safetensors *f
     mrc_tensor_decode(values, bytes, count, tensor->type);
     for (size_t i = 0; i < count; ++i)
         if (!isfinite(values[i]))
-            return mrc_fail(err, MRC_ERR_FORMAT, "%s: tensor %s holds a value that is not finite", path, tensor->name);
+            return mrc_fail(err, MRC_ERR_FORMAT, "%s: tensor %s holds a value that is not finite",
+                            path, tensor->name);
     mrc_net_import(item->net, item->index, values, item->to);
     return MRC_OK;
 }
 
 /* Reads every tensor of a list that has been compared. */
-static enum mrc_status load_list(const struct stored_list *list, mrc_safetensors *file, const char *path,
-                                 struct mrc_error *err) {
+static enum mrc_status load_list(const struct stored_list *list, mrc_safetensors *file,
+                                 const char *path, struct mrc_error *err) {
     size_t largest = largest_count(list);
     unsigned char *bytes = mrc_alloc(largest, sizeof(float));
     float *values = mrc_alloc(largest, sizeof(float));
     enum mrc_status st = MRC_OK;
-    if (bytes == NULL || values == NULL) st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for a tensor", path);
+    if (bytes == NULL || values == NULL)
+        st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for a tensor", path);
     for (size_t i = 0; st == MRC_OK && i < list->count; ++i)
         st = load_tensor(&list->items[i], file, bytes, values, path, err);
     mrc_free(values);
@@ -411,8 +448,8 @@ static enum mrc_status load_list(const struct stored_list *list, mrc_safetensors
     return st;
 }
 
-static enum mrc_status open_file(mrc_safetensors **out, struct mrc_checkpoint_info *info, const char *path,
-                                 struct mrc_error *err) {
+static enum mrc_status open_file(mrc_safetensors **out, struct mrc_checkpoint_info *info,
+                                 const char *path, struct mrc_error *err) {
     mrc_safetensors *file = NULL;
     enum mrc_status st = mrc_safetensors_open(&file, path, err);
     if (st == MRC_OK) st = read_info(info, file, path, err);
@@ -425,14 +462,15 @@ static enum mrc_status open_file(mrc_safetensors **out, struct mrc_checkpoint_in
 }
 
 bool mrc_checkpoint_probe(const unsigned char *head, size_t size) {
-    enum { LENGTH_BYTES = 8, LONGEST_HEADER_BYTES = 4 };  /* 100 MB fit in four bytes */
+    enum { LENGTH_BYTES = 8, LONGEST_HEADER_BYTES = 4 }; /* 100 MB fit in four bytes */
     if (size <= LENGTH_BYTES || head[LENGTH_BYTES] != '{') return false;
     for (int i = LONGEST_HEADER_BYTES; i < LENGTH_BYTES; ++i)
         if (head[i] != 0) return false;
     return true;
 }
 
-enum mrc_status mrc_checkpoint_describe(struct mrc_checkpoint_info *out, const char *path, struct mrc_error *err) {
+enum mrc_status mrc_checkpoint_describe(struct mrc_checkpoint_info *out, const char *path,
+                                        struct mrc_error *err) {
     MRC_ASSERT(out != NULL && path != NULL);
     mrc_safetensors *file = NULL;
     enum mrc_status st = open_file(&file, out, path, err);
@@ -441,15 +479,17 @@ enum mrc_status mrc_checkpoint_describe(struct mrc_checkpoint_info *out, const c
 }
 
 /* The file holds what a model of these settings needs; nothing large has been allocated yet. */
-static enum mrc_status compare_complete(const struct mrc_cyclegan_settings *s, const mrc_safetensors *file, const char *path,
+static enum mrc_status compare_complete(const struct mrc_cyclegan_settings *s,
+                                        const mrc_safetensors *file, const char *path,
                                         struct mrc_error *err) {
     mrc_net *nets[MRC_NET_COUNT] = {NULL};
     struct mrc_generator_settings generator = cyclegan_generator_settings(s);
     struct stored_list list = {0};
     enum mrc_status st = MRC_OK;
     for (int i = 0; st == MRC_OK && i < MRC_NET_COUNT; ++i)
-        st = i < GENERATORS ? net_declare_generator(&nets[i], s->generator, &generator, err)
-                            : net_declare_patchgan(&nets[i], s->channels, s->discriminator_width, err);
+        st = i < GENERATORS
+                 ? net_declare_generator(&nets[i], s->generator, &generator, err)
+                 : net_declare_patchgan(&nets[i], s->channels, s->discriminator_width, err);
     if (st == MRC_OK) list_complete(&list, nets, NULL, s->ema_decay > 0.0);
     if (st == MRC_OK) st = sort_list(&list, path, err);
     if (st == MRC_OK) st = compare_list(&list, file, path, err);
@@ -458,17 +498,19 @@ static enum mrc_status compare_complete(const struct mrc_cyclegan_settings *s, c
     return st;
 }
 
-static enum mrc_status check_complete(const mrc_safetensors *file, const char *path, struct mrc_error *err) {
+static enum mrc_status check_complete(const mrc_safetensors *file, const char *path,
+                                      struct mrc_error *err) {
     const char *content = NULL;
     enum mrc_status st = need_text(&content, file, "content", path, err);
     if (st == MRC_OK && strcmp(content, COMPLETE) != 0)
-        st = mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: holds the generators only, expected a complete checkpoint to go on from",
+        st = mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                      "%s: holds the generators only, expected a complete checkpoint to go on from",
                       path);
     return st;
 }
 
-enum mrc_status mrc_checkpoint_load(mrc_cyclegan **out, struct mrc_checkpoint_info *info, const char *path,
-                                    struct mrc_error *err) {
+enum mrc_status mrc_checkpoint_load(mrc_cyclegan **out, struct mrc_checkpoint_info *info,
+                                    const char *path, struct mrc_error *err) {
     MRC_ASSERT(out != NULL && info != NULL && path != NULL);
     mrc_safetensors *file = NULL;
     mrc_cyclegan *gan = NULL;
@@ -500,12 +542,14 @@ static const char *best_group(const mrc_safetensors *file, enum mrc_cyclegan_net
     char prefix[16];
     (void)snprintf(prefix, sizeof(prefix), "%s.ema.", mrc_cyclegan_net_name(which));
     for (size_t i = 0; i < mrc_safetensors_count(file); ++i)
-        if (strncmp(mrc_safetensors_tensor(file, i)->name, prefix, strlen(prefix)) == 0) return "ema.";
+        if (strncmp(mrc_safetensors_tensor(file, i)->name, prefix, strlen(prefix)) == 0)
+            return "ema.";
     return "";
 }
 
-enum mrc_status checkpoint_load_generator(mrc_net **out, struct mrc_checkpoint_info *info, const char *path,
-                                          enum mrc_cyclegan_net which, struct mrc_error *err) {
+enum mrc_status checkpoint_load_generator(mrc_net **out, struct mrc_checkpoint_info *info,
+                                          const char *path, enum mrc_cyclegan_net which,
+                                          struct mrc_error *err) {
     mrc_safetensors *file = NULL;
     mrc_net *net = NULL;
     struct stored_list list = {0};

@@ -1,5 +1,6 @@
-/* checkpoint.h: weights in safetensors files. Tensor names are "<net>.<parameter>", e.g. "G.enc3.conv.weight", in PyTorch's
- * shapes; metadata is a map of strings. Half precision (F16) is for models that are shipped. */
+/* checkpoint.h: weights in safetensors files. Tensor names are "<net>.<parameter>", e.g.
+ * "G.enc3.conv.weight", in PyTorch's shapes; metadata is a map of strings. Half precision (F16) is
+ * for models that are shipped. */
 #ifndef MRC_MODEL_CHECKPOINT_H
 #define MRC_MODEL_CHECKPOINT_H
 
@@ -16,38 +17,45 @@ extern "C" {
 
 /** What a checkpoint says about itself; every field is a string in the file's metadata. */
 struct mrc_checkpoint_info {
-    char format[32];             /* "mrcycle-1" */
-    char name[64];               /* "t1w-t2w-64" */
-    char version[32];            /* of the program that wrote it */
-    char data[256];              /* words about the training data */
-    char hash[65];               /* SHA-256 over names, shapes and values of the weights of G and F, as stored */
+    char format[32];  /* "mrcycle-1" */
+    char name[64];    /* "t1w-t2w-64" */
+    char version[32]; /* of the program that wrote it */
+    char data[256];   /* words about the training data */
+    char hash[65]; /* SHA-256 over names, shapes and values of the weights of G and F, as stored */
     int64_t step, epoch, epochs;
     struct mrc_cyclegan_settings settings;
 };
 
-/** Writes all four networks in float32 with the Adam moments ("G.adam_m.…") when `complete`, else G and F only: the moving
- *  averages where there are any, in F16 when `half`. The format, hash, step and settings
- *  are filled in by the writer. */
+/** Writes all four networks in float32 with the Adam moments ("G.adam_m.…") when `complete`, else G
+ * and F only: the moving averages where there are any, in F16 when `half`. The format, hash, step
+ * and settings are filled in by the writer. */
 struct mrc_checkpoint_options {
     bool complete, half;
 };
 MRC_STATUS mrc_checkpoint_save(const mrc_cyclegan *gan, const struct mrc_checkpoint_info *info,
-                               const struct mrc_checkpoint_options *options, const char *path, struct mrc_error *err);
-/** Reads the header only; the hash is compared with the weights by the two loaders, not here. MRC_ERR_FORMAT says why a file is
- *  not ours. */
-MRC_STATUS mrc_checkpoint_describe(struct mrc_checkpoint_info *out, const char *path, struct mrc_error *err);
+                               const struct mrc_checkpoint_options *options, const char *path,
+                               struct mrc_error *err);
+/** Reads the header only; the hash is compared with the weights by the two loaders, not here.
+ * MRC_ERR_FORMAT says why a file is not ours. */
+MRC_STATUS mrc_checkpoint_describe(struct mrc_checkpoint_info *out, const char *path,
+                                   struct mrc_error *err);
 /** Is this a safetensors file by its first bytes? */
 MRC_API bool mrc_checkpoint_probe(const unsigned char *head, size_t size);
-/** Restores a complete checkpoint: weights, moments, step, averages. Another content is MRC_ERR_UNSUPPORTED. */
-MRC_STATUS mrc_checkpoint_load(mrc_cyclegan **out, struct mrc_checkpoint_info *info, const char *path, struct mrc_error *err);
+/** Restores a complete checkpoint: weights, moments, step, averages. Another content is
+ * MRC_ERR_UNSUPPORTED. */
+MRC_STATUS mrc_checkpoint_load(mrc_cyclegan **out, struct mrc_checkpoint_info *info,
+                               const char *path, struct mrc_error *err);
 
 /** One generator, ready to apply. */
 typedef struct mrc_generator mrc_generator;
-/** which: MRC_NET_G (T1w -> T2w) or MRC_NET_F (T2w -> T1w). batch: slices applied at once (8 is a good choice). */
-MRC_STATUS mrc_generator_load(mrc_generator **out, struct mrc_checkpoint_info *info, const char *path,
-                              enum mrc_cyclegan_net which, int64_t batch, struct mrc_error *err);
+/** which: MRC_NET_G (T1w -> T2w) or MRC_NET_F (T2w -> T1w). batch: slices applied at once (8 is a
+ * good choice). */
+MRC_STATUS mrc_generator_load(mrc_generator **out, struct mrc_checkpoint_info *info,
+                              const char *path, enum mrc_cyclegan_net which, int64_t batch,
+                              struct mrc_error *err);
 /** dst, src [count][size][size][channels] in [0,1]; not the same buffer. Any count. Cannot fail. */
-MRC_API void mrc_generator_apply(mrc_generator *generator, float *dst, const float *src, int64_t count);
+MRC_API void mrc_generator_apply(mrc_generator *generator, float *dst, const float *src,
+                                 int64_t count);
 MRC_API void mrc_generator_destroy(mrc_generator *generator);
 
 #ifdef __cplusplus

@@ -1,9 +1,10 @@
 /* cyclegan.c: the four networks and one training step.
  *
- * The two translations are the same thing twice, so a step is written for a `direction` a -> b with its generator and the
- * discriminator of b, and run for both. Instance norm has no statistics across samples, so translation and identity are
- * one pass over [a; b]. The discriminator does not change while the generators' losses are made, so its verdict on a fake
- * is computed once and serves both losses. All forward passes and losses come first: a loss that is not finite stops the
+ * The two translations are the same thing twice, so a step is written for a `direction` a -> b with
+ * its generator and the discriminator of b, and run for both. Instance norm has no statistics
+ * across samples, so translation and identity are one pass over [a; b]. The discriminator does not
+ * change while the generators' losses are made, so its verdict on a fake is computed once and
+ * serves both losses. All forward passes and losses come first: a loss that is not finite stops the
  * step before anything changes. */
 #include "model/cyclegan.h"
 
@@ -24,24 +25,24 @@ static const struct {
 
 struct direction {
     mrc_net *generator, *judge;
-    mrc_pass *first;             /* generator on [a; b], or on a alone: [fake b; same b] */
-    mrc_pass *cycle;             /* generator on the other direction's fake a: b again */
+    mrc_pass *first; /* generator on [a; b], or on a alone: [fake b; same b] */
+    mrc_pass *cycle; /* generator on the other direction's fake a: b again */
     mrc_pass *judge_fake, *judge_real;
-    float *in, *d_first;         /* input of `first`, gradient at its output */
+    float *in, *d_first; /* input of `first`, gradient at its output */
     float *d_map_adversarial, *d_map_fake, *d_map_real;
-    const float *out, *cycle_out;/* of the last step */
+    const float *out, *cycle_out; /* of the last step */
 };
 
 struct mrc_cyclegan {
     struct mrc_cyclegan_settings settings;
     struct cyclegan_state *state;
     mrc_net *nets[MRC_NET_COUNT];
-    mrc_plan *first_plan, *cycle_plan, *judge_plan;  /* both directions have the same */
+    mrc_plan *first_plan, *cycle_plan, *judge_plan; /* both directions have the same */
     struct direction directions[DIRECTIONS];
-    float *d_cycle, *d_fake;     /* gradients of one batch of images */
+    float *d_cycle, *d_fake; /* gradients of one batch of images */
     void *scratch;
     struct mrc_arena memory;
-    size_t images, map;          /* floats in a batch of images, in a batch of patch maps */
+    size_t images, map; /* floats in a batch of images, in a batch of patch maps */
     bool with_identity;
     size_t bytes;
 };
@@ -62,23 +63,27 @@ const char *mrc_gan_mode_name(enum mrc_gan_mode mode) {
     return gan_modes[mode];
 }
 
-enum mrc_status mrc_gan_mode_parse(enum mrc_gan_mode *out, const char *text, struct mrc_error *err) {
+enum mrc_status mrc_gan_mode_parse(enum mrc_gan_mode *out, const char *text,
+                                   struct mrc_error *err) {
     for (size_t i = 0; i < sizeof(gan_modes) / sizeof(gan_modes[0]); ++i) {
         if (strcmp(text, gan_modes[i]) != 0) continue;
         *out = (enum mrc_gan_mode)i;
         return MRC_OK;
     }
-    return mrc_fail(err, MRC_ERR_ARGUMENT, "adversarial loss \"%s\" is unknown, expected bce or lsgan", text);
+    return mrc_fail(err, MRC_ERR_ARGUMENT,
+                    "adversarial loss \"%s\" is unknown, expected bce or lsgan", text);
 }
 
 /* --- Settings --- */
 
-static enum mrc_status check_number(const char *name, double value, double lo, double hi, struct mrc_error *err) {
+static enum mrc_status check_number(const char *name, double value, double lo, double hi,
+                                    struct mrc_error *err) {
     if (value >= lo && value <= hi) return MRC_OK;
     return mrc_fail(err, MRC_ERR_ARGUMENT, "%s is %g, expected %g to %g", name, value, lo, hi);
 }
 
-enum mrc_status cyclegan_check_settings(const struct mrc_cyclegan_settings *s, struct mrc_error *err) {
+enum mrc_status cyclegan_check_settings(const struct mrc_cyclegan_settings *s,
+                                        struct mrc_error *err) {
     static const double almost_one = 1.0 - 1e-9, large = 1e6;
     const struct {
         const char *name;
@@ -86,6 +91,7 @@ enum mrc_status cyclegan_check_settings(const struct mrc_cyclegan_settings *s, s
     } numbers[] = {
         {"seed", (double)s->seed, 0.0, (double)INT64_MAX},
         {"image side", (double)s->size, 32.0, 1024.0},
+        {"discriminator's base width", (double)s->discriminator_width, 1.0, 512.0},
         {"batch", (double)s->batch, 1.0, (double)LARGEST_BATCH},
         {"weight of the cycle loss", s->lambda_cycle, 0.0, large},
         {"weight of the identity loss", s->lambda_identity, 0.0, large},
@@ -98,11 +104,13 @@ enum mrc_status cyclegan_check_settings(const struct mrc_cyclegan_settings *s, s
     enum mrc_status st = MRC_OK;
     for (size_t i = 0; st == MRC_OK && i < sizeof(numbers) / sizeof(numbers[0]); ++i)
         st = check_number(numbers[i].name, numbers[i].value, numbers[i].lo, numbers[i].hi, err);
-    return st;
+    struct mrc_generator_settings generator = cyclegan_generator_settings(s);
+    return st == MRC_OK ? net_check_generator(&generator, err) : st;
 }
 
 struct mrc_generator_settings cyclegan_generator_settings(const struct mrc_cyclegan_settings *s) {
-    return (struct mrc_generator_settings){.channels = s->channels, .size = s->size, .width = s->generator_width};
+    return (struct mrc_generator_settings){
+        .channels = s->channels, .size = s->size, .width = s->generator_width};
 }
 
 /* --- Creating --- */
@@ -112,12 +120,15 @@ static enum mrc_status create_nets(mrc_cyclegan *gan, struct mrc_error *err) {
     struct mrc_generator_settings generator = cyclegan_generator_settings(s);
     enum mrc_status st = MRC_OK;
     for (int i = 0; st == MRC_OK && i < MRC_NET_COUNT; ++i) {
-        st = i < GENERATORS ? net_declare_generator(&gan->nets[i], s->generator, &generator, err)
-                            : net_declare_patchgan(&gan->nets[i], s->channels, s->discriminator_width, err);
+        st = i < GENERATORS
+                 ? net_declare_generator(&gan->nets[i], s->generator, &generator, err)
+                 : net_declare_patchgan(&gan->nets[i], s->channels, s->discriminator_width, err);
         if (st == MRC_OK) st = mrc_net_finish(gan->nets[i], err);
         if (st != MRC_OK) break;
-        if (i < GENERATORS) net_init_generator(gan->nets[i], s->generator, s->seed, (uint32_t)i);
-        else mrc_net_init_normal(gan->nets[i], s->seed, (uint32_t)i);
+        if (i < GENERATORS)
+            net_init_generator(gan->nets[i], s->generator, s->seed, (uint32_t)i);
+        else
+            mrc_net_init_normal(gan->nets[i], s->seed, (uint32_t)i);
         gan->bytes += 2 * mrc_net_size(gan->nets[i]) * sizeof(float);
     }
     return st;
@@ -128,9 +139,13 @@ static enum mrc_status create_plans(mrc_cyclegan *gan, struct mrc_error *err) {
     struct mrc_shape image = {.n = s->batch, .c = s->channels, .d = 1, .h = s->size, .w = s->size};
     struct mrc_shape first = image;
     if (gan->with_identity) first.n *= 2;
-    enum mrc_status st = mrc_plan_create(&gan->first_plan, gan->nets[MRC_NET_G], first, MRC_PLAN_TRAINING, err);
-    if (st == MRC_OK) st = mrc_plan_create(&gan->cycle_plan, gan->nets[MRC_NET_G], image, MRC_PLAN_TRAINING, err);
-    if (st == MRC_OK) st = mrc_plan_create(&gan->judge_plan, gan->nets[MRC_NET_D_X], image, MRC_PLAN_TRAINING, err);
+    enum mrc_status st =
+        mrc_plan_create(&gan->first_plan, gan->nets[MRC_NET_G], first, MRC_PLAN_TRAINING, err);
+    if (st == MRC_OK)
+        st = mrc_plan_create(&gan->cycle_plan, gan->nets[MRC_NET_G], image, MRC_PLAN_TRAINING, err);
+    if (st == MRC_OK)
+        st = mrc_plan_create(&gan->judge_plan, gan->nets[MRC_NET_D_X], image, MRC_PLAN_TRAINING,
+                             err);
     if (st != MRC_OK) return st;
     gan->images = mrc_shape_count(image);
     gan->map = mrc_shape_count(mrc_plan_output(gan->judge_plan));
@@ -140,7 +155,9 @@ static enum mrc_status create_plans(mrc_cyclegan *gan, struct mrc_error *err) {
     for (size_t i = 0; i < 3; ++i)
         if (mrc_plan_scratch_bytes(plans[i]) > scratch) scratch = mrc_plan_scratch_bytes(plans[i]);
     gan->scratch = mrc_alloc(scratch, 1);
-    if (gan->scratch == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory: training needs %zu bytes of scratch", scratch);
+    if (gan->scratch == NULL)
+        return mrc_fail(err, MRC_ERR_NOMEM, "out of memory: training needs %zu bytes of scratch",
+                        scratch);
     gan->bytes += scratch;
     return MRC_OK;
 }
@@ -153,7 +170,8 @@ static void take_memory(mrc_cyclegan *gan) {
         size_t block = mrc_net_size(gan->nets[i]) * sizeof(float);
         gan->state->m[i] = mrc_arena_take(memory, block);
         gan->state->v[i] = mrc_arena_take(memory, block);
-        if (i < GENERATORS && gan->settings.ema_decay > 0.0) gan->state->average[i] = mrc_arena_take(memory, block);
+        if (i < GENERATORS && gan->settings.ema_decay > 0.0)
+            gan->state->average[i] = mrc_arena_take(memory, block);
     }
     for (int k = 0; k < DIRECTIONS; ++k) {
         struct direction *way = &gan->directions[k];
@@ -173,17 +191,20 @@ static enum mrc_status create_memory(mrc_cyclegan *gan, struct mrc_error *err) {
     gan->memory.used = 0;
     gan->memory.base = mrc_alloc(gan->memory.size, 1);
     if (gan->memory.base == NULL)
-        return mrc_fail(err, MRC_ERR_NOMEM, "out of memory: training needs %zu bytes beside the networks", gan->memory.size);
+        return mrc_fail(err, MRC_ERR_NOMEM,
+                        "out of memory: training needs %zu bytes beside the networks",
+                        gan->memory.size);
     take_memory(gan);
     gan->bytes += gan->memory.size;
     for (int i = 0; i < GENERATORS; ++i)
         if (gan->state->average[i] != NULL)
-            memcpy(gan->state->average[i], mrc_net_values(gan->nets[i]), mrc_net_size(gan->nets[i]) * sizeof(float));
+            memcpy(gan->state->average[i], mrc_net_values(gan->nets[i]),
+                   mrc_net_size(gan->nets[i]) * sizeof(float));
     return MRC_OK;
 }
 
-static enum mrc_status create_pass(mrc_cyclegan *gan, mrc_pass **out, mrc_net *net, const mrc_plan *plan,
-                                   struct mrc_error *err) {
+static enum mrc_status create_pass(mrc_cyclegan *gan, mrc_pass **out, mrc_net *net,
+                                   const mrc_plan *plan, struct mrc_error *err) {
     gan->bytes += mrc_plan_pass_bytes(plan);
     return mrc_pass_create(out, net, plan, gan->scratch, err);
 }
@@ -202,7 +223,8 @@ static enum mrc_status create_directions(mrc_cyclegan *gan, struct mrc_error *er
     return st;
 }
 
-enum mrc_status mrc_cyclegan_create(mrc_cyclegan **out, const struct mrc_cyclegan_settings *settings,
+enum mrc_status mrc_cyclegan_create(mrc_cyclegan **out,
+                                    const struct mrc_cyclegan_settings *settings,
                                     struct mrc_error *err) {
     MRC_ASSERT(out != NULL && settings != NULL);
     enum mrc_status st = cyclegan_check_settings(settings, err);
@@ -282,7 +304,9 @@ const float *mrc_cyclegan_best_weights(const mrc_cyclegan *gan, enum mrc_cyclega
 
 struct mrc_cyclegan_images mrc_cyclegan_last_images(const mrc_cyclegan *gan) {
     const struct direction *to_y = &gan->directions[0], *to_x = &gan->directions[1];
-    struct mrc_cyclegan_images images = {.fake_y = to_y->out, .fake_x = to_x->out, .cycle_x = to_x->cycle_out,
+    struct mrc_cyclegan_images images = {.fake_y = to_y->out,
+                                         .fake_x = to_x->out,
+                                         .cycle_x = to_x->cycle_out,
                                          .cycle_y = to_y->cycle_out};
     if (gan->with_identity && to_y->out != NULL) {
         images.same_y = to_y->out + gan->images;
@@ -313,55 +337,74 @@ static void forward(mrc_cyclegan *gan, const float *const real[DIRECTIONS][2]) {
 }
 
 /* The discriminators' part: verdicts, their losses, and the gradients at the patch maps. */
-static void judge(mrc_cyclegan *gan, struct direction *way, const float *real_b, struct direction_losses *losses) {
+static void judge(mrc_cyclegan *gan, struct direction *way, const float *real_b,
+                  struct direction_losses *losses) {
     enum mrc_gan_mode mode = gan->settings.gan_mode;
     const float *verdict = mrc_pass_forward(way->judge_fake, way->out);
-    losses->adversarial = mrc_loss_adversarial(way->d_map_adversarial, verdict, gan->map, 1.0f, mode, 1.0f);
+    losses->adversarial =
+        mrc_loss_adversarial(way->d_map_adversarial, verdict, gan->map, 1.0f, mode, 1.0f);
     losses->fake = mrc_loss_adversarial(way->d_map_fake, verdict, gan->map, 0.0f, mode, 0.5f);
     verdict = mrc_pass_forward(way->judge_real, real_b);
     losses->real = mrc_loss_adversarial(way->d_map_real, verdict, gan->map, 1.0f, mode, 0.5f);
 }
 
-/* The images' losses that need no gradient yet; their gradients are made when backward needs them. */
+/* The images' losses that need no gradient yet; their gradients are made when backward needs them.
+ */
 static void compare(const mrc_cyclegan *gan, const struct direction *way, const float *real_b,
                     struct direction_losses *losses) {
     losses->cycle = mrc_loss_l1(NULL, way->cycle_out, real_b, gan->images, 0.0f, false);
     losses->identity = 0.0;
-    if (gan->with_identity) losses->identity = mrc_loss_l1(NULL, way->out + gan->images, real_b, gan->images, 0.0f, false);
+    if (gan->with_identity)
+        losses->identity =
+            mrc_loss_l1(NULL, way->out + gan->images, real_b, gan->images, 0.0f, false);
 }
 
-static struct mrc_losses collect(const mrc_cyclegan *gan, const struct direction_losses part[DIRECTIONS]) {
+static struct mrc_losses collect(const mrc_cyclegan *gan,
+                                 const struct direction_losses part[DIRECTIONS]) {
     const struct mrc_cyclegan_settings *s = &gan->settings;
     const struct direction_losses *y = &part[0], *x = &part[1];
     struct mrc_losses all = {
-        .adversarial_g = y->adversarial, .adversarial_f = x->adversarial, .cycle_x = x->cycle, .cycle_y = y->cycle,
-        .identity_x = x->identity, .identity_y = y->identity, .d_y_real = y->real, .d_y_fake = y->fake,
-        .d_x_real = x->real, .d_x_fake = x->fake,
-        .total_d_x = 0.5 * (x->real + x->fake), .total_d_y = 0.5 * (y->real + y->fake),
+        .adversarial_g = y->adversarial,
+        .adversarial_f = x->adversarial,
+        .cycle_x = x->cycle,
+        .cycle_y = y->cycle,
+        .identity_x = x->identity,
+        .identity_y = y->identity,
+        .d_y_real = y->real,
+        .d_y_fake = y->fake,
+        .d_x_real = x->real,
+        .d_x_fake = x->fake,
+        .total_d_x = 0.5 * (x->real + x->fake),
+        .total_d_y = 0.5 * (y->real + y->fake),
     };
-    all.total_generator = y->adversarial + x->adversarial + s->lambda_cycle * (x->cycle + y->cycle) +
+    all.total_generator = y->adversarial + x->adversarial +
+                          s->lambda_cycle * (x->cycle + y->cycle) +
                           s->lambda_identity * (x->identity + y->identity);
     return all;
 }
 
-static enum mrc_status check_finite(const mrc_cyclegan *gan, const struct mrc_losses *losses, struct mrc_error *err) {
+static enum mrc_status check_finite(const mrc_cyclegan *gan, const struct mrc_losses *losses,
+                                    struct mrc_error *err) {
     const struct {
         const char *name;
         double value;
-    } totals[] = {{"generators", losses->total_generator}, {"discriminator D_X", losses->total_d_x},
+    } totals[] = {{"generators", losses->total_generator},
+                  {"discriminator D_X", losses->total_d_x},
                   {"discriminator D_Y", losses->total_d_y}};
     for (size_t i = 0; i < sizeof(totals) / sizeof(totals[0]); ++i)
         if (!isfinite(totals[i].value))
-            return mrc_fail(err, MRC_ERR_NUMERIC, "step %" PRId64 ": loss of the %s is %g, expected a finite number",
+            return mrc_fail(err, MRC_ERR_NUMERIC,
+                            "step %" PRId64 ": loss of the %s is %g, expected a finite number",
                             gan->state->steps + 1, totals[i].name, totals[i].value);
     return MRC_OK;
 }
 
 static void backward_generators(mrc_cyclegan *gan, const float *const real[DIRECTIONS][2]) {
     const struct mrc_cyclegan_settings *s = &gan->settings;
-    for (int k = 0; k < DIRECTIONS; ++k) {            /* reaches the other direction's fake */
+    for (int k = 0; k < DIRECTIONS; ++k) { /* reaches the other direction's fake */
         struct direction *way = &gan->directions[k];
-        (void)mrc_loss_l1(gan->d_cycle, way->cycle_out, real[k][1], gan->images, (float)s->lambda_cycle, false);
+        (void)mrc_loss_l1(gan->d_cycle, way->cycle_out, real[k][1], gan->images,
+                          (float)s->lambda_cycle, false);
         mrc_pass_backward(way->cycle, gan->d_cycle, gan->directions[1 - k].d_first, false);
     }
     for (int k = 0; k < DIRECTIONS; ++k) {
@@ -369,8 +412,8 @@ static void backward_generators(mrc_cyclegan *gan, const float *const real[DIREC
         mrc_pass_backward(way->judge_fake, way->d_map_adversarial, gan->d_fake, true);
         for (size_t i = 0; i < gan->images; ++i) way->d_first[i] += gan->d_fake[i];
         if (gan->with_identity)
-            (void)mrc_loss_l1(way->d_first + gan->images, way->out + gan->images, real[k][1], gan->images,
-                              (float)s->lambda_identity, false);
+            (void)mrc_loss_l1(way->d_first + gan->images, way->out + gan->images, real[k][1],
+                              gan->images, (float)s->lambda_identity, false);
         mrc_pass_backward(way->first, way->d_first, NULL, false);
     }
 }
@@ -397,27 +440,33 @@ struct average_task {
 static void average_range(void *context, size_t begin, size_t end, int lane) {
     (void)lane;
     const struct average_task t = *(const struct average_task *)context;
-    for (size_t i = begin; i < end; ++i) t.average[i] = t.decay * t.average[i] + (1.0f - t.decay) * t.values[i];
+    for (size_t i = begin; i < end; ++i)
+        t.average[i] = t.decay * t.average[i] + (1.0f - t.decay) * t.values[i];
 }
 
 static void update(mrc_cyclegan *gan) {
     const struct mrc_cyclegan_settings *s = &gan->settings;
-    const struct mrc_adam adam = {.learning_rate = s->learning_rate, .beta1 = s->beta1, .beta2 = s->beta2, .eps = s->adam_eps};
+    const struct mrc_adam adam = {.learning_rate = s->learning_rate,
+                                  .beta1 = s->beta1,
+                                  .beta2 = s->beta2,
+                                  .eps = s->adam_eps};
     gan->state->steps += 1;
     for (int i = 0; i < MRC_NET_COUNT; ++i)
-        mrc_adam_update(mrc_net_values(gan->nets[i]), gan->state->m[i], gan->state->v[i], mrc_net_gradients(gan->nets[i]),
-                        mrc_net_size(gan->nets[i]), &adam, gan->state->steps);
+        mrc_adam_update(mrc_net_values(gan->nets[i]), gan->state->m[i], gan->state->v[i],
+                        mrc_net_gradients(gan->nets[i]), mrc_net_size(gan->nets[i]), &adam,
+                        gan->state->steps);
     for (int i = 0; i < GENERATORS; ++i) {
         if (gan->state->average[i] == NULL) continue;
-        struct average_task task = {gan->state->average[i], mrc_net_values(gan->nets[i]), (float)s->ema_decay};
+        struct average_task task = {gan->state->average[i], mrc_net_values(gan->nets[i]),
+                                    (float)s->ema_decay};
         mrc_parallel_for(mrc_net_size(gan->nets[i]), BLOCK_GRAIN, average_range, &task);
     }
 }
 
-enum mrc_status mrc_cyclegan_step(mrc_cyclegan *gan, struct mrc_losses *losses, const float *x, const float *y,
-                                  struct mrc_error *err) {
+enum mrc_status mrc_cyclegan_step(mrc_cyclegan *gan, struct mrc_losses *losses, const float *x,
+                                  const float *y, struct mrc_error *err) {
     MRC_ASSERT(gan != NULL && losses != NULL && x != NULL && y != NULL);
-    const float *const real[DIRECTIONS][2] = {{x, y}, {y, x}};       /* a, b of each direction */
+    const float *const real[DIRECTIONS][2] = {{x, y}, {y, x}}; /* a, b of each direction */
     struct direction_losses part[DIRECTIONS];
     forward(gan, real);
     for (int k = 0; k < DIRECTIONS; ++k) {
@@ -429,7 +478,8 @@ enum mrc_status mrc_cyclegan_step(mrc_cyclegan *gan, struct mrc_losses *losses, 
     if (st != MRC_OK) return st;
 
     for (int i = 0; i < MRC_NET_COUNT; ++i)
-        mrc_parallel_for(mrc_net_size(gan->nets[i]), BLOCK_GRAIN, zero_range, mrc_net_gradients(gan->nets[i]));
+        mrc_parallel_for(mrc_net_size(gan->nets[i]), BLOCK_GRAIN, zero_range,
+                         mrc_net_gradients(gan->nets[i]));
     backward_generators(gan, real);
     backward_discriminators(gan);
     update(gan);

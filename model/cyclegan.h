@@ -1,6 +1,7 @@
 /* cyclegan.h: the four networks and one training step.
- * Zhu, Park, Isola, Efros: "Unpaired image-to-image translation using cycle-consistent adversarial networks" (ICCV 2017).
- * Names follow the paper: G: X -> Y, F: Y -> X; D_Y judges y against G(x), D_X judges x against F(y). X is T1w, Y is T2w. */
+ * Zhu, Park, Isola, Efros: "Unpaired image-to-image translation using cycle-consistent adversarial
+ * networks" (ICCV 2017). Names follow the paper: G: X -> Y, F: Y -> X; D_Y judges y against G(x),
+ * D_X judges x against F(y). X is T1w, Y is T2w. */
 #ifndef MRC_MODEL_CYCLEGAN_H
 #define MRC_MODEL_CYCLEGAN_H
 
@@ -18,9 +19,11 @@ extern "C" {
 
 enum mrc_generator_kind { MRC_GENERATOR_UNET, MRC_GENERATOR_LOCAL, MRC_GENERATOR_HYBRID };
 enum mrc_gan_mode { MRC_GAN_BCE, MRC_GAN_LSGAN };
-MRC_API const char *mrc_generator_kind_name(enum mrc_generator_kind kind);         /* "unet", "local", "hybrid" */
-MRC_API const char *mrc_gan_mode_name(enum mrc_gan_mode mode);                     /* "bce" (with logits), "lsgan" */
-MRC_STATUS mrc_generator_kind_parse(enum mrc_generator_kind *out, const char *text, struct mrc_error *err);
+MRC_API const char *mrc_generator_kind_name(
+    enum mrc_generator_kind kind);                             /* "unet", "local", "hybrid" */
+MRC_API const char *mrc_gan_mode_name(enum mrc_gan_mode mode); /* "bce" (with logits), "lsgan" */
+MRC_STATUS mrc_generator_kind_parse(enum mrc_generator_kind *out, const char *text,
+                                    struct mrc_error *err);
 MRC_STATUS mrc_gan_mode_parse(enum mrc_gan_mode *out, const char *text, struct mrc_error *err);
 
 struct mrc_cyclegan_settings {
@@ -31,63 +34,80 @@ struct mrc_cyclegan_settings {
     int64_t batch;
     double lambda_cycle, lambda_identity;
     double learning_rate, beta1, beta2, adam_eps;
-    double ema_decay;            /* exponential moving average of the generators; 0: none */
-    uint64_t seed;               /* at most INT64_MAX, so that it can be typed */
+    double ema_decay; /* exponential moving average of the generators; 0: none */
+    uint64_t seed;    /* at most INT64_MAX, so that it can be typed */
 };
-/** The reference design (docs/model.md): U-Net, BCE, width 64, batch 8, cycle 10, identity 5, Adam 2e-4, 0.5, 0.999. */
-#define MRC_CYCLEGAN_DEFAULTS { .generator = MRC_GENERATOR_UNET, .gan_mode = MRC_GAN_BCE, .channels = 1, .size = 64, \
-    .generator_width = 64, .discriminator_width = 64, .batch = 8, .lambda_cycle = 10.0, .lambda_identity = 5.0, \
-    .learning_rate = 2e-4, .beta1 = 0.5, .beta2 = 0.999, .adam_eps = 1e-8, .ema_decay = 0.0, .seed = 1 }
+/** The reference design (docs/model.md): U-Net, BCE, width 64, batch 8, cycle 10, identity 5, Adam
+ * 2e-4, 0.5, 0.999. */
+#define MRC_CYCLEGAN_DEFAULTS                                                                      \
+    {                                                                                              \
+        .generator = MRC_GENERATOR_UNET, .gan_mode = MRC_GAN_BCE, .channels = 1, .size = 64,       \
+        .generator_width = 64, .discriminator_width = 64, .batch = 8, .lambda_cycle = 10.0,        \
+        .lambda_identity = 5.0, .learning_rate = 2e-4, .beta1 = 0.5, .beta2 = 0.999,               \
+        .adam_eps = 1e-8, .ema_decay = 0.0, .seed = 1                                              \
+    }
 
 /** Means over all elements, before weighting; the D terms before the factor one half. */
 struct mrc_losses {
-    double adversarial_g, adversarial_f;     /* G against D_Y, F against D_X */
+    double adversarial_g, adversarial_f; /* G against D_Y, F against D_X */
     double cycle_x, cycle_y, identity_x, identity_y;
     double d_y_real, d_y_fake, d_x_real, d_x_fake;
     double total_generator, total_d_x, total_d_y;
 };
 
 enum mrc_cyclegan_net { MRC_NET_G, MRC_NET_F, MRC_NET_D_X, MRC_NET_D_Y, MRC_NET_COUNT };
-MRC_API const char *mrc_cyclegan_net_name(enum mrc_cyclegan_net which);            /* "G", "F", "D_X", "D_Y" */
+MRC_API const char *mrc_cyclegan_net_name(enum mrc_cyclegan_net which); /* "G", "F", "D_X", "D_Y" */
 
 typedef struct mrc_cyclegan mrc_cyclegan;
-/** Networks with initial weights, plans, passes and Adam state: everything a step needs. MRC_ERR_ARGUMENT for settings out
- *  of range. Scratch is measured for the number of threads at this call: with more threads later, steps run on one. */
-MRC_STATUS mrc_cyclegan_create(mrc_cyclegan **out, const struct mrc_cyclegan_settings *settings, struct mrc_error *err);
+/** Networks with initial weights, plans, passes and Adam state: everything a step needs.
+ * MRC_ERR_ARGUMENT for settings out of range. Scratch is measured for the number of threads at this
+ * call: with more threads later, steps run on one. */
+MRC_STATUS mrc_cyclegan_create(mrc_cyclegan **out, const struct mrc_cyclegan_settings *settings,
+                               struct mrc_error *err);
 MRC_API void mrc_cyclegan_destroy(mrc_cyclegan *gan);
 MRC_API const struct mrc_cyclegan_settings *mrc_cyclegan_get_settings(const mrc_cyclegan *gan);
 MRC_API mrc_net *mrc_cyclegan_net_of(mrc_cyclegan *gan, enum mrc_cyclegan_net which);
 /** Bytes this object holds, known before the first step. */
 MRC_API size_t mrc_cyclegan_bytes(const mrc_cyclegan *gan);
 
-/** One step on x, y [batch][size][size][channels] in [0,1]: generators against the discriminators as they are, discriminators
- *  on the fakes made before the generators' update, then four Adam updates. The gradients stay in the nets until the next
- *  step. MRC_ERR_NUMERIC when a loss is not finite: *losses tells which, and no weight was changed. */
-MRC_STATUS mrc_cyclegan_step(mrc_cyclegan *gan, struct mrc_losses *losses, const float *x, const float *y, struct mrc_error *err);
+/** One step on x, y [batch][size][size][channels] in [0,1]: generators against the discriminators
+ * as they are, discriminators on the fakes made before the generators' update, then four Adam
+ * updates. The gradients stay in the nets until the next step. MRC_ERR_NUMERIC when a loss is not
+ * finite: *losses tells which, and no weight was changed. */
+MRC_STATUS mrc_cyclegan_step(mrc_cyclegan *gan, struct mrc_losses *losses, const float *x,
+                             const float *y, struct mrc_error *err);
 MRC_API int64_t mrc_cyclegan_steps(const mrc_cyclegan *gan);
-/** Images of the last step, [batch][size][size][channels]: G(x), F(y), F(G(x)), G(F(y)), F(x), G(y). NULL before the first
- *  step, and same_x, same_y without an identity loss. Valid until the next step. */
+/** Images of the last step, [batch][size][size][channels]: G(x), F(y), F(G(x)), G(F(y)), F(x),
+ * G(y). NULL before the first step, and same_x, same_y without an identity loss. Valid until the
+ * next step. */
 struct mrc_cyclegan_images {
     const float *fake_y, *fake_x, *cycle_x, *cycle_y, *same_x, *same_y;
 };
 MRC_API struct mrc_cyclegan_images mrc_cyclegan_last_images(const mrc_cyclegan *gan);
-/** The generator's weights to use: the moving average where there is one, else the weights themselves; memory order. */
-MRC_API const float *mrc_cyclegan_best_weights(const mrc_cyclegan *gan, enum mrc_cyclegan_net which);
+/** The generator's weights to use: the moving average where there is one, else the weights
+ * themselves; memory order. */
+MRC_API const float *mrc_cyclegan_best_weights(const mrc_cyclegan *gan,
+                                               enum mrc_cyclegan_net which);
 
 /* --- Parts, for tests and for readers --- */
 
-/** Adversarial loss of a patch map of logits against a constant target (1 real, 0 fake), mean over n; d[i] = weight * dL/dmap[i].
- *  Both losses return the mean without the weight; d NULL skips the gradient. */
-MRC_API double mrc_loss_adversarial(float *d, const float *map, size_t n, float target, enum mrc_gan_mode mode, float weight);
-/** mean |a - b|; d[i] (+)= weight * sign(a - b) / n, sign(0) = 0. accumulate adds to d, else overwrites. */
-MRC_API double mrc_loss_l1(float *d, const float *a, const float *b, size_t n, float weight, bool accumulate);
+/** Adversarial loss of a patch map of logits against a constant target (1 real, 0 fake), mean over
+ * n; d[i] = weight * dL/dmap[i]. Both losses return the mean without the weight; d NULL skips the
+ * gradient. */
+MRC_API double mrc_loss_adversarial(float *d, const float *map, size_t n, float target,
+                                    enum mrc_gan_mode mode, float weight);
+/** mean |a - b|; d[i] (+)= weight * sign(a - b) / n, sign(0) = 0. accumulate adds to d, else
+ * overwrites. */
+MRC_API double mrc_loss_l1(float *d, const float *a, const float *b, size_t n, float weight,
+                           bool accumulate);
 
-/** Kingma, Ba: "Adam" (ICLR 2015), in PyTorch's form. One pass over a flat block; step counts from 1. Deterministic. */
+/** Kingma, Ba: "Adam" (ICLR 2015), in PyTorch's form. One pass over a flat block; step counts
+ * from 1. Deterministic. */
 struct mrc_adam {
     double learning_rate, beta1, beta2, eps;
 };
-MRC_API void mrc_adam_update(float *values, float *m, float *v, const float *gradients, size_t n, const struct mrc_adam *adam,
-                             int64_t step);
+MRC_API void mrc_adam_update(float *values, float *m, float *v, const float *gradients, size_t n,
+                             const struct mrc_adam *adam, int64_t step);
 
 #ifdef __cplusplus
 }

@@ -5,23 +5,27 @@
 #include "model/checkpoint.h"
 #include "model/cyclegan.h"
 
-enum { GENERATORS = 2 };         /* MRC_NET_G and MRC_NET_F come first */
+enum { GENERATORS = 2 }; /* MRC_NET_G and MRC_NET_F come first */
 
 /* What training has made beside the weights; blocks in memory order. */
 struct cyclegan_state {
     int64_t steps;
-    float *m[MRC_NET_COUNT], *v[MRC_NET_COUNT];      /* Adam's moments */
-    float *average[GENERATORS];  /* NULL without ema_decay */
+    float *m[MRC_NET_COUNT], *v[MRC_NET_COUNT]; /* Adam's moments */
+    float *average[GENERATORS];                 /* NULL without ema_decay */
 };
 struct cyclegan_state *cyclegan_state_of(const mrc_cyclegan *gan);
-mrc_net *const *cyclegan_nets_of(const mrc_cyclegan *gan);   /* MRC_NET_COUNT */
+mrc_net *const *cyclegan_nets_of(const mrc_cyclegan *gan); /* MRC_NET_COUNT */
 
 /** The checks of mrc_cyclegan_create that need no memory. */
-enum mrc_status cyclegan_check_settings(const struct mrc_cyclegan_settings *settings, struct mrc_error *err);
-struct mrc_generator_settings cyclegan_generator_settings(const struct mrc_cyclegan_settings *settings);
+enum mrc_status cyclegan_check_settings(const struct mrc_cyclegan_settings *settings,
+                                        struct mrc_error *err);
+struct mrc_generator_settings cyclegan_generator_settings(
+    const struct mrc_cyclegan_settings *settings);
 
-/** One generator of a checkpoint with its best weights: names, shapes and hash checked (checkpoint.c). */
-enum mrc_status checkpoint_load_generator(mrc_net **out, struct mrc_checkpoint_info *info, const char *path,
-                                          enum mrc_cyclegan_net which, struct mrc_error *err);
+/** One generator of a checkpoint with its best weights: names, shapes and hash checked
+ * (checkpoint.c). */
+enum mrc_status checkpoint_load_generator(mrc_net **out, struct mrc_checkpoint_info *info,
+                                          const char *path, enum mrc_cyclegan_net which,
+                                          struct mrc_error *err);
 
 #endif

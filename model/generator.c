@@ -37,30 +37,38 @@ const char *mrc_generator_kind_name(enum mrc_generator_kind kind) {
     return generators[kind].name;
 }
 
-enum mrc_status mrc_generator_kind_parse(enum mrc_generator_kind *out, const char *text, struct mrc_error *err) {
+enum mrc_status mrc_generator_kind_parse(enum mrc_generator_kind *out, const char *text,
+                                         struct mrc_error *err) {
     for (int i = 0; i < KINDS; ++i) {
         if (strcmp(text, generators[i].name) != 0) continue;
         *out = (enum mrc_generator_kind)i;
         return MRC_OK;
     }
-    return mrc_fail(err, MRC_ERR_ARGUMENT, "generator \"%s\" is unknown, expected unet, local or hybrid", text);
+    return mrc_fail(err, MRC_ERR_ARGUMENT,
+                    "generator \"%s\" is unknown, expected unet, local or hybrid", text);
 }
 
-static enum mrc_status check_settings(const struct mrc_generator_settings *s, struct mrc_error *err) {
+enum mrc_status net_check_generator(const struct mrc_generator_settings *s, struct mrc_error *err) {
     if (s->channels != 1 && s->channels != 3)
-        return mrc_fail(err, MRC_ERR_ARGUMENT, "generator with %" PRId64 " channels, expected 1 or 3", s->channels);
+        return mrc_fail(err, MRC_ERR_ARGUMENT,
+                        "generator with %" PRId64 " channels, expected 1 or 3", s->channels);
     if (s->size < SMALLEST_SIDE || s->size > LARGEST_SIDE || (s->size & (s->size - 1)) != 0)
-        return mrc_fail(err, MRC_ERR_ARGUMENT, "generator for images of side %" PRId64 ", expected a power of two from %d to %d",
+        return mrc_fail(err, MRC_ERR_ARGUMENT,
+                        "generator for images of side %" PRId64
+                        ", expected a power of two from %d to %d",
                         s->size, SMALLEST_SIDE, LARGEST_SIDE);
     if (s->width < 1 || s->width > LARGEST_WIDTH)
-        return mrc_fail(err, MRC_ERR_ARGUMENT, "generator of base width %" PRId64 ", expected 1 to %d", s->width, LARGEST_WIDTH);
+        return mrc_fail(err, MRC_ERR_ARGUMENT,
+                        "generator of base width %" PRId64 ", expected 1 to %d", s->width,
+                        LARGEST_WIDTH);
     return MRC_OK;
 }
 
 enum mrc_status net_declare_generator(mrc_net **out, enum mrc_generator_kind kind,
-                                      const struct mrc_generator_settings *settings, struct mrc_error *err) {
+                                      const struct mrc_generator_settings *settings,
+                                      struct mrc_error *err) {
     mrc_net *net = NULL;
-    enum mrc_status st = check_settings(settings, err);
+    enum mrc_status st = net_check_generator(settings, err);
     if (st == MRC_OK) st = mrc_net_create(&net, settings->channels, err);
     if (st == MRC_OK) {
         generators[kind].build(net, settings);
@@ -75,7 +83,8 @@ enum mrc_status net_declare_generator(mrc_net **out, enum mrc_generator_kind kin
 }
 
 static enum mrc_status create(mrc_net **out, enum mrc_generator_kind kind,
-                              const struct mrc_generator_settings *settings, struct mrc_error *err) {
+                              const struct mrc_generator_settings *settings,
+                              struct mrc_error *err) {
     mrc_net *net = NULL;
     enum mrc_status st = net_declare_generator(&net, kind, settings, err);
     if (st == MRC_OK) st = mrc_net_finish(net, err);
@@ -87,18 +96,22 @@ static enum mrc_status create(mrc_net **out, enum mrc_generator_kind kind,
     return MRC_OK;
 }
 
-enum mrc_status mrc_unet_create(mrc_net **out, const struct mrc_generator_settings *settings, struct mrc_error *err) {
+enum mrc_status mrc_unet_create(mrc_net **out, const struct mrc_generator_settings *settings,
+                                struct mrc_error *err) {
     return create(out, MRC_GENERATOR_UNET, settings, err);
 }
 
-enum mrc_status mrc_local_create(mrc_net **out, const struct mrc_generator_settings *settings, struct mrc_error *err) {
+enum mrc_status mrc_local_create(mrc_net **out, const struct mrc_generator_settings *settings,
+                                 struct mrc_error *err) {
     return create(out, MRC_GENERATOR_LOCAL, settings, err);
 }
 
-enum mrc_status mrc_hybrid_create(mrc_net **out, const struct mrc_generator_settings *settings, struct mrc_error *err) {
+enum mrc_status mrc_hybrid_create(mrc_net **out, const struct mrc_generator_settings *settings,
+                                  struct mrc_error *err) {
     return create(out, MRC_GENERATOR_HYBRID, settings, err);
 }
 
-void net_init_generator(mrc_net *net, enum mrc_generator_kind kind, uint64_t seed, uint32_t stream) {
+void net_init_generator(mrc_net *net, enum mrc_generator_kind kind, uint64_t seed,
+                        uint32_t stream) {
     generators[kind].init(net, seed, stream);
 }

@@ -1,4 +1,5 @@
-/* hybrid.c: sigmoid(local branch + U-Net): detail and honesty from the one, context from the other. */
+/* hybrid.c: sigmoid(local branch + U-Net): detail and honesty from the one, context from the other.
+ */
 #include "model/net_internal.h"
 
 void net_build_hybrid(mrc_net *net, const struct mrc_generator_settings *settings) {

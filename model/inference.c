@@ -10,24 +10,28 @@ struct mrc_generator {
     mrc_plan *plan;
     mrc_pass *pass;
     void *scratch;
-    float *stage;                /* a last batch that is not full */
+    float *stage; /* a last batch that is not full */
     int64_t batch;
-    size_t slice;                /* floats */
+    size_t slice; /* floats */
 };
 
-static enum mrc_status prepare(mrc_generator *g, const struct mrc_cyclegan_settings *settings, struct mrc_error *err) {
-    struct mrc_shape in = {.n = g->batch, .c = settings->channels, .d = 1, .h = settings->size, .w = settings->size};
+static enum mrc_status prepare(mrc_generator *g, const struct mrc_cyclegan_settings *settings,
+                               struct mrc_error *err) {
+    struct mrc_shape in = {
+        .n = g->batch, .c = settings->channels, .d = 1, .h = settings->size, .w = settings->size};
     g->slice = mrc_shape_count(in) / (size_t)g->batch;
     enum mrc_status st = mrc_plan_create(&g->plan, g->net, in, MRC_PLAN_INFERENCE, err);
     if (st != MRC_OK) return st;
     g->scratch = mrc_alloc(mrc_plan_scratch_bytes(g->plan), 1);
     g->stage = mrc_alloc(mrc_shape_count(in), sizeof(float));
-    if (g->scratch == NULL || g->stage == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory to apply a generator");
+    if (g->scratch == NULL || g->stage == NULL)
+        return mrc_fail(err, MRC_ERR_NOMEM, "out of memory to apply a generator");
     return mrc_pass_create(&g->pass, g->net, g->plan, g->scratch, err);
 }
 
-enum mrc_status mrc_generator_load(mrc_generator **out, struct mrc_checkpoint_info *info, const char *path,
-                                   enum mrc_cyclegan_net which, int64_t batch, struct mrc_error *err) {
+enum mrc_status mrc_generator_load(mrc_generator **out, struct mrc_checkpoint_info *info,
+                                   const char *path, enum mrc_cyclegan_net which, int64_t batch,
+                                   struct mrc_error *err) {
     MRC_ASSERT(out != NULL && info != NULL && path != NULL && batch > 0);
     MRC_ASSERT(which == MRC_NET_G || which == MRC_NET_F);
     mrc_generator *g = mrc_alloc(1, sizeof(*g));
@@ -49,7 +53,8 @@ void mrc_generator_apply(mrc_generator *g, float *dst, const float *src, int64_t
         int64_t now = count - done < g->batch ? count - done : g->batch;
         size_t at = (size_t)done * g->slice, floats = (size_t)now * g->slice;
         const float *in = src + at;
-        if (now < g->batch) {    /* samples do not see each other: what else is in the batch does not matter */
+        if (now < g->batch) { /* samples do not see each other: what else is in the batch does not
+                                 matter */
             memcpy(g->stage, in, floats * sizeof(float));
             in = g->stage;
         }

@@ -1,5 +1,6 @@
-/* local.c: contrast as a local function of intensity: four 3x3 convolutions of 24 channels and a 1x1, no norm and no
- * down-sampling. It sees 9 pixels, cannot move anatomy, and runs on images of any size. */
+/* local.c: contrast as a local function of intensity: four 3x3 convolutions of 24 channels and a
+ * 1x1, no norm and no down-sampling. It sees 9 pixels, cannot move anatomy, and runs on images of
+ * any size. */
 #include "model/net_internal.h"
 
 enum { LOCAL_CHANNELS = 24 };

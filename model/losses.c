@@ -3,7 +3,8 @@
 
 #include "model/cyclegan.h"
 
-/* Binary cross-entropy of sigmoid(z) against t, without overflow for any z: max(z,0) - zt + log(1 + exp(-|z|)). */
+/* Binary cross-entropy of sigmoid(z) against t, without overflow for any z: max(z,0) - zt + log(1 +
+ * exp(-|z|)). */
 static double bce(double *slope, double z, double t) {
     double e = exp(-fabs(z));
     double sigmoid = z >= 0.0 ? 1.0 / (1.0 + e) : e / (1.0 + e);
@@ -17,18 +18,21 @@ static double least_squares(double *slope, double z, double t) {
     return (z - t) * (z - t);
 }
 
-double mrc_loss_adversarial(float *d, const float *map, size_t n, float target, enum mrc_gan_mode mode, float weight) {
+double mrc_loss_adversarial(float *d, const float *map, size_t n, float target,
+                            enum mrc_gan_mode mode, float weight) {
     MRC_ASSERT(n > 0);
     double sum = 0.0, scale = (double)weight / (double)n;
     for (size_t i = 0; i < n; ++i) {
         double slope = 0.0, z = (double)map[i];
-        sum += mode == MRC_GAN_BCE ? bce(&slope, z, (double)target) : least_squares(&slope, z, (double)target);
+        sum += mode == MRC_GAN_BCE ? bce(&slope, z, (double)target)
+                                   : least_squares(&slope, z, (double)target);
         if (d != NULL) d[i] = (float)(scale * slope);
     }
     return sum / (double)n;
 }
 
-double mrc_loss_l1(float *d, const float *a, const float *b, size_t n, float weight, bool accumulate) {
+double mrc_loss_l1(float *d, const float *a, const float *b, size_t n, float weight,
+                   bool accumulate) {
     MRC_ASSERT(n > 0);
     double sum = 0.0;
     const float scale = (float)((double)weight / (double)n);

@@ -1,4 +1,5 @@
-/* net.c: the list of operations, the flat blocks of parameters and gradients, and the first weights. */
+/* net.c: the list of operations, the flat blocks of parameters and gradients, and the first
+ * weights. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -53,7 +54,8 @@ void mrc_net_destroy(mrc_net *net) {
     mrc_free(net);
 }
 
-/* PyTorch's shape of a kernel: [out][in] or, transposed, [in][out], and the kernel without a depth of 1. */
+/* PyTorch's shape of a kernel: [out][in] or, transposed, [in][out], and the kernel without a depth
+ * of 1. */
 static void set_kernel_shape(struct mrc_parameter *p, const struct mrc_node *node) {
     bool transposed = node->op == &mrc_op_conv_transpose;
     p->shape[0] = transposed ? node->in_channels[0] : node->channels;
@@ -67,7 +69,8 @@ static bool is_kernel(const struct mrc_node *node) {
     return node->op == &mrc_op_conv || node->op == &mrc_op_conv_transpose;
 }
 
-/* Gives one tensor its place in the blocks. Returns the offset, or MRC_NO_PARAMETER when memory is exhausted. */
+/* Gives one tensor its place in the blocks. Returns the offset, or MRC_NO_PARAMETER when memory is
+ * exhausted. */
 static ptrdiff_t push_parameter(mrc_net *net, size_t node_index, bool is_weight, size_t count) {
     void *parameters = net->parameters;
     int grown = mrc_grow(&parameters, &net->parameter_capacity, net->parameter_count + 1,
@@ -80,7 +83,8 @@ static ptrdiff_t push_parameter(mrc_net *net, size_t node_index, bool is_weight,
     const struct mrc_node *node = &net->nodes[node_index];
     struct net_parameter *p = &net->parameters[net->parameter_count++];
     *p = (struct net_parameter){.node = (int)node_index, .is_weight = is_weight};
-    (void)snprintf(p->seen.name, sizeof(p->seen.name), "%s.%s", node->name, is_weight ? "weight" : "bias");
+    (void)snprintf(p->seen.name, sizeof(p->seen.name), "%s.%s", node->name,
+                   is_weight ? "weight" : "bias");
     p->seen.rank = 1;
     p->seen.shape[0] = (int64_t)count;
     if (is_weight && is_kernel(node)) set_kernel_shape(&p->seen, node);
@@ -92,15 +96,17 @@ static ptrdiff_t push_parameter(mrc_net *net, size_t node_index, bool is_weight,
 
 static void check_name(mrc_net *net, const char *name) {
     if (strlen(name) >= sizeof(net->nodes[0].name)) {
-        (void)mrc_fail(&net->failure, MRC_ERR_ARGUMENT, "node name %s has %zu characters, at most %zu are allowed",
-                       name, strlen(name), sizeof(net->nodes[0].name) - 1);
+        (void)mrc_fail(&net->failure, MRC_ERR_ARGUMENT,
+                       "node name %s has %zu characters, at most %zu are allowed", name,
+                       strlen(name), sizeof(net->nodes[0].name) - 1);
     } else if (mrc_net_find(net, name) >= 0) {
-        (void)mrc_fail(&net->failure, MRC_ERR_ARGUMENT, "two nodes of a network are named %s", name);
+        (void)mrc_fail(&net->failure, MRC_ERR_ARGUMENT, "two nodes of a network are named %s",
+                       name);
     }
 }
 
-int mrc_net_add(mrc_net *net, const char *name, const struct mrc_op *op, const struct mrc_attributes *attr, int in0,
-                int in1) {
+int mrc_net_add(mrc_net *net, const char *name, const struct mrc_op *op,
+                const struct mrc_attributes *attr, int in0, int in1) {
     MRC_ASSERT(net != NULL && name != NULL && op != NULL && net->values == NULL);
     if (net->failure.code != MRC_OK) return -1;
     MRC_ASSERT(in0 >= 0 && (size_t)in0 < net->node_count && in1 < (int)net->node_count);
@@ -129,14 +135,14 @@ static struct mrc_attributes in_plane(int64_t channels, int64_t k, int64_t strid
         .channels = channels, .k = {1, k, k}, .stride = {1, stride, stride}, .pad = {0, pad, pad}};
 }
 
-int mrc_net_add_conv(mrc_net *net, const char *name, int in, int64_t channels, int64_t k, int64_t stride,
-                     int64_t pad) {
+int mrc_net_add_conv(mrc_net *net, const char *name, int in, int64_t channels, int64_t k,
+                     int64_t stride, int64_t pad) {
     struct mrc_attributes attr = in_plane(channels, k, stride, pad);
     return mrc_net_add(net, name, &mrc_op_conv, &attr, in, -1);
 }
 
-int mrc_net_add_conv_transpose(mrc_net *net, const char *name, int in, int64_t channels, int64_t k, int64_t stride,
-                               int64_t pad) {
+int mrc_net_add_conv_transpose(mrc_net *net, const char *name, int in, int64_t channels, int64_t k,
+                               int64_t stride, int64_t pad) {
     struct mrc_attributes attr = in_plane(channels, k, stride, pad);
     return mrc_net_add(net, name, &mrc_op_conv_transpose, &attr, in, -1);
 }
@@ -165,16 +171,18 @@ static void check_readers(mrc_net *net) {
     for (size_t i = 0; i + 1 < net->node_count && net->failure.code == MRC_OK; ++i) {
         bool read = false;
         for (size_t j = i + 1; j < net->node_count; ++j)
-            for (int k = 0; k < net->nodes[j].inputs; ++k) read = read || (size_t)net->nodes[j].in[k] == i;
+            for (int k = 0; k < net->nodes[j].inputs; ++k)
+                read = read || (size_t)net->nodes[j].in[k] == i;
         if (!read)
-            (void)mrc_fail(&net->failure, MRC_ERR_ARGUMENT, "no later node of the network reads node %s",
-                           net->nodes[i].name);
+            (void)mrc_fail(&net->failure, MRC_ERR_ARGUMENT,
+                           "no later node of the network reads node %s", net->nodes[i].name);
     }
 }
 
 enum mrc_status net_check(mrc_net *net, struct mrc_error *err) {
     if (net->failure.code == MRC_OK) check_readers(net);
-    if (net->failure.code != MRC_OK) return mrc_fail(err, net->failure.code, "%s", net->failure.text);
+    if (net->failure.code != MRC_OK)
+        return mrc_fail(err, net->failure.code, "%s", net->failure.text);
     return MRC_OK;
 }
 
@@ -217,8 +225,9 @@ float *mrc_net_gradients(mrc_net *net) {
     return net->gradients;
 }
 
-/* Memory order is [taps][a][b], PyTorch's is [b][a][taps]: for a convolution a is c_in and b is c_out, for a transposed
- * one a is c_out and b is c_in. So both are the same permutation of (taps, shape[1], shape[0]). */
+/* Memory order is [taps][a][b], PyTorch's is [b][a][taps]: for a convolution a is c_in and b is
+ * c_out, for a transposed one a is c_out and b is c_in. So both are the same permutation of (taps,
+ * shape[1], shape[0]). */
 struct kernel_order {
     size_t taps, a, b;
 };
@@ -236,7 +245,8 @@ void mrc_net_export(const mrc_net *net, size_t index, const float *block, float 
     struct kernel_order o = kernel_order(&net->parameters[index]);
     for (size_t b = 0; b < o.b; ++b)
         for (size_t a = 0; a < o.a; ++a)
-            for (size_t t = 0; t < o.taps; ++t) torch_order[(b * o.a + a) * o.taps + t] = src[(t * o.a + a) * o.b + b];
+            for (size_t t = 0; t < o.taps; ++t)
+                torch_order[(b * o.a + a) * o.taps + t] = src[(t * o.a + a) * o.b + b];
 }
 
 void mrc_net_import(const mrc_net *net, size_t index, const float *torch_order, float *block) {
@@ -245,7 +255,8 @@ void mrc_net_import(const mrc_net *net, size_t index, const float *torch_order, 
     struct kernel_order o = kernel_order(&net->parameters[index]);
     for (size_t t = 0; t < o.taps; ++t)
         for (size_t a = 0; a < o.a; ++a)
-            for (size_t b = 0; b < o.b; ++b) dst[(t * o.a + a) * o.b + b] = torch_order[(b * o.a + a) * o.taps + t];
+            for (size_t b = 0; b < o.b; ++b)
+                dst[(t * o.a + a) * o.b + b] = torch_order[(b * o.a + a) * o.taps + t];
 }
 
 /* --- First weights --- */
@@ -258,7 +269,7 @@ struct init_task {
     uint32_t stream;
     size_t tensor, count;
     enum init_law law;
-    double centre, spread;       /* mean and deviation, or middle and half width */
+    double centre, spread; /* mean and deviation, or middle and half width */
 };
 
 /* Chunks have streams of their own, so a tensor's values do not depend on the number of threads. */
@@ -268,16 +279,23 @@ static void init_range(void *context, size_t begin, size_t end, int lane) {
     uint64_t sample = ((uint64_t)task->tensor << 32) | (begin / INIT_CHUNK);
     struct mrc_rng rng = mrc_rng_for(task->seed, task->stream, sample, MRC_FOR_INIT);
     for (size_t i = begin; i < end; ++i) {
-        double draw = task->law == INIT_NORMAL ? mrc_rng_normal(&rng) : 2.0 * mrc_rng_uniform(&rng) - 1.0;
+        double draw =
+            task->law == INIT_NORMAL ? mrc_rng_normal(&rng) : 2.0 * mrc_rng_uniform(&rng) - 1.0;
         task->values[i] = (float)(task->centre + task->spread * draw);
     }
 }
 
-static void init_tensor(mrc_net *net, size_t tensor, uint64_t seed, uint32_t stream, enum init_law law, double centre,
-                        double spread) {
+static void init_tensor(mrc_net *net, size_t tensor, uint64_t seed, uint32_t stream,
+                        enum init_law law, double centre, double spread) {
     const struct mrc_parameter *p = &net->parameters[tensor].seen;
-    struct init_task task = {.values = net->values + p->offset, .seed = seed, .stream = stream, .tensor = tensor,
-                             .count = p->count, .law = law, .centre = centre, .spread = spread};
+    struct init_task task = {.values = net->values + p->offset,
+                             .seed = seed,
+                             .stream = stream,
+                             .tensor = tensor,
+                             .count = p->count,
+                             .law = law,
+                             .centre = centre,
+                             .spread = spread};
     mrc_parallel_for(p->count, INIT_CHUNK, init_range, &task);
 }
 
@@ -286,7 +304,8 @@ void mrc_net_init_normal(mrc_net *net, uint64_t seed, uint32_t stream) {
     for (size_t i = 0; i < net->parameter_count; ++i) {
         const struct net_parameter *p = &net->parameters[i];
         bool is_gain = p->is_weight && !is_kernel(&net->nodes[p->node]);
-        init_tensor(net, i, seed, stream, INIT_NORMAL, is_gain ? 1.0 : 0.0, p->is_weight ? 0.02 : 0.0);
+        init_tensor(net, i, seed, stream, INIT_NORMAL, is_gain ? 1.0 : 0.0,
+                    p->is_weight ? 0.02 : 0.0);
     }
 }
 
@@ -296,7 +315,8 @@ void mrc_net_init_uniform(mrc_net *net, const char *prefix, uint64_t seed, uint3
         const struct net_parameter *p = &net->parameters[i];
         const struct mrc_node *node = &net->nodes[p->node];
         if (strncmp(node->name, prefix, strlen(prefix)) != 0 || !is_kernel(node)) continue;
-        double fan_in = (double)(node->in_channels[0] * node->attr.k[0] * node->attr.k[1] * node->attr.k[2]);
+        double fan_in =
+            (double)(node->in_channels[0] * node->attr.k[0] * node->attr.k[1] * node->attr.k[2]);
         init_tensor(net, i, seed, stream, INIT_UNIFORM, 0.0, 1.0 / sqrt(fan_in));
     }
 }

@@ -1,4 +1,5 @@
-/* pass.c: one application of a net: the memory of its plan, and the walk forward and backward through the nodes. */
+/* pass.c: one application of a net: the memory of its plan, and the walk forward and backward
+ * through the nodes. */
 #include <string.h>
 
 #include "base/parallel.h"
@@ -9,19 +10,23 @@ enum { ADD_GRAIN = 1 << 15 };
 struct mrc_pass {
     mrc_net *net;
     const mrc_plan *plan;
-    unsigned char *memory;       /* plan->pass_bytes */
-    unsigned char *scratch;      /* the caller's */
-    const float *src;            /* of the last forward */
+    unsigned char *memory;  /* plan->pass_bytes */
+    unsigned char *scratch; /* the caller's */
+    const float *src;       /* of the last forward */
 };
 
-enum mrc_status mrc_pass_create(mrc_pass **out, mrc_net *net, const mrc_plan *plan, void *scratch, struct mrc_error *err) {
-    MRC_ASSERT(out != NULL && net != NULL && plan != NULL && net->values != NULL && plan->count == net->node_count);
+enum mrc_status mrc_pass_create(mrc_pass **out, mrc_net *net, const mrc_plan *plan, void *scratch,
+                                struct mrc_error *err) {
+    MRC_ASSERT(out != NULL && net != NULL && plan != NULL && net->values != NULL &&
+               plan->count == net->node_count);
     MRC_ASSERT(scratch != NULL || plan->scratch_bytes == 0);
     mrc_pass *pass = mrc_alloc(1, sizeof(*pass));
     if (pass != NULL) pass->memory = mrc_alloc(plan->pass_bytes, 1);
     if (pass == NULL || pass->memory == NULL) {
         mrc_pass_destroy(pass);
-        return mrc_fail(err, MRC_ERR_NOMEM, "out of memory: one application of the network needs %zu bytes", plan->pass_bytes);
+        return mrc_fail(err, MRC_ERR_NOMEM,
+                        "out of memory: one application of the network needs %zu bytes",
+                        plan->pass_bytes);
     }
     pass->net = net;
     pass->plan = plan;
@@ -48,7 +53,8 @@ static const float *value_of(const mrc_pass *pass, int node) {
 static struct mrc_call call_of(const mrc_pass *pass, size_t index, ptrdiff_t scratch) {
     const struct mrc_node *node = &pass->net->nodes[index];
     const struct plan_step *step = &pass->plan->steps[index];
-    struct mrc_call call = {.dst = at(pass->memory, step->value), .saved = at(pass->memory, step->saved),
+    struct mrc_call call = {.dst = at(pass->memory, step->value),
+                            .saved = at(pass->memory, step->saved),
                             .scratch = at(pass->scratch, scratch)};
     for (int k = 0; k < node->inputs; ++k) call.src[k] = value_of(pass, node->in[k]);
     if (node->weight != MRC_NO_PARAMETER) call.weight = pass->net->values + node->weight;
@@ -79,12 +85,14 @@ static void add_range(void *context, size_t begin, size_t end, int lane) {
     for (size_t i = begin; i < end; ++i) task->dst[i] += task->src[i];
 }
 
-/* Where the gradient of a node's output lies while backward runs; NULL only for the input when nobody wants it. */
+/* Where the gradient of a node's output lies while backward runs; NULL only for the input when
+ * nobody wants it. */
 static float *gradient_of(const mrc_pass *pass, int node, float *d_src) {
     return node == 0 ? d_src : at(pass->scratch, pass->plan->steps[node].gradient);
 }
 
-static void backward_node(mrc_pass *pass, size_t index, const float *d_dst, float *d_src, bool frozen) {
+static void backward_node(mrc_pass *pass, size_t index, const float *d_dst, float *d_src,
+                          bool frozen) {
     const struct mrc_node *node = &pass->net->nodes[index];
     const struct plan_step *step = &pass->plan->steps[index];
     struct mrc_call call = call_of(pass, index, step->scratch_backward);
@@ -92,9 +100,11 @@ static void backward_node(mrc_pass *pass, size_t index, const float *d_dst, floa
     call.d_dst = d_dst;
     for (int k = 0; k < node->inputs; ++k) {
         target[k] = gradient_of(pass, node->in[k], d_src);
-        call.d_src[k] = target[k] != NULL && step->add[k] ? at(pass->scratch, step->extra[k]) : target[k];
+        call.d_src[k] =
+            target[k] != NULL && step->add[k] ? at(pass->scratch, step->extra[k]) : target[k];
     }
-    if (!frozen && node->weight != MRC_NO_PARAMETER) call.d_weight = pass->net->gradients + node->weight;
+    if (!frozen && node->weight != MRC_NO_PARAMETER)
+        call.d_weight = pass->net->gradients + node->weight;
     if (!frozen && node->bias != MRC_NO_PARAMETER) call.d_bias = pass->net->gradients + node->bias;
     node->op->backward(node, &step->site, &call);
     for (int k = 0; k < node->inputs; ++k) {
@@ -105,7 +115,8 @@ static void backward_node(mrc_pass *pass, size_t index, const float *d_dst, floa
 }
 
 void mrc_pass_backward(mrc_pass *pass, const float *d_out, float *d_src, bool frozen) {
-    MRC_ASSERT(pass != NULL && d_out != NULL && pass->src != NULL && pass->plan->mode == MRC_PLAN_TRAINING);
+    MRC_ASSERT(pass != NULL && d_out != NULL && pass->src != NULL &&
+               pass->plan->mode == MRC_PLAN_TRAINING);
     size_t last = pass->plan->count - 1;
     for (size_t i = last; i >= 1; --i)
         backward_node(pass, i, i == last ? d_out : gradient_of(pass, (int)i, d_src), d_src, frozen);

@@ -1,5 +1,6 @@
-/* patchgan.c: the discriminator: is each patch of the image real? Its output is a map of logits, 6x6 for a 64x64 image.
- * Isola, Zhu, Zhou, Efros: "Image-to-image translation with conditional adversarial networks" (CVPR 2017). */
+/* patchgan.c: the discriminator: is each patch of the image real? Its output is a map of logits,
+ * 6x6 for a 64x64 image. Isola, Zhu, Zhou, Efros: "Image-to-image translation with conditional
+ * adversarial networks" (CVPR 2017). */
 #include <inttypes.h>
 
 #include "model/net_internal.h"
@@ -26,11 +27,15 @@ void net_build_patchgan(mrc_net *net, int64_t width) {
     (void)mrc_net_add_conv(net, "conv5.conv", node, 1, 4, 1, 1);
 }
 
-enum mrc_status net_declare_patchgan(mrc_net **out, int64_t channels, int64_t width, struct mrc_error *err) {
+enum mrc_status net_declare_patchgan(mrc_net **out, int64_t channels, int64_t width,
+                                     struct mrc_error *err) {
     if (channels != 1 && channels != 3)
-        return mrc_fail(err, MRC_ERR_ARGUMENT, "discriminator with %" PRId64 " channels, expected 1 or 3", channels);
+        return mrc_fail(err, MRC_ERR_ARGUMENT,
+                        "discriminator with %" PRId64 " channels, expected 1 or 3", channels);
     if (width < 1 || width > LARGEST_WIDTH)
-        return mrc_fail(err, MRC_ERR_ARGUMENT, "discriminator of base width %" PRId64 ", expected 1 to %d", width, LARGEST_WIDTH);
+        return mrc_fail(err, MRC_ERR_ARGUMENT,
+                        "discriminator of base width %" PRId64 ", expected 1 to %d", width,
+                        LARGEST_WIDTH);
     mrc_net *net = NULL;
     enum mrc_status st = mrc_net_create(&net, channels, err);
     if (st == MRC_OK) {
@@ -45,7 +50,8 @@ enum mrc_status net_declare_patchgan(mrc_net **out, int64_t channels, int64_t wi
     return MRC_OK;
 }
 
-enum mrc_status mrc_patchgan_create(mrc_net **out, int64_t channels, int64_t width, struct mrc_error *err) {
+enum mrc_status mrc_patchgan_create(mrc_net **out, int64_t channels, int64_t width,
+                                    struct mrc_error *err) {
     mrc_net *net = NULL;
     enum mrc_status st = net_declare_patchgan(&net, channels, width, err);
     if (st == MRC_OK) st = mrc_net_finish(net, err);

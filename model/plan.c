@@ -1,8 +1,10 @@
-/* plan.c: a net for one input shape. Every buffer gets a place by its lifetime, so that what is dead is used again.
+/* plan.c: a net for one input shape. Every buffer gets a place by its lifetime, so that what is
+ * dead is used again.
  *
- * Time runs forward through the nodes 1 … N-1, node i at time i, then backward, node i at time 2N - i. A buffer is alive
- * from the time that writes it to the last that reads it. Two blocks are laid out so: the memory of one pass (outputs and
- * what operations save) and the scratch that all passes share (scratch of operations, gradients). */
+ * Time runs forward through the nodes 1 … N-1, node i at time i, then backward, node i at time 2N -
+ * i. A buffer is alive from the time that writes it to the last that reads it. Two blocks are laid
+ * out so: the memory of one pass (outputs and what operations save) and the scratch that all passes
+ * share (scratch of operations, gradients). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,21 +16,23 @@ enum { ALIGNMENT = 64 };
 /* --- Placing buffers by lifetime --- */
 
 struct item {
-    size_t bytes, first, last;   /* alive at the times first … last */
-    ptrdiff_t *place;            /* written */
+    size_t bytes, first, last; /* alive at the times first … last */
+    ptrdiff_t *place;          /* written */
 };
 
 struct layout {
     struct item *items;
     size_t count;
-    size_t bytes;                /* of the whole block, once placed */
+    size_t bytes; /* of the whole block, once placed */
 };
 
-static void layout_add(struct layout *layout, size_t bytes, size_t first, size_t last, ptrdiff_t *place) {
+static void layout_add(struct layout *layout, size_t bytes, size_t first, size_t last,
+                       ptrdiff_t *place) {
     *place = PLAN_NOWHERE;
     if (bytes == 0) return;
     size_t rounded = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    layout->items[layout->count++] = (struct item){.bytes = rounded, .first = first, .last = last, .place = place};
+    layout->items[layout->count++] =
+        (struct item){.bytes = rounded, .first = first, .last = last, .place = place};
 }
 
 static int larger_first(const void *a, const void *b) {
@@ -39,7 +43,8 @@ static int larger_first(const void *a, const void *b) {
 }
 
 /* The first item among those placed that stands in the way at [at, at + bytes), or NULL. */
-static const struct item *obstacle(const struct layout *layout, size_t placed, const struct item *item, size_t at) {
+static const struct item *obstacle(const struct layout *layout, size_t placed,
+                                   const struct item *item, size_t at) {
     for (size_t i = 0; i < placed; ++i) {
         const struct item *other = &layout->items[i];
         bool in_time = other->first <= item->last && item->first <= other->last;
@@ -70,8 +75,8 @@ struct planning {
     const mrc_net *net;
     mrc_plan *plan;
     struct layout pass, scratch;
-    size_t *root;                /* node whose buffer a node's output shares: itself unless in place */
-    size_t *last_reader;         /* last node that reads the output; the node itself when none */
+    size_t *root;        /* node whose buffer a node's output shares: itself unless in place */
+    size_t *last_reader; /* last node that reads the output; the node itself when none */
 };
 
 static size_t value_bytes(const struct planning *p, size_t node) {
@@ -93,18 +98,20 @@ static bool needed_backward(const struct planning *p, size_t node) {
     if (net->nodes[node].op->backward_reads_dst) return true;
     for (size_t r = node + 1; r < net->node_count; ++r)
         for (int k = 0; k < net->nodes[r].inputs; ++k)
-            if ((size_t)net->nodes[r].in[k] == node && net->nodes[r].op->backward_reads_src) return true;
+            if ((size_t)net->nodes[r].in[k] == node && net->nodes[r].op->backward_reads_src)
+                return true;
     return false;
 }
 
-/* May `node` write over its first input? Not over the caller's image, not before the last reader, and in training not
- * over what a backward still reads. */
+/* May `node` write over its first input? Not over the caller's image, not before the last reader,
+ * and in training not over what a backward still reads. */
 static bool may_be_in_place(const struct planning *p, size_t node) {
     const struct mrc_node *n = &p->net->nodes[node];
     size_t src = (size_t)n->in[0];
     if (!n->op->in_place || src == 0 || p->last_reader[src] != node) return false;
     if (n->inputs == 2 && (size_t)n->in[1] == src) return false;
-    for (size_t other = 1; other < node; ++other)     /* others that share the buffer must be done with it */
+    for (size_t other = 1; other < node;
+         ++other) /* others that share the buffer must be done with it */
         if (p->root[other] == p->root[src] && p->last_reader[other] > node) return false;
     if (p->plan->mode == MRC_PLAN_INFERENCE) return true;
     return !needed_backward(p, src);
@@ -113,7 +120,8 @@ static bool may_be_in_place(const struct planning *p, size_t node) {
 static void find_readers(struct planning *p) {
     for (size_t i = 0; i < p->net->node_count; ++i) p->last_reader[i] = i;
     for (size_t i = 1; i < p->net->node_count; ++i)
-        for (int k = 0; k < p->net->nodes[i].inputs; ++k) p->last_reader[p->net->nodes[i].in[k]] = i;
+        for (int k = 0; k < p->net->nodes[i].inputs; ++k)
+            p->last_reader[p->net->nodes[i].in[k]] = i;
 }
 
 static void plan_values(struct planning *p) {
@@ -135,7 +143,7 @@ static void plan_values(struct planning *p) {
         }
         layout_add(&p->pass, value_bytes(p, i), i, last, &plan->steps[i].value);
         if (last < forward_end(p)) continue;
-        size_t owner = i;                             /* the last that writes into a kept buffer can be seen */
+        size_t owner = i; /* the last that writes into a kept buffer can be seen */
         for (size_t j = i; j < plan->count; ++j)
             if (p->root[j] == i) owner = j;
         plan->steps[owner].kept = true;
@@ -146,7 +154,8 @@ static void plan_saved(struct planning *p) {
     bool training = p->plan->mode == MRC_PLAN_TRAINING;
     for (size_t i = 1; i < p->plan->count; ++i) {
         struct plan_step *step = &p->plan->steps[i];
-        layout_add(&p->pass, step->site.saved_bytes, i, training ? forward_end(p) : i, &step->saved);
+        layout_add(&p->pass, step->site.saved_bytes, i, training ? forward_end(p) : i,
+                   &step->saved);
         layout_add(&p->scratch, step->site.scratch_bytes, i, i, &step->scratch_forward);
         size_t back = backward_time(p, i);
         size_t back_bytes = training ? step->site.scratch_bytes : 0;
@@ -154,13 +163,13 @@ static void plan_saved(struct planning *p) {
     }
 }
 
-/* The gradient of node i lives from the backward of its last reader, which writes it, to its own. Where several nodes
- * read one output, the readers before the last write theirs into `extra`, to be added. An operation that may work in
- * place hands its own gradient's buffer down. */
+/* The gradient of node i lives from the backward of its last reader, which writes it, to its own.
+ * Where several nodes read one output, the readers before the last write theirs into `extra`, to be
+ * added. An operation that may work in place hands its own gradient's buffer down. */
 static void plan_gradients(struct planning *p) {
     mrc_plan *plan = p->plan;
     const mrc_net *net = p->net;
-    size_t *root = p->root;      /* used again: whose gradient buffer a node's gradient shares */
+    size_t *root = p->root; /* used again: whose gradient buffer a node's gradient shares */
     for (size_t i = 0; i < plan->count; ++i) {
         root[i] = i;
         plan->steps[i].gradient = PLAN_NOWHERE;
@@ -173,9 +182,10 @@ static void plan_gradients(struct planning *p) {
             bool first = p->last_reader[src] == i && !(k == 1 && (size_t)node->in[0] == src);
             plan->steps[i].add[k] = !first;
             if (!first)
-                layout_add(&p->scratch, value_bytes(p, src), backward_time(p, i), backward_time(p, i),
-                           &plan->steps[i].extra[k]);
-            if (first && k == 0 && node->op->in_place && src != 0 && i != plan->count - 1) root[src] = root[i];
+                layout_add(&p->scratch, value_bytes(p, src), backward_time(p, i),
+                           backward_time(p, i), &plan->steps[i].extra[k]);
+            if (first && k == 0 && node->op->in_place && src != 0 && i != plan->count - 1)
+                root[src] = root[i];
         }
     }
     for (size_t i = plan->count - 2; i >= 1; --i) {
@@ -183,12 +193,13 @@ static void plan_gradients(struct planning *p) {
         size_t end = i;
         for (size_t j = 1; j < i; ++j)
             if (root[j] == i && j < end) end = j;
-        layout_add(&p->scratch, value_bytes(p, i), backward_time(p, p->last_reader[i]), backward_time(p, end),
-                   &plan->steps[i].gradient);
+        layout_add(&p->scratch, value_bytes(p, i), backward_time(p, p->last_reader[i]),
+                   backward_time(p, end), &plan->steps[i].gradient);
     }
 }
 
-/* Nodes that share a buffer learn where it was placed. `root` must be the one of that kind of buffer. */
+/* Nodes that share a buffer learn where it was placed. `root` must be the one of that kind of
+ * buffer. */
 static void share_values(struct planning *p) {
     for (size_t i = 1; i < p->plan->count; ++i)
         if (p->root[i] != i) p->plan->steps[i].value = p->plan->steps[p->root[i]].value;
@@ -201,7 +212,8 @@ static void share_gradients(struct planning *p) {
 
 /* --- Creating --- */
 
-static enum mrc_status infer_shapes(mrc_plan *plan, const mrc_net *net, struct mrc_shape in, struct mrc_error *err) {
+static enum mrc_status infer_shapes(mrc_plan *plan, const mrc_net *net, struct mrc_shape in,
+                                    struct mrc_error *err) {
     plan->steps[0].site.out = in;
     enum mrc_status st = MRC_OK;
     for (size_t i = 1; st == MRC_OK && i < plan->count; ++i) {
@@ -226,11 +238,13 @@ static void settle(struct planning *p) {
     p->plan->scratch_bytes = p->scratch.bytes;
 }
 
-enum mrc_status mrc_plan_create(mrc_plan **out, const mrc_net *net, struct mrc_shape in, enum mrc_plan_mode mode,
-                                struct mrc_error *err) {
+enum mrc_status mrc_plan_create(mrc_plan **out, const mrc_net *net, struct mrc_shape in,
+                                enum mrc_plan_mode mode, struct mrc_error *err) {
     MRC_ASSERT(out != NULL && net != NULL && in.c == net->nodes[0].channels && net->node_count > 1);
     size_t n = net->node_count;
-    enum { ITEMS_A_NODE = 6 };   /* value, saved, two scratches, gradient, extras come instead of a first gradient */
+    enum {
+        ITEMS_A_NODE = 6
+    }; /* value, saved, two scratches, gradient, extras come instead of a first gradient */
     struct planning p = {.net = net, .plan = mrc_alloc(1, sizeof(mrc_plan))};
     p.pass.items = mrc_alloc(ITEMS_A_NODE * n, sizeof(struct item));
     p.scratch.items = mrc_alloc(ITEMS_A_NODE * n, sizeof(struct item));
@@ -242,8 +256,8 @@ enum mrc_status mrc_plan_create(mrc_plan **out, const mrc_net *net, struct mrc_s
         p.plan->steps = mrc_alloc(n, sizeof(struct plan_step));
     }
     enum mrc_status st = MRC_OK;
-    if (p.plan == NULL || p.plan->steps == NULL || p.pass.items == NULL || p.scratch.items == NULL || p.root == NULL ||
-        p.last_reader == NULL)
+    if (p.plan == NULL || p.plan->steps == NULL || p.pass.items == NULL ||
+        p.scratch.items == NULL || p.root == NULL || p.last_reader == NULL)
         st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a plan");
     if (st == MRC_OK) st = infer_shapes(p.plan, net, in, err);
     if (st == MRC_OK) settle(&p);
@@ -280,19 +294,22 @@ size_t mrc_plan_scratch_bytes(const mrc_plan *plan) {
 
 void mrc_plan_print(struct mrc_text *out, const mrc_plan *plan, const mrc_net *net) {
     MRC_ASSERT(plan->count == net->node_count);
-    mrc_text_appendf(out, "%-16s %-16s %-20s %12s %12s %12s\n", "node", "operation", "shape n c d h w", "output",
-                     "saved", "scratch");
+    mrc_text_appendf(out, "%-16s %-16s %-20s %12s %12s %12s\n", "node", "operation",
+                     "shape n c d h w", "output", "saved", "scratch");
     for (size_t i = 0; i < plan->count; ++i) {
         const struct mrc_node *node = &net->nodes[i];
         const struct plan_step *step = &plan->steps[i];
         struct mrc_shape s = step->site.out;
         char shape[128], bytes[32];
-        (void)snprintf(shape, sizeof(shape), "%" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64, s.n, s.c, s.d, s.h, s.w);
+        (void)snprintf(shape, sizeof(shape),
+                       "%" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64, s.n, s.c, s.d,
+                       s.h, s.w);
         (void)snprintf(bytes, sizeof(bytes), "%zu", mrc_shape_count(s) * sizeof(float));
         const char *output = i == 0 ? "caller's" : step->in_place ? "in place" : bytes;
-        mrc_text_appendf(out, "%-16s %-16s %-20s %12s %12zu %12zu\n", node->name, i == 0 ? "-" : node->op->name, shape,
-                         output, step->site.saved_bytes, step->site.scratch_bytes);
+        mrc_text_appendf(out, "%-16s %-16s %-20s %12s %12zu %12zu\n", node->name,
+                         i == 0 ? "-" : node->op->name, shape, output, step->site.saved_bytes,
+                         step->site.scratch_bytes);
     }
-    mrc_text_appendf(out, "one pass %zu bytes, shared scratch %zu bytes, parameters %zu bytes\n", plan->pass_bytes,
-                     plan->scratch_bytes, net->size * sizeof(float));
+    mrc_text_appendf(out, "one pass %zu bytes, shared scratch %zu bytes, parameters %zu bytes\n",
+                     plan->pass_bytes, plan->scratch_bytes, net->size * sizeof(float));
 }

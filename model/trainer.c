@@ -1,5 +1,6 @@
-/* trainer.c: epochs over two unpaired sets. Everything random is keyed by (seed, epoch, place in the epoch), so a run gives
- * the same bytes on any number of threads, and a run that is taken up again at step n gives the same as one never stopped. */
+/* trainer.c: epochs over two unpaired sets. Everything random is keyed by (seed, epoch, place in
+ * the epoch), so a run gives the same bytes on any number of threads, and a run that is taken up
+ * again at step n gives the same as one never stopped. */
 #include "model/trainer.h"
 
 #include <inttypes.h>
@@ -12,11 +13,12 @@
 
 enum { DOMAINS = 2 };
 
-/* The order of one set in one epoch. A set that is used up is shuffled anew: that is its next round. */
+/* The order of one set in one epoch. A set that is used up is shuffled anew: that is its next
+ * round. */
 struct order {
     size_t *indices, count;
     uint64_t round;
-    bool is_ready;               /* indices hold this epoch's `round` */
+    bool is_ready; /* indices hold this epoch's `round` */
 };
 
 struct training {
@@ -25,8 +27,8 @@ struct training {
     const struct mrc_slice_source *source;
     const struct mrc_trainer_settings *settings;
     struct order orders[DOMAINS];
-    float *batch[DOMAINS];       /* [batch][size][size][channels] */
-    size_t slice;                /* floats in a slice */
+    float *batch[DOMAINS]; /* [batch][size][size][channels] */
+    size_t slice;          /* floats in a slice */
     struct timespec begun;
 };
 
@@ -49,13 +51,14 @@ static void shuffle(struct order *order, uint64_t seed, int64_t epoch, int domai
 static size_t index_at(struct training *t, int domain, int64_t epoch, uint64_t place) {
     struct order *order = &t->orders[domain];
     uint64_t round = place / order->count;
-    if (!order->is_ready || order->round != round) shuffle(order, t->model->seed, epoch, domain, round);
+    if (!order->is_ready || order->round != round)
+        shuffle(order, t->model->seed, epoch, domain, round);
     return order->indices[place % order->count];
 }
 
 struct fetch_task {
     const struct training *training;
-    const size_t *indices;       /* X's, then Y's */
+    const size_t *indices; /* X's, then Y's */
     int64_t epoch;
     uint64_t first_place;
 };
@@ -85,18 +88,21 @@ static void fetch_range(void *context, size_t begin, size_t end, int lane) {
         t->source->fetch(t->source->context, dst, domain, task->indices[i]);
         if (!t->settings->flip) continue;
         uint64_t sample = ((uint64_t)domain << 48) | (task->first_place + within);
-        struct mrc_rng rng = mrc_rng_for(t->model->seed, (uint32_t)task->epoch, sample, MRC_FOR_AUGMENT);
+        struct mrc_rng rng =
+            mrc_rng_for(t->model->seed, (uint32_t)task->epoch, sample, MRC_FOR_AUGMENT);
         if ((mrc_rng_u64(&rng) & 1u) != 0) mirror(dst, t->model->size, t->model->channels);
     }
 }
 
-static void fetch_batches(struct training *t, size_t *indices, int64_t epoch, int64_t step_of_epoch) {
+static void fetch_batches(struct training *t, size_t *indices, int64_t epoch,
+                          int64_t step_of_epoch) {
     size_t batch = (size_t)t->model->batch;
     uint64_t first_place = (uint64_t)(step_of_epoch - 1) * batch;
     for (int domain = 0; domain < DOMAINS; ++domain)
         for (size_t i = 0; i < batch; ++i)
             indices[(size_t)domain * batch + i] = index_at(t, domain, epoch, first_place + i);
-    struct fetch_task task = {.training = t, .indices = indices, .epoch = epoch, .first_place = first_place};
+    struct fetch_task task = {
+        .training = t, .indices = indices, .epoch = epoch, .first_place = first_place};
     mrc_parallel_for(DOMAINS * batch, 1, fetch_range, &task);
 }
 
@@ -121,9 +127,10 @@ struct report {
     void *context;
 };
 
-static enum mrc_status run(struct training *t, size_t *indices, int64_t steps_per_epoch, struct report report,
-                           struct mrc_error *err) {
-    struct mrc_trainer_progress progress = {.epochs = t->settings->epochs, .steps_per_epoch = steps_per_epoch,
+static enum mrc_status run(struct training *t, size_t *indices, int64_t steps_per_epoch,
+                           struct report report, struct mrc_error *err) {
+    struct mrc_trainer_progress progress = {.epochs = t->settings->epochs,
+                                            .steps_per_epoch = steps_per_epoch,
                                             .steps = t->settings->epochs * steps_per_epoch};
     struct mrc_losses losses, sum = {0}, means;
     int64_t summed = 0;
@@ -155,29 +162,36 @@ static enum mrc_status run(struct training *t, size_t *indices, int64_t steps_pe
     return st;
 }
 
-static enum mrc_status check(const struct mrc_slice_source *source, const struct mrc_trainer_settings *settings,
-                             struct mrc_error *err) {
+static enum mrc_status check(const struct mrc_slice_source *source,
+                             const struct mrc_trainer_settings *settings, struct mrc_error *err) {
     static const char *const names[DOMAINS] = {"X", "Y"};
     for (int domain = 0; domain < DOMAINS; ++domain) {
         if (source->count[domain] == 0)
-            return mrc_fail(err, MRC_ERR_ARGUMENT, "training set %s has no slices, expected at least one", names[domain]);
+            return mrc_fail(err, MRC_ERR_ARGUMENT,
+                            "training set %s has no slices, expected at least one", names[domain]);
         if (source->count[domain] > UINT32_MAX)
-            return mrc_fail(err, MRC_ERR_RANGE, "training set %s has %zu slices, at most %u are supported", names[domain],
-                            source->count[domain], UINT32_MAX);
+            return mrc_fail(err, MRC_ERR_RANGE,
+                            "training set %s has %zu slices, at most %u are supported",
+                            names[domain], source->count[domain], UINT32_MAX);
     }
     if (settings->epochs < 1 || settings->epochs > INT32_MAX)
-        return mrc_fail(err, MRC_ERR_ARGUMENT, "%" PRId64 " epochs, expected 1 to %d", settings->epochs, INT32_MAX);
+        return mrc_fail(err, MRC_ERR_ARGUMENT, "%" PRId64 " epochs, expected 1 to %d",
+                        settings->epochs, INT32_MAX);
     return MRC_OK;
 }
 
 enum mrc_status mrc_trainer_run(mrc_cyclegan *gan, const struct mrc_slice_source *source,
-                                const struct mrc_trainer_settings *settings, mrc_trainer_report_fn *report, void *context,
+                                const struct mrc_trainer_settings *settings,
+                                mrc_trainer_report_fn *report, void *context,
                                 struct mrc_error *err) {
     MRC_ASSERT(gan != NULL && source != NULL && source->fetch != NULL && settings != NULL);
     enum mrc_status st = check(source, settings, err);
     if (st != MRC_OK) return st;
 
-    struct training t = {.gan = gan, .model = mrc_cyclegan_get_settings(gan), .source = source, .settings = settings};
+    struct training t = {.gan = gan,
+                         .model = mrc_cyclegan_get_settings(gan),
+                         .source = source,
+                         .settings = settings};
     size_t batch = (size_t)t.model->batch, largest = 0;
     t.slice = (size_t)(t.model->size * t.model->size * t.model->channels);
     size_t *indices = mrc_alloc(DOMAINS * batch, sizeof(*indices));
@@ -185,14 +199,17 @@ enum mrc_status mrc_trainer_run(mrc_cyclegan *gan, const struct mrc_slice_source
     for (int domain = 0; domain < DOMAINS; ++domain) {
         size_t count = source->count[domain];
         if (count > largest) largest = count;
-        t.orders[domain] = (struct order){.indices = mrc_alloc(count, sizeof(size_t)), .count = count};
+        t.orders[domain] =
+            (struct order){.indices = mrc_alloc(count, sizeof(size_t)), .count = count};
         t.batch[domain] = mrc_alloc(batch * t.slice, sizeof(float));
         whole = whole && t.orders[domain].indices != NULL && t.batch[domain] != NULL;
     }
     (void)clock_gettime(CLOCK_MONOTONIC, &t.begun);
     int64_t steps_per_epoch = (int64_t)((largest + batch - 1) / batch);
-    if (!whole) st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a batch of %zu slices", batch);
-    else st = run(&t, indices, steps_per_epoch, (struct report){report, context}, err);
+    if (!whole)
+        st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a batch of %zu slices", batch);
+    else
+        st = run(&t, indices, steps_per_epoch, (struct report){report, context}, err);
 
     for (int domain = 0; domain < DOMAINS; ++domain) {
         mrc_free(t.batch[domain]);

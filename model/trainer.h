@@ -1,5 +1,5 @@
-/* trainer.h: epochs over two unpaired sets. The trainer knows slices through a callback and reports through another;
- * it never sees a volume, a file format or a terminal. */
+/* trainer.h: epochs over two unpaired sets. The trainer knows slices through a callback and reports
+ * through another; it never sees a volume, a file format or a terminal. */
 #ifndef MRC_MODEL_TRAINER_H
 #define MRC_MODEL_TRAINER_H
 
@@ -14,33 +14,41 @@
 extern "C" {
 #endif
 
-/** Two sets of slices. fetch writes one slice [size][size][channels] in [0,1]; it is called from several threads at once. */
+/** Two sets of slices. fetch writes one slice [size][size][channels] in [0,1]; it is called from
+ * several threads at once. */
 struct mrc_slice_source {
     void *context;
-    size_t count[2];             /* of X and of Y */
+    size_t count[2]; /* of X and of Y */
     void (*fetch)(void *context, float *dst, int domain, size_t index);
 };
 struct mrc_trainer_settings {
-    int64_t epochs;              /* an epoch is ceil(max(count) / batch) steps; the smaller set is drawn around again */
-    bool flip;                   /* mirror left-right with probability 1/2 */
+    int64_t epochs; /* an epoch is ceil(max(count) / batch) steps; the smaller set is drawn around
+                       again */
+    bool flip;      /* mirror left-right with probability 1/2 */
 };
-#define MRC_TRAINER_DEFAULTS { .epochs = 250, .flip = true }
+#define MRC_TRAINER_DEFAULTS                                                                       \
+    { .epochs = 250, .flip = true }
 
 struct mrc_trainer_progress {
-    int64_t epoch, epochs;       /* epoch counts from 1 */
-    int64_t step, steps;         /* of the whole run, from 1 */
+    int64_t epoch, epochs; /* epoch counts from 1 */
+    int64_t step, steps;   /* of the whole run, from 1 */
     int64_t step_of_epoch, steps_per_epoch;
-    const struct mrc_losses *losses;         /* of this step */
-    const struct mrc_losses *epoch_means;    /* not NULL at the last step of an epoch; over the steps made in this call */
-    double seconds;              /* since training began */
+    const struct mrc_losses *losses; /* of this step */
+    const struct mrc_losses
+        *epoch_means; /* not NULL at the last step of an epoch; over the steps made in this call */
+    double seconds;   /* since training began */
 };
-/** Called after every step on the training thread; a status other than MRC_OK ends the run with that status. */
-typedef enum mrc_status mrc_trainer_report_fn(void *context, mrc_cyclegan *gan, const struct mrc_trainer_progress *progress,
+/** Called after every step on the training thread; a status other than MRC_OK ends the run with
+ * that status. */
+typedef enum mrc_status mrc_trainer_report_fn(void *context, mrc_cyclegan *gan,
+                                              const struct mrc_trainer_progress *progress,
                                               struct mrc_error *err);
-/** Trains. Shuffling, flips and all else are keyed by (seed, epoch, sample): the same bytes on any number of threads.
- *  The two sets are shuffled independently. A gan that has made steps already (a loaded checkpoint) goes on from there, with
- *  the bytes of a run that was never stopped. report may be NULL. */
-MRC_STATUS mrc_trainer_run(mrc_cyclegan *gan, const struct mrc_slice_source *source, const struct mrc_trainer_settings *settings,
+/** Trains. Shuffling, flips and all else are keyed by (seed, epoch, sample): the same bytes on any
+ * number of threads. The two sets are shuffled independently. A gan that has made steps already (a
+ * loaded checkpoint) goes on from there, with the bytes of a run that was never stopped. report may
+ * be NULL. */
+MRC_STATUS mrc_trainer_run(mrc_cyclegan *gan, const struct mrc_slice_source *source,
+                           const struct mrc_trainer_settings *settings,
                            mrc_trainer_report_fn *report, void *context, struct mrc_error *err);
 
 #ifdef __cplusplus

@@ -1,6 +1,7 @@
-/* unet.c: the generator of the reference design. Down to one pixel, up again, with a skip at every side.
- * Ronneberger, Fischer, Brox: "U-Net" (MICCAI 2015); blocks as in Isola et al., "pix2pix" (CVPR 2017).
- * The 1x1 bottleneck has no norm: the instance norm of a single element is always its shift. */
+/* unet.c: the generator of the reference design. Down to one pixel, up again, with a skip at every
+ * side. Ronneberger, Fischer, Brox: "U-Net" (MICCAI 2015); blocks as in Isola et al., "pix2pix"
+ * (CVPR 2017). The 1x1 bottleneck has no norm: the instance norm of a single element is always its
+ * shift. */
 #include <stdio.h>
 
 #include "model/net_internal.h"
@@ -32,15 +33,19 @@ static int depth_of(int64_t size) {
 static int add_encoder(mrc_net *net, int in, int block, int depth, int64_t width) {
     struct part_name name;
     int64_t channels = channels_of(block, width);
-    int node = block == 1 ? mrc_net_add_conv(net, part(&name, "enc", block, "conv"), in, channels, 3, 1, 1)
-                          : mrc_net_add_conv(net, part(&name, "enc", block, "conv"), in, channels, 4, 2, 1);
-    if (block > 1 && block < depth) node = mrc_net_add_norm(net, part(&name, "enc", block, "norm"), node);
+    int node =
+        block == 1
+            ? mrc_net_add_conv(net, part(&name, "enc", block, "conv"), in, channels, 3, 1, 1)
+            : mrc_net_add_conv(net, part(&name, "enc", block, "conv"), in, channels, 4, 2, 1);
+    if (block > 1 && block < depth)
+        node = mrc_net_add_norm(net, part(&name, "enc", block, "norm"), node);
     return mrc_net_add_leaky_relu(net, part(&name, "enc", block, "act"), node, LEAK);
 }
 
 static int add_decoder(mrc_net *net, int in, int skip, int block, int64_t channels) {
     struct part_name name;
-    int node = mrc_net_add_conv_transpose(net, part(&name, "dec", block, "conv"), in, channels, 4, 2, 1);
+    int node =
+        mrc_net_add_conv_transpose(net, part(&name, "dec", block, "conv"), in, channels, 4, 2, 1);
     node = mrc_net_add_norm(net, part(&name, "dec", block, "norm"), node);
     node = mrc_net_add_leaky_relu(net, part(&name, "dec", block, "act"), node, 0.0f);
     return mrc_net_add_binary(net, part(&name, "dec", block, "cat"), &mrc_op_concat, node, skip);

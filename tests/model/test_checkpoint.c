@@ -1,0 +1,434 @@
+/* test_checkpoint.c: what is written is read again, bit by bit; what is not ours, or was changed,
+ * is refused with a reason. */
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/rng.h"
+#include "model/checkpoint.h"
+#include "model/safetensors.h"
+#include "support.h"
+
+static char folder[64];
+
+static int make_folder(void **unused) {
+    (void)unused;
+    (void)snprintf(folder, sizeof(folder), "/tmp/mrc-checkpoint-XXXXXX");
+    return mkdtemp(folder) == NULL;
+}
+
+static int remove_folder(void **unused) {
+    (void)unused;
+    mrc_remove_tree(folder);
+    return 0;
+}
+
+static const char *path_of(const char *name) {
+    static char path[128];
+    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+    return path;
+}
+
+static mrc_cyclegan *make_gan(enum mrc_generator_kind kind, double ema_decay, int steps) {
+    struct mrc_error err = {0};
+    struct mrc_cyclegan_settings s = MRC_CYCLEGAN_DEFAULTS;
+    mrc_cyclegan *gan = NULL;
+    struct mrc_losses losses;
+    s.generator = kind;
+    s.size = 32;
+    s.generator_width = s.discriminator_width = 2;
+    s.batch = 2;
+    s.ema_decay = ema_decay;
+    s.learning_rate = 2.0e-4 / 3.0; /* no short decimal */
+    s.seed = 123456789012345;
+    assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
+    size_t n = (size_t)(s.batch * s.size * s.size);
+    float *x = mrc_alloc(n, sizeof(float)), *y = mrc_alloc(n, sizeof(float));
+    struct mrc_rng rng = mrc_rng_for(1, 0, 0, MRC_FOR_TEST);
+    for (int step = 0; step < steps; ++step) {
+        for (size_t i = 0; i < n; ++i) {
+            x[i] = (float)mrc_rng_uniform(&rng);
+            y[i] = (float)mrc_rng_uniform(&rng);
+        }
+        assert_ok(mrc_cyclegan_step(gan, &losses, x, y, &err), &err);
+    }
+    mrc_free(y);
+    mrc_free(x);
+    return gan;
+}
+
+static const struct mrc_checkpoint_info words = {.name = "t1w-t2w-test",
+                                                 .version = "0.1.0",
+                                                 .data = "noise; \"quoted\", \xc3\xa9",
+                                                 .epoch = 3,
+                                                 .epochs = 250};
+
+static void save(const mrc_cyclegan *gan, bool complete, bool half, const char *path) {
+    struct mrc_error err = {0};
+    struct mrc_checkpoint_options options = {.complete = complete, .half = half};
+    assert_ok(mrc_checkpoint_save(gan, &words, &options, path, &err), &err);
+}
+
+static void step_both(mrc_cyclegan *a, mrc_cyclegan *b) {
+    struct mrc_error err = {0};
+    struct mrc_losses of_a, of_b;
+    const struct mrc_cyclegan_settings *s = mrc_cyclegan_get_settings(a);
+    size_t n = (size_t)(s->batch * s->size * s->size);
+    float *x = mrc_alloc(n, sizeof(float));
+    for (size_t i = 0; i < n; ++i) x[i] = (float)(i % 17) / 17.0f;
+    assert_ok(mrc_cyclegan_step(a, &of_a, x, x, &err), &err);
+    assert_ok(mrc_cyclegan_step(b, &of_b, x, x, &err), &err);
+    assert_memory_equal(&of_a, &of_b, sizeof(of_a));
+    mrc_free(x);
+}
+
+static void test_round_trip(void **unused) {
+    (void)unused;
+    const double decays[] = {0.0, 0.99};
+    for (int i = 0; i < 2; ++i) {
+        struct mrc_error err = {0};
+        struct mrc_checkpoint_info info, described;
+        mrc_cyclegan *gan = make_gan(MRC_GENERATOR_HYBRID, decays[i], 2), *again = NULL;
+        save(gan, true, false, path_of("complete.safetensors"));
+        assert_ok(mrc_checkpoint_load(&again, &info, path_of("complete.safetensors"), &err), &err);
+        assert_ok(mrc_checkpoint_describe(&described, path_of("complete.safetensors"), &err), &err);
+        assert_memory_equal(&info, &described, sizeof(info));
+        assert_memory_equal(&info.settings, mrc_cyclegan_get_settings(gan), sizeof(info.settings));
+        assert_string_equal(info.name, words.name);
+        assert_string_equal(info.data, words.data);
+        assert_int_equal(info.epoch, 3);
+        assert_int_equal(info.step, 2);
+        assert_int_equal(mrc_cyclegan_steps(again), 2);
+        step_both(gan, again); /* moments and step are the same too */
+        for (int k = 0; k < MRC_NET_COUNT; ++k) {
+            mrc_net *a = mrc_cyclegan_net_of(gan, (enum mrc_cyclegan_net)k);
+            mrc_net *b = mrc_cyclegan_net_of(again, (enum mrc_cyclegan_net)k);
+            size_t bytes = mrc_net_size(a) * sizeof(float);
+            assert_memory_equal(mrc_net_values(a), mrc_net_values(b), bytes);
+            if (k > MRC_NET_F) continue;
+            assert_memory_equal(mrc_cyclegan_best_weights(gan, (enum mrc_cyclegan_net)k),
+                                mrc_cyclegan_best_weights(again, (enum mrc_cyclegan_net)k), bytes);
+        }
+        mrc_cyclegan_destroy(again);
+        mrc_cyclegan_destroy(gan);
+    }
+}
+
+/* --- Applying --- */
+
+static void apply(float *dst, const float *src, int64_t count, const char *path,
+                  enum mrc_cyclegan_net which, int64_t batch) {
+    struct mrc_error err = {0};
+    struct mrc_checkpoint_info info;
+    mrc_generator *g = NULL;
+    assert_ok(mrc_generator_load(&g, &info, path, which, batch, &err), &err);
+    mrc_generator_apply(g, dst, src, count);
+    mrc_generator_destroy(g);
+}
+
+static double furthest(const float *a, const float *b, size_t n) {
+    double worst = 0.0;
+    for (size_t i = 0; i < n; ++i) worst = fmax(worst, fabs((double)a[i] - (double)b[i]));
+    return worst;
+}
+
+static void test_generator(void **unused) {
+    (void)unused;
+    enum { COUNT = 7, SLICE = 32 * 32, N = COUNT * SLICE };
+    mrc_cyclegan *gan = make_gan(MRC_GENERATOR_UNET, 0.9, 3);
+    float *src = mrc_alloc(N, sizeof(float)), *whole = mrc_alloc(N, sizeof(float)),
+          *other = mrc_alloc(N, sizeof(float));
+    struct mrc_rng rng = mrc_rng_for(2, 0, 0, MRC_FOR_TEST);
+    for (int i = 0; i < N; ++i) src[i] = (float)mrc_rng_uniform(&rng);
+    save(gan, true, false, path_of("complete.safetensors"));
+    apply(whole, src, COUNT, path_of("complete.safetensors"), MRC_NET_G, COUNT);
+    for (int64_t batch = 1; batch <= 8; ++batch) { /* 7 is no multiple of 2 to 6, and less than 8 */
+        apply(other, src, COUNT, path_of("complete.safetensors"), MRC_NET_G, batch);
+        assert_true(furthest(whole, other, N) < 1e-5);
+    }
+    save(gan, false, false, path_of("single.safetensors"));
+    apply(other, src, COUNT, path_of("single.safetensors"), MRC_NET_G, COUNT);
+    assert_memory_equal(whole, other, N * sizeof(float)); /* the moving average was shipped */
+    save(gan, false, true, path_of("half.safetensors"));
+    apply(other, src, COUNT, path_of("half.safetensors"), MRC_NET_G, COUNT);
+    assert_true(furthest(whole, other, N) > 0.0 && furthest(whole, other, N) < 2e-3);
+    apply(other, src, COUNT, path_of("single.safetensors"), MRC_NET_F, COUNT);
+    assert_true(furthest(whole, other, N) > 1e-4);
+
+    struct mrc_error err = {0};
+    struct mrc_checkpoint_info info;
+    mrc_cyclegan *again = NULL;
+    assert_int_equal(mrc_checkpoint_load(&again, &info, path_of("half.safetensors"), &err),
+                     MRC_ERR_UNSUPPORTED);
+    assert_null(again);
+    mrc_free(other);
+    mrc_free(whole);
+    mrc_free(src);
+    mrc_cyclegan_destroy(gan);
+}
+
+/* --- Half precision --- */
+
+static void test_half(void **unused) {
+    (void)unused;
+    for (uint32_t h = 0; h <= 0xffff; ++h) {
+        float f = mrc_half_to_float((uint16_t)h);
+        if (isnan(f))
+            assert_true((mrc_half_from_float(f) & 0x7fff) > 0x7c00);
+        else if (mrc_half_from_float(f) != h)
+            fail_msg("half %04x became %04x", h, mrc_half_from_float(f));
+    }
+    const struct {
+        float value;
+        uint16_t half;
+    } cases[] = {
+        {1.0f, 0x3c00},           {-2.0f, 0xc000},          {65504.0f, 0x7bff},
+        {65519.996f, 0x7bff},     {65520.0f, 0x7c00},       {1e30f, 0x7c00},
+        {-1e30f, 0xfc00},         {5.9604645e-8f, 0x0001},  {2.9802322e-8f, 0x0000},
+        {2.9802326e-8f, 0x0001},  {8.9406967e-8f, 0x0002},  {6.0975552e-5f, 0x03ff},
+        {6.1020e-5f, 0x0400},     {0.0f, 0x0000},           {-0.0f, 0x8000},
+        {1.00048828125f, 0x3c00}, {1.00146484375f, 0x3c02}, {1.0004885f, 0x3c01},
+        {0.1f, 0x2e66},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); ++i)
+        if (mrc_half_from_float(cases[i].value) != cases[i].half)
+            fail_msg("%.9g became %04x, expected %04x", (double)cases[i].value,
+                     mrc_half_from_float(cases[i].value), cases[i].half);
+}
+
+/* --- Files that are refused --- */
+
+/* Bytes of a file with this header, and so many bytes of data. The caller frees. */
+static unsigned char *make_file(const char *header, size_t data_bytes, size_t *size) {
+    uint64_t length = strlen(header);
+    *size = 8 + (size_t)length + data_bytes;
+    unsigned char *bytes = mrc_alloc(*size, 1);
+    memcpy(bytes, &length, 8);
+    memcpy(bytes + 8, header, (size_t)length);
+    return bytes;
+}
+
+static void test_bad_headers(void **unused) {
+    (void)unused;
+    static const struct {
+        const char *header;
+        size_t data_bytes;
+        enum mrc_status status;
+        const char *says;
+    } cases[] = {
+        {"{}", 0, MRC_OK, ""},
+        {"{}   \n ", 0, MRC_OK, ""},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8, MRC_OK, ""},
+        {"{\"a\":{\"dtype\":\"F16\",\"shape\":[],\"data_offsets\":[0,2]}}", 2, MRC_OK, ""},
+        {"{\"a\":{\"dtype\":\"F16\",\"shape\":[0,3],\"data_offsets\":[0,0]}}", 0, MRC_OK, ""},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]},"
+         "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"__metadata__\":{\"k\":"
+         "\"v\"}}",
+         8, MRC_OK, ""},
+        {"", 0, MRC_ERR_FORMAT, "not one JSON object"},
+        {"[]", 0, MRC_ERR_FORMAT, "not one JSON object"},
+        {"{} x", 0, MRC_ERR_FORMAT, "not one JSON object"},
+        {"{", 0, MRC_ERR_FORMAT, "not one JSON object"},
+        {"{}", 4, MRC_ERR_FORMAT, "tensors take 0 bytes, the file holds 4"},
+        {"{\"a\":1}", 0, MRC_ERR_FORMAT, "tensor a is not described by an object"},
+        {"{\"a\":{}}", 0, MRC_ERR_FORMAT, "tensor a has no dtype"},
+        {"{\"\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}", 4, MRC_ERR_FORMAT,
+         "empty"},
+        {"{\"a\":{\"dtype\":\"BF16\",\"shape\":[1],\"data_offsets\":[0,2]}}", 2,
+         MRC_ERR_UNSUPPORTED, "BF16"},
+        {"{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 4, MRC_ERR_FORMAT, "no shape"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}", 4,
+         MRC_ERR_FORMAT, "8 dim"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, MRC_ERR_FORMAT,
+         "does not fit"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1.5],\"data_offsets\":[0,4]}}", 4, MRC_ERR_FORMAT,
+         "does not fit"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}", 0,
+         MRC_ERR_FORMAT, "does not fit"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1e999],\"data_offsets\":[0,4]}}", 4, MRC_ERR_FORMAT,
+         "does not fit"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4, MRC_ERR_FORMAT,
+         "do not match its shape"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,8]}}", 4, MRC_ERR_FORMAT,
+         "outside the file"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", 4, MRC_ERR_FORMAT,
+         "outside the file"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", 4, MRC_ERR_FORMAT,
+         "outside the file"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8, MRC_ERR_FORMAT,
+         "gap"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+         "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}",
+         4, MRC_ERR_FORMAT, "overlaps"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+         "\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}",
+         8, MRC_ERR_FORMAT, "is there twice"},
+        {"{\"__metadata__\":{\"k\":1}}", 0, MRC_ERR_FORMAT, "not a string"},
+        {"{\"__metadata__\":[],\"b\":1}", 0, MRC_ERR_FORMAT, "not one object"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); ++i) {
+        struct mrc_error err = {0};
+        mrc_safetensors *file = NULL;
+        size_t size = 0;
+        unsigned char *bytes = make_file(cases[i].header, cases[i].data_bytes, &size);
+        enum mrc_status st =
+            mrc_safetensors_parse(&file, bytes, size, size, "file.safetensors", &err);
+        if (st != cases[i].status)
+            fail_msg("%s: %s %s", cases[i].header, mrc_status_name(st), err.text);
+        if (strstr(err.text, cases[i].says) == NULL)
+            fail_msg("%s: says %s", cases[i].header, err.text);
+        if (st != MRC_OK) assert_non_null(strstr(err.text, "file.safetensors: "));
+        mrc_safetensors_close(file);
+        mrc_free(bytes);
+    }
+}
+
+static void test_header_length(void **unused) {
+    (void)unused;
+    const uint64_t lengths[] = {3, 100000001, UINT64_MAX};
+    for (size_t i = 0; i < 3; ++i) {
+        struct mrc_error err = {0};
+        mrc_safetensors *file = NULL;
+        unsigned char bytes[10] = {0, 0, 0, 0, 0, 0, 0, 0, '{', '}'};
+        memcpy(bytes, &lengths[i], 8);
+        uint64_t file_bytes = i == 1 ? 200000000 : sizeof(bytes);
+        assert_int_equal(mrc_safetensors_parse(&file, bytes, sizeof(bytes), file_bytes, "f", &err),
+                         i == 1 ? MRC_ERR_RANGE : MRC_ERR_FORMAT);
+        assert_null(file);
+        mrc_error_clear(&err);
+        assert_int_equal(mrc_safetensors_parse(&file, bytes, 7, 7, "f", &err), MRC_ERR_FORMAT);
+    }
+}
+
+static void assert_refused(const char *path, enum mrc_status status, const char *says) {
+    struct mrc_error err = {0};
+    struct mrc_checkpoint_info info;
+    mrc_generator *g = NULL;
+    enum mrc_status st = mrc_generator_load(&g, &info, path, MRC_NET_G, 1, &err);
+    if (st != status || strstr(err.text, says) == NULL)
+        fail_msg("%s: %s", mrc_status_name(st), err.text);
+    assert_null(g);
+    assert_non_null(strstr(err.text, path));
+}
+
+static void test_changed_files(void **unused) {
+    (void)unused;
+    struct mrc_error err = {0};
+    char path[128];
+    (void)snprintf(path, sizeof(path), "%s", path_of("file.safetensors"));
+    mrc_cyclegan *gan = make_gan(MRC_GENERATOR_UNET, 0.0, 0);
+    save(gan, false, true, path);
+    mrc_cyclegan_destroy(gan);
+    unsigned char *bytes = NULL;
+    size_t size = 0;
+    assert_ok(mrc_read_file(&bytes, &size, path, (size_t)1 << 26, &err), &err);
+    assert_true(mrc_checkpoint_probe(bytes, size));
+    assert_false(mrc_checkpoint_probe((const unsigned char *)"\x89PNG\r\n\x1a\n{}", 10));
+    uint64_t header = 0;
+    memcpy(&header, bytes, 8);
+    assert_int_equal(header % 8, 0);
+
+    assert_refused(path_of("missing.safetensors"), MRC_ERR_IO, "No such file");
+    assert_refused(folder, MRC_ERR_IO, "is a folder");
+    assert_ok(mrc_write_file(path, bytes, 5, &err), &err);
+    assert_refused(path, MRC_ERR_FORMAT, "file of 5 bytes");
+    assert_ok(mrc_write_file(path, bytes, size - 2, &err), &err);
+    assert_refused(path, MRC_ERR_FORMAT, "outside the file");
+    assert_ok(mrc_write_file(path, bytes, 100, &err), &err);
+    assert_refused(path, MRC_ERR_FORMAT, "cut short");
+    bytes[size - 1] ^= 1;
+    assert_ok(mrc_write_file(path, bytes, size, &err), &err);
+    assert_refused(path, MRC_ERR_FORMAT, "the file was changed");
+    bytes[size - 1] ^= 1;
+
+    static const struct {
+        const char *from, *to, *says; /* of equal length */
+    } edits[] = {
+        {"mrcycle-1", "mrcycle-9", "format \"mrcycle-9\", expected \"mrcycle-1\""},
+        {"\"generator\":\"unet\"", "\"generator\":\"vnet\"", "\"generator\" is \"vnet\""},
+        {"\"generator_width\":\"2\"", "\"generator_width\":\"3\"", "has a shape other than"},
+        {"\"generator_width\":\"2\"", "\"generator_width\":\"x\"", "\"generator_width\" is \"x\""},
+        {"\"size\":\"32\"", "\"size\":\"33\"", "expected a power of two"},
+        {"\"size\":\"32\"", "\"size\":\"16\"", "image side is 16"},
+        {"\"channels\":", "\"chanells\":", "metadata without \"channels\""},
+        {"G.dec2.conv.weight", "G.dec2.cone.weight", "tensor G.dec2.conv.weight is missing"},
+    };
+    for (size_t i = 0; i < sizeof(edits) / sizeof(edits[0]); ++i) {
+        size_t length = strlen(edits[i].from);
+        unsigned char *at = NULL;
+        for (size_t j = 8; j < 8 + header && at == NULL; ++j)
+            if (memcmp(bytes + j, edits[i].from, length) == 0) at = bytes + j;
+        assert_non_null(at);
+        memcpy(at, edits[i].to, length);
+        assert_ok(mrc_write_file(path, bytes, size, &err), &err);
+        assert_refused(path, MRC_ERR_FORMAT, edits[i].says);
+        memcpy(at, edits[i].from, length);
+    }
+    mrc_free(bytes);
+}
+
+static void test_cannot_write(void **unused) {
+    (void)unused;
+    struct mrc_error err = {0};
+    struct mrc_checkpoint_options options = {.complete = true};
+    mrc_cyclegan *gan = make_gan(MRC_GENERATOR_LOCAL, 0.0, 0);
+    assert_int_equal(
+        mrc_checkpoint_save(gan, &words, &options, path_of("none/file.safetensors"), &err),
+        MRC_ERR_WRITE);
+    assert_non_null(strstr(err.text, "none/file.safetensors"));
+    mrc_cyclegan_destroy(gan);
+}
+
+/* --- Memory that runs out --- */
+
+static enum mrc_status save_again(const mrc_cyclegan *gan) {
+    struct mrc_error err = {0};
+    struct mrc_checkpoint_options options = {.complete = true};
+    return mrc_checkpoint_save(gan, &words, &options, path_of("memory.safetensors"), &err);
+}
+
+static enum mrc_status load_again(void) {
+    struct mrc_error err = {0};
+    struct mrc_checkpoint_info info;
+    mrc_cyclegan *gan = NULL;
+    enum mrc_status st = mrc_checkpoint_load(&gan, &info, path_of("memory.safetensors"), &err);
+    mrc_cyclegan_destroy(gan);
+    return st;
+}
+
+static enum mrc_status load_one_again(void) {
+    struct mrc_error err = {0};
+    struct mrc_checkpoint_info info;
+    mrc_generator *g = NULL;
+    enum mrc_status st =
+        mrc_generator_load(&g, &info, path_of("memory.safetensors"), MRC_NET_F, 2, &err);
+    mrc_generator_destroy(g);
+    return st;
+}
+
+static void test_out_of_memory(void **unused) {
+    (void)unused;
+    mrc_cyclegan *gan = make_gan(MRC_GENERATOR_HYBRID, 0.5, 0);
+    enum mrc_status st = MRC_OK;
+    MRC_TRY_EVERY_FAILURE(st, save_again(gan));
+    assert_int_equal(st, MRC_OK);
+    MRC_TRY_EVERY_FAILURE(st, load_again());
+    assert_int_equal(st, MRC_OK);
+    MRC_TRY_EVERY_FAILURE(st, load_one_again());
+    assert_int_equal(st, MRC_OK);
+    mrc_cyclegan_destroy(gan);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_generator),
+        cmocka_unit_test(test_half),          cmocka_unit_test(test_bad_headers),
+        cmocka_unit_test(test_header_length), cmocka_unit_test(test_changed_files),
+        cmocka_unit_test(test_cannot_write),  cmocka_unit_test(test_out_of_memory),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

@@ -1,0 +1,625 @@
+/* test_core.c: nets, plans, passes, the step and the trainer: what agreement with PyTorch does not
+ * say. */
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/parallel.h"
+#include "base/rng.h"
+#include "model/trainer.h"
+#include "support.h"
+
+static void assert_near(double found, double expected, double tolerance) {
+    if (!(fabs(found - expected) <= tolerance))
+        fail_msg("%.9g, expected %.9g within %g", found, expected, tolerance);
+}
+
+static struct mrc_cyclegan_settings small_settings(enum mrc_generator_kind kind, int64_t channels) {
+    struct mrc_cyclegan_settings s = MRC_CYCLEGAN_DEFAULTS;
+    s.generator = kind;
+    s.channels = channels;
+    s.size = 32;
+    s.generator_width = s.discriminator_width = 2;
+    s.batch = 3;
+    s.ema_decay = 0.9;
+    return s;
+}
+
+static float *random_floats(size_t n, uint64_t sample) {
+    struct mrc_rng rng = mrc_rng_for(7, 0, sample, MRC_FOR_TEST);
+    float *x = mrc_alloc(n, sizeof(float));
+    assert_non_null(x);
+    for (size_t i = 0; i < n; ++i) x[i] = (float)mrc_rng_uniform(&rng);
+    return x;
+}
+
+/* --- Nets and plans --- */
+
+/* One net, one plan, one pass, for a test. */
+struct bench {
+    mrc_net *net;
+    mrc_plan *plan;
+    mrc_pass *pass;
+    void *scratch;
+};
+
+static void bench_open(struct bench *b, mrc_net *net, struct mrc_shape in,
+                       enum mrc_plan_mode mode) {
+    struct mrc_error err = {0};
+    *b = (struct bench){.net = net};
+    assert_ok(mrc_plan_create(&b->plan, net, in, mode, &err), &err);
+    b->scratch = mrc_alloc(mrc_plan_scratch_bytes(b->plan), 1);
+    assert_ok(mrc_pass_create(&b->pass, net, b->plan, b->scratch, &err), &err);
+}
+
+static void bench_close(struct bench *b) {
+    mrc_pass_destroy(b->pass);
+    mrc_free(b->scratch);
+    mrc_plan_destroy(b->plan);
+}
+
+static void test_unet_sizes(void **unused) {
+    (void)unused;
+    const struct {
+        int64_t channels, size, width;
+        size_t tensors;
+    } cases[] = {{1, 64, 4, 50}, {3, 128, 2, 58}, {1, 256, 1, 66}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); ++i) {
+        struct mrc_error err = {0};
+        struct mrc_generator_settings s = {cases[i].channels, cases[i].size, cases[i].width};
+        struct mrc_shape in = {1, s.channels, 1, s.size, s.size};
+        struct bench b;
+        mrc_net *net = NULL;
+        assert_ok(mrc_unet_create(&net, &s, &err), &err);
+        assert_int_equal(mrc_net_parameter_count(net), cases[i].tensors);
+        bench_open(&b, net, in, MRC_PLAN_TRAINING);
+        struct mrc_shape out = mrc_plan_output(b.plan), latent;
+        assert_memory_equal(&out, &in, sizeof(in));
+        char last[32];
+        int depth = 1;
+        for (int64_t side = s.size; side > 1; side /= 2) ++depth;
+        (void)snprintf(last, sizeof(last), "enc%d.act", depth);
+        (void)mrc_pass_node(b.pass, mrc_net_find(net, last), &latent);
+        assert_int_equal(latent.h, 1);
+        assert_int_equal(latent.c, 8 * s.width);
+        bench_close(&b);
+        mrc_net_destroy(net);
+    }
+}
+
+/* The number architecture.md gives for this generator. */
+static void test_local_is_small(void **unused) {
+    (void)unused;
+    struct mrc_error err = {0};
+    struct mrc_generator_settings s = {1, 64, 1};
+    mrc_net *net = NULL;
+    size_t numbers = 0;
+    assert_ok(mrc_local_create(&net, &s, &err), &err);
+    for (size_t i = 0; i < mrc_net_parameter_count(net); ++i)
+        numbers += mrc_net_parameter(net, i)->count;
+    assert_int_equal(numbers, 15889);
+    mrc_net_destroy(net);
+}
+
+static void test_bad_settings(void **unused) {
+    (void)unused;
+    const struct mrc_generator_settings bad[] = {
+        {2, 64, 8}, {1, 48, 8}, {1, 8, 8}, {1, 64, 0}, {1, 2048, 1}};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); ++i) {
+        struct mrc_error err = {0};
+        mrc_net *net = NULL;
+        assert_int_equal(mrc_unet_create(&net, &bad[i], &err), MRC_ERR_ARGUMENT);
+        assert_null(net);
+        assert_true(err.text[0] != '\0');
+    }
+    struct mrc_cyclegan_settings s = small_settings(MRC_GENERATOR_UNET, 1);
+    struct mrc_error err = {0};
+    mrc_cyclegan *gan = NULL;
+    s.learning_rate = (double)NAN;
+    assert_int_equal(mrc_cyclegan_create(&gan, &s, &err), MRC_ERR_ARGUMENT);
+    s = small_settings(MRC_GENERATOR_UNET, 1);
+    s.size = 16; /* fits the generator, too small for the discriminator */
+    mrc_error_clear(&err);
+    assert_int_equal(mrc_cyclegan_create(&gan, &s, &err), MRC_ERR_ARGUMENT);
+    assert_null(gan);
+}
+
+static void test_builder_failures(void **unused) {
+    (void)unused;
+    struct mrc_error err = {0};
+    mrc_net *net = NULL;
+    assert_ok(mrc_net_create(&net, 1, &err), &err);
+    int a = mrc_net_add_conv(net, "a", 0, 4, 3, 1, 1);
+    assert_int_equal(mrc_net_add_conv(net, "a", a, 4, 3, 1, 1), -1);
+    assert_int_equal(mrc_net_add_norm(net, "later", -1), -1); /* quiet once anything failed */
+    assert_int_equal(mrc_net_finish(net, &err), MRC_ERR_ARGUMENT);
+    assert_non_null(strstr(err.text, "named a"));
+    mrc_net_destroy(net);
+
+    mrc_error_clear(&err);
+    assert_ok(mrc_net_create(&net, 1, &err), &err);
+    (void)mrc_net_add_conv(net, "unread", 0, 4, 3, 1, 1);
+    (void)mrc_net_add_conv(net, "out", 0, 1, 3, 1, 1);
+    assert_int_equal(mrc_net_finish(net, &err), MRC_ERR_ARGUMENT);
+    assert_non_null(strstr(err.text, "unread"));
+    mrc_net_destroy(net);
+}
+
+static void test_torch_order(void **unused) {
+    (void)unused;
+    struct mrc_error err = {0};
+    struct mrc_generator_settings s = {3, 16, 2};
+    mrc_net *net = NULL;
+    assert_ok(mrc_unet_create(&net, &s, &err), &err);
+    mrc_net_init_normal(net, 1, 0);
+    size_t size = mrc_net_size(net);
+    float *copy = mrc_alloc(size, sizeof(float)), *tensor = mrc_alloc(size, sizeof(float));
+    for (size_t i = 0; i < mrc_net_parameter_count(net); ++i) {
+        mrc_net_export(net, i, mrc_net_values(net), tensor);
+        mrc_net_import(net, i, tensor, copy);
+    }
+    assert_memory_equal(copy, mrc_net_values(net), size * sizeof(float));
+    mrc_free(tensor);
+    mrc_free(copy);
+    mrc_net_destroy(net);
+}
+
+static double spread_of(mrc_net *net, const char *name, double *mean) {
+    for (size_t i = 0; i < mrc_net_parameter_count(net); ++i) {
+        const struct mrc_parameter *p = mrc_net_parameter(net, i);
+        if (strcmp(p->name, name) != 0) continue;
+        const float *x = mrc_net_values(net) + p->offset;
+        double sum = 0.0, square = 0.0;
+        for (size_t j = 0; j < p->count; ++j) sum += (double)x[j];
+        *mean = sum / (double)p->count;
+        for (size_t j = 0; j < p->count; ++j)
+            square += ((double)x[j] - *mean) * ((double)x[j] - *mean);
+        return sqrt(square / (double)p->count);
+    }
+    fail_msg("no parameter %s", name);
+    return 0.0;
+}
+
+static void test_first_weights(void **unused) {
+    (void)unused;
+    struct mrc_error err = {0};
+    struct mrc_cyclegan_settings s = small_settings(MRC_GENERATOR_HYBRID, 1);
+    s.generator_width = 8;
+    mrc_cyclegan *gan = NULL;
+    double mean = 0.0;
+    assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
+    mrc_net *g = mrc_cyclegan_net_of(gan, MRC_NET_G);
+    assert_near(spread_of(g, "enc4.conv.weight", &mean), 0.02, 0.001);
+    assert_near(spread_of(g, "head.conv.weight", &mean), 0.002, 0.0005);
+    assert_near(spread_of(g, "enc4.norm.weight", &mean), 0.02, 0.01);
+    assert_near(mean, 1.0, 0.01);
+    assert_near(spread_of(g, "enc4.norm.bias", &mean), 0.0, 0.0);
+    double bound = 1.0 / sqrt(24.0 * 9.0); /* U(-b, b) has the deviation b / sqrt(3) */
+    assert_near(spread_of(g, "local3.conv.weight", &mean), bound / sqrt(3.0), 0.02 * bound);
+    assert_true(spread_of(g, "local3.conv.bias", &mean) > 0.2 * bound);
+    mrc_net *f = mrc_cyclegan_net_of(gan, MRC_NET_F);
+    assert_memory_not_equal(mrc_net_values(g), mrc_net_values(f), mrc_net_size(g) * sizeof(float));
+    mrc_cyclegan_destroy(gan);
+}
+
+/* --- Gradients through fan-out, skips and buffers that are used again --- */
+
+static double weighted_sum(const float *out, const float *weights, size_t n) {
+    double sum = 0.0;
+    for (size_t i = 0; i < n; ++i) sum += (double)out[i] * (double)weights[i];
+    return sum;
+}
+
+/* Central differences of <w, net(x)> against backward, at a handful of places of the parameters and
+ * of the input. */
+static void check_gradients(mrc_net *net, struct mrc_shape in) {
+    enum { PLACES = 40 };
+    const float h = 1e-2f;
+    struct bench b;
+    bench_open(&b, net, in, MRC_PLAN_TRAINING);
+    size_t in_count = mrc_shape_count(in), out_count = mrc_shape_count(mrc_plan_output(b.plan));
+    float *src = random_floats(in_count, 1), *w = random_floats(out_count, 2);
+    float *d_src = random_floats(in_count, 3); /* overwritten */
+    (void)mrc_pass_forward(b.pass, src);
+    mrc_pass_backward(b.pass, w, d_src, false);
+    struct mrc_rng rng = mrc_rng_for(3, 0, 0, MRC_FOR_TEST);
+    for (int i = 0; i < 2 * PLACES; ++i) {
+        bool of_input = i >= PLACES;
+        const struct mrc_parameter *p =
+            mrc_net_parameter(net, mrc_rng_below(&rng, mrc_net_parameter_count(net)));
+        size_t at =
+            of_input ? mrc_rng_below(&rng, in_count) : p->offset + mrc_rng_below(&rng, p->count);
+        float *x = of_input ? src + at : mrc_net_values(net) + at, before = *x;
+        double found = (double)(of_input ? d_src : mrc_net_gradients(net))[at];
+        *x = before + h;
+        double up = weighted_sum(mrc_pass_forward(b.pass, src), w, out_count);
+        *x = before - h;
+        double down = weighted_sum(mrc_pass_forward(b.pass, src), w, out_count);
+        *x = before;
+        double expected = (up - down) / (2.0 * (double)h);
+        if (!(fabs(found - expected) <= 2e-3 + 1e-2 * fabs(expected)))
+            fail_msg("%s: gradient %g, expected %g", of_input ? "input" : p->name, found, expected);
+    }
+    mrc_free(d_src);
+    mrc_free(w);
+    mrc_free(src);
+    bench_close(&b);
+}
+
+/* One output read three times, twice by the same node; the input read twice; smooth operations
+ * only. */
+static void test_fan_out(void **unused) {
+    (void)unused;
+    struct mrc_error err = {0};
+    mrc_net *net = NULL;
+    assert_ok(mrc_net_create(&net, 2, &err), &err);
+    int a =
+        mrc_net_add_unary(net, "a", &mrc_op_tanh, mrc_net_add_conv(net, "a.conv", 0, 3, 3, 1, 1));
+    int twice = mrc_net_add_binary(net, "twice", &mrc_op_add, a, a);
+    int b = mrc_net_add_unary(net, "b", &mrc_op_sigmoid,
+                              mrc_net_add_conv(net, "b.conv", 0, 3, 3, 1, 1));
+    int cat = mrc_net_add_binary(net, "cat", &mrc_op_concat, twice, b);
+    int c =
+        mrc_net_add_unary(net, "c", &mrc_op_tanh, mrc_net_add_conv(net, "c.conv", cat, 3, 1, 1, 0));
+    int sum = mrc_net_add_binary(net, "sum", &mrc_op_add, c, a);
+    int more = mrc_net_add_binary(net, "more", &mrc_op_add, b, sum);
+    (void)mrc_net_add_unary(net, "out", &mrc_op_tanh, more);
+    assert_ok(mrc_net_finish(net, &err), &err);
+    mrc_net_init_uniform(net, "", 5, 0);
+    struct mrc_shape in = {2, 2, 1, 6, 5};
+    check_gradients(net, in);
+
+    /* inference reuses buffers that training keeps: same output */
+    struct bench training, inference;
+    bench_open(&training, net, in, MRC_PLAN_TRAINING);
+    bench_open(&inference, net, in, MRC_PLAN_INFERENCE);
+    float *src = random_floats(mrc_shape_count(in), 9);
+    size_t bytes = mrc_shape_count(mrc_plan_output(training.plan)) * sizeof(float);
+    assert_memory_equal(mrc_pass_forward(training.pass, src), mrc_pass_forward(inference.pass, src),
+                        bytes);
+    assert_true(mrc_plan_pass_bytes(inference.plan) < mrc_plan_pass_bytes(training.plan));
+    mrc_free(src);
+    bench_close(&training);
+    bench_close(&inference);
+    mrc_net_destroy(net);
+}
+
+/* The generators in both modes give the same image, and backward may be called again with the same
+ * result. */
+static void test_generator_modes(void **unused) {
+    (void)unused;
+    for (int kind = MRC_GENERATOR_UNET; kind <= MRC_GENERATOR_HYBRID; ++kind) {
+        struct mrc_error err = {0};
+        struct mrc_cyclegan_settings s = small_settings((enum mrc_generator_kind)kind, 3);
+        mrc_cyclegan *gan = NULL;
+        assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
+        mrc_net *net = mrc_cyclegan_net_of(gan, MRC_NET_G);
+        struct mrc_shape in = {2, 3, 1, 32, 32};
+        size_t n = mrc_shape_count(in);
+        struct bench t, i;
+        bench_open(&t, net, in, MRC_PLAN_TRAINING);
+        bench_open(&i, net, in, MRC_PLAN_INFERENCE);
+        float *src = random_floats(n, 1), *d = random_floats(n, 2), *d_src[2];
+        assert_memory_equal(mrc_pass_forward(t.pass, src), mrc_pass_forward(i.pass, src),
+                            n * sizeof(float));
+        for (int k = 0; k < 2; ++k) {
+            d_src[k] = random_floats(n, 3);
+            mrc_pass_backward(t.pass, d, d_src[k], true);
+        }
+        assert_memory_equal(d_src[0], d_src[1], n * sizeof(float));
+        for (size_t j = 0; j < mrc_net_size(net); ++j) /* frozen */
+            if (mrc_net_gradients(net)[j] != 0.0f) fail_msg("a frozen net got a gradient");
+        mrc_free(d_src[0]);
+        mrc_free(d_src[1]);
+        mrc_free(d);
+        mrc_free(src);
+        bench_close(&t);
+        bench_close(&i);
+        mrc_cyclegan_destroy(gan);
+    }
+}
+
+static void test_plan_print(void **unused) {
+    (void)unused;
+    struct mrc_error err = {0};
+    struct mrc_generator_settings s = {1, 64, 8};
+    mrc_net *net = NULL;
+    mrc_plan *plan = NULL;
+    struct mrc_text text = {0};
+    assert_ok(mrc_unet_create(&net, &s, &err), &err);
+    assert_ok(
+        mrc_plan_create(&plan, net, (struct mrc_shape){2, 1, 1, 64, 64}, MRC_PLAN_TRAINING, &err),
+        &err);
+    mrc_plan_print(&text, plan, net);
+    assert_false(text.failed);
+    assert_non_null(strstr(text.data, "enc7.conv"));
+    assert_non_null(strstr(text.data, "2 64 1 1 1"));
+    assert_non_null(strstr(text.data, "in place"));
+    mrc_text_clear(&text);
+    mrc_plan_destroy(plan);
+    mrc_net_destroy(net);
+}
+
+/* --- Losses --- */
+
+static void test_bce_is_stable(void **unused) {
+    (void)unused;
+    const float map[] = {0.0f, 100.0f, -100.0f, 1e30f, -1e30f};
+    const double real[] = {0.69314718055994531, 0.0, 100.0, 0.0, 1e30};
+    for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); ++i) {
+        float d = 0.0f;
+        double loss = mrc_loss_adversarial(&d, &map[i], 1, 1.0f, MRC_GAN_BCE, 2.0f);
+        assert_true(fabs(loss - real[i]) <= 1e-6 * fmax(1.0, real[i]));
+        assert_true(isfinite(d) && d <= 0.0f && d >= -2.0f);
+        double mirrored = mrc_loss_adversarial(NULL, &map[i], 1, 0.0f, MRC_GAN_BCE, 1.0f);
+        assert_true(isfinite(mirrored));
+    }
+}
+
+static void test_l1(void **unused) {
+    (void)unused;
+    const float a[] = {1.0f, 2.0f, 3.0f, 4.0f}, b[] = {2.0f, 2.0f, 1.0f, 4.5f};
+    float d[] = {1.0f, 1.0f, 1.0f, 1.0f};
+    assert_near(mrc_loss_l1(d, a, b, 4, 8.0f, true), 3.5 / 4.0, 1e-12);
+    const float expected[] = {-1.0f, 1.0f, 3.0f, -1.0f};
+    assert_memory_equal(d, expected, sizeof(d));
+    (void)mrc_loss_l1(d, a, b, 4, 4.0f, false);
+    const float overwritten[] = {-1.0f, 0.0f, 1.0f, -1.0f};
+    assert_memory_equal(d, overwritten, sizeof(d));
+}
+
+/* --- The step --- */
+
+static void test_not_finite(void **unused) {
+    (void)unused;
+    struct mrc_error err = {0};
+    struct mrc_cyclegan_settings s = small_settings(MRC_GENERATOR_UNET, 1);
+    mrc_cyclegan *gan = NULL;
+    struct mrc_losses losses;
+    assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
+    size_t n = (size_t)(s.batch * s.size * s.size);
+    float *x = random_floats(n, 1), *y = random_floats(n, 2);
+    mrc_net *d = mrc_cyclegan_net_of(gan, MRC_NET_D_X), *g = mrc_cyclegan_net_of(gan, MRC_NET_G);
+    float *before = mrc_alloc(mrc_net_size(g), sizeof(float));
+    memcpy(before, mrc_net_values(g), mrc_net_size(g) * sizeof(float));
+    mrc_net_values(d)[0] = (float)INFINITY;
+    assert_int_equal(mrc_cyclegan_step(gan, &losses, x, y, &err), MRC_ERR_NUMERIC);
+    assert_int_equal(mrc_cyclegan_steps(gan), 0);
+    assert_memory_equal(before, mrc_net_values(g), mrc_net_size(g) * sizeof(float));
+    mrc_free(before);
+    mrc_free(y);
+    mrc_free(x);
+    mrc_cyclegan_destroy(gan);
+}
+
+/* Without an identity loss the first pass is half as long; the rest of the step must not notice. */
+static void test_without_identity(void **unused) {
+    (void)unused;
+    struct mrc_error err = {0};
+    struct mrc_cyclegan_settings with = small_settings(MRC_GENERATOR_UNET, 1), without = with;
+    with.lambda_identity = 1e-30;
+    without.lambda_identity = 0.0;
+    mrc_cyclegan *a = NULL, *b = NULL;
+    struct mrc_losses losses_a, losses_b;
+    assert_ok(mrc_cyclegan_create(&a, &with, &err), &err);
+    assert_ok(mrc_cyclegan_create(&b, &without, &err), &err);
+    assert_true(mrc_cyclegan_bytes(b) < mrc_cyclegan_bytes(a));
+    size_t n = (size_t)(with.batch * with.size * with.size);
+    float *x = random_floats(n, 1), *y = random_floats(n, 2);
+    for (int i = 0; i < 2; ++i) {
+        assert_ok(mrc_cyclegan_step(a, &losses_a, x, y, &err), &err);
+        assert_ok(mrc_cyclegan_step(b, &losses_b, x, y, &err), &err);
+    }
+    assert_near(losses_a.total_generator, losses_b.total_generator, 1e-4);
+    assert_near(losses_a.total_d_x, losses_b.total_d_x, 1e-4);
+    assert_null(mrc_cyclegan_last_images(b).same_x);
+    assert_non_null(mrc_cyclegan_last_images(a).same_x);
+    mrc_free(y);
+    mrc_free(x);
+    mrc_cyclegan_destroy(a);
+    mrc_cyclegan_destroy(b);
+}
+
+static void test_moving_average(void **unused) {
+    (void)unused;
+    struct mrc_error err = {0};
+    struct mrc_cyclegan_settings s = small_settings(MRC_GENERATOR_LOCAL, 1);
+    mrc_cyclegan *gan = NULL;
+    struct mrc_losses losses;
+    assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
+    mrc_net *g = mrc_cyclegan_net_of(gan, MRC_NET_G);
+    size_t n = (size_t)(s.batch * s.size * s.size), size = mrc_net_size(g);
+    float *x = random_floats(n, 1), *y = random_floats(n, 2),
+          *first = mrc_alloc(size, sizeof(float));
+    memcpy(first, mrc_net_values(g), size * sizeof(float));
+    assert_memory_equal(mrc_cyclegan_best_weights(gan, MRC_NET_G), first, size * sizeof(float));
+    assert_ok(mrc_cyclegan_step(gan, &losses, x, y, &err), &err);
+    for (size_t i = 0; i < size; ++i) {
+        float expected = 0.9f * first[i] + 0.1f * mrc_net_values(g)[i];
+        assert_near((double)mrc_cyclegan_best_weights(gan, MRC_NET_G)[i], (double)expected, 1e-6);
+    }
+    mrc_free(first);
+    mrc_free(y);
+    mrc_free(x);
+    mrc_cyclegan_destroy(gan);
+}
+
+/* --- The trainer --- */
+
+enum { X_SLICES = 7, Y_SLICES = 4, SIDE = 32 };
+
+struct seen {
+    int times[2][X_SLICES]; /* how often each slice was fetched; one thread only */
+    int64_t steps, stop_at;
+    double sum_g, mean_g;
+    int means;
+};
+
+static float slice_value(int domain, size_t index, int column) {
+    return (float)(0.1 * domain + 0.08 * (double)index + 0.01 * column);
+}
+
+static void fetch(void *context, float *dst, int domain, size_t index) {
+    (void)context;
+    for (int i = 0; i < SIDE * SIDE; ++i) dst[i] = slice_value(domain, index, i % SIDE);
+}
+
+static void fetch_counting(void *context, float *dst, int domain, size_t index) {
+    ((struct seen *)context)->times[domain][index] += 1;
+    fetch(NULL, dst, domain, index);
+}
+
+static enum mrc_status report(void *context, mrc_cyclegan *gan,
+                              const struct mrc_trainer_progress *p, struct mrc_error *err) {
+    struct seen *seen = context;
+    assert_int_equal(mrc_cyclegan_steps(gan), p->step);
+    assert_int_equal(p->step, (p->epoch - 1) * p->steps_per_epoch + p->step_of_epoch);
+    seen->steps += 1;
+    seen->sum_g += p->losses->total_generator;
+    if (p->epoch_means != NULL) {
+        assert_int_equal(p->step_of_epoch, p->steps_per_epoch);
+        seen->mean_g = p->epoch_means->total_generator;
+        seen->means += 1;
+    }
+    if (p->step == seen->stop_at)
+        return mrc_fail(err, MRC_ERR_CANCELLED, "stopped at step %d", (int)p->step);
+    return MRC_OK;
+}
+
+static void test_trainer_epoch(void **unused) {
+    (void)unused;
+    struct mrc_error err = {0};
+    struct mrc_cyclegan_settings s = small_settings(MRC_GENERATOR_LOCAL, 1);
+    struct mrc_trainer_settings t = MRC_TRAINER_DEFAULTS;
+    struct seen seen = {0};
+    struct mrc_slice_source source = {&seen, {X_SLICES, Y_SLICES}, fetch_counting};
+    mrc_cyclegan *gan = NULL;
+    t.epochs = 1;
+    mrc_parallel_set_threads(1);
+    assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
+    assert_ok(mrc_trainer_run(gan, &source, &t, report, &seen, &err), &err);
+    assert_int_equal(seen.steps, 3); /* ceil(7 / 3) */
+    assert_int_equal(seen.means, 1);
+    assert_near(seen.mean_g, seen.sum_g / 3.0, 1e-9);
+    for (int i = 0; i < X_SLICES; ++i) assert_in_range(seen.times[0][i], 1, 2); /* 9 draws of 7 */
+    for (int i = 0; i < Y_SLICES; ++i) assert_in_range(seen.times[1][i], 2, 3); /* 9 draws of 4 */
+    mrc_cyclegan_destroy(gan);
+
+    source.count[1] = 0;
+    assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
+    assert_int_equal(mrc_trainer_run(gan, &source, &t, NULL, NULL, &err), MRC_ERR_ARGUMENT);
+    mrc_cyclegan_destroy(gan);
+    mrc_parallel_set_threads(0);
+}
+
+/* A run of six steps, stopped and taken up again after `stop` of them; weights of all networks as
+ * bytes. */
+static mrc_cyclegan *train(int threads, int64_t stop, enum mrc_generator_kind kind) {
+    struct mrc_error err = {0};
+    struct mrc_cyclegan_settings s = small_settings(kind, 1);
+    struct mrc_trainer_settings t = {.epochs = 2, .flip = true};
+    struct mrc_slice_source source = {NULL, {X_SLICES, Y_SLICES}, fetch};
+    struct seen seen = {.stop_at = stop};
+    mrc_cyclegan *gan = NULL;
+    mrc_parallel_set_threads(threads);
+    assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
+    if (stop > 0) {
+        assert_int_equal(mrc_trainer_run(gan, &source, &t, report, &seen, &err), MRC_ERR_CANCELLED);
+        assert_int_equal(mrc_cyclegan_steps(gan), stop);
+        seen.stop_at = 0;
+        mrc_error_clear(&err);
+    }
+    assert_ok(mrc_trainer_run(gan, &source, &t, report, &seen, &err), &err);
+    assert_int_equal(mrc_cyclegan_steps(gan), 6);
+    mrc_parallel_set_threads(0);
+    return gan;
+}
+
+static void assert_same_weights(mrc_cyclegan *a, mrc_cyclegan *b) {
+    for (int i = 0; i < MRC_NET_COUNT; ++i) {
+        mrc_net *p = mrc_cyclegan_net_of(a, (enum mrc_cyclegan_net)i),
+                *q = mrc_cyclegan_net_of(b, (enum mrc_cyclegan_net)i);
+        assert_memory_equal(mrc_net_values(p), mrc_net_values(q), mrc_net_size(p) * sizeof(float));
+    }
+}
+
+static void test_same_bytes(void **unused) {
+    (void)unused;
+    for (int kind = MRC_GENERATOR_UNET; kind <= MRC_GENERATOR_HYBRID; kind += 2) {
+        mrc_cyclegan *one = train(1, 0, (enum mrc_generator_kind)kind),
+                     *two = train(2, 0, (enum mrc_generator_kind)kind);
+        mrc_cyclegan *resumed = train(2, 2, (enum mrc_generator_kind)kind);
+        assert_same_weights(one, two);
+        assert_same_weights(one, resumed);
+        mrc_cyclegan_destroy(one);
+        mrc_cyclegan_destroy(two);
+        mrc_cyclegan_destroy(resumed);
+    }
+}
+
+/* --- Memory that runs out --- */
+
+static enum mrc_status create_and_destroy(const struct mrc_cyclegan_settings *settings) {
+    struct mrc_error err = {0};
+    mrc_cyclegan *gan = NULL;
+    enum mrc_status st = mrc_cyclegan_create(&gan, settings, &err);
+    assert_true((st == MRC_OK) == (gan != NULL));
+    assert_true((st == MRC_OK) == (err.text[0] == '\0'));
+    mrc_cyclegan_destroy(gan);
+    return st;
+}
+
+static void test_out_of_memory(void **unused) {
+    (void)unused;
+    for (int kind = MRC_GENERATOR_UNET; kind <= MRC_GENERATOR_HYBRID; ++kind) {
+        struct mrc_cyclegan_settings s = small_settings((enum mrc_generator_kind)kind, 1);
+        enum mrc_status st = MRC_OK;
+        MRC_TRY_EVERY_FAILURE(st, create_and_destroy(&s));
+        assert_int_equal(st, MRC_OK);
+    }
+}
+
+static enum mrc_status train_one_epoch(mrc_cyclegan *gan) {
+    struct mrc_error err = {0};
+    struct mrc_trainer_settings t = {.epochs = 1, .flip = false};
+    struct mrc_slice_source source = {NULL, {2, 1}, fetch};
+    return mrc_trainer_run(gan, &source, &t, NULL, NULL, &err);
+}
+
+static void test_trainer_out_of_memory(void **unused) {
+    (void)unused;
+    struct mrc_error err = {0};
+    struct mrc_cyclegan_settings s = small_settings(MRC_GENERATOR_LOCAL, 1);
+    mrc_cyclegan *gan = NULL;
+    enum mrc_status st = MRC_OK;
+    assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
+    MRC_TRY_EVERY_FAILURE(st, train_one_epoch(gan));
+    assert_int_equal(st, MRC_OK);
+    assert_int_equal(mrc_cyclegan_steps(gan), 1);
+    mrc_cyclegan_destroy(gan);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_unet_sizes),
+        cmocka_unit_test(test_local_is_small),
+        cmocka_unit_test(test_bad_settings),
+        cmocka_unit_test(test_builder_failures),
+        cmocka_unit_test(test_torch_order),
+        cmocka_unit_test(test_first_weights),
+        cmocka_unit_test(test_fan_out),
+        cmocka_unit_test(test_generator_modes),
+        cmocka_unit_test(test_plan_print),
+        cmocka_unit_test(test_bce_is_stable),
+        cmocka_unit_test(test_l1),
+        cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_without_identity),
+        cmocka_unit_test(test_moving_average),
+        cmocka_unit_test(test_trainer_epoch),
+        cmocka_unit_test(test_same_bytes),
+        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_trainer_out_of_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,345 @@
+/* test_torch_step.c: one training step against PyTorch: activations, images, losses, all gradients,
+ * weights after one and five steps. Runs on the small fixture of this tree (width 1, 32x32; also
+ * BCE) and, where it is there, on the width-8 fixture of
+ * ../shared; what the numbers mean and why the tolerances are what they are is said in
+ * fixture_w1/README.md. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support.h"
+#include "torch_fixture.h"
+
+/* Absolute for what is of the order of 1, relative in the L2 norm for gradients. */
+static const double FORWARD = 5e-5, LOSS_1 = 1e-5, LOSS_5 = 5e-3, GRADIENT = 1e-4, PRENORM = 1e-4,
+                    ADAM = 1e-6;
+/* Weights after steps: Adam's step is about lr whatever the gradient, so single elements may differ
+ * by 2 lr and more. */
+static const double WEIGHTS_OF_OWN = 8.0, WEIGHTS_LEAST = 2e-5;
+
+static const char *const fixture_nets[MRC_NET_COUNT] = {"G", "F", "DX", "DY"};
+
+struct state {
+    struct fixture fixture;
+    bool present;
+    mrc_cyclegan *gan;
+    float *x, *y;
+};
+
+static void fill_from(const struct fixture *fixture, const char *group, enum mrc_cyclegan_net which,
+                      mrc_net *net, float *block) {
+    for (size_t i = 0; i < mrc_net_parameter_count(net); ++i) {
+        const struct mrc_parameter *p = mrc_net_parameter(net, i);
+        char name[96];
+        fixture_name(name, sizeof(name), group, fixture_nets[which], p->name);
+        const struct fixture_tensor *t = fixture_find(fixture, name);
+        if (t == NULL) fail_msg("fixture has no %s", name);
+        assert_int_equal(t->rank, p->rank);
+        assert_memory_equal(t->shape, p->shape, (size_t)p->rank * sizeof(int64_t));
+        mrc_net_import(net, i, t->values, block);
+    }
+}
+
+static void start(struct state *s, enum mrc_gan_mode mode) {
+    struct mrc_error err = {0};
+    struct mrc_cyclegan_settings settings = MRC_CYCLEGAN_DEFAULTS;
+    settings.gan_mode = mode;
+    settings.size = s->fixture.side;
+    settings.batch = s->fixture.batch;
+    settings.generator_width = settings.discriminator_width = s->fixture.width;
+    mrc_cyclegan_destroy(s->gan);
+    s->gan = NULL;
+    assert_ok(mrc_cyclegan_create(&s->gan, &settings, &err), &err);
+    for (int i = 0; i < MRC_NET_COUNT; ++i) {
+        mrc_net *net = mrc_cyclegan_net_of(s->gan, (enum mrc_cyclegan_net)i);
+        fill_from(&s->fixture, "init", (enum mrc_cyclegan_net)i, net, mrc_net_values(net));
+    }
+}
+
+static int open_state(struct state *s, const char *folder) {
+    *s = (struct state){0};
+    s->present = fixture_open(&s->fixture, folder);
+    if (!s->present) return 0;
+    const struct fixture_tensor *x = fixture_find(&s->fixture, "input/x"),
+                                *y = fixture_find(&s->fixture, "input/y");
+    assert_non_null(x);
+    assert_non_null(y);
+    s->x = mrc_alloc(x->count, sizeof(float));
+    s->y = mrc_alloc(y->count, sizeof(float));
+    fixture_to_memory(s->x, x);
+    fixture_to_memory(s->y, y);
+    return 0;
+}
+
+static struct state small, large;
+
+static int open_both(void **unused) {
+    (void)unused;
+    return open_state(&small, MRC_TEST_DIR "/model/fixture_w1") |
+           open_state(&large, MRC_SHARED_DIR "/fixtures/torch_step");
+}
+
+static void close_state(struct state *s) {
+    if (!s->present) return;
+    mrc_cyclegan_destroy(s->gan);
+    mrc_free(s->x);
+    mrc_free(s->y);
+    fixture_close(&s->fixture);
+}
+
+static int close_both(void **unused) {
+    (void)unused;
+    close_state(&small);
+    close_state(&large);
+    return 0;
+}
+
+/* Every test runs on both fixtures. */
+static void on_both(void (*check)(struct state *s)) {
+    assert_true(small.present);
+    check(&small);
+    if (large.present)
+        check(&large);
+    else
+        print_message("%s is not there: only the small fixture was used\n",
+                      MRC_SHARED_DIR "/fixtures/torch_step");
+}
+
+static void assert_same_image(const struct fixture *fixture, const char *name, const float *found) {
+    const struct fixture_tensor *t = fixture_find(fixture, name);
+    if (t == NULL) return; /* the small fixture leaves out what it holds under another name */
+    if (found == NULL) fail_msg("%s was not kept", name);
+    float *expected = mrc_alloc(t->count, sizeof(float));
+    fixture_to_memory(expected, t);
+    double worst = 0.0;
+    for (size_t i = 0; i < t->count; ++i)
+        worst = fmax(worst, fabs((double)expected[i] - (double)found[i]));
+    mrc_free(expected);
+    if (!(worst <= FORWARD)) fail_msg("%s differs by %g", name, worst);
+}
+
+/* --- Forward --- */
+
+static void check_activations(struct state *s, enum mrc_cyclegan_net which, const float *src) {
+    struct mrc_error err = {0};
+    struct mrc_shape in = {s->fixture.batch, 1, 1, s->fixture.side, s->fixture.side};
+    mrc_net *net = mrc_cyclegan_net_of(s->gan, which);
+    mrc_plan *plan = NULL;
+    mrc_pass *pass = NULL;
+    assert_ok(mrc_plan_create(&plan, net, in, MRC_PLAN_TRAINING, &err), &err);
+    void *scratch = mrc_alloc(mrc_plan_scratch_bytes(plan), 1);
+    assert_ok(mrc_pass_create(&pass, net, plan, scratch, &err), &err);
+    (void)mrc_pass_forward(pass, src);
+    char prefix[32];
+    int prefix_length = snprintf(prefix, sizeof(prefix), "act/%s/", fixture_nets[which]), seen = 0;
+    for (size_t i = 0; i < s->fixture.count; ++i) {
+        const char *name = s->fixture.tensors[i].name;
+        if (strncmp(name, prefix, (size_t)prefix_length) != 0) continue;
+        char node[48];
+        bool is_map = strcmp(name + prefix_length, "conv5") == 0; /* the last has no activation */
+        (void)snprintf(node, sizeof(node), "%s.%s", name + prefix_length, is_map ? "conv" : "act");
+        int index = mrc_net_find(net, node);
+        assert_true(index > 0);
+        assert_same_image(&s->fixture, name, mrc_pass_node(pass, index, NULL));
+        ++seen;
+    }
+    assert_true(seen >= 5);
+    mrc_pass_destroy(pass);
+    mrc_free(scratch);
+    mrc_plan_destroy(plan);
+}
+
+static void check_output(struct state *s, enum mrc_cyclegan_net which, const float *src,
+                         const char *name) {
+    struct mrc_error err = {0};
+    struct mrc_shape in = {s->fixture.batch, 1, 1, s->fixture.side, s->fixture.side};
+    mrc_net *net = mrc_cyclegan_net_of(s->gan, which);
+    mrc_plan *plan = NULL;
+    mrc_pass *pass = NULL;
+    assert_ok(mrc_plan_create(&plan, net, in, MRC_PLAN_INFERENCE, &err), &err);
+    void *scratch = mrc_alloc(mrc_plan_scratch_bytes(plan), 1);
+    assert_ok(mrc_pass_create(&pass, net, plan, scratch, &err), &err);
+    assert_same_image(&s->fixture, name, mrc_pass_forward(pass, src));
+    mrc_pass_destroy(pass);
+    mrc_free(scratch);
+    mrc_plan_destroy(plan);
+}
+
+static void forward_agrees(struct state *s) {
+    start(s, MRC_GAN_LSGAN);
+    check_activations(s, MRC_NET_G, s->x);
+    check_activations(s, MRC_NET_D_Y, s->x);
+    check_output(s, MRC_NET_G, s->x, "act/G/head");
+    check_output(s, MRC_NET_F, s->y, "out/F_of_y");
+    check_output(s, MRC_NET_D_Y, s->x, "act/DY/conv5");
+    check_output(s, MRC_NET_D_X, s->y, "out/DX_of_y");
+}
+
+static void test_forward(void **unused) {
+    (void)unused;
+    on_both(forward_agrees);
+}
+
+/* --- One step --- */
+
+static void check_losses(const struct fixture *fixture, const char *list, int step,
+                         const struct mrc_losses *l, double tolerance) {
+    const struct {
+        const char *name;
+        double found;
+    } all[] = {
+        {"adv_G", l->adversarial_g}, {"adv_F", l->adversarial_f},     {"cyc_x", l->cycle_x},
+        {"cyc_y", l->cycle_y},       {"id_x", l->identity_x},         {"id_y", l->identity_y},
+        {"DY_real", l->d_y_real},    {"DY_fake", l->d_y_fake},        {"DX_real", l->d_x_real},
+        {"DX_fake", l->d_x_fake},    {"total_G", l->total_generator}, {"total_DX", l->total_d_x},
+        {"total_DY", l->total_d_y},
+    };
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); ++i) {
+        double expected = fixture_loss(fixture, list, step, all[i].name);
+        if (!(fabs(all[i].found - expected) <= tolerance * fmax(1.0, fabs(expected))))
+            fail_msg("%s %s of step %d is %.9g, expected %.9g", list, all[i].name, step + 1,
+                     all[i].found, expected);
+    }
+}
+
+static double relative_l2(const float *found, const float *expected, size_t n) {
+    double difference = 0.0, size = 0.0;
+    for (size_t i = 0; i < n; ++i) {
+        double d = (double)found[i] - (double)expected[i];
+        difference += d * d;
+        size += (double)expected[i] * (double)expected[i];
+    }
+    return sqrt(difference) / fmax(sqrt(size), 1e-30);
+}
+
+static double largest(const float *x, size_t n) {
+    double most = 0.0;
+    for (size_t i = 0; i < n; ++i) most = fmax(most, fabs((double)x[i]));
+    return most;
+}
+
+static void check_gradients(struct state *s, const char *group) {
+    for (int k = 0; k < MRC_NET_COUNT; ++k) {
+        mrc_net *net = mrc_cyclegan_net_of(s->gan, (enum mrc_cyclegan_net)k);
+        for (size_t i = 0; i < mrc_net_parameter_count(net); ++i) {
+            char name[96];
+            fixture_name(name, sizeof(name), group, fixture_nets[k],
+                         mrc_net_parameter(net, i)->name);
+            const struct fixture_tensor *t = fixture_find(&s->fixture, name);
+            assert_non_null(t);
+            float *found = mrc_alloc(t->count, sizeof(float));
+            mrc_net_export(net, i, mrc_net_gradients(net), found);
+            if (t->prenorm_bias) {
+                if (!(largest(found, t->count) < PRENORM))
+                    fail_msg("%s is %g, expected 0", name, largest(found, t->count));
+            } else if (!(relative_l2(found, t->values, t->count) <= GRADIENT)) {
+                fail_msg("%s differs by %g", name, relative_l2(found, t->values, t->count));
+            }
+            mrc_free(found);
+        }
+    }
+}
+
+static void check_weights(struct state *s, const char *group) {
+    for (int k = 0; k < MRC_NET_COUNT; ++k) {
+        mrc_net *net = mrc_cyclegan_net_of(s->gan, (enum mrc_cyclegan_net)k);
+        for (size_t i = 0; i < mrc_net_parameter_count(net); ++i) {
+            char name[96];
+            fixture_name(name, sizeof(name), group, fixture_nets[k],
+                         mrc_net_parameter(net, i)->name);
+            const struct fixture_tensor *t = fixture_find(&s->fixture, name);
+            assert_non_null(t);
+            if (t->prenorm_bias) continue; /* Adam turns their rounding into steps of lr */
+            float *found = mrc_alloc(t->count, sizeof(float));
+            mrc_net_export(net, i, mrc_net_values(net), found);
+            double error = relative_l2(found, t->values, t->count);
+            double allowed = fmax(WEIGHTS_OF_OWN * t->own_error, WEIGHTS_LEAST);
+            if (!(error <= allowed)) fail_msg("%s differs by %g, %g allowed", name, error, allowed);
+            mrc_free(found);
+        }
+    }
+}
+
+static void step_agrees(struct state *s) {
+    struct mrc_error err = {0};
+    struct mrc_losses losses;
+    start(s, MRC_GAN_LSGAN);
+    assert_ok(mrc_cyclegan_step(s->gan, &losses, s->x, s->y, &err), &err);
+    check_losses(&s->fixture, "losses_f32", 0, &losses, LOSS_1);
+    check_losses(&s->fixture, "losses_f64", 0, &losses, LOSS_1);
+    struct mrc_cyclegan_images images = mrc_cyclegan_last_images(s->gan);
+    assert_same_image(&s->fixture, "step1/fake_y", images.fake_y);
+    assert_same_image(&s->fixture, "step1/fake_x", images.fake_x);
+    assert_same_image(&s->fixture, "step1/cyc_x", images.cycle_x);
+    assert_same_image(&s->fixture, "step1/cyc_y", images.cycle_y);
+    assert_same_image(&s->fixture, "step1/same_x", images.same_x);
+    assert_same_image(&s->fixture, "step1/same_y", images.same_y);
+    check_gradients(s, "grad");
+    check_weights(s, "after1");
+    for (int step = 1; step < 5; ++step) {
+        assert_ok(mrc_cyclegan_step(s->gan, &losses, s->x, s->y, &err), &err);
+        check_losses(&s->fixture, "losses_f32", step, &losses, LOSS_5);
+    }
+    check_weights(s, "after5");
+    assert_int_equal(mrc_cyclegan_steps(s->gan), 5);
+}
+
+static void test_step(void **unused) {
+    (void)unused;
+    on_both(step_agrees);
+}
+
+static void test_bce(void **unused) {
+    (void)unused;
+    struct mrc_error err = {0};
+    struct mrc_losses losses;
+    start(&small, MRC_GAN_BCE);
+    assert_ok(mrc_cyclegan_step(small.gan, &losses, small.x, small.y, &err), &err);
+    check_losses(&small.fixture, "losses_bce_f32", -1, &losses, LOSS_1);
+    check_losses(&small.fixture, "losses_bce_f64", -1, &losses, LOSS_1);
+    check_gradients(&small, "grad_bce");
+}
+
+/* --- Adam, fed with PyTorch's own gradients --- */
+
+static void adam_agrees(struct state *s) {
+    const struct mrc_adam adam = {.learning_rate = 2e-4, .beta1 = 0.5, .beta2 = 0.999, .eps = 1e-8};
+    for (size_t i = 0; i < s->fixture.count; ++i) {
+        const struct fixture_tensor *g = &s->fixture.tensors[i];
+        if (strncmp(g->name, "grad/", 5) != 0) continue;
+        char name[96];
+        (void)snprintf(name, sizeof(name), "init/%s", g->name + 5);
+        const struct fixture_tensor *before = fixture_find(&s->fixture, name);
+        (void)snprintf(name, sizeof(name), "after1/%s", g->name + 5);
+        const struct fixture_tensor *after = fixture_find(&s->fixture, name);
+        assert_non_null(before);
+        assert_non_null(after);
+        float *values = mrc_alloc(g->count, sizeof(float)), *m = mrc_alloc(g->count, sizeof(float)),
+              *v = mrc_alloc(g->count, sizeof(float));
+        memcpy(values, before->values, g->count * sizeof(float));
+        mrc_adam_update(values, m, v, g->values, g->count, &adam, 1);
+        for (size_t j = 0; j < g->count; ++j)
+            if (!(fabs((double)values[j] - (double)after->values[j]) <= ADAM))
+                fail_msg("%s[%zu] is %.9g, expected %.9g", name, j, (double)values[j],
+                         (double)after->values[j]);
+        mrc_free(v);
+        mrc_free(m);
+        mrc_free(values);
+    }
+}
+
+static void test_adam(void **unused) {
+    (void)unused;
+    on_both(adam_agrees);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_forward),
+        cmocka_unit_test(test_step),
+        cmocka_unit_test(test_bce),
+        cmocka_unit_test(test_adam),
+    };
+    return cmocka_run_group_tests(tests, open_both, close_both);
+}
