@@ -57,7 +57,7 @@ static const struct argp_option table[] = {
      .key = KEY_DISC_WIDTH,
      .arg = "N",
      .doc = "Base width of the discriminators; default: as the generators'"},
-    {.name = "size", .key = KEY_SIZE, .arg = "N", .doc = "Pixels a side: 64 (default), 128, 256"},
+    {.name = "size", .key = KEY_SIZE, .arg = "N", .doc = "Pixels a side, a power of two: 64 (default), 128, ..."},
     {.name = "channels",
      .key = KEY_CHANNELS,
      .arg = "N",
@@ -114,7 +114,7 @@ static void parse_kinds(int key, const char *value, struct argp_state *state,
 }
 
 static int64_t parse_side(struct argp_state *state, const char *value) {
-    int64_t side = mrc_option_integer(state, "--size", value, 16, 256);
+    int64_t side = mrc_option_integer(state, "--size", value, 32, 1024);
     if ((side & (side - 1)) != 0)
         mrc_option_fail(state, "--size is %lld, expected a power of two", (long long)side);
     return side;

@@ -44,7 +44,7 @@ static struct mrc_train_options make_options(const char *run) {
     options.model.generator = MRC_GENERATOR_LOCAL;
     options.model.generator_width = 4;
     options.model.discriminator_width = 4;
-    options.model.size = 16;
+    options.model.size = 32;
     options.trainer.epochs = 3;
     options.checkpoint_every = 2;
     options.sample_every = 2;
@@ -85,7 +85,7 @@ static void test_run_folder_is_complete(void **state) {
     assert_string_equal(info.name, "small");
     assert_string_equal(info.data, "one head");
     assert_int_equal(info.epoch, 3);
-    assert_int_equal(info.settings.size, 16);
+    assert_int_equal(info.settings.size, 32);
 
     assert_int_equal(mrc_train_run(&options, NULL, NULL, &err), MRC_ERR_WRITE);
     mrc_error_clear(&err);

@@ -43,7 +43,7 @@ while IFS='|' read -r name expected pattern arguments; do
         translate)
             words+=(-q --allow-synthetic)
             case " ${words[*]} " in *' --model '*) ;; *) words+=(--model "$in/model.safetensors") ;; esac ;;
-        train) words+=(-q --allow-synthetic --epochs 1 --size 16 --generator local --width 4) ;;
+        train) words+=(-q --allow-synthetic --epochs 1 --size 32 --generator local --width 4) ;;
     esac
     code=0
     "$mrcycle" "${words[@]}" >"$work/stdout" 2>"$work/stderr" </dev/null || code=$?
@@ -55,7 +55,7 @@ while IFS='|' read -r name expected pattern arguments; do
 done < <(sed 's/\\|/\x01/g' "$here/bad_input.txt")
 
 # A full disk, as a limit on the size of a file: writes beyond it fail like those to a full disk.
-limited() { (trap '' XFSZ && ulimit -f 2 && exec "$mrcycle" "$@" -q --allow-synthetic --model "$in/model.safetensors" --to T2w) \
+limited() { (trap '' XFSZ && ulimit -f 1 && exec "$mrcycle" "$@" -q --allow-synthetic --model "$in/model.safetensors" --to T2w) \
     >"$work/stdout" 2>"$work/stderr" </dev/null; }
 for case in axial:x axial.nii.gz:x.nii.gz png:x; do
     code=0

@@ -52,7 +52,7 @@ done
 mkdir -p "$work/set/T1w" "$work/set/T2w"
 cp "$in/axial.nii.gz" "$work/set/T1w/"
 cp "$in/t2.nii.gz" "$work/set/T2w/"
-train=("$mrcycle" train "$work/set" --allow-synthetic --size 16 --generator local --width 4 --disc-width 4)
+train=("$mrcycle" train "$work/set" --allow-synthetic --size 32 --generator local --width 4 --disc-width 4)
 prints "$out/run/model.safetensors" "${train[@]}" -o "$out/run" --epochs 2 -q --half
 "${train[@]}" -o "$out/stopped" --epochs 100000 --sample-every 0 >/dev/null 2>"$work/stderr" &
 child=$!
