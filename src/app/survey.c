@@ -127,9 +127,9 @@ enum mrc_status mrc_survey_print_plans(struct mrc_text *out, const struct mrc_ch
     mrc_net *generator = NULL, *discriminator = NULL;
     enum mrc_status status = create_generator(&generator, s, err);
     if (status == MRC_OK) status = print_plan(out, "generators G and F", generator, in, err);
-    if (status == MRC_OK)
+    if (status == MRC_OK && info->complete)
         status = mrc_patchgan_create(&discriminator, s->channels, s->discriminator_width, err);
-    if (status == MRC_OK)
+    if (status == MRC_OK && info->complete)
         status = print_plan(out, "discriminators D_X and D_Y", discriminator, in, err);
     mrc_net_destroy(discriminator);
     mrc_net_destroy(generator);

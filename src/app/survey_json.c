@@ -58,6 +58,10 @@ static void add_checkpoint(cJSON *array, const struct mrc_survey_checkpoint *che
     cJSON_AddStringToObject(node, "version", info->version);
     cJSON_AddStringToObject(node, "data", info->data);
     cJSON_AddStringToObject(node, "hash", info->hash);
+    cJSON *networks = cJSON_AddArrayToObject(node, "networks");
+    for (int n = 0; n < (info->complete ? MRC_NET_COUNT : 2); ++n)
+        cJSON_AddItemToArray(networks,
+                             cJSON_CreateString(mrc_cyclegan_net_name((enum mrc_cyclegan_net)n)));
     cJSON_AddNumberToObject(node, "step", (double)info->step);
     cJSON_AddNumberToObject(node, "epoch", (double)info->epoch);
     cJSON_AddNumberToObject(node, "epochs", (double)info->epochs);

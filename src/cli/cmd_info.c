@@ -96,15 +96,17 @@ static void print_refusals(const struct mrc_image_list *images) {
 static void print_checkpoint(const struct mrc_survey_checkpoint *checkpoint) {
     const struct mrc_checkpoint_info *info = &checkpoint->info;
     const struct mrc_cyclegan_settings *s = &info->settings;
-    printf("model ");
+    printf("%s ", info->complete ? "checkpoint" : "model");
     print_plain(checkpoint->path);
     printf("\n  name      ");
     print_plain(info->name);
-    printf("\n  networks  %s generators of width %lld, %lld channel%s, %lld x %lld pixels; "
-           "discriminators of width %lld\n",
+    printf("\n  networks  G and F: %s of width %lld, %lld channel%s, %lld x %lld pixels",
            mrc_generator_kind_name(s->generator), (long long)s->generator_width,
            (long long)s->channels, s->channels == 1 ? "" : "s", (long long)s->size,
-           (long long)s->size, (long long)s->discriminator_width);
+           (long long)s->size);
+    if (info->complete)
+        printf("; D_X and D_Y of width %lld; Adam's moments", (long long)s->discriminator_width);
+    printf("\n");
     printf("  training  %s, batch %lld, cycle %g, identity %g, Adam %g %g %g, average %g, seed "
            "%llu\n",
            mrc_gan_mode_name(s->gan_mode), (long long)s->batch, s->lambda_cycle, s->lambda_identity,
