@@ -3,7 +3,7 @@
 #ifndef MRC_APP_CANVAS_H
 #define MRC_APP_CANVAS_H
 
-#include <cairo.h>
+#include <cairo/cairo.h>
 #include <stddef.h>
 
 #include "base/status.h"
