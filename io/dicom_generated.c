@@ -184,6 +184,7 @@ enum mrc_status mrc_dicom_save_generated(const mrc_volume *vol,
     if (pixels == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", dir);
     for (int64_t n = 0; st == MRC_OK && n < job.grid.extent.k; ++n)
         st = save_slice(&job, vol, n, pixels, dir, err);
+    if (st == MRC_OK) st = mrc_dicom_sync_files(dir, job.grid.extent.k, err);
     mrc_free(pixels);
     return st;
 }

@@ -1,10 +1,13 @@
 /* dicom_write.c: see dicom_write.h. */
 #include "io/dicom_write.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/fs.h"
@@ -214,17 +217,61 @@ enum mrc_status mrc_dicom_split_time(char date[9], char time_of_day[7], const ch
     return MRC_OK;
 }
 
+static char *file_path(const char *dir, int64_t number) {
+    char name[32];
+    (void)snprintf(name, sizeof name, "IM%04lld.dcm", (long long)(number + 1));
+    return mrc_path_join(dir, name);
+}
+
+static enum mrc_status write_bytes(const char *path, const unsigned char *bytes, size_t size,
+                                   struct mrc_error *err) {
+    errno = 0;
+    FILE *stream = fopen(path, "wb");
+    if (stream == NULL)
+        return mrc_fail(err, MRC_ERR_WRITE, "%s: %s, expected to write a file there", path,
+                        strerror(errno));
+    bool whole = fwrite(bytes, 1, size, stream) == size && fflush(stream) == 0;
+    int cause = errno;
+    if (fclose(stream) != 0 && whole) {
+        cause = errno;
+        whole = false;
+    }
+    if (whole) return MRC_OK;
+    (void)unlink(path);
+    return mrc_fail(err, MRC_ERR_WRITE, "%s: %s while writing", path,
+                    cause != 0 ? strerror(cause) : "failed");
+}
+
 enum mrc_status mrc_dicom_write_file(mrc_dcmtk_file *file, const char *dir, int64_t number,
                                      struct mrc_error *err) {
     unsigned char *bytes = NULL;
     size_t size = 0;
-    char name[32];
-    (void)snprintf(name, sizeof name, "IM%04lld.dcm", (long long)(number + 1));
-    char *path = mrc_path_join(dir, name);
+    char *path = file_path(dir, number);
     if (path == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", dir);
     enum mrc_status st = mrc_dcmtk_encode(&bytes, &size, file, err);
-    if (st == MRC_OK) st = mrc_write_file(path, bytes, size, err);
+    if (st == MRC_OK) st = write_bytes(path, bytes, size, err);
     mrc_free(bytes);
     mrc_free(path);
+    return st;
+}
+
+static enum mrc_status sync_file(const char *path, struct mrc_error *err) {
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    bool synced = file >= 0 && (fsync(file) == 0 || errno == EINVAL || errno == ENOTSUP);
+    int cause = errno;
+    if (file >= 0) (void)close(file);
+    return synced ? MRC_OK
+                  : mrc_fail(err, MRC_ERR_WRITE, "%s: %s while flushing to disk", path,
+                             strerror(cause));
+}
+
+enum mrc_status mrc_dicom_sync_files(const char *dir, int64_t count, struct mrc_error *err) {
+    enum mrc_status st = MRC_OK;
+    for (int64_t n = 0; st == MRC_OK && n < count; ++n) {
+        char *path = file_path(dir, n);
+        st = path != NULL ? sync_file(path, err)
+                          : mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", dir);
+        mrc_free(path);
+    }
     return st;
 }

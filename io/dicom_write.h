@@ -63,8 +63,12 @@ void mrc_dicom_draft_synthetic(struct mrc_dicom_draft *d);
  * digits. */
 enum mrc_status mrc_dicom_split_time(char date[9], char time[7], const char *stamp,
                                      struct mrc_error *err);
-/** Encodes the data set and writes it to dir/IM0001.dcm (file 0), whole or not at all. */
+/** Encodes the data set and writes it to dir/IM0001.dcm (number 0) … A file that cannot be written
+ * is removed. */
 enum mrc_status mrc_dicom_write_file(mrc_dcmtk_file *file, const char *dir, int64_t number,
                                      struct mrc_error *err);
+/** Makes sure that the first `count` files are on the disk. Once for all is cheap, after each file
+ * it is not. */
+enum mrc_status mrc_dicom_sync_files(const char *dir, int64_t count, struct mrc_error *err);
 
 #endif

@@ -162,6 +162,13 @@ DcmElement *find(mrc_dcmtk_item *item, uint32_t tag) {
     return element;
 }
 
+/* nnnD, nnnW, nnnM or nnnY */
+bool is_age(mrc_dcmtk_item *item, uint32_t tag) {
+    char text[8];
+    return mrc_dcmtk_text(text, sizeof text, item, tag, 0) && std::strlen(text) == 4 &&
+           std::strspn(text, "0123456789") == 3 && std::strchr("DWMY", text[3]) != nullptr;
+}
+
 } // namespace
 
 mrc_status mrc_dcmtk_start(mrc_error *err) {
@@ -304,6 +311,24 @@ bool mrc_dcmtk_integer(int64_t *out, mrc_dcmtk_item *item, uint32_t tag, size_t 
     if (mrc_parse_i64(&value, text, INT64_MIN, INT64_MAX) != MRC_OK) return false;
     *out = value;
     return true;
+}
+
+bool mrc_dcmtk_is_valid(mrc_dcmtk_item *item, uint32_t tag) {
+    return guarded_value(false, [&] {
+        DcmElement *element = find(item, tag);
+        if (element == nullptr || element->getLength() == 0) return true;
+        switch (element->getVR()) {
+        case EVR_AS: return is_age(item, tag); // DCMTK lets "42" pass
+        case EVR_CS:
+        case EVR_DA:
+        case EVR_DS:
+        case EVR_DT:
+        case EVR_IS:
+        case EVR_TM:
+        case EVR_UI: return element->checkValue("1-n", OFFalse).good();
+        default: return true;
+        }
+    });
 }
 
 mrc_dcmtk_item *mrc_dcmtk_child(mrc_dcmtk_item *item, uint32_t sequence, size_t index) {

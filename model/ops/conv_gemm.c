@@ -93,7 +93,7 @@ static struct cut cut_forward(const struct mrc_conv *c) {
     cut.shared = pixels < SMALL_MAP_PIXELS && pixels * live <= SHARED_FLOATS;
     if (cut.shared) {
         cut.rows = BAND_PIXELS;
-        cut.columns = mrc_min_i64(c->cout, pixels <= 128 ? 64 : 128);
+        cut.columns = mrc_min_i64(c->cout, mrc_max_i64(64, c->cout / 4));
         cut.pieces = mrc_piece_cut_for(c, INT64_MAX);
         cut.shared_floats = pointwise ? 0 : pixels * live;
     } else {

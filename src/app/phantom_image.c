@@ -12,9 +12,8 @@
 #include "base/parallel.h"
 #include "base/rng.h"
 
-#define FINEST_MM                                                                                  \
-    2.0 /* boundaries are blurred analytically within a sample; longer voxels get several */
-#define GAIN 4000.0 /* stored value of full magnetisation */
+#define GAIN      4000.0 /* stored value of full magnetisation */
+#define SAMPLE_MM 2.0    /* boundaries are blurred analytically within a sample */
 
 static const struct {
     double t1_ms, t2_ms, density;
@@ -195,7 +194,7 @@ static void rendering_init(struct rendering *r, const struct mrc_phantom_options
     mrc_head_init(&r->head, options->seed, subject, options->lesions);
     r->width_mm = 0.0;
     for (int a = 0; a < 3; ++a) {
-        r->parts[a] = (int)ceil(options->voxel_mm[a] / FINEST_MM - 1e-9);
+        r->parts[a] = (int)fmax(1.0, floor(options->voxel_mm[a] / SAMPLE_MM + 0.5));
         r->width_mm = fmax(r->width_mm, options->voxel_mm[a] / r->parts[a]);
     }
     for (int c = 0; c < MRC_PHANTOM_SEQUENCES; ++c) {

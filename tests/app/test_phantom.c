@@ -13,11 +13,13 @@
 #include "base/parallel.h"
 #include "io/image.h"
 
+#define VOXEL_MM 2.9 /* as coarse as one sample a voxel allows: fast */
+
 static struct mrc_phantom_options coarse(enum mrc_orientation acquisition) {
     struct mrc_phantom_options o = MRC_PHANTOM_DEFAULTS;
     o.acquisition = acquisition;
     o.lesions = 2;
-    for (int a = 0; a < 3; ++a) o.voxel_mm[a] = 2.0;
+    for (int a = 0; a < 3; ++a) o.voxel_mm[a] = VOXEL_MM;
     return o;
 }
 
@@ -74,7 +76,7 @@ static void marker_place(double ras_mm[3], const mrc_volume *tissue) {
         for (int a = 0; a < 3; ++a) ras_mm[a] += p[a];
         ++voxels;
     }
-    assert_true(voxels > 50);
+    assert_true(voxels > 30);
     for (int a = 0; a < 3; ++a) ras_mm[a] /= (double)voxels;
 }
 
@@ -114,7 +116,7 @@ static void test_contrasts_are_in_order(void **state) {
             mean[c][t] += (double)mrc_volume_voxels_const(h.image[c])[n];
     }
     for (int t = 0; t < MRC_TISSUES; ++t) {
-        assert_true(voxels[t] > 20); /* every tissue is there */
+        assert_true(voxels[t] > 5); /* every tissue is there */
         for (int c = 0; c < MRC_PHANTOM_SEQUENCES; ++c) mean[c][t] /= (double)voxels[t];
     }
     enum { T1W, T2W, PDW, FLAIR };
@@ -127,7 +129,7 @@ static void test_contrasts_are_in_order(void **state) {
     assert_true(mean[T1W][MRC_TISSUE_FAT] > mean[T1W][white]);
     for (int c = 0; c < MRC_PHANTOM_SEQUENCES; ++c) assert_true(mean[c][MRC_TISSUE_AIR] < 200.0);
     /* a brain's proportions, in litres */
-    const double litre = 8.0e-6;
+    const double litre = VOXEL_MM * VOXEL_MM * VOXEL_MM * 1e-6;
     double brain = litre * (double)(voxels[white] + voxels[grey] + voxels[MRC_TISSUE_DEEP_GREY]);
     assert_true(brain > 0.8 && brain < 1.6);
     double ratio = (double)voxels[grey] / (double)voxels[white];
@@ -154,7 +156,7 @@ static void test_noise_is_what_was_asked_for(void **state) {
     double square = 0.0;
     size_t voxels = 0;
     for (size_t n = 0; n < 20000; ++n) { /* a corner of the box: air only, far from any boundary */
-        if (t[n] != (float)MRC_TISSUE_AIR || n % 105 > 8) continue;
+        if (t[n] != (float)MRC_TISSUE_AIR || n % 73 > 6) continue;
         square += (double)v[n] * (double)v[n];
         ++voxels;
     }
@@ -169,7 +171,7 @@ static void test_seeds_and_subjects_differ_threads_do_not(void **state) {
     (void)state;
     struct mrc_phantom_options o = coarse(MRC_AXIAL);
     struct mrc_error err = {0};
-    o.voxel_mm[2] = 8.0;
+    o.voxel_mm[2] = 10.0;
     mrc_parallel_set_threads(1);
     struct head_images a = render(&o);
     mrc_parallel_set_threads(3);
@@ -254,7 +256,6 @@ static void test_both_formats_hold_the_same_head(void **state) {
         struct mrc_image_options image = MRC_IMAGE_DEFAULTS;
         char dir[96], path[160];
         image.allow_synthetic = true;
-        o.voxel_mm[2] = 3.0;
         snprintf(dir, sizeof dir, "%s/%s", folder,
                  mrc_orientation_name((enum mrc_orientation)plane));
         assert_ok(mrc_phantom_write(dir, &o, NULL, &err), &err);
@@ -300,7 +301,6 @@ static void test_the_folder_is_complete(void **state) {
     struct mrc_error err = {0};
     char dir[96], path[192];
     o.subjects = 2;
-    o.voxel_mm[0] = o.voxel_mm[1] = 4.0;
     o.voxel_mm[2] = 10.0;
     snprintf(dir, sizeof dir, "%s/two", folder);
     assert_ok(mrc_phantom_write(dir, &o, NULL, &err), &err);

@@ -1,0 +1,430 @@
+/* test_dicom_derived.c: a derived series says what it is, keeps patient, study and place, and
+ * nothing else comes along. */
+#include "io/dicom_support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "io/dcmtk/bridge.h"
+
+#define assert_near(found, expected, tolerance)                                                    \
+    assert_true(fabs((double)(found) - (double)(expected)) <= (tolerance))
+
+static struct mrc_derivation plain_derivation(void) {
+    return (struct mrc_derivation){
+        .from = MRC_CONTRAST_T1W,
+        .to = MRC_CONTRAST_T2W,
+        .software_version = "0.1.0",
+        .model_name = "test-model",
+        .model_hash = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        .steps = "axial; square; 64 x 64",
+        .settings = "size=64",
+        .time_stamp = "20260304050607"};
+}
+
+/* A folder with a source series, each slice first changed; the loaded volume; and a computed one on
+ * its grid. */
+struct scene {
+    char *source_folder, *folder;
+    mrc_volume *source, *vol;
+};
+typedef void change_fn(struct slice_spec *spec);
+
+static struct scene scene_make(change_fn *change) {
+    struct mrc_error err = {0};
+    struct scene s = {.source_folder = folder_make(), .folder = folder_make()};
+    static const char *const names[SIDE_K] = {"z", "y", "x", "w"}; /* not in order */
+    for (int n = 0; n < SIDE_K; ++n) {
+        struct slice_spec spec = slice_spec_default(n);
+        if (change != NULL) change(&spec);
+        write_slice(&spec, s.source_folder, names[n]);
+    }
+    s.source = load_folder(s.source_folder, false);
+    assert_ok(mrc_volume_create_like(&s.vol, s.source, &err), &err);
+    for (int v = 0; v < SIDE_I * SIDE_J * SIDE_K; ++v)
+        mrc_volume_voxels(s.vol)[v] = (float)v / 139.0f;
+    return s;
+}
+
+static void scene_save(struct scene *s, const struct mrc_derivation *derivation) {
+    struct mrc_error err = {0};
+    assert_ok(mrc_dicom_save_derived(s->vol, s->source, derivation, s->folder, &err), &err);
+}
+
+static void scene_clear(struct scene *s) {
+    mrc_volume_destroy(s->source);
+    mrc_volume_destroy(s->vol);
+    folder_remove(s->source_folder);
+    folder_remove(s->folder);
+}
+
+static mrc_dcmtk_file *open_slice(const struct scene *s, const char *name) {
+    struct mrc_error err = {0};
+    mrc_dcmtk_file *file = NULL;
+    char *path = mrc_path_join(s->folder, name);
+    assert_ok(mrc_dcmtk_open(&file, path, &err), &err);
+    mrc_free(path);
+    return file;
+}
+
+static void expect_raw(mrc_dcmtk_item *item, uint32_t tag, const char *expected) {
+    size_t bytes = 0;
+    const char *raw = mrc_dcmtk_raw(item, tag, &bytes);
+    char text[1100] = "";
+    if (raw != NULL) (void)snprintf(text, sizeof text, "%.*s", (int)bytes, raw);
+    assert_string_equal(text, expected);
+}
+
+static void test_attributes(void **state) {
+    (void)state;
+    struct scene s = scene_make(NULL);
+    struct mrc_derivation derivation = plain_derivation();
+    scene_save(&s, &derivation);
+    mrc_dcmtk_file *file = open_slice(&s, "IM0003.dcm");
+    mrc_dcmtk_item *item = mrc_dcmtk_root(file);
+    expect_raw(item, MRC_TAG(0x0008, 0x0008), "DERIVED\\SECONDARY\\OTHER\\SYNTH_T2W");
+    expect_raw(item, MRC_TAG(0x0008, 0x0016), "1.2.840.10008.5.1.4.1.1.4");
+    expect_raw(item, MRC_TAG(0x0008, 0x001C), "YES");
+    expect_raw(item, MRC_TAG(0x0008, 0x0021), "20260304");
+    expect_raw(item, MRC_TAG(0x0008, 0x0033), "050607");
+    expect_raw(item, MRC_TAG(0x0008, 0x103E),
+               "SYNTH T2w from T1w (AI, not acquired, not for diagnosis)");
+    expect_raw(item, MRC_TAG(0x0010, 0x0010), "Test");
+    expect_raw(item, MRC_TAG(0x0010, 0x0020), "ID1");
+    expect_raw(item, MRC_TAG(0x0018, 0x0015), "HEAD");
+    expect_raw(item, MRC_TAG(0x0018, 0x0020), "RM");
+    expect_raw(item, MRC_TAG(0x0018, 0x0021), "NONE");
+    expect_raw(item, MRC_TAG(0x0018, 0x9004), "RESEARCH");
+    expect_raw(item, MRC_TAG(0x0018, 0x0088), "2");
+    expect_raw(item, MRC_TAG(0x0020, 0x000D), "2.25.1000");
+    expect_raw(item, MRC_TAG(0x0020, 0x0013), "3");
+    expect_raw(item, MRC_TAG(0x0020, 0x0032), "-10\\-20\\34"); /* the source's own text */
+    expect_raw(item, MRC_TAG(0x0020, 0x0037), "1\\0\\0\\0\\1\\0");
+    expect_raw(item, MRC_TAG(0x0028, 0x0030), "1.5\\1.25");
+    expect_raw(item, MRC_TAG(0x0028, 0x0301), "NO");
+    expect_raw(item, MRC_TAG(0x0028, 0x1050), "2048");
+    expect_raw(item, MRC_TAG(0x0028, 0x1051), "4096");
+    expect_raw(item, MRC_TAG(0x0028, 0x2110), "00");
+    static const uint32_t empty[] = {MRC_TAG(0x0018, 0x0022), MRC_TAG(0x0018, 0x0080),
+                                     MRC_TAG(0x0018, 0x0081), MRC_TAG(0x0018, 0x0091),
+                                     MRC_TAG(0x0018, 0x5100), MRC_TAG(0x0008, 0x0050)};
+    for (size_t t = 0; t < sizeof empty / sizeof *empty; ++t) {
+        assert_true(mrc_dcmtk_has(item, empty[t]));
+        assert_int_equal(mrc_dcmtk_count(item, empty[t]), 0);
+    }
+    static const uint32_t absent[] = {MRC_TAG(0x0018, 0x0082), MRC_TAG(0x0018, 0x1314),
+                                      MRC_TAG(0x0028, 0x1052), MRC_TAG(0x0028, 0x1053),
+                                      MRC_TAG(0x0028, 0x0300), MRC_TAG(0x0018, 0x1030)};
+    for (size_t t = 0; t < sizeof absent / sizeof *absent; ++t)
+        assert_false(mrc_dcmtk_has(item, absent[t]));
+    mrc_dcmtk_close(file);
+    scene_clear(&s);
+}
+
+static void test_where_it_comes_from(void **state) {
+    (void)state;
+    struct scene s = scene_make(NULL);
+    struct mrc_derivation derivation = plain_derivation();
+    scene_save(&s, &derivation);
+    mrc_dcmtk_file *file = open_slice(&s, "IM0002.dcm");
+    mrc_dcmtk_item *item = mrc_dcmtk_root(file);
+    assert_int_equal(mrc_dcmtk_count(item, MRC_TAG(0x0008, 0x2112)), 1);
+    mrc_dcmtk_item *source = mrc_dcmtk_child(item, MRC_TAG(0x0008, 0x2112), 0);
+    expect_raw(source, MRC_TAG(0x0008, 0x1155), "2.25.20001");
+    expect_raw(source, MRC_TAG(0x0028, 0x135A), "YES");
+    expect_raw(mrc_dcmtk_child(source, MRC_TAG(0x0040, 0xA170), 0), MRC_TAG(0x0008, 0x0100),
+               "121322");
+    mrc_dcmtk_item *series = mrc_dcmtk_child(item, MRC_TAG(0x0008, 0x1115), 0);
+    expect_raw(series, MRC_TAG(0x0020, 0x000E), "2.25.1001");
+    assert_int_equal(mrc_dcmtk_count(series, MRC_TAG(0x0008, 0x114A)), SIDE_K);
+    static const char *const purposes[] = {"109101", "109102", "109100"};
+    assert_int_equal(mrc_dcmtk_count(item, MRC_TAG(0x0018, 0xA001)), 3);
+    for (size_t e = 0; e < 3; ++e) {
+        mrc_dcmtk_item *equipment = mrc_dcmtk_child(item, MRC_TAG(0x0018, 0xA001), e);
+        expect_raw(mrc_dcmtk_child(equipment, MRC_TAG(0x0040, 0xA170), 0), MRC_TAG(0x0008, 0x0100),
+                   purposes[e]);
+        assert_int_equal(mrc_dcmtk_count(equipment, MRC_TAG(0x0008, 0x0070)), 1);
+    }
+    expect_raw(mrc_dcmtk_child(item, MRC_TAG(0x0008, 0x9215), 0), MRC_TAG(0x0008, 0x0100),
+               "113085");
+    size_t bytes = 0;
+    const char *text = mrc_dcmtk_raw(item, MRC_TAG(0x0008, 0x2111), &bytes);
+    assert_non_null(text);
+    assert_non_null(strstr(text, "not for diagnosis"));
+    assert_non_null(strstr(text, derivation.model_hash));
+    mrc_dcmtk_close(file);
+    scene_clear(&s);
+}
+
+static void test_pixels_and_place(void **state) {
+    (void)state;
+    struct scene s = scene_make(NULL);
+    struct mrc_derivation derivation = plain_derivation();
+    mrc_volume_voxels(s.vol)[5] = NAN;
+    mrc_volume_voxels(s.vol)[6] = -1.0f;
+    mrc_volume_voxels(s.vol)[7] = 2.0f;
+    scene_save(&s, &derivation);
+    mrc_volume *back = load_folder(s.folder, true);
+    const float *found = mrc_volume_voxels_const(back);
+    for (int v = 8; v < SIDE_I * SIDE_J * SIDE_K; ++v)
+        assert_near(found[v], round(v / 139.0 * 4095.0), 0.51);
+    assert_near(found[5], 0.0, 0.0);
+    assert_near(found[6], 0.0, 0.0);
+    assert_near(found[7], 4095.0, 0.0);
+    assert_near(mrc_geometry_distance(mrc_volume_geometry(back), mrc_volume_geometry(s.source),
+                                      mrc_volume_extent(back)),
+                0.0, 1e-9);
+    mrc_volume_destroy(back);
+    expect_refusal(s.folder, MRC_ERR_UNSUPPORTED, "synthetic"); /* not without being asked to */
+    scene_clear(&s);
+}
+
+/* Texts too long for a decimal string, as real converters write them. */
+static void change_long_decimals(struct slice_spec *s) {
+    static const char *const positions[] = {
+        "-10.1234567890123456\\-20\\30", "-10.1234567890123456\\-20\\32",
+        "-10.1234567890123456\\-20\\34", "-10.1234567890123456\\-20\\36"};
+    s->position = positions[s->number];
+    s->spacing = "0.666666686534882\\0.699987828731537";
+}
+
+static void test_long_decimals_are_shortened(void **state) {
+    (void)state;
+    struct scene s = scene_make(change_long_decimals);
+    struct mrc_derivation derivation = plain_derivation();
+    scene_save(&s, &derivation);
+    mrc_dcmtk_file *file = open_slice(&s, "IM0001.dcm");
+    mrc_dcmtk_item *item = mrc_dcmtk_root(file);
+    char text[40];
+    for (size_t i = 0; i < 2; ++i) {
+        assert_true(mrc_dcmtk_text(text, sizeof text, item, MRC_TAG(0x0028, 0x0030), i));
+        assert_true(strlen(text) <= 16);
+    }
+    assert_true(mrc_dcmtk_text(text, sizeof text, item, MRC_TAG(0x0020, 0x0032), 0));
+    assert_true(strlen(text) <= 16);
+    mrc_dcmtk_close(file);
+    mrc_volume *back = load_folder(s.folder, true);
+    assert_near(mrc_geometry_distance(mrc_volume_geometry(back), mrc_volume_geometry(s.source),
+                                      mrc_volume_extent(back)),
+                0.0, 1e-6);
+    mrc_volume_destroy(back);
+    scene_clear(&s);
+}
+
+/* --- character sets --- */
+
+static void change_latin1(struct slice_spec *s) {
+    s->character_set = "ISO_IR 100";
+    s->patient_name = "M\xFCller^J\xF6rg";
+}
+static void change_utf8(struct slice_spec *s) {
+    s->character_set = "ISO_IR 192";
+    s->patient_name = "M\xC3\xBCller^\xE5\xB1\xB1";
+}
+static void change_silent_latin1(struct slice_spec *s) {
+    s->patient_name = "M\xFCller";
+}
+static void change_silent_utf8(struct slice_spec *s) {
+    s->patient_name = "M\xC3\xBCller";
+}
+
+static void expect_name(change_fn *change, const char *character_set) {
+    struct scene s = scene_make(change);
+    struct slice_spec spec = slice_spec_default(0);
+    struct mrc_derivation derivation = plain_derivation();
+    if (change != NULL) change(&spec);
+    scene_save(&s, &derivation);
+    mrc_dcmtk_file *file = open_slice(&s, "IM0001.dcm");
+    expect_raw(mrc_dcmtk_root(file), MRC_TAG(0x0010, 0x0010), spec.patient_name);
+    expect_raw(mrc_dcmtk_root(file), MRC_TAG(0x0008, 0x0005), character_set);
+    mrc_dcmtk_close(file);
+    scene_clear(&s);
+}
+
+static void test_character_sets(void **state) {
+    (void)state;
+    expect_name(NULL, "");
+    expect_name(change_latin1, "ISO_IR 100");
+    expect_name(change_utf8, "ISO_IR 192");
+    expect_name(change_silent_latin1, "ISO_IR 100");
+    expect_name(change_silent_utf8, "ISO_IR 192");
+}
+
+/* --- phantoms --- */
+
+static void change_phantom(struct slice_spec *s) {
+    s->synthetic = "YES";
+    s->quality_control = "YES";
+}
+
+/* A generated phantom may come in, and what is computed from it says phantom too, but may not come
+ * in again. */
+static void test_phantoms_stay_phantoms(void **state) {
+    (void)state;
+    struct scene s = scene_make(change_phantom);
+    struct mrc_derivation derivation = plain_derivation();
+    scene_save(&s, &derivation);
+    mrc_dcmtk_file *file = open_slice(&s, "IM0001.dcm");
+    expect_raw(mrc_dcmtk_root(file), MRC_TAG(0x0028, 0x0300), "YES");
+    mrc_dcmtk_close(file);
+    expect_refusal(s.folder, MRC_ERR_UNSUPPORTED, "synthetic");
+    scene_clear(&s);
+}
+
+/* --- identity --- */
+
+static void uid_of(char uid[65], const struct scene *s, uint32_t tag) {
+    mrc_dcmtk_file *file = open_slice(s, "IM0002.dcm");
+    assert_true(mrc_dcmtk_text(uid, 65, mrc_dcmtk_root(file), tag, 0));
+    mrc_dcmtk_close(file);
+}
+
+static void read_slice(unsigned char **bytes, size_t *size, const struct scene *s) {
+    struct mrc_error err = {0};
+    char *path = mrc_path_join(s->folder, "IM0002.dcm");
+    assert_ok(mrc_read_file(bytes, size, path, 1 << 20, &err), &err);
+    mrc_free(path);
+}
+
+static void test_same_in_same_out(void **state) {
+    (void)state;
+    struct scene s = scene_make(NULL);
+    struct mrc_derivation derivation = plain_derivation();
+    unsigned char *first = NULL, *second = NULL;
+    size_t first_size = 0, second_size = 0;
+    scene_save(&s, &derivation);
+    read_slice(&first, &first_size, &s);
+    scene_save(&s, &derivation);
+    read_slice(&second, &second_size, &s);
+    assert_int_equal(first_size, second_size);
+    assert_memory_equal(first, second, first_size);
+    mrc_free(first);
+    mrc_free(second);
+    scene_clear(&s);
+}
+
+static void test_uids_follow_content(void **state) {
+    (void)state;
+    struct scene s = scene_make(NULL);
+    struct mrc_derivation derivation = plain_derivation();
+    char series[3][65], image[3][65];
+    uint32_t tags[2] = {MRC_TAG(0x0020, 0x000E), MRC_TAG(0x0008, 0x0018)};
+    scene_save(&s, &derivation);
+    uid_of(series[0], &s, tags[0]);
+    uid_of(image[0], &s, tags[1]);
+    derivation.time_stamp =
+        "20270101000000"; /* the time is not content: sending again is harmless */
+    scene_save(&s, &derivation);
+    uid_of(series[1], &s, tags[0]);
+    uid_of(image[1], &s, tags[1]);
+    assert_string_equal(series[0], series[1]);
+    assert_string_equal(image[0], image[1]);
+    mrc_volume_voxels(s.vol)[0] += 0.5f; /* in another slice */
+    scene_save(&s, &derivation);
+    uid_of(series[1], &s, tags[0]);
+    uid_of(image[1], &s, tags[1]);
+    assert_string_not_equal(series[0], series[1]);
+    assert_string_equal(image[0], image[1]);
+    derivation.model_hash = "another";
+    scene_save(&s, &derivation);
+    uid_of(series[2], &s, tags[0]);
+    uid_of(image[2], &s, tags[1]);
+    assert_string_not_equal(series[1], series[2]);
+    assert_string_not_equal(image[1], image[2]);
+    assert_int_equal(strncmp(image[2], "2.25.", 5), 0);
+    scene_clear(&s);
+}
+
+/* --- another grid --- */
+
+static void test_model_grid(void **state) {
+    (void)state;
+    struct scene s = scene_make(NULL);
+    struct mrc_error err = {0};
+    struct mrc_derivation derivation = plain_derivation();
+    struct mrc_geometry g;
+    mrc_volume *coarse = NULL;
+    double lps[3][4] = {{3, 0, 0, -9}, {0, 3, 0, -19}, {0, 0, 2, 30}};
+    assert_ok(mrc_geometry_from_lps(&g, lps, "test", &err), &err);
+    assert_ok(mrc_volume_create(&coarse, (struct mrc_extent){4, 4, 4}, &g, &err), &err);
+    assert_ok(mrc_dicom_save_derived(coarse, s.source, &derivation, s.folder, &err), &err);
+    mrc_dcmtk_file *file = open_slice(&s, "IM0001.dcm");
+    mrc_dcmtk_item *item = mrc_dcmtk_root(file);
+    expect_raw(item, MRC_TAG(0x0020, 0x0032), "-9\\-19\\30");
+    expect_raw(item, MRC_TAG(0x0028, 0x0030), "3\\3");
+    assert_int_equal(mrc_dcmtk_count(item, MRC_TAG(0x0008, 0x2112)),
+                     1); /* its neighbours lie a whole gap away */
+    expect_raw(mrc_dcmtk_child(item, MRC_TAG(0x0008, 0x2112), 0), MRC_TAG(0x0028, 0x135A), "NO");
+    mrc_dcmtk_close(file);
+    mrc_volume *back = load_folder(s.folder, true);
+    assert_near(mrc_geometry_distance(mrc_volume_geometry(back), &g, mrc_volume_extent(back)), 0.0,
+                1e-9);
+    mrc_volume_destroy(back);
+    mrc_volume_destroy(coarse);
+    scene_clear(&s);
+}
+
+/* --- trouble --- */
+
+static void test_full_disk(void **state) {
+    (void)state;
+    struct scene s = scene_make(NULL);
+    struct mrc_error err = {0};
+    struct mrc_derivation derivation = plain_derivation();
+    if (!mrc_path_exists("/dev/full")) {
+        print_message("skipped: no /dev/full\n");
+    } else {
+        char *path = mrc_path_join(s.folder, "IM0003.dcm");
+        assert_int_equal(symlink("/dev/full", path), 0);
+        assert_int_equal(mrc_dicom_save_derived(s.vol, s.source, &derivation, s.folder, &err),
+                         MRC_ERR_WRITE);
+        assert_non_null(strstr(err.text, "IM0003.dcm"));
+        assert_non_null(strstr(err.text, "No space left"));
+        assert_false(mrc_path_exists(path));
+        mrc_free(path);
+    }
+    scene_clear(&s);
+}
+
+static void test_source_must_be_dicom(void **state) {
+    (void)state;
+    struct scene s = scene_make(NULL);
+    struct mrc_error err = {0};
+    struct mrc_derivation derivation = plain_derivation();
+    struct mrc_provenance none = {0};
+    mrc_volume_adopt_provenance(s.source, &none);
+    assert_int_equal(mrc_dicom_save_derived(s.vol, s.source, &derivation, s.folder, &err),
+                     MRC_ERR_ARGUMENT);
+    scene_clear(&s);
+}
+
+static void test_memory_runs_out(void **state) {
+    (void)state;
+    struct scene s = scene_make(NULL);
+    struct mrc_derivation derivation = plain_derivation();
+    enum mrc_status st;
+    MRC_TRY_EVERY_FAILURE(st, mrc_dicom_save_derived(s.vol, s.source, &derivation, s.folder, NULL));
+    assert_int_equal(st, MRC_OK);
+    scene_clear(&s);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_attributes),
+        cmocka_unit_test(test_where_it_comes_from),
+        cmocka_unit_test(test_pixels_and_place),
+        cmocka_unit_test(test_long_decimals_are_shortened),
+        cmocka_unit_test(test_character_sets),
+        cmocka_unit_test(test_phantoms_stay_phantoms),
+        cmocka_unit_test(test_same_in_same_out),
+        cmocka_unit_test(test_uids_follow_content),
+        cmocka_unit_test(test_model_grid),
+        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_source_must_be_dicom),
+        cmocka_unit_test(test_memory_runs_out),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
