@@ -67,6 +67,8 @@ prints "$out/half.safetensors" "$mrcycle" export "$out/stopped" -o "$out/half.sa
 # An interrupt during a translation: nothing is left.
 "$mrcycle" translate "$in/axial" -o "$out/never" --to T2w "${model[@]}" >/dev/null 2>"$work/stderr" &
 child=$!
+# until it runs it is a copy of this shell, with this shell's trap
+for _ in $(seq 200); do [ "$(cat "/proc/$child/comm" 2>/dev/null || true)" = bash ] || break; sleep 0.01; done
 kill -TERM "$child" 2>/dev/null || true
 code=0
 wait "$child" || code=$?
