@@ -18,7 +18,8 @@ struct mrc_derivation {
     const char *model_hash;           /* 64 hexadecimal digits over the weights */
     const char *steps;                /* the records of preprocessing in words, for DerivationDescription */
     const char *settings;             /* everything else that changes pixels, canonical; enters the UIDs */
-    const char *time_stamp;           /* "YYYYMMDDhhmmss" for series and content date and time; NULL: now */
+    const char *time_stamp;           /* "YYYYMMDDhhmmss" of the processing, for DICOM dates; enters the UIDs. NULL: the
+                                         series is dated as its source, and the same in gives the same bytes out */
 };
 
 /** A DICOM series, one MR Image Storage file a slice, named IM0001.dcm … in order of position along the normal, into the
@@ -30,7 +31,9 @@ MRC_STATUS mrc_dicom_save_derived(const mrc_volume *vol, const mrc_volume *sourc
                                   const char *dir, struct mrc_error *err);
 /** NIfTI-1 (NIfTI-2 when a side exceeds 32767 or the source is NIfTI-2), float32, `.nii` or `.nii.gz` by the name.
  *  When `source` is NIfTI and shares the grid: its sform, qform, codes and units bit by bit; else both forms from the
- *  geometry with code 1. descrip says synthetic; extensions are not copied. */
+ *  geometry, with the code of the form the source was read by (1 for DICOM). A sheared grid has no qform, a stack of
+ *  pictures neither form. descrip says synthetic; extensions are not copied. Beside it, a sidecar "name.json" says
+ *  SyntheticData, the model, the steps and a NIfTI source's name. `source` may be NULL. */
 MRC_STATUS mrc_nifti_save_derived(const mrc_volume *vol, const mrc_volume *source, const struct mrc_derivation *derivation,
                                   const char *path, struct mrc_error *err);
 /** One greyscale PNG a slice into the existing folder `dir`: source file names kept where the source is a PNG stack of

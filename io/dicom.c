@@ -90,33 +90,58 @@ static enum mrc_status dicom_scan(struct mrc_image_list *list, char *const *file
 
 /* --- load --- */
 
-static bool acceptable(const struct mrc_dicom_series *series, bool allow_synthetic) {
-    return series->usable && (allow_synthetic || (!series->synthetic && !series->derived));
+static bool holds_file(const struct mrc_dicom_series *series, const char *path) {
+    for (size_t i = 0; i < series->count; ++i)
+        if (strcmp(series->slices[i]->path, path) == 0) return true;
+    return false;
 }
 
-/* No series can be used: the reason of the only one, or of the first of several. */
-static enum mrc_status fail_none(const struct mrc_dicom_study *study, const char *folder,
-                                 struct mrc_error *err) {
-    if (study->series_count == 0 && study->refused_count > 0)
-        return mrc_fail(err, study->refused[0].broken ? MRC_ERR_FORMAT : MRC_ERR_UNSUPPORTED,
-                        "%s: %s", study->refused[0].path, study->refused[0].reason);
-    const struct mrc_dicom_series *first = &study->series[0];
+static bool acceptable(const struct mrc_dicom_series *series,
+                       const struct mrc_image_options *options) {
+    if (options->member != NULL && !holds_file(series, options->member)) return false;
+    return series->usable && (options->allow_synthetic || (!series->synthetic && !series->derived));
+}
+
+/* The one file asked for is refused by itself, or its series is. */
+static const struct mrc_dicom_series *series_of(const struct mrc_dicom_study *study,
+                                                const char *path) {
+    for (size_t i = 0; path != NULL && i < study->series_count; ++i)
+        if (holds_file(&study->series[i], path)) return &study->series[i];
+    return NULL;
+}
+
+static size_t refusal_of(const struct mrc_dicom_study *study, const char *path) {
+    for (size_t i = 0; path != NULL && i < study->refused_count; ++i)
+        if (strcmp(study->refused[i].path, path) == 0) return i;
+    return 0;
+}
+
+/* No series can be used: the reason of the one asked for, or of the first. */
+static enum mrc_status fail_none(const struct mrc_dicom_study *study, const char *member,
+                                 const char *folder, struct mrc_error *err) {
+    const struct mrc_dicom_series *asked = series_of(study, member);
+    if (asked == NULL && study->refused_count > 0 && (member != NULL || study->series_count == 0)) {
+        size_t r = refusal_of(study, member);
+        return mrc_fail(err, study->refused[r].broken ? MRC_ERR_FORMAT : MRC_ERR_UNSUPPORTED,
+                        "%s: %s", study->refused[r].path, study->refused[r].reason);
+    }
+    const struct mrc_dicom_series *first = asked != NULL ? asked : &study->series[0];
     bool damaged = false;
     for (size_t i = 0; i < first->count; ++i) damaged = damaged || first->slices[i]->damaged;
-    if (study->series_count == 1)
-        return mrc_fail(err, damaged ? MRC_ERR_FORMAT : MRC_ERR_UNSUPPORTED, "%s: %s", folder,
-                        first->reason);
-    return mrc_fail(err, damaged ? MRC_ERR_FORMAT : MRC_ERR_UNSUPPORTED,
-                    "%s: none of %zu series can be used; the first: %s", folder,
+    enum mrc_status st = damaged ? MRC_ERR_FORMAT : MRC_ERR_UNSUPPORTED;
+    if (asked != NULL || study->series_count == 1)
+        return mrc_fail(err, st, "%s: %s", member != NULL ? member : folder, first->reason);
+    return mrc_fail(err, st, "%s: none of %zu series can be used; the first: %s", folder,
                     study->series_count, first->reason);
 }
 
-static enum mrc_status fail_several(const struct mrc_dicom_study *study, bool allow_synthetic,
-                                    const char *folder, struct mrc_error *err) {
+static enum mrc_status fail_several(const struct mrc_dicom_study *study,
+                                    const struct mrc_image_options *options, const char *folder,
+                                    struct mrc_error *err) {
     struct mrc_text names = {0};
     size_t usable = 0;
     for (size_t i = 0; i < study->series_count; ++i)
-        if (acceptable(&study->series[i], allow_synthetic) && ++usable <= 6)
+        if (acceptable(&study->series[i], options) && ++usable <= 6)
             mrc_text_appendf(&names, "%s%s", usable > 1 ? ", " : "",
                              mrc_contrast_name(study->series[i].contrast));
     enum mrc_status st = mrc_fail(
@@ -130,19 +155,20 @@ static enum mrc_status fail_several(const struct mrc_dicom_study *study, bool al
 /* The one series to load. A file broken before its series is known might be the slice that is
  * missing. */
 static enum mrc_status choose(const struct mrc_dicom_series **out,
-                              const struct mrc_dicom_study *study, bool allow_synthetic,
-                              const char *folder, struct mrc_error *err) {
+                              const struct mrc_dicom_study *study,
+                              const struct mrc_image_options *options, const char *folder,
+                              struct mrc_error *err) {
     size_t usable = 0;
     for (size_t i = 0; i < study->refused_count; ++i)
         if (study->refused[i].broken)
             return mrc_fail(err, MRC_ERR_FORMAT, "%s: %s", study->refused[i].path,
                             study->refused[i].reason);
     for (size_t i = 0; i < study->series_count; ++i) {
-        if (!acceptable(&study->series[i], allow_synthetic)) continue;
+        if (!acceptable(&study->series[i], options)) continue;
         if (usable++ == 0) *out = &study->series[i];
     }
-    if (usable == 0) return fail_none(study, folder, err);
-    return usable == 1 ? MRC_OK : fail_several(study, allow_synthetic, folder, err);
+    if (usable == 0) return fail_none(study, options->member, folder, err);
+    return usable == 1 ? MRC_OK : fail_several(study, options, folder, err);
 }
 
 /* MONOCHROME1 shows its largest value black: inverted over the whole volume, so that slices stay
@@ -208,13 +234,14 @@ static enum mrc_status dicom_load(mrc_volume **out, char *const *files, size_t c
                                   const struct mrc_image_options *options, struct mrc_error *err) {
     struct mrc_dicom_study study = {0};
     const struct mrc_dicom_series *series = NULL;
-    bool allow_synthetic = options != NULL && options->allow_synthetic;
+    static const struct mrc_image_options defaults = MRC_IMAGE_DEFAULTS;
+    if (options == NULL) options = &defaults;
     *out = NULL;
     if (count == 0) return mrc_fail(err, MRC_ERR_FORMAT, "no DICOM file");
     char *folder = folder_of(files[0]);
     if (folder == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", files[0]);
     enum mrc_status st = mrc_dicom_study_read(&study, files, count, err);
-    if (st == MRC_OK) st = choose(&series, &study, allow_synthetic, folder, err);
+    if (st == MRC_OK) st = choose(&series, &study, options, folder, err);
     if (st == MRC_OK) st = load_series(out, series, folder, err);
     mrc_dicom_study_clear(&study);
     mrc_free(folder);

@@ -109,15 +109,16 @@ static enum mrc_contrast contrast_by_name(const struct words *w) {
                                                "magic",   "adc",   NULL};
     static const char *const t1_names[] = {"mprage", "mp rage", "bravo", "spgr",
                                            "vibe",   "tfl3d",   NULL};
-    static const char *const t2star_names[] = {"t2*",   "t2star", "t2 star", " swi",
-                                               "medic", "hemo",   "swan",    NULL};
+    static const char *const t2star_names[] = {"t2*", "t2star", "t2 star", " swi", NULL};
     static const char *const flair_names[] = {"flair", "dark fluid", "darkfluid", "tirm", NULL};
     if (contains_any(w, quantitative) || is_word(w, "map") || is_word(w, "t1map") ||
         is_word(w, "t2map"))
         return MRC_CONTRAST_UNKNOWN;
     bool t1 = begins_word(w, "t1") || contains_any(w, t1_names);
     bool t2 = begins_word(w, "t2");
-    if (contains_any(w, t2star_names)) return t1 ? MRC_CONTRAST_UNKNOWN : MRC_CONTRAST_T2STARW;
+    bool t2star = contains_any(w, t2star_names) || is_word(w, "medic") || is_word(w, "hemo") ||
+                  is_word(w, "swan");
+    if (t2star) return t1 ? MRC_CONTRAST_UNKNOWN : MRC_CONTRAST_T2STARW;
     if (contains_any(w, flair_names))
         return t1 ? MRC_CONTRAST_T1W : MRC_CONTRAST_FLAIR; /* T1-FLAIR is T1w */
     bool pd = is_word(w, "pd") || is_word(w, "pdw") || strstr(w->text, "proton density") != NULL;

@@ -42,6 +42,7 @@ static void add_origin(mrc_hash *hash, const struct job *job, const char *purpos
     mrc_hash_add_text(hash, d->software_version);
     mrc_hash_add_text(hash, d->model_hash);
     mrc_hash_add_text(hash, d->settings);
+    mrc_hash_add_text(hash, d->time_stamp);
     mrc_hash_add_text(hash, mrc_contrast_name(d->from));
     mrc_hash_add_text(hash, mrc_contrast_name(d->to));
     mrc_hash_add_text(hash, job->sources[0].series_uid);
@@ -181,15 +182,49 @@ static enum mrc_status settle_uids(struct job *job, struct mrc_error *err) {
     return st;
 }
 
+/* "hhmmss" of a TM, whose parts after the hour may be missing; "" when it is none. */
+static void whole_seconds(char out[7], const char *tm) {
+    size_t digits = strspn(tm, "0123456789");
+    if (digits > 6) digits = 6;
+    out[0] = '\0';
+    if (digits < 2 || digits % 2 != 0) return;
+    (void)snprintf(out, 7, "%.*s%s", (int)digits, tm, &"000000"[digits]);
+}
+
+/* Without a time stamp the series is dated as its source: made again from the same source it is the
+ * same to the byte, as its unchanged UIDs demand (PS3.5 9). "" where the source is not dated. */
+static void date_as_source(struct job *job) {
+    static const uint32_t pairs[][2] = {
+        {MRC_TAG(0x0008, 0x0023), MRC_TAG(0x0008, 0x0033)},  /* content */
+        {MRC_TAG(0x0008, 0x0021), MRC_TAG(0x0008, 0x0031)},  /* series */
+        {MRC_TAG(0x0008, 0x0022), MRC_TAG(0x0008, 0x0032)},  /* acquisition */
+        {MRC_TAG(0x0008, 0x0020), MRC_TAG(0x0008, 0x0030)}}; /* study */
+    mrc_dcmtk_item *first = mrc_dcmtk_root(job->first);
+    for (size_t p = 0; p < sizeof pairs / sizeof *pairs; ++p) {
+        char date[MRC_DICOM_LINE], tm[MRC_DICOM_LINE];
+        if (!mrc_dcmtk_text(date, sizeof date, first, pairs[p][0], 0)) continue;
+        if (strlen(date) != 8 || strspn(date, "0123456789") != 8) continue;
+        (void)snprintf(job->date, sizeof job->date, "%.8s", date);
+        if (mrc_dcmtk_text(tm, sizeof tm, first, pairs[p][1], 0)) whole_seconds(job->time, tm);
+        return;
+    }
+}
+
+static enum mrc_status settle_time(struct job *job, struct mrc_error *err) {
+    const char *stamp = job->derivation->time_stamp;
+    if (stamp != NULL) return mrc_dicom_split_time(job->date, job->time, stamp, err);
+    date_as_source(job);
+    return MRC_OK;
+}
+
 static enum mrc_status job_prepare(struct job *job, const mrc_volume *source,
                                    struct mrc_error *err) {
-    enum mrc_status st =
-        mrc_dicom_split_time(job->date, job->time, job->derivation->time_stamp, err);
-    if (st == MRC_OK) st = read_sources(job, source, err);
+    enum mrc_status st = read_sources(job, source, err);
     if (st != MRC_OK) return st;
     job->same_grid = lies_on(job->vol, source, job->source_count);
     st = mrc_dicom_grid_of(&job->grid, job->vol, job->same_grid ? 0.02 : 1e-4, err);
     if (st == MRC_OK) st = mrc_dcmtk_open(&job->first, job->sources[0].path, err);
+    if (st == MRC_OK) st = settle_time(job, err);
     if (st == MRC_OK) st = store_voxels(job, err);
     if (st == MRC_OK) st = settle_uids(job, err);
     if (st == MRC_OK) settle_plane(job);
@@ -265,9 +300,10 @@ static const struct copied slice_copies[] = {
 static void copy_listed(struct mrc_dicom_draft *d, mrc_dcmtk_item *from, const struct copied *list,
                         size_t count) {
     for (size_t c = 0; c < count; ++c) {
-        if (mrc_dcmtk_has(from, list[c].tag))
+        bool there = mrc_dcmtk_has(from, list[c].tag);
+        if (there && (list[c].always || mrc_dcmtk_is_valid(from, list[c].tag)))
             mrc_dicom_draft_copy(d, from, list[c].tag);
-        else if (list[c].always)
+        else if (!there && list[c].always)
             mrc_dicom_draft_text(d, list[c].tag, "");
     }
 }
@@ -344,8 +380,8 @@ static void put_series(struct mrc_dicom_draft *d, const struct job *job) {
     (void)snprintf(text, sizeof text, "SYNTH %s from %s (AI, not acquired, not for diagnosis)",
                    mrc_contrast_name(job->derivation->to), source_name(job));
     mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x103E), text);
-    mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0021), job->date);
-    mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0031), job->time);
+    if (job->date[0] != '\0') mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0021), job->date);
+    if (job->time[0] != '\0') mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0031), job->time);
     mrc_dicom_draft_text(d, MRC_TAG(0x0020, 0x0052), job->frame_uid);
     mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0070), program);
     mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x1090), program);
@@ -546,18 +582,17 @@ static void put_scanner(struct mrc_dicom_draft *d, mrc_dcmtk_item *first) {
 static void put_program(struct mrc_dicom_draft *d, const struct job *job, const char *code,
                         const char *meaning, const char *description) {
     const struct mrc_derivation *v = job->derivation;
-    char version[2 * MAX_LONG_TEXT + 2], name[33], moment[16];
+    char version[2 * MAX_LONG_TEXT + 2], name[33];
     plain_ascii(name, sizeof name, v->model_name);
     (void)snprintf(version, sizeof version, "%.40s\\%s %.16s",
                    v->software_version != NULL ? v->software_version : MRC_VERSION, name,
                    v->model_hash != NULL ? v->model_hash : "");
-    (void)snprintf(moment, sizeof moment, "%s%s", job->date, job->time);
     struct mrc_dicom_draft item = mrc_dicom_draft_item(d, MRC_TAG(0x0018, 0xA001));
     mrc_dicom_draft_text(&item, MRC_TAG(0x0008, 0x0070), program);
     mrc_dicom_draft_text(&item, MRC_TAG(0x0008, 0x1090), program);
     mrc_dicom_draft_text(&item, MRC_TAG(0x0018, 0x1002), job->device_uid);
     mrc_dicom_draft_text(&item, MRC_TAG(0x0018, 0x1020), version);
-    mrc_dicom_draft_text(&item, MRC_TAG(0x0018, 0xA002), moment);
+    if (v->time_stamp != NULL) mrc_dicom_draft_text(&item, MRC_TAG(0x0018, 0xA002), v->time_stamp);
     mrc_dicom_draft_text(&item, MRC_TAG(0x0018, 0xA003), description);
     mrc_dicom_draft_code(&item, MRC_TAG(0x0040, 0xA170), code, meaning);
     mrc_dicom_draft_join(d, &item);
@@ -600,8 +635,10 @@ static void put_instance(struct mrc_dicom_draft *d, const struct job *job, int64
     mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0016), mr_image);
     mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0018), uid);
     mrc_dicom_draft_integer(d, MRC_TAG(0x0020, 0x0013), number + 1);
-    mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0012), job->date);
-    mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0013), job->time);
+    if (job->derivation->time_stamp != NULL) {
+        mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0012), job->date);
+        mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0013), job->time);
+    }
     mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0023), job->date);
     mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0033), job->time);
     mrc_dicom_draft_integer(d, MRC_TAG(0x0028, 0x1050),

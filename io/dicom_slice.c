@@ -27,7 +27,7 @@ static void object_to(struct mrc_dicom_slice *slice, const char *fmt, ...) {
 }
 
 static double number_or_nan(mrc_dcmtk_item *item, uint32_t tag) {
-    double value = NAN;
+    double value = 0.0;
     return mrc_dcmtk_number(&value, item, tag, 0) ? value : (double)NAN;
 }
 

@@ -6,7 +6,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -200,15 +199,6 @@ void mrc_dicom_print_numbers(char out[MRC_DICOM_LINE], const double *values, siz
 
 enum mrc_status mrc_dicom_split_time(char date[9], char time_of_day[7], const char *stamp,
                                      struct mrc_error *err) {
-    char now[16];
-    if (stamp == NULL) {
-        struct tm parts = {0};
-        time_t seconds = time(NULL);
-        if (localtime_r(&seconds, &parts) == NULL ||
-            strftime(now, sizeof now, "%Y%m%d%H%M%S", &parts) != 14)
-            return mrc_fail(err, MRC_ERR_ARGUMENT, "the clock gives no date");
-        stamp = now;
-    }
     if (strlen(stamp) != 14 || strspn(stamp, "0123456789") != 14)
         return mrc_fail(err, MRC_ERR_ARGUMENT, "time stamp '%s', expected 14 digits YYYYMMDDhhmmss",
                         stamp);

@@ -59,8 +59,7 @@ void mrc_dicom_draft_pixels(struct mrc_dicom_draft *d, const uint16_t *pixels,
                             struct mrc_extent extent, int bits);
 /** SyntheticData (0008,001C) YES; younger than DCMTK's dictionary. */
 void mrc_dicom_draft_synthetic(struct mrc_dicom_draft *d);
-/** "YYYYMMDD" and "hhmmss" of "YYYYMMDDhhmmss" (NULL: now, local time). MRC_ERR_ARGUMENT unless 14
- * digits. */
+/** "YYYYMMDD" and "hhmmss" of "YYYYMMDDhhmmss". MRC_ERR_ARGUMENT unless 14 digits. */
 enum mrc_status mrc_dicom_split_time(char date[9], char time[7], const char *stamp,
                                      struct mrc_error *err);
 /** Encodes the data set and writes it to dir/IM0001.dcm (number 0) … A file that cannot be written

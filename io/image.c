@@ -15,7 +15,7 @@
 enum { HEAD_BYTES = 4096, MAX_FILES = 50000 };
 
 static const struct mrc_format *const formats[] = {&mrc_format_dicom, &mrc_format_nifti,
-                                                &mrc_format_png};
+                                                   &mrc_format_png};
 enum { FORMATS = sizeof formats / sizeof *formats };
 
 /* --- lists --- */
@@ -282,8 +282,10 @@ static enum mrc_status load_file(mrc_volume **out, const char *path,
         return mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: not a DICOM, NIfTI or PNG image", path);
     if (format->kind == MRC_SOURCE_DICOM) { /* one file of a series: the series */
         struct finds f;
+        struct mrc_image_options its_series = *options;
+        its_series.member = path;
         st = finds_beside(&f, path, err);
-        if (st == MRC_OK) st = load_files(out, format, &f, options, err);
+        if (st == MRC_OK) st = load_files(out, format, &f, &its_series, err);
         finds_clear(&f);
         return st;
     }

@@ -1,5 +1,6 @@
-/* image.h: the one way in. A path of any supported kind becomes a volume, or a line about what lies there.
- * A format is one file with one constant record (conventions C14); image.c holds the table of them and nothing else. */
+/* image.h: the one way in. A path of any supported kind becomes a volume, or a line about what lies
+ * there. A format is one file with one constant record (conventions C14); image.c holds the table
+ * of them and nothing else. */
 #ifndef MRC_IO_IMAGE_H
 #define MRC_IO_IMAGE_H
 
@@ -14,21 +15,22 @@
 extern "C" {
 #endif
 
-/** One series, NIfTI file or folder of pictures, described without reading its voxels. Texts are owned by the record. */
+/** One series, NIfTI file or folder of pictures, described without reading its voxels. Texts are
+ * owned by the record. */
 struct mrc_image_info {
-    char *path;                     /* the folder (DICOM, PNG) or file (NIfTI) */
+    char *path; /* the folder (DICOM, PNG) or file (NIfTI) */
     enum mrc_source_kind kind;
-    char modality[17];              /* "MR", "CT", … ; "" where the format does not say */
+    char modality[17]; /* "MR", "CT", … ; "" where the format does not say */
     enum mrc_contrast contrast;
-    bool usable;                    /* translate can work on it */
-    char reason[200];               /* why not, or how the contrast was recognised; no patient data */
+    bool usable;      /* translate can work on it */
+    char reason[200]; /* why not, or how the contrast was recognised; no patient data */
     int64_t files, slices, rows, columns;
-    double spacing_mm[3];           /* between rows, between columns, between slices */
+    double spacing_mm[3]; /* between rows, between columns, between slices */
     enum mrc_orientation orientation;
-    bool physical;                  /* spacing and orientation mean something */
+    bool physical; /* spacing and orientation mean something */
     char manufacturer[65];
-    char series_uid[65];            /* DICOM only; for choosing, never for printing unless asked */
-    bool synthetic;                 /* marked as synthetic or derived */
+    char series_uid[65]; /* DICOM only; for choosing, never for printing unless asked */
+    bool synthetic;      /* marked as synthetic or derived */
 };
 struct mrc_image_refusal {
     char *path;
@@ -40,27 +42,32 @@ struct mrc_image_list {
     struct mrc_image_refusal *refused;
     size_t refused_count, refused_capacity;
 };
-/** Adds what lies at `path` (a file, or a folder searched to the bottom) to the list. Broken files become refusals, not
- *  errors; an error is a path that does not exist or cannot be read at all. */
-MRC_STATUS mrc_image_list_scan(struct mrc_image_list *list, const char *path, struct mrc_error *err);
+/** Adds what lies at `path` (a file, or a folder searched to the bottom) to the list. Broken files
+ * become refusals, not errors; an error is a path that does not exist or cannot be read at all. */
+MRC_STATUS mrc_image_list_scan(struct mrc_image_list *list, const char *path,
+                               struct mrc_error *err);
 MRC_API void mrc_image_list_clear(struct mrc_image_list *list);
 
 struct mrc_image_options {
-    bool assume_ras;                /* NIfTI without sform and qform: take the axes as RAS+ instead of refusing */
-    bool allow_synthetic;           /* accept what is marked as synthetic or derived */
+    bool assume_ras; /* NIfTI without sform and qform: take the axes as RAS+ instead of refusing */
+    bool allow_synthetic; /* accept what is marked as synthetic or derived */
+    const char *member; /* DICOM: only the series that holds this file (mrc_image_load sets it when
+                         * it is given a file); NULL: any */
 };
-#define MRC_IMAGE_DEFAULTS { .assume_ras = false, .allow_synthetic = false }
+#define MRC_IMAGE_DEFAULTS                                                                         \
+    { .assume_ras = false, .allow_synthetic = false, .member = NULL }
 
-/** Loads the one image at `path`: a DICOM folder with exactly one usable series (or one DICOM file's series folder), a
- *  NIfTI file, a folder of PNG slices or one PNG. Several usable series are an error that lists how many and asks for
- *  one folder. `options` may be NULL. */
-MRC_STATUS mrc_image_load(mrc_volume **out, const char *path, const struct mrc_image_options *options, struct mrc_error *err);
+/** Loads the one image at `path`: a DICOM folder with exactly one usable series (or one DICOM
+ * file's series folder), a NIfTI file, a folder of PNG slices or one PNG. Several usable series are
+ * an error that lists how many and asks for one folder. `options` may be NULL. */
+MRC_STATUS mrc_image_load(mrc_volume **out, const char *path,
+                          const struct mrc_image_options *options, struct mrc_error *err);
 
 /* --- Formats (conventions C14) --- */
 
 struct mrc_probe {
     const char *path;
-    const unsigned char *head;      /* the first bytes of the file, read once for all formats */
+    const unsigned char *head; /* the first bytes of the file, read once for all formats */
     size_t head_bytes;
 };
 struct mrc_format {
@@ -68,19 +75,23 @@ struct mrc_format {
     enum mrc_source_kind kind;
     /** Strict and silent: is this file mine? */
     bool (*probe)(const struct mrc_probe *file);
-    /** Describes the files of one folder that probed as this format (sorted paths). DICOM groups them into series, PNG
-     *  makes one stack, NIfTI makes one item a file. What cannot be used is appended to `refused`. */
-    enum mrc_status (*scan)(struct mrc_image_list *list, char *const *files, size_t count, struct mrc_error *err);
-    /** Loads the one image made of these files. */
-    enum mrc_status (*load)(mrc_volume **out, char *const *files, size_t count, const struct mrc_image_options *options,
+    /** Describes the files of one folder that probed as this format (sorted paths). DICOM groups
+     * them into series, PNG makes one stack, NIfTI makes one item a file. What cannot be used is
+     * appended to `refused`. */
+    enum mrc_status (*scan)(struct mrc_image_list *list, char *const *files, size_t count,
                             struct mrc_error *err);
+    /** Loads the one image made of these files. */
+    enum mrc_status (*load)(mrc_volume **out, char *const *files, size_t count,
+                            const struct mrc_image_options *options, struct mrc_error *err);
 };
 extern const struct mrc_format mrc_format_nifti, mrc_format_dicom, mrc_format_png;
 
 /** For the formats: a new zeroed item / a refusal with a formatted reason. */
-enum mrc_status mrc_image_list_add(struct mrc_image_list *list, struct mrc_image_info **item, struct mrc_error *err);
-MRC_PRINTF(4, 5) enum mrc_status mrc_image_list_refuse(struct mrc_image_list *list, const char *path, struct mrc_error *err,
-                                                      const char *fmt, ...);
+enum mrc_status mrc_image_list_add(struct mrc_image_list *list, struct mrc_image_info **item,
+                                   struct mrc_error *err);
+MRC_PRINTF(4, 5)
+enum mrc_status mrc_image_list_refuse(struct mrc_image_list *list, const char *path,
+                                      struct mrc_error *err, const char *fmt, ...);
 
 #ifdef __cplusplus
 }

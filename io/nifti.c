@@ -306,6 +306,17 @@ static bool nifti_probe(const struct mrc_probe *file) {
            (memcmp(file->head, analyze[0], 4) == 0 || memcmp(file->head, analyze[1], 4) == 0);
 }
 
+/* Axes off the patient's, or off each other, by more than preprocess makes axial slices of. */
+static const char *askew(const struct mrc_geometry *g) {
+    if (mrc_geometry_shear(g) > 0.0142) return "a sheared grid";
+    for (int c = 0; c < 3; ++c) {
+        double largest = 0.0;
+        for (int r = 0; r < 3; ++r) largest = fmax(largest, fabs(g->index_to_ras_mm[r][c]));
+        if (largest < 0.95 * g->spacing_mm[c]) return "oblique to the patient's axes";
+    }
+    return NULL;
+}
+
 static void describe(struct mrc_image_info *info, const struct nifti_input *in) {
     const struct mrc_nifti_facts *f = &in->facts;
     const char *name = mrc_path_name(in->header_path);
@@ -329,6 +340,8 @@ static void describe(struct mrc_image_info *info, const struct nifti_input *in) 
         reason = "marked as synthetic";
     else if (f->intent_code == LABEL_INTENT || mrc_name_is_label_map(name))
         reason = "a label map, not an image";
+    else
+        reason = askew(&in->geometry);
     if (reason != NULL) {
         (void)snprintf(info->reason, sizeof info->reason, "%s", reason);
         return;

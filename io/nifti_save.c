@@ -15,7 +15,7 @@
 #include "io/nifti_fields.h"
 #include "io/nifti_header.h"
 
-enum { PORTION = 1 << 15, GZIP_WINDOW = 15 + 16, GZIP_LEVEL = 4, NIFTI1_MAX_SIDE = 32767 };
+enum { PORTION = 1 << 15, GZIP_WINDOW = 15 + 16, GZIP_LEVEL = 3, NIFTI1_MAX_SIDE = 32767 };
 static const double SAME_GRID_MM = 1e-4;
 static const double MAX_QFORM_SHEAR = 1e-4;
 

@@ -45,11 +45,35 @@ static void take_bytes(png_structp png, png_bytep out, size_t bytes) {
     d->at += bytes;
 }
 
+static size_t read_u32(const unsigned char *at) {
+    return (size_t)at[0] << 24 | (size_t)at[1] << 16 | (size_t)at[2] << 8 | (size_t)at[3];
+}
+
+/* Do the chunks (length, type, data, checksum) lie inside the file up to IEND? libpng makes room
+ * for a chunk by its length before it has seen that the file goes on, and its limit is only a
+ * warning. */
+static enum mrc_status check_chunks(const unsigned char *data, size_t size, const char *name,
+                                    struct mrc_error *err) {
+    size_t at = 8;
+    bool last = false;
+    while (!last) {
+        if (size - at < 12 || read_u32(data + at) > size - at - 12) {
+            return mrc_fail(err, MRC_ERR_FORMAT,
+                            "%s: broken PNG (ends after %zu bytes inside a chunk)", name, size);
+        }
+        last = memcmp(data + at + 4, "IEND", 4) == 0;
+        at += 12 + read_u32(data + at);
+    }
+    return MRC_OK;
+}
+
 static enum mrc_status decoder_open(struct decoder *d, const unsigned char *data, size_t size,
                                     const char *name, struct mrc_error *err) {
     *d = (struct decoder){.data = data, .size = size, .name = name, .status = MRC_ERR_FORMAT};
     if (!mrc_png_probe_bytes(data, size))
         return mrc_fail(err, MRC_ERR_FORMAT, "%s: no PNG signature", name);
+    enum mrc_status st = check_chunks(data, size, name, err);
+    if (st != MRC_OK) return st;
     d->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, d, on_error, on_warning);
     if (d->png != NULL) d->info = png_create_info_struct(d->png);
     if (d->info == NULL) {

@@ -37,7 +37,7 @@ struct mrc_cyclegan_settings {
     double ema_decay; /* exponential moving average of the generators; 0: none */
     uint64_t seed;    /* at most INT64_MAX, so that it can be typed */
 };
-/** The reference design (docs/model.md): U-Net, BCE, width 64, batch 8, cycle 10, identity 5, Adam
+/** The reference design (docs/architecture.md): U-Net, BCE, width 64, batch 8, cycle 10, identity 5, Adam
  * 2e-4, 0.5, 0.999. */
 #define MRC_CYCLEGAN_DEFAULTS                                                                      \
     {                                                                                              \

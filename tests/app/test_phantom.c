@@ -232,6 +232,26 @@ static void test_every_head_stays_in_the_box(void **state) {
     }
 }
 
+static void test_failed_allocations_leave_no_image(void **state) {
+    (void)state;
+    struct mrc_phantom_options o = coarse(MRC_AXIAL);
+    struct head_images h;
+    enum mrc_status st;
+    long failures = 0;
+    o.voxel_mm[0] = o.voxel_mm[1] = 10.0;
+    for (;; ++failures) {
+        mrc_alloc_fail_after(failures + 1);
+        st = mrc_phantom_render(h.image, &h.tissue, &o, 1, NULL);
+        mrc_alloc_fail_after(0);
+        if (st == MRC_OK) break;
+        assert_int_equal(st, MRC_ERR_NOMEM);
+        assert_null(h.tissue);
+        for (int c = 0; c < MRC_PHANTOM_SEQUENCES; ++c) assert_null(h.image[c]);
+    }
+    assert_true(failures >= 2 * (MRC_PHANTOM_SEQUENCES + 1));
+    clear(&h);
+}
+
 /* --- The folder --- */
 
 static char folder[64];
@@ -374,6 +394,7 @@ int main(void) {
         cmocka_unit_test(test_seeds_and_subjects_differ_threads_do_not),
         cmocka_unit_test(test_lesions_are_counted),
         cmocka_unit_test(test_every_head_stays_in_the_box),
+        cmocka_unit_test(test_failed_allocations_leave_no_image),
         cmocka_unit_test(test_both_formats_hold_the_same_head),
         cmocka_unit_test(test_the_folder_is_complete),
         cmocka_unit_test(test_cancelling_leaves_nothing),

@@ -8,6 +8,19 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Every byte of a small file replaced by the values that break parsers. */
+static void replay_mutations(unsigned char *bytes, size_t size) {
+    static const unsigned char values[] = {0x00, 0x7f, 0x80, 0xff};
+    for (size_t at = 0; at < size; ++at) {
+        unsigned char kept = bytes[at];
+        for (size_t v = 0; v < sizeof values; ++v) {
+            bytes[at] = values[v];
+            (void)LLVMFuzzerTestOneInput(bytes, size);
+        }
+        bytes[at] = kept;
+    }
+}
+
 static enum mrc_status replay_file(const char *path, struct mrc_error *err) {
     unsigned char *bytes = NULL;
     size_t size = 0;
@@ -22,6 +35,7 @@ static enum mrc_status replay_file(const char *path, struct mrc_error *err) {
         (void)LLVMFuzzerTestOneInput(part, n);
         mrc_free(part);
     }
+    if (size <= 1024) replay_mutations(bytes, size);
     mrc_free(bytes);
     return MRC_OK;
 }

@@ -1,4 +1,14 @@
 # Tests of DICOM in and out.
-mrc_test(test_dicom_read SOURCES test_dicom_read.c dicom_support.c PACKAGES io dcmtk volume base EXTRA m)
-mrc_test(test_dicom_generated SOURCES test_dicom_generated.c dicom_support.c PACKAGES io dcmtk volume base EXTRA m)
-mrc_test(test_dicom_derived SOURCES test_dicom_derived.c dicom_support.c PACKAGES io dcmtk volume base EXTRA m)
+foreach(name IN ITEMS dicom_read dicom_generated dicom_derived dicom_walk dicom_shared)
+    mrc_test(test_${name} SOURCES test_${name}.c dicom_support.c PACKAGES io dcmtk volume base EXTRA ZLIB::ZLIB m)
+endforeach()
+mrc_test(test_dicom_contrast SOURCES test_dicom_contrast.c PACKAGES io volume base EXTRA m)
+
+# What other people's readers say of what we write.
+add_executable(dicom_examples dicom_examples.c dicom_support.c)
+target_include_directories(dicom_examples PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
+target_compile_definitions(dicom_examples PRIVATE _POSIX_C_SOURCE=200809L)
+target_link_libraries(dicom_examples PRIVATE mrc_io mrc_dcmtk mrc_volume mrc_base mrc_warnings mrc_instrumentation
+    PkgConfig::CMOCKA m)
+add_test(NAME dicom_verify COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/dicom_verify.sh $<TARGET_FILE:dicom_examples>)
+set_tests_properties(dicom_verify PROPERTIES LABELS medium SKIP_RETURN_CODE 77 TIMEOUT 300)

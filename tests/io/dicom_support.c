@@ -76,10 +76,13 @@ static void put_position(mrc_dcmtk_item *item, const struct slice_spec *s) {
 static void put_texts(mrc_dcmtk_item *item, const struct slice_spec *s) {
     put(item, MRC_TAG(0x0008, 0x0005), s->character_set);
     put(item, MRC_TAG(0x0008, 0x0016), s->sop_class);
+    put(item, MRC_TAG(0x0008, 0x0020), s->study_date);
+    put(item, MRC_TAG(0x0008, 0x0030), s->study_time);
     put(item, MRC_TAG(0x0008, 0x0060), s->modality);
     put(item, MRC_TAG(0x0008, 0x0008), s->image_type);
     put(item, MRC_TAG(0x0010, 0x0010), s->patient_name);
     put(item, MRC_TAG(0x0010, 0x0020), "ID1");
+    put(item, MRC_TAG(0x0010, 0x1010), s->patient_age);
     put(item, MRC_TAG(0x0020, 0x000D), s->study_uid);
     put(item, MRC_TAG(0x0020, 0x000E), s->series_uid);
     put(item, MRC_TAG(0x0018, 0x0020), s->scanning_sequence);

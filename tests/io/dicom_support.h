@@ -14,9 +14,11 @@ enum { SIDE_I = 7, SIDE_J = 5, SIDE_K = 4 };
 
 /** What one file is made of. Start from slice_spec_default and change what the test is about. */
 struct slice_spec {
-    const char *modality, *sop_class, *photometric, *image_type, *character_set, *patient_name;
+    const char *modality, *sop_class, *photometric, *image_type, *character_set, *patient_name,
+        *patient_age;
     const char *series_uid, *study_uid, *sop_uid; /* sop_uid NULL: from the number */
     const char *scanning_sequence, *series_description;
+    const char *study_date, *study_time; /* NULL: not written */
     const char *tr, *te, *ti, *flip;
     const char *slope, *intercept, *padding;
     const char *position, *orientation,

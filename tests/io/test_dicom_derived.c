@@ -214,6 +214,27 @@ static void test_long_decimals_are_shortened(void **state) {
     scene_clear(&s);
 }
 
+/* What need not be there comes along only when it is sound. */
+static void change_age(struct slice_spec *s) {
+    s->patient_age = "042Y";
+}
+static void change_broken_age(struct slice_spec *s) {
+    s->patient_age = "42";
+}
+
+static void test_broken_values_stay_behind(void **state) {
+    (void)state;
+    for (int broken = 0; broken < 2; ++broken) {
+        struct scene s = scene_make(broken ? change_broken_age : change_age);
+        struct mrc_derivation derivation = plain_derivation();
+        scene_save(&s, &derivation);
+        mrc_dcmtk_file *file = open_slice(&s, "IM0001.dcm");
+        expect_raw(mrc_dcmtk_root(file), MRC_TAG(0x0010, 0x1010), broken ? "" : "042Y");
+        mrc_dcmtk_close(file);
+        scene_clear(&s);
+    }
+}
+
 /* --- character sets --- */
 
 static void change_latin1(struct slice_spec *s) {
@@ -289,6 +310,27 @@ static void read_slice(unsigned char **bytes, size_t *size, const struct scene *
     mrc_free(path);
 }
 
+/* Of all its dates this source knows the study's, and its time to the minute. */
+static void dated_in_part(struct slice_spec *spec) {
+    spec->study_date = "20250102";
+    spec->study_time = "0304";
+}
+
+static void test_undated_is_dated_as_its_source(void **state) {
+    (void)state;
+    struct scene s = scene_make(dated_in_part);
+    struct mrc_derivation derivation = plain_derivation();
+    derivation.time_stamp = NULL;
+    scene_save(&s, &derivation);
+    mrc_dcmtk_file *file = open_slice(&s, "IM0002.dcm");
+    mrc_dcmtk_item *item = mrc_dcmtk_root(file);
+    expect_raw(item, MRC_TAG(0x0008, 0x0021), "20250102");
+    expect_raw(item, MRC_TAG(0x0008, 0x0033), "030400");
+    assert_false(mrc_dcmtk_has(item, MRC_TAG(0x0008, 0x0012)));
+    mrc_dcmtk_close(file);
+    scene_clear(&s);
+}
+
 static void test_same_in_same_out(void **state) {
     (void)state;
     struct scene s = scene_make(NULL);
@@ -315,13 +357,16 @@ static void test_uids_follow_content(void **state) {
     scene_save(&s, &derivation);
     uid_of(series[0], &s, tags[0]);
     uid_of(image[0], &s, tags[1]);
-    derivation.time_stamp =
-        "20270101000000"; /* the time is not content: sending again is harmless */
-    scene_save(&s, &derivation);
+    scene_save(&s, &derivation); /* again: sending again is harmless */
     uid_of(series[1], &s, tags[0]);
     uid_of(image[1], &s, tags[1]);
     assert_string_equal(series[0], series[1]);
     assert_string_equal(image[0], image[1]);
+    derivation.time_stamp = "20270101000000"; /* stands in the file: another file, another UID */
+    scene_save(&s, &derivation);
+    uid_of(series[2], &s, tags[0]);
+    assert_string_not_equal(series[0], series[2]);
+    derivation.time_stamp = plain_derivation().time_stamp;
     mrc_volume_voxels(s.vol)[0] += 0.5f; /* in another slice */
     scene_save(&s, &derivation);
     uid_of(series[1], &s, tags[0]);
@@ -417,8 +462,10 @@ int main(void) {
         cmocka_unit_test(test_where_it_comes_from),
         cmocka_unit_test(test_pixels_and_place),
         cmocka_unit_test(test_long_decimals_are_shortened),
+        cmocka_unit_test(test_broken_values_stay_behind),
         cmocka_unit_test(test_character_sets),
         cmocka_unit_test(test_phantoms_stay_phantoms),
+        cmocka_unit_test(test_undated_is_dated_as_its_source),
         cmocka_unit_test(test_same_in_same_out),
         cmocka_unit_test(test_uids_follow_content),
         cmocka_unit_test(test_model_grid),

@@ -363,6 +363,13 @@ static void test_two_series_in_one_folder(void **state) {
     assert_int_equal(list.items[1].orientation, MRC_AXIAL);
     assert_string_equal(list.items[1].series_uid, "2.25.7");
     mrc_image_list_clear(&list);
+    /* A file's path chooses the series that holds it. */
+    char *file = mrc_path_join(folder, "q");
+    mrc_volume *vol = load_folder(file, false);
+    assert_int_equal(mrc_volume_provenance(vol)->contrast, MRC_CONTRAST_T2W);
+    assert_int_equal(mrc_volume_extent(vol).k, SIDE_K);
+    mrc_volume_destroy(vol);
+    mrc_free(file);
     folder_remove(folder);
 }
 

@@ -1,0 +1,84 @@
+/* test_dicom_contrast.c: timing and names against the contrast they mean. */
+#include "support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "io/dicom_slice.h"
+
+struct contrast_case {
+    const char *name; /* the series description */
+    const char *sequence, *variant;
+    double tr, te, ti, flip, etl;
+    bool agent;
+    enum mrc_contrast expected;
+};
+#define NONE NAN
+static const struct contrast_case cases[] = {
+    {"ax", "SE", "", 500, 15, NONE, 90, NONE, false, MRC_CONTRAST_T1W},
+    {"AX T1 SE", "SE", "SK", 600, 12, NONE, 90, 1, false, MRC_CONTRAST_T1W},
+    {"MPRAGE", "GR\\IR", "SK\\SP\\MP", 2300, 3, 900, 9, NONE, false, MRC_CONTRAST_T1W},
+    {"Ax BRAVO", "GR", "SS\\SP\\SK", 8.2, 3.2, 450, 12, NONE, false, MRC_CONTRAST_T1W},
+    {"", "GR", "SP", 30, 4, NONE, 30, NONE, false, MRC_CONTRAST_T1W},
+    {"", "GR", "SP", 250, 2.5, NONE, 70, NONE, false, MRC_CONTRAST_T1W},
+    {"t1_flair", "SE\\IR", "SK", 2200, 9, 860, 90, 8, false, MRC_CONTRAST_T1W},
+    {"", "SE", "SK", 4000, 100, NONE, 150, 15, false, MRC_CONTRAST_T2W},
+    {"", "SE", "SK", 4000, 60, NONE, 150, 15, false, MRC_CONTRAST_T2W},
+    {"", "SE", "SK", 4000, 60, NONE, 90, 1, false, MRC_CONTRAST_UNKNOWN},
+    {"T2W_TSE", "SE", "SK", 3000, 80, NONE, 90, 15, false, MRC_CONTRAST_T2W},
+    {"", "SE", "SK", 3000, 15, NONE, 90, 4, false, MRC_CONTRAST_PDW},
+    {"", "SE\\IR", "SK", 9000, 120, 2500, 150, 15, false, MRC_CONTRAST_FLAIR},
+    {"STIR", "SE\\IR", "SK", 4500, 50, 150, 150, 15, false, MRC_CONTRAST_UNKNOWN},
+    {"", "GR", "SP", 700, 20, NONE, 20, NONE, false, MRC_CONTRAST_T2STARW},
+    {"trufi", "GR", "SS\\SK", 4, 2, NONE, 60, NONE, false, MRC_CONTRAST_UNKNOWN},
+    {"ep2d", "EP", "SK", 3000, 80, NONE, 90, NONE, false, MRC_CONTRAST_UNKNOWN},
+    /* nothing but a name */
+    {"anat-T1w", "", "", NONE, NONE, NONE, NONE, NONE, false, MRC_CONTRAST_T1W},
+    {"sT1W_3D_TFE", "", "", NONE, NONE, NONE, NONE, NONE, false, MRC_CONTRAST_T1W},
+    {"t2_tse_tra", "", "", NONE, NONE, NONE, NONE, NONE, false, MRC_CONTRAST_T2W},
+    {"t2_tirm_tra_dark-fluid", "", "", NONE, NONE, NONE, NONE, NONE, false, MRC_CONTRAST_FLAIR},
+    {"AX T2* GRE", "", "", NONE, NONE, NONE, NONE, NONE, false, MRC_CONTRAST_T2STARW},
+    {"PD T2 dual", "", "", NONE, NONE, NONE, NONE, NONE, false, MRC_CONTRAST_UNKNOWN},
+    {"t1_mp2rage_UNI", "", "", NONE, NONE, NONE, NONE, NONE, false, MRC_CONTRAST_UNKNOWN},
+    {"T2 map", "", "", NONE, NONE, NONE, NONE, NONE, false, MRC_CONTRAST_UNKNOWN},
+    {"SYNTH T2w from T1w", "", "", NONE, NONE, NONE, NONE, NONE, false, MRC_CONTRAST_UNKNOWN},
+    {"T10 spine", "", "", NONE, NONE, NONE, NONE, NONE, false, MRC_CONTRAST_UNKNOWN},
+    {"localizer", "", "", NONE, NONE, NONE, NONE, NONE, false, MRC_CONTRAST_UNKNOWN},
+    {"MedICal head", "", "", NONE, NONE, NONE, NONE, NONE, false, MRC_CONTRAST_UNKNOWN},
+    /* contrast agent, by tag and by name */
+    {"AX T1", "SE", "SK", 600, 12, NONE, 90, 1, true, MRC_CONTRAST_T1W_CE},
+    {"AX T1 +C", "SE", "SK", 600, 12, NONE, 90, 1, false, MRC_CONTRAST_T1W_CE},
+    {"t1 post gd", "", "", NONE, NONE, NONE, NONE, NONE, false, MRC_CONTRAST_T1W_CE},
+    {"t2 tra", "SE", "SK", 4000, 100, NONE, 150, 15, true, MRC_CONTRAST_T2W},
+    /* timing and name disagree: nobody guesses */
+    {"AX T2", "SE", "SK", 600, 12, NONE, 90, 1, false, MRC_CONTRAST_UNKNOWN},
+    {"flair", "SE", "SK", 4000, 100, NONE, 150, 15, false, MRC_CONTRAST_UNKNOWN},
+};
+
+static void test_table(void **state) {
+    (void)state;
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; ++c) {
+        const struct contrast_case *k = &cases[c];
+        struct mrc_dicom_physics p = {.repetition_ms = k->tr,
+                                      .echo_ms = k->te,
+                                      .inversion_ms = k->ti,
+                                      .flip_deg = k->flip,
+                                      .echo_train = k->etl,
+                                      .contrast_agent = k->agent};
+        (void)snprintf(p.sequence, sizeof p.sequence, "%s", k->sequence);
+        (void)snprintf(p.variant, sizeof p.variant, "%s", k->variant);
+        (void)snprintf(p.series_description, sizeof p.series_description, "%s", k->name);
+        char reason[160];
+        enum mrc_contrast found = mrc_dicom_contrast(reason, sizeof reason, &p);
+        if (found != k->expected)
+            fail_msg("case %zu \"%s\": %s, expected %s (%s)", c, k->name, mrc_contrast_name(found),
+                     mrc_contrast_name(k->expected), reason);
+        assert_true(strlen(reason) > 0);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_table)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
