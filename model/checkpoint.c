@@ -237,6 +237,24 @@ static enum mrc_status get_kinds(struct mrc_checkpoint_info *info, const mrc_saf
     return MRC_OK;
 }
 
+static enum mrc_status get_content(struct mrc_checkpoint_info *info, const mrc_safetensors *file,
+                                   const char *path, struct mrc_error *err) {
+    const char *text = NULL;
+    enum mrc_status st = need_text(&text, file, "content", path, err);
+    if (st != MRC_OK) return st;
+    info->complete = strcmp(text, COMPLETE) == 0;
+    if (!info->complete && strcmp(text, SHIPPED) != 0) return bad_value(path, "content", text, err);
+    return MRC_OK;
+}
+
+static enum mrc_status check_complete(const struct mrc_checkpoint_info *info, const char *path,
+                                      struct mrc_error *err) {
+    if (info->complete) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                    "%s: holds the generators only, expected a complete checkpoint to go on from",
+                    path);
+}
+
 /* Metadata -> *info, with every setting in its range. */
 static enum mrc_status read_info(struct mrc_checkpoint_info *info, const mrc_safetensors *file,
                                  const char *path, struct mrc_error *err) {
@@ -251,6 +269,7 @@ static enum mrc_status read_info(struct mrc_checkpoint_info *info, const mrc_saf
     if (st == MRC_OK) st = get_text(info->data, sizeof(info->data), file, "data", path, err);
     if (st == MRC_OK) st = get_text(info->hash, sizeof(info->hash), file, "hash", path, err);
     if (st == MRC_OK) st = get_kinds(info, file, path, err);
+    if (st == MRC_OK) st = get_content(info, file, path, err);
     for (size_t i = 0; st == MRC_OK && i < FIELDS; ++i)
         st = get_field(info, &fields[i], file, path, err);
     if (st != MRC_OK) return st;
@@ -498,17 +517,6 @@ static enum mrc_status compare_complete(const struct mrc_cyclegan_settings *s,
     return st;
 }
 
-static enum mrc_status check_complete(const mrc_safetensors *file, const char *path,
-                                      struct mrc_error *err) {
-    const char *content = NULL;
-    enum mrc_status st = need_text(&content, file, "content", path, err);
-    if (st == MRC_OK && strcmp(content, COMPLETE) != 0)
-        st = mrc_fail(err, MRC_ERR_UNSUPPORTED,
-                      "%s: holds the generators only, expected a complete checkpoint to go on from",
-                      path);
-    return st;
-}
-
 enum mrc_status mrc_checkpoint_load(mrc_cyclegan **out, struct mrc_checkpoint_info *info,
                                     const char *path, struct mrc_error *err) {
     MRC_ASSERT(out != NULL && info != NULL && path != NULL);
@@ -516,7 +524,7 @@ enum mrc_status mrc_checkpoint_load(mrc_cyclegan **out, struct mrc_checkpoint_in
     mrc_cyclegan *gan = NULL;
     struct stored_list list = {0};
     enum mrc_status st = open_file(&file, info, path, err);
-    if (st == MRC_OK) st = check_complete(file, path, err);
+    if (st == MRC_OK) st = check_complete(info, path, err);
     if (st == MRC_OK) st = compare_complete(&info->settings, file, path, err);
     if (st == MRC_OK) st = check_hash(file, info, path, err);
     if (st == MRC_OK) st = mrc_cyclegan_create(&gan, &info->settings, err);

@@ -23,6 +23,7 @@ struct mrc_checkpoint_info {
     char data[256];   /* words about the training data */
     char hash[65]; /* SHA-256 over names, shapes and values of the weights of G and F, as stored */
     int64_t step, epoch, epochs;
+    bool complete; /* all four networks and Adam's moments, else the generators; known when read */
     struct mrc_cyclegan_settings settings;
 };
 

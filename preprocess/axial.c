@@ -9,7 +9,8 @@
 #define SMALLEST_COSINE 0.95   /* dicom-nifti rule B4 */
 #define LARGEST_SHEAR   0.0142 /* sine; rule B3's 0.9999 of the slice direction along the normal */
 #define THICK_AGAINST_OWN                                                                          \
-    1.5 /* an in-plane pixel this much longer than wide comes from thick slices */
+    1.5                  /* an in-plane pixel this much longer than wide comes from thick slices */
+#define ROUNDING_MM 1e-3 /* spacing is computed from positions that were written as decimals */
 
 static const int permutations[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
                                        {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
@@ -57,7 +58,7 @@ static enum mrc_status check_thickness(const struct mrc_axial_record *r, double 
     for (int a = 0; a < 2; ++a) {
         double own = r->spacing_mm[a], other = r->spacing_mm[1 - a];
         bool stacked = r->axis[a] == 2 || own > THICK_AGAINST_OWN * other;
-        if (own > max_slice_mm && stacked)
+        if (own > max_slice_mm + ROUNDING_MM && stacked)
             return mrc_fail(
                 err, MRC_ERR_UNSUPPORTED,
                 "%s: %s slices lie %.2f mm apart (along axis %s), expected at most %.2f "

@@ -1,0 +1,66 @@
+/* dataset.h: a training set in memory. SET holds two folders, T1w and T2w; each holds images of any
+ * supported kind at any depth. An image is normalised as a whole and becomes axial slices; slices
+ * with little of the head in them are left out. */
+#ifndef MRC_APP_DATASET_H
+#define MRC_APP_DATASET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "app/events.h"
+#include "base/status.h"
+#include "preprocess/slices.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { MRC_DOMAIN_X, MRC_DOMAIN_Y, MRC_DOMAIN_COUNT }; /* T1w, T2w */
+
+struct mrc_dataset_options {
+    const char *set;
+    int64_t size, channels;
+    double min_foreground; /* smallest fraction of a slice inside the head */
+    bool assume_ras, allow_synthetic;
+    bool force; /* take images recognised as another contrast than their folder's */
+};
+#define MRC_DATASET_DEFAULTS                                                                       \
+    { .size = 64, .channels = 1, .min_foreground = 0.08 }
+
+struct mrc_dataset_image {
+    char *path;
+    struct mrc_slices slices;
+    int64_t used; /* slices taken */
+};
+struct mrc_dataset_place {
+    size_t image;
+    int64_t k;
+};
+struct mrc_dataset_domain {
+    struct mrc_dataset_image *images;
+    size_t count, capacity;
+    struct mrc_dataset_place *places; /* of the slices taken */
+    size_t place_count, place_capacity;
+    int64_t left_out_slices, left_out_images;
+};
+struct mrc_dataset {
+    int64_t size, channels;
+    struct mrc_dataset_domain domains[MRC_DOMAIN_COUNT];
+};
+
+/** Reads the set. What cannot be used is left out with a note; MRC_ERR_UNSUPPORTED when a domain is
+ * left without a slice, MRC_ERR_IO when a folder is missing. */
+MRC_STATUS mrc_dataset_load(struct mrc_dataset *out, const struct mrc_dataset_options *options,
+                            const struct mrc_events *events, struct mrc_error *err);
+MRC_API void mrc_dataset_clear(struct mrc_dataset *dataset);
+/** "T1w" or "T2w". */
+MRC_API const char *mrc_dataset_domain_name(int domain);
+/** dst [size][size][channels]: one of place_count slices. The shape mrc_slice_source asks for;
+ * context is the dataset. May be called from several threads. */
+MRC_API void mrc_dataset_fetch(void *context, float *dst, int domain, size_t index);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

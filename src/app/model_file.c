@@ -1,0 +1,83 @@
+/* model_file.c: the places a model may lie in, in order. */
+#include "app/model_file.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/fs.h"
+
+static const char shipped_name[] = "t1w-t2w-64.safetensors";
+
+static enum mrc_status no_memory(struct mrc_error *err) {
+    return mrc_fail(err, MRC_ERR_NOMEM, "model: out of memory");
+}
+
+/* <prefix>/share/mrcycle/models for a program at <prefix>/bin/mrcycle; "" when the program's place
+ * is not known. */
+static void installed_folder(char out[PATH_MAX]) {
+    static const char tail[] = "/share/mrcycle/models";
+    out[0] = '\0';
+    ssize_t length = readlink("/proc/self/exe", out, PATH_MAX - sizeof tail);
+    if (length <= 0) return;
+    out[length] = '\0';
+    for (int level = 0; level < 2; ++level) {
+        char *slash = strrchr(out, '/');
+        if (slash == NULL) {
+            out[0] = '\0';
+            return;
+        }
+        *slash = '\0';
+    }
+    memcpy(out + strlen(out), tail, sizeof tail);
+}
+
+static enum mrc_status find_shipped(char **out, struct mrc_error *err) {
+    char installed[PATH_MAX];
+    installed_folder(installed);
+    const char *folders[] = {getenv("MRCYCLE_MODEL_DIR"), installed, MRC_SOURCE_MODEL_DIR};
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; ++i) {
+        if (folders[i] == NULL || folders[i][0] == '\0') continue;
+        char *path = mrc_path_join(folders[i], shipped_name);
+        if (path == NULL) return no_memory(err);
+        if (mrc_path_exists(path)) {
+            *out = path;
+            return MRC_OK;
+        }
+        mrc_free(path);
+    }
+    return mrc_fail(err, MRC_ERR_IO,
+                    "%s: not found in MRCYCLE_MODEL_DIR (%s) nor in %s, expected the shipped model "
+                    "(or the option to name one)",
+                    shipped_name, folders[0] != NULL ? folders[0] : "not set", installed);
+}
+
+static enum mrc_status find_given(char **out, const char *given, const char *in_run,
+                                  struct mrc_error *err) {
+    if (!mrc_path_exists(given))
+        return mrc_fail(err, MRC_ERR_IO, "%s: not found, expected a model", given);
+    if (!mrc_path_is_dir(given)) {
+        *out = mrc_strdup(given);
+        return *out != NULL ? MRC_OK : no_memory(err);
+    }
+    char *path = mrc_path_join(given, in_run);
+    if (path == NULL) return no_memory(err);
+    if (!mrc_path_exists(path)) {
+        mrc_free(path);
+        return mrc_fail(err, MRC_ERR_IO, "%s: holds no %s, expected the folder of a training run",
+                        given, in_run);
+    }
+    *out = path;
+    return MRC_OK;
+}
+
+enum mrc_status mrc_model_file_find(char **out, const char *given, struct mrc_error *err) {
+    if (given == NULL) return find_shipped(out, err);
+    return find_given(out, given, "model.safetensors", err);
+}
+
+enum mrc_status mrc_model_file_find_complete(char **out, const char *given, struct mrc_error *err) {
+    return find_given(out, given, "checkpoints/last.safetensors", err);
+}

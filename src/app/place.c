@@ -1,0 +1,163 @@
+/* place.c: checks of output paths. They come early, for the sake of the user's time; the renaming
+ * in base/fs.c is what guarantees that nothing is left half-written. */
+#define _XOPEN_SOURCE 700 /* realpath */
+#include "app/place.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/fs.h"
+
+/* Without slashes at the end, but for "/" itself. */
+static size_t length_without_slashes(const char *path) {
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/') --length;
+    return length;
+}
+
+/* Parent of a path as written: "a/b/" -> "a", "a" -> ".", "/a" -> "/". */
+static enum mrc_status parent_of(char **out, const char *path, struct mrc_error *err) {
+    size_t length = length_without_slashes(path);
+    while (length > 0 && path[length - 1] != '/') --length;
+    while (length > 1 && path[length - 1] == '/') --length;
+    *out = length == 0 ? mrc_strdup(".") : mrc_asprintf("%.*s", (int)length, path);
+    return *out != NULL ? MRC_OK : mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
+}
+
+enum mrc_status mrc_place_resolve(char **out, const char *path, struct mrc_error *err) {
+    char resolved[PATH_MAX];
+    if (strlen(path) >= PATH_MAX)
+        return mrc_fail(err, MRC_ERR_RANGE,
+                        "%.80s...: a path of %zu characters, expected at most %d", path,
+                        strlen(path), PATH_MAX - 1);
+    if (realpath(path, resolved) != NULL) {
+        *out = mrc_strdup(resolved);
+        return *out != NULL ? MRC_OK : mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
+    }
+    char *parent = NULL, *above = NULL;
+    enum mrc_status status = parent_of(&parent, path, err);
+    if (status == MRC_OK && strcmp(parent, path) == 0)
+        status = mrc_fail(err, MRC_ERR_IO, "%s: cannot be resolved", path);
+    if (status == MRC_OK) status = mrc_place_resolve(&above, parent, err);
+    if (status == MRC_OK) {
+        size_t end = length_without_slashes(path), begin = end;
+        while (begin > 0 && path[begin - 1] != '/') --begin;
+        const char *slash = strcmp(above, "/") == 0 ? "" : "/";
+        *out = mrc_asprintf("%s%s%.*s", above, slash, (int)(end - begin), path + begin);
+        if (*out == NULL) status = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
+    }
+    mrc_free(above);
+    mrc_free(parent);
+    return status;
+}
+
+enum mrc_status mrc_place_is_inside(bool *inside, const char *inner, const char *outer,
+                                    struct mrc_error *err) {
+    char *a = NULL, *b = NULL;
+    enum mrc_status status = mrc_place_resolve(&a, inner, err);
+    if (status == MRC_OK) status = mrc_place_resolve(&b, outer, err);
+    if (status == MRC_OK) {
+        size_t length = strlen(b);
+        bool begins = strncmp(a, b, length) == 0;
+        *inside = begins && (a[length] == '\0' || a[length] == '/' || strcmp(b, "/") == 0);
+    }
+    mrc_free(b);
+    mrc_free(a);
+    return status;
+}
+
+enum mrc_status mrc_place_keep_input(const char *output, const char *input, struct mrc_error *err) {
+    bool inside = false;
+    enum mrc_status status = mrc_place_is_inside(&inside, input, output, err);
+    if (status != MRC_OK || !inside) return status;
+    return mrc_fail(err, MRC_ERR_ARGUMENT, "%s: is or holds the input %s, expected another place",
+                    output, input);
+}
+
+enum mrc_status mrc_place_check_file(const char *path, bool replace, struct mrc_error *err) {
+    if (!mrc_path_exists(path)) return MRC_OK;
+    if (mrc_path_is_dir(path))
+        return mrc_fail(err, MRC_ERR_WRITE, "%s: is a folder, expected the name of a file", path);
+    if (replace) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_WRITE,
+                    "%s: exists already, expected a new name (or the option to replace it)", path);
+}
+
+/* The first entry of a folder that is not a file of one of the suffixes; NULL when there is none.
+ */
+static enum mrc_status find_stranger(char **out, const char *path, const struct mrc_name_list *list,
+                                     const char *const *suffixes, struct mrc_error *err) {
+    for (size_t i = 0; i < list->count; ++i) {
+        bool known = false;
+        for (const char *const *s = suffixes; *s != NULL; ++s)
+            known = known || mrc_path_has_suffix(list->names[i], *s);
+        char *entry = mrc_path_join(path, list->names[i]);
+        if (entry == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
+        if (!known || mrc_path_is_dir(entry)) {
+            *out = entry;
+            return MRC_OK;
+        }
+        mrc_free(entry);
+    }
+    return MRC_OK;
+}
+
+/* What holds for both kinds of folder; *settled: nothing more needs to be asked. */
+static enum mrc_status check_folder(bool *settled, struct mrc_name_list *list, const char *path,
+                                    bool replace, struct mrc_error *err) {
+    *settled = true;
+    if (!mrc_path_exists(path)) return MRC_OK;
+    if (!mrc_path_is_dir(path))
+        return mrc_fail(err, MRC_ERR_WRITE, "%s: is a file, expected the name of a folder", path);
+    enum mrc_status status = mrc_list_dir(list, path, err);
+    if (status != MRC_OK || list->count == 0) return status;
+    if (!replace)
+        return mrc_fail(err, MRC_ERR_WRITE,
+                        "%s: exists already and holds %zu entries, expected a new or empty folder "
+                        "(or the option to replace it)",
+                        path, list->count);
+    *settled = false;
+    return MRC_OK;
+}
+
+enum mrc_status mrc_place_check_folder(const char *path, bool replace, const char *const *suffixes,
+                                       struct mrc_error *err) {
+    struct mrc_name_list list = {0};
+    char *stranger = NULL;
+    bool settled;
+    enum mrc_status status = check_folder(&settled, &list, path, replace, err);
+    if (status == MRC_OK && !settled) status = find_stranger(&stranger, path, &list, suffixes, err);
+    if (status == MRC_OK && stranger != NULL)
+        status = mrc_fail(err, MRC_ERR_WRITE,
+                          "%s: is not replaced, for it holds %s, expected images only", path,
+                          mrc_path_name(stranger));
+    mrc_free(stranger);
+    mrc_name_list_clear(&list);
+    return status;
+}
+
+enum mrc_status mrc_place_check_marked_folder(const char *path, bool replace, const char *mark,
+                                              struct mrc_error *err) {
+    struct mrc_name_list list = {0};
+    bool settled;
+    enum mrc_status status = check_folder(&settled, &list, path, replace, err);
+    if (status == MRC_OK && !settled) {
+        bool marked = false;
+        for (size_t i = 0; i < list.count; ++i) marked = marked || strcmp(list.names[i], mark) == 0;
+        if (!marked)
+            status =
+                mrc_fail(err, MRC_ERR_WRITE, "%s: is not replaced, for it holds no %s", path, mark);
+    }
+    mrc_name_list_clear(&list);
+    return status;
+}
+
+enum mrc_status mrc_place_make_parent(const char *path, struct mrc_error *err) {
+    char *parent = NULL;
+    enum mrc_status status = parent_of(&parent, path, err);
+    if (status == MRC_OK) status = mrc_make_dirs(parent, err);
+    mrc_free(parent);
+    return status;
+}

@@ -1,0 +1,239 @@
+/* run_folder.c: settings.json, log.csv, losses.png. */
+#include "app/run_folder.h"
+
+#include <cjson/cJSON.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "app/chart.h"
+#include "app/place.h"
+#include "base/alloc.h"
+#include "base/fs.h"
+#include "base/parallel.h"
+
+/* The columns of log.csv after epoch, step, seconds and images_per_second. */
+static const struct loss_column {
+    const char *name;
+    size_t offset;
+} loss_columns[] = {
+#define LOSS(field)                                                                                \
+    { #field, offsetof(struct mrc_losses, field) }
+    LOSS(adversarial_g),  LOSS(adversarial_f), LOSS(cycle_x),   LOSS(cycle_y),
+    LOSS(identity_x),     LOSS(identity_y),    LOSS(d_y_real),  LOSS(d_y_fake),
+    LOSS(d_x_real),       LOSS(d_x_fake),      LOSS(total_d_x), LOSS(total_d_y),
+    LOSS(total_generator)
+#undef LOSS
+};
+_Static_assert(sizeof loss_columns / sizeof loss_columns[0] == MRC_LOSS_COUNT, "one row a loss");
+
+struct mrc_run_folder {
+    char *path;
+    struct mrc_text log;
+    double *epochs;                 /* [rows] */
+    double *losses[MRC_LOSS_COUNT]; /* [rows] each */
+    size_t rows, capacity;
+};
+
+static double loss_of(const struct mrc_losses *losses, size_t column) {
+    double value;
+    memcpy(&value, (const char *)losses + loss_columns[column].offset, sizeof value);
+    return value;
+}
+
+enum mrc_status mrc_run_folder_path(char **out, const mrc_run_folder *folder, const char *below,
+                                    const char *name, int64_t epoch, const char *suffix,
+                                    struct mrc_error *err) {
+    char number[32];
+    snprintf(number, sizeof number, "epoch_%04lld", (long long)epoch);
+    *out = mrc_asprintf("%s/%s%s%s%s", folder->path, below != NULL ? below : "",
+                        below != NULL ? "/" : "", name != NULL ? name : number, suffix);
+    return *out != NULL ? MRC_OK : mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
+}
+
+static enum mrc_status save_text(const mrc_run_folder *folder, const char *name, const char *text,
+                                 struct mrc_error *err) {
+    char *path = NULL;
+    enum mrc_status status = mrc_run_folder_path(&path, folder, NULL, name, 0, "", err);
+    if (status == MRC_OK) status = mrc_write_file(path, text, strlen(text), err);
+    mrc_free(path);
+    return status;
+}
+
+/* --- settings.json --- */
+
+static void add_model(cJSON *root, const struct mrc_cyclegan_settings *m) {
+    cJSON *node = cJSON_AddObjectToObject(root, "model");
+    cJSON_AddStringToObject(node, "generator", mrc_generator_kind_name(m->generator));
+    cJSON_AddStringToObject(node, "gan", mrc_gan_mode_name(m->gan_mode));
+    cJSON_AddNumberToObject(node, "size", (double)m->size);
+    cJSON_AddNumberToObject(node, "channels", (double)m->channels);
+    cJSON_AddNumberToObject(node, "generator_width", (double)m->generator_width);
+    cJSON_AddNumberToObject(node, "discriminator_width", (double)m->discriminator_width);
+    cJSON_AddNumberToObject(node, "batch", (double)m->batch);
+    cJSON_AddNumberToObject(node, "lambda_cycle", m->lambda_cycle);
+    cJSON_AddNumberToObject(node, "lambda_identity", m->lambda_identity);
+    cJSON_AddNumberToObject(node, "learning_rate", m->learning_rate);
+    cJSON_AddNumberToObject(node, "beta1", m->beta1);
+    cJSON_AddNumberToObject(node, "beta2", m->beta2);
+    cJSON_AddNumberToObject(node, "adam_eps", m->adam_eps);
+    cJSON_AddNumberToObject(node, "ema_decay", m->ema_decay);
+    char seed[24]; /* as text: a double does not hold every seed */
+    snprintf(seed, sizeof seed, "%llu", (unsigned long long)m->seed);
+    cJSON_AddStringToObject(node, "seed", seed);
+}
+
+static void add_data(cJSON *root, const struct mrc_train_options *options,
+                     const struct mrc_dataset *dataset) {
+    cJSON *data = cJSON_AddObjectToObject(root, "data");
+    cJSON_AddStringToObject(data, "set", options->data.set);
+    cJSON_AddStringToObject(data, "note", options->data_note);
+    cJSON_AddNumberToObject(data, "min_foreground", options->data.min_foreground);
+    for (int domain = 0; domain < MRC_DOMAIN_COUNT; ++domain) {
+        const struct mrc_dataset_domain *d = &dataset->domains[domain];
+        cJSON *node = cJSON_AddObjectToObject(data, mrc_dataset_domain_name(domain));
+        cJSON_AddNumberToObject(node, "slices", (double)d->place_count);
+        cJSON_AddNumberToObject(node, "slices_left_out", (double)d->left_out_slices);
+        cJSON_AddNumberToObject(node, "images_left_out", (double)d->left_out_images);
+        cJSON *images = cJSON_AddArrayToObject(node, "images");
+        for (size_t i = 0; i < d->count; ++i) {
+            cJSON *image = cJSON_CreateObject();
+            cJSON_AddStringToObject(image, "path", d->images[i].path);
+            cJSON_AddNumberToObject(image, "slices", (double)d->images[i].slices.count);
+            cJSON_AddNumberToObject(image, "used", (double)d->images[i].used);
+            cJSON_AddNumberToObject(image, "lo", d->images[i].slices.record.normalise.lo);
+            cJSON_AddNumberToObject(image, "hi", d->images[i].slices.record.normalise.hi);
+            cJSON_AddItemToArray(images, image);
+        }
+    }
+}
+
+static enum mrc_status save_settings(const mrc_run_folder *folder,
+                                     const struct mrc_train_options *options,
+                                     const struct mrc_dataset *dataset, struct mrc_error *err) {
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "program", "mrcycle " MRC_VERSION);
+    cJSON_AddStringToObject(root, "name", options->name);
+    cJSON_AddNumberToObject(root, "epochs", (double)options->trainer.epochs);
+    cJSON_AddBoolToObject(root, "flip", options->trainer.flip);
+    cJSON_AddNumberToObject(root, "checkpoint_every", (double)options->checkpoint_every);
+    cJSON_AddNumberToObject(root, "sample_every", (double)options->sample_every);
+    cJSON_AddBoolToObject(root, "half", options->half);
+    cJSON_AddNumberToObject(root, "threads", mrc_parallel_threads());
+    add_model(root, &options->model);
+    add_data(root, options, dataset);
+    char *text = cJSON_Print(root);
+    enum mrc_status status = text != NULL ? save_text(folder, "settings.json", text, err)
+                                          : mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
+    cJSON_free(text);
+    cJSON_Delete(root);
+    return status;
+}
+
+/* --- The folder --- */
+
+static enum mrc_status make_folders(mrc_run_folder *folder, const struct mrc_train_options *options,
+                                    struct mrc_error *err) {
+    static const char *const below[] = {"samples", "checkpoints"};
+    enum mrc_status status =
+        mrc_place_check_marked_folder(options->run, options->replace, "settings.json", err);
+    if (status != MRC_OK) return status;
+    folder->path = mrc_strdup(options->run);
+    if (folder->path == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
+    if (options->replace) mrc_remove_tree(options->run);
+    for (size_t i = 0; status == MRC_OK && i < 2; ++i) {
+        char *path = mrc_path_join(folder->path, below[i]);
+        status = path != NULL ? mrc_make_dirs(path, err)
+                              : mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
+        mrc_free(path);
+    }
+    return status;
+}
+
+enum mrc_status mrc_run_folder_create(mrc_run_folder **out, const struct mrc_train_options *options,
+                                      const struct mrc_dataset *dataset, struct mrc_error *err) {
+    mrc_run_folder *folder = mrc_alloc(1, sizeof *folder);
+    if (folder == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
+    enum mrc_status status = make_folders(folder, options, err);
+    if (status == MRC_OK) status = save_settings(folder, options, dataset, err);
+    if (status != MRC_OK) {
+        mrc_run_folder_destroy(folder);
+        return status;
+    }
+    mrc_text_appendf(&folder->log, "epoch,step,seconds,images_per_second");
+    for (size_t c = 0; c < MRC_LOSS_COUNT; ++c)
+        mrc_text_appendf(&folder->log, ",%s", loss_columns[c].name);
+    mrc_text_appendf(&folder->log, "\n");
+    *out = folder;
+    return MRC_OK;
+}
+
+void mrc_run_folder_destroy(mrc_run_folder *folder) {
+    if (folder == NULL) return;
+    for (size_t c = 0; c < MRC_LOSS_COUNT; ++c) mrc_free(folder->losses[c]);
+    mrc_free(folder->epochs);
+    mrc_text_clear(&folder->log);
+    mrc_free(folder->path);
+    mrc_free(folder);
+}
+
+/* --- log.csv and losses.png --- */
+
+static void append_number(struct mrc_text *text, double value) {
+    char number[12]; /* eight digits are more than a mean is worth */
+    mrc_print_decimal(number, sizeof number, value);
+    mrc_text_appendf(text, ",%s", number);
+}
+
+static bool add_row(mrc_run_folder *folder, int64_t epoch, const struct mrc_losses *losses) {
+    size_t needed = folder->rows + 1, capacity = folder->capacity;
+    for (size_t c = 0; c <= MRC_LOSS_COUNT; ++c) {
+        double **column = c < MRC_LOSS_COUNT ? &folder->losses[c] : &folder->epochs;
+        void *items = *column;
+        capacity = folder->capacity;
+        if (!mrc_grow(&items, &capacity, needed, sizeof(double))) return false;
+        *column = items;
+    }
+    folder->capacity = capacity;
+    for (size_t c = 0; c < MRC_LOSS_COUNT; ++c)
+        folder->losses[c][folder->rows] = loss_of(losses, c);
+    folder->epochs[folder->rows++] = (double)epoch;
+    return true;
+}
+
+enum mrc_status mrc_run_folder_log(mrc_run_folder *folder, const struct mrc_trainer_progress *at,
+                                   double images_per_second, struct mrc_error *err) {
+    MRC_ASSERT(at->epoch_means != NULL);
+    mrc_text_appendf(&folder->log, "%lld,%lld", (long long)at->epoch, (long long)at->step);
+    append_number(&folder->log, at->seconds);
+    append_number(&folder->log, images_per_second);
+    for (size_t c = 0; c < MRC_LOSS_COUNT; ++c)
+        append_number(&folder->log, loss_of(at->epoch_means, c));
+    mrc_text_appendf(&folder->log, "\n");
+    if (folder->log.failed || !add_row(folder, at->epoch, at->epoch_means))
+        return mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
+    return save_text(folder, "log.csv", folder->log.data, err);
+}
+
+enum mrc_status mrc_run_folder_draw(mrc_run_folder *folder, struct mrc_error *err) {
+    if (folder->rows == 0) return MRC_OK;
+    double *const *l = folder->losses; /* in the order of loss_columns */
+    const struct mrc_curve images[] = {
+        {"cycle T1w", l[2]}, {"cycle T2w", l[3]}, {"identity T1w", l[4]}, {"identity T2w", l[5]}};
+    const struct mrc_curve contest[] = {
+        {"G against D_Y", l[0]}, {"F against D_X", l[1]}, {"D_X", l[10]}, {"D_Y", l[11]}};
+    const struct mrc_panel panels[] = {
+        {"cycle and identity: mean absolute difference, before weighting", images, 4},
+        {"adversarial losses, before weighting", contest, 4}};
+    struct mrc_chart chart = {.title = "Losses, means of each epoch",
+                              .x_label = "epoch",
+                              .x = folder->epochs,
+                              .count = folder->rows,
+                              .panels = panels,
+                              .panel_count = 2};
+    char *path = NULL;
+    enum mrc_status status = mrc_run_folder_path(&path, folder, NULL, "losses", 0, ".png", err);
+    if (status == MRC_OK) status = mrc_chart_save(&chart, path, err);
+    mrc_free(path);
+    return status;
+}

@@ -1,0 +1,33 @@
+/* run_folder.h: the files of a training run (see train.h), each rewritten whole. Used by train.c
+ * only. */
+#ifndef MRC_APP_RUN_FOLDER_H
+#define MRC_APP_RUN_FOLDER_H
+
+#include <stdint.h>
+
+#include "app/train.h"
+#include "base/status.h"
+#include "model/checkpoint.h"
+#include "model/trainer.h"
+
+enum { MRC_LOSS_COUNT = 13 };
+
+typedef struct mrc_run_folder mrc_run_folder;
+
+/** Makes the folder (an earlier run in it is removed when options->replace) and writes
+ * settings.json. */
+enum mrc_status mrc_run_folder_create(mrc_run_folder **out, const struct mrc_train_options *options,
+                                      const struct mrc_dataset *dataset, struct mrc_error *err);
+void mrc_run_folder_destroy(mrc_run_folder *folder);
+/** Adds a row to log.csv and a point to the curves. */
+enum mrc_status mrc_run_folder_log(mrc_run_folder *folder, const struct mrc_trainer_progress *at,
+                                   double images_per_second, struct mrc_error *err);
+/** Rewrites losses.png from the rows so far; nothing to do before the first. */
+enum mrc_status mrc_run_folder_draw(mrc_run_folder *folder, struct mrc_error *err);
+/** "<run>/<folder>/epoch_0010<suffix>", or "<run>/<folder>/<name><suffix>" when name is not NULL;
+ * folder may be NULL. The caller's (mrc_free). */
+enum mrc_status mrc_run_folder_path(char **out, const mrc_run_folder *folder, const char *below,
+                                    const char *name, int64_t epoch, const char *suffix,
+                                    struct mrc_error *err);
+
+#endif

@@ -1,0 +1,138 @@
+/* survey.c: images are described by io, checkpoints by model; this file only decides which is
+ * which. */
+#include "app/survey.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/fs.h"
+#include "model/net.h"
+
+enum { FILE_LIMIT = 1000000, HEAD_BYTES = 16 };
+
+static enum mrc_status no_memory(const char *path, struct mrc_error *err) {
+    return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
+}
+
+/* A checkpoint that cannot be described becomes a refusal. */
+static enum mrc_status add_checkpoint(struct mrc_survey *survey, const char *path,
+                                      struct mrc_error *err) {
+    struct mrc_checkpoint_info info = {0};
+    struct mrc_error own = {0};
+    enum mrc_status status = mrc_checkpoint_describe(&info, path, &own);
+    if (status == MRC_ERR_NOMEM) return mrc_fail(err, status, "%s", own.text);
+    if (status != MRC_OK) {
+        size_t length = strlen(path);
+        bool named =
+            strncmp(own.text, path, length) == 0 && strncmp(own.text + length, ": ", 2) == 0;
+        return mrc_image_list_refuse(&survey->images, path, err, "%s",
+                                     own.text + (named ? length + 2 : 0));
+    }
+    char *copy = mrc_strdup(path);
+    void *items = survey->checkpoints;
+    if (copy == NULL || !mrc_grow(&items, &survey->checkpoint_capacity,
+                                  survey->checkpoint_count + 1, sizeof *survey->checkpoints)) {
+        mrc_free(copy);
+        return no_memory(path, err);
+    }
+    survey->checkpoints = items;
+    survey->checkpoints[survey->checkpoint_count++] =
+        (struct mrc_survey_checkpoint){.path = copy, .info = info};
+    return MRC_OK;
+}
+
+/* io refuses a checkpoint as no image; that refusal says nothing the user needs. */
+static void forget_refusal(struct mrc_image_list *images, size_t first, const char *path) {
+    for (size_t i = first; i < images->refused_count; ++i) {
+        if (strcmp(images->refused[i].path, path) != 0) continue;
+        mrc_free(images->refused[i].path);
+        memmove(&images->refused[i], &images->refused[i + 1],
+                (images->refused_count - i - 1) * sizeof images->refused[0]);
+        --images->refused_count;
+        return;
+    }
+}
+
+static enum mrc_status add_folder(struct mrc_survey *survey, const char *path,
+                                  struct mrc_error *err) {
+    size_t first = survey->images.refused_count;
+    struct mrc_name_list files = {0};
+    enum mrc_status status = mrc_image_list_scan(&survey->images, path, err);
+    if (status == MRC_OK) status = mrc_list_tree(&files, path, FILE_LIMIT, err);
+    for (size_t i = 0; status == MRC_OK && i < files.count; ++i) {
+        if (!mrc_path_has_suffix(files.names[i], ".safetensors")) continue;
+        forget_refusal(&survey->images, first, files.names[i]);
+        status = add_checkpoint(survey, files.names[i], err);
+    }
+    mrc_name_list_clear(&files);
+    return status;
+}
+
+enum mrc_status mrc_survey_add(struct mrc_survey *survey, const char *path, struct mrc_error *err) {
+    if (!mrc_path_exists(path))
+        return mrc_fail(err, MRC_ERR_IO, "%s: not found, expected a file or a folder", path);
+    if (mrc_path_is_dir(path)) return add_folder(survey, path, err);
+    unsigned char head[HEAD_BYTES];
+    size_t size = 0;
+    enum mrc_status status = mrc_read_head(head, sizeof head, &size, path, err);
+    if (status != MRC_OK) return status;
+    if (mrc_path_has_suffix(path, ".safetensors") || mrc_checkpoint_probe(head, size))
+        return add_checkpoint(survey, path, err);
+    return mrc_image_list_scan(&survey->images, path, err);
+}
+
+void mrc_survey_clear(struct mrc_survey *survey) {
+    for (size_t i = 0; i < survey->checkpoint_count; ++i) mrc_free(survey->checkpoints[i].path);
+    mrc_free(survey->checkpoints);
+    mrc_image_list_clear(&survey->images);
+    *survey = (struct mrc_survey){0};
+}
+
+bool mrc_survey_is_useful(const struct mrc_survey *survey) {
+    for (size_t i = 0; i < survey->images.count; ++i)
+        if (survey->images.items[i].usable) return true;
+    return survey->checkpoint_count > 0;
+}
+
+/* --- Plans --- */
+
+static enum mrc_status create_generator(mrc_net **out, const struct mrc_cyclegan_settings *s,
+                                        struct mrc_error *err) {
+    struct mrc_generator_settings settings = {
+        .channels = s->channels, .size = s->size, .width = s->generator_width};
+    switch (s->generator) {
+    case MRC_GENERATOR_LOCAL: return mrc_local_create(out, &settings, err);
+    case MRC_GENERATOR_HYBRID: return mrc_hybrid_create(out, &settings, err);
+    case MRC_GENERATOR_UNET: break;
+    }
+    return mrc_unet_create(out, &settings, err);
+}
+
+static enum mrc_status print_plan(struct mrc_text *out, const char *title, const mrc_net *net,
+                                  struct mrc_shape in, struct mrc_error *err) {
+    mrc_plan *plan = NULL;
+    enum mrc_status status = mrc_plan_create(&plan, net, in, MRC_PLAN_INFERENCE, err);
+    if (status == MRC_OK) {
+        mrc_text_appendf(out, "%s: %zu weights\n", title, mrc_net_size(net));
+        mrc_plan_print(out, plan, net);
+    }
+    mrc_plan_destroy(plan);
+    return status;
+}
+
+enum mrc_status mrc_survey_print_plans(struct mrc_text *out, const struct mrc_checkpoint_info *info,
+                                       struct mrc_error *err) {
+    const struct mrc_cyclegan_settings *s = &info->settings;
+    struct mrc_shape in = {1, s->channels, 1, s->size, s->size};
+    mrc_net *generator = NULL, *discriminator = NULL;
+    enum mrc_status status = create_generator(&generator, s, err);
+    if (status == MRC_OK) status = print_plan(out, "generators G and F", generator, in, err);
+    if (status == MRC_OK && info->complete)
+        status = mrc_patchgan_create(&discriminator, s->channels, s->discriminator_width, err);
+    if (status == MRC_OK && info->complete)
+        status = print_plan(out, "discriminators D_X and D_Y", discriminator, in, err);
+    mrc_net_destroy(discriminator);
+    mrc_net_destroy(generator);
+    if (status == MRC_OK && out->failed) status = no_memory("plan", err);
+    return status;
+}

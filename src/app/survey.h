@@ -1,0 +1,44 @@
+/* survey.h: what lies there: images, checkpoints, and what is neither. */
+#ifndef MRC_APP_SURVEY_H
+#define MRC_APP_SURVEY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/status.h"
+#include "base/text.h"
+#include "io/image.h"
+#include "model/checkpoint.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct mrc_survey_checkpoint {
+    char *path;
+    struct mrc_checkpoint_info info;
+};
+/** Zero-initialise. */
+struct mrc_survey {
+    struct mrc_image_list images;
+    struct mrc_survey_checkpoint *checkpoints;
+    size_t checkpoint_count, checkpoint_capacity;
+};
+
+/** Adds what lies at a file or below a folder. What is broken becomes a refusal; an error is a path
+ * that cannot be read at all (MRC_ERR_IO). */
+MRC_STATUS mrc_survey_add(struct mrc_survey *survey, const char *path, struct mrc_error *err);
+MRC_API void mrc_survey_clear(struct mrc_survey *survey);
+/** Is there an image translate can work on, or a checkpoint? */
+MRC_API bool mrc_survey_is_useful(const struct mrc_survey *survey);
+/** One JSON object: series, refused, checkpoints. No patient data. */
+MRC_STATUS mrc_survey_print_json(struct mrc_text *out, const struct mrc_survey *survey,
+                                 struct mrc_error *err);
+/** The tables of a checkpoint's networks for one slice: operation, shape, bytes. */
+MRC_STATUS mrc_survey_print_plans(struct mrc_text *out, const struct mrc_checkpoint_info *info,
+                                  struct mrc_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

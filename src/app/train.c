@@ -1,0 +1,188 @@
+/* train.c: joins the set, the trainer and the run folder. */
+#include "app/train.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "app/model_file.h"
+#include "app/place.h"
+#include "app/run_folder.h"
+#include "app/sampler.h"
+#include "base/alloc.h"
+#include "base/fs.h"
+#include "model/checkpoint.h"
+
+struct work {
+    const struct mrc_train_options *options;
+    const struct mrc_events *events;
+    mrc_train_report_fn *report;
+    struct mrc_dataset dataset;
+    mrc_cyclegan *gan;
+    mrc_sampler *sampler;
+    mrc_run_folder *folder;
+};
+
+static void work_clear(struct work *w) {
+    mrc_run_folder_destroy(w->folder);
+    mrc_sampler_destroy(w->sampler);
+    mrc_cyclegan_destroy(w->gan);
+    mrc_dataset_clear(&w->dataset);
+}
+
+static struct mrc_checkpoint_info describe(const struct work *w, int64_t epoch) {
+    struct mrc_checkpoint_info info = {
+        .step = mrc_cyclegan_steps(w->gan), .epoch = epoch, .epochs = w->options->trainer.epochs};
+    snprintf(info.name, sizeof info.name, "%s", w->options->name);
+    snprintf(info.version, sizeof info.version, "%s", MRC_VERSION);
+    snprintf(info.data, sizeof info.data, "%s", w->options->data_note);
+    return info;
+}
+
+/* name NULL: the epoch's number. */
+static enum mrc_status save_checkpoint(const struct work *w, const char *name, int64_t epoch,
+                                       struct mrc_error *err) {
+    struct mrc_checkpoint_info info = describe(w, epoch);
+    struct mrc_checkpoint_options complete = {.complete = true};
+    char *path = NULL;
+    enum mrc_status status =
+        mrc_run_folder_path(&path, w->folder, "checkpoints", name, epoch, ".safetensors", err);
+    if (status == MRC_OK) status = mrc_checkpoint_save(w->gan, &info, &complete, path, err);
+    mrc_free(path);
+    return status;
+}
+
+static enum mrc_status save_model(const struct work *w, struct mrc_error *err) {
+    struct mrc_checkpoint_info info = describe(w, w->options->trainer.epochs);
+    struct mrc_checkpoint_options model = {.half = w->options->half};
+    char *path = NULL;
+    enum mrc_status status =
+        mrc_run_folder_path(&path, w->folder, NULL, "model", 0, ".safetensors", err);
+    if (status == MRC_OK) status = mrc_checkpoint_save(w->gan, &info, &model, path, err);
+    mrc_free(path);
+    return status;
+}
+
+static enum mrc_status save_samples(const struct work *w, int64_t epoch, struct mrc_error *err) {
+    char title[96];
+    snprintf(title, sizeof title, "epoch %lld of %lld", (long long)epoch,
+             (long long)w->options->trainer.epochs);
+    char *path = NULL;
+    enum mrc_status status =
+        mrc_run_folder_path(&path, w->folder, "samples", NULL, epoch, ".png", err);
+    if (status == MRC_OK) status = mrc_sampler_save(w->sampler, title, path, err);
+    if (status == MRC_OK) status = mrc_run_folder_draw(w->folder, err);
+    mrc_free(path);
+    return status;
+}
+
+static bool is_due(int64_t epoch, int64_t every) {
+    return every > 0 && epoch % every == 0;
+}
+
+static enum mrc_status end_epoch(const struct work *w, const struct mrc_trainer_progress *at,
+                                 double images_per_second, struct mrc_error *err) {
+    bool last = at->epoch == at->epochs;
+    enum mrc_status status = mrc_run_folder_log(w->folder, at, images_per_second, err);
+    if (status == MRC_OK && (last || is_due(at->epoch, w->options->sample_every)))
+        status = save_samples(w, at->epoch, err);
+    if (status == MRC_OK && !last && is_due(at->epoch, w->options->checkpoint_every))
+        status = save_checkpoint(w, NULL, at->epoch, err);
+    return status;
+}
+
+static enum mrc_status stop(const struct work *w, const struct mrc_trainer_progress *at,
+                            struct mrc_error *err) {
+    int64_t whole = at->epoch_means != NULL ? at->epoch : at->epoch - 1;
+    enum mrc_status status = save_checkpoint(w, "last", whole, err);
+    if (status == MRC_OK) status = mrc_run_folder_draw(w->folder, err);
+    if (status != MRC_OK) return status;
+    return mrc_fail(err, MRC_ERR_CANCELLED,
+                    "%s: stopped in epoch %lld of %lld at step %lld of %lld, state saved in "
+                    "checkpoints/last.safetensors",
+                    w->options->run, (long long)at->epoch, (long long)at->epochs,
+                    (long long)at->step, (long long)at->steps);
+}
+
+static enum mrc_status after_step(void *context, mrc_cyclegan *gan,
+                                  const struct mrc_trainer_progress *at, struct mrc_error *err) {
+    struct work *w = context;
+    (void)gan;
+    struct mrc_train_progress progress = {.at = at};
+    double images = 2.0 * (double)w->options->model.batch;
+    if (at->seconds > 0.0) progress.images_per_second = images * (double)at->step / at->seconds;
+    progress.seconds_left = at->seconds / (double)at->step * (double)(at->steps - at->step);
+    enum mrc_status status = MRC_OK;
+    if (at->epoch_means != NULL) status = end_epoch(w, at, progress.images_per_second, err);
+    if (status == MRC_OK && w->report != NULL)
+        w->report(w->events != NULL ? w->events->context : NULL, &progress);
+    if (status == MRC_OK && at->step < at->steps && mrc_events_cancelled(w->events))
+        status = stop(w, at, err);
+    return status;
+}
+
+static enum mrc_status check_places(const struct mrc_train_options *o, struct mrc_error *err) {
+    if (!mrc_path_is_dir(o->data.set))
+        return mrc_fail(err, MRC_ERR_IO, "%s: not found, expected a folder with T1w and T2w inside",
+                        o->data.set);
+    enum mrc_status status = mrc_place_keep_input(o->run, o->data.set, err);
+    if (status == MRC_OK)
+        status = mrc_place_check_marked_folder(o->run, o->replace, "settings.json", err);
+    return status;
+}
+
+static enum mrc_status prepare(struct work *w, struct mrc_error *err) {
+    const struct mrc_train_options *o = w->options;
+    struct mrc_dataset_options data = o->data;
+    data.size = o->model.size;
+    data.channels = o->model.channels;
+    enum mrc_status status = mrc_dataset_load(&w->dataset, &data, w->events, err);
+    if (status == MRC_OK) status = mrc_cyclegan_create(&w->gan, &o->model, err);
+    if (status == MRC_OK) status = mrc_sampler_create(&w->sampler, w->gan, &w->dataset, err);
+    if (status == MRC_OK)
+        mrc_events_note(w->events, "model: %s of width %lld, %.1f M weights a generator, %.0f MB",
+                        mrc_generator_kind_name(o->model.generator),
+                        (long long)o->model.generator_width,
+                        (double)mrc_net_size(mrc_cyclegan_net_of(w->gan, MRC_NET_G)) * 1e-6,
+                        (double)mrc_cyclegan_bytes(w->gan) * 1e-6);
+    if (status == MRC_OK) status = mrc_run_folder_create(&w->folder, o, &w->dataset, err);
+    return status;
+}
+
+enum mrc_status mrc_train_run(const struct mrc_train_options *options,
+                              const struct mrc_events *events, mrc_train_report_fn *report,
+                              struct mrc_error *err) {
+    struct work w = {.options = options, .events = events, .report = report};
+    enum mrc_status status = check_places(options, err);
+    if (status == MRC_OK) status = prepare(&w, err);
+    if (status == MRC_OK) {
+        struct mrc_slice_source source = {.context = &w.dataset, .fetch = mrc_dataset_fetch};
+        for (int domain = 0; domain < MRC_DOMAIN_COUNT; ++domain)
+            source.count[domain] = w.dataset.domains[domain].place_count;
+        status = mrc_trainer_run(w.gan, &source, &options->trainer, after_step, &w, err);
+    }
+    if (status == MRC_OK) status = save_checkpoint(&w, "last", options->trainer.epochs, err);
+    if (status == MRC_OK) status = save_model(&w, err);
+    work_clear(&w);
+    return status;
+}
+
+enum mrc_status mrc_train_export(const struct mrc_export_options *options, struct mrc_error *err) {
+    mrc_cyclegan *gan = NULL;
+    struct mrc_checkpoint_info info = {0};
+    struct mrc_checkpoint_options model = {.half = options->half};
+    char *path = NULL;
+    enum mrc_status status = mrc_model_file_find_complete(&path, options->checkpoint, err);
+    if (status == MRC_OK) status = mrc_place_keep_input(options->output, path, err);
+    if (status == MRC_OK) status = mrc_place_check_file(options->output, options->replace, err);
+    if (status == MRC_OK) status = mrc_checkpoint_load(&gan, &info, path, err);
+    if (status == MRC_OK) {
+        if (options->name != NULL) snprintf(info.name, sizeof info.name, "%s", options->name);
+        if (options->data_note != NULL)
+            snprintf(info.data, sizeof info.data, "%s", options->data_note);
+        status = mrc_place_make_parent(options->output, err);
+    }
+    if (status == MRC_OK) status = mrc_checkpoint_save(gan, &info, &model, options->output, err);
+    mrc_cyclegan_destroy(gan);
+    mrc_free(path);
+    return status;
+}

@@ -1,0 +1,66 @@
+/* train.h: from a set of two contrasts to a model, with a folder that tells how the run went. */
+#ifndef MRC_APP_TRAIN_H
+#define MRC_APP_TRAIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "app/dataset.h"
+#include "app/events.h"
+#include "base/status.h"
+#include "model/trainer.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct mrc_train_options {
+    struct mrc_dataset_options data; /* size and channels are taken from `model` */
+    const char *run;                 /* the folder to write */
+    struct mrc_cyclegan_settings model;
+    struct mrc_trainer_settings trainer;
+    int64_t checkpoint_every, sample_every; /* epochs; 0: only at the end */
+    const char *name, *data_note;           /* go into the model; at most 63 and 255 characters */
+    bool half;                              /* the final model in half precision */
+    bool replace;                           /* an earlier run in the folder may be replaced */
+};
+#define MRC_TRAIN_DEFAULTS                                                                         \
+    {                                                                                              \
+        .data = MRC_DATASET_DEFAULTS, .model = MRC_CYCLEGAN_DEFAULTS,                              \
+        .trainer = MRC_TRAINER_DEFAULTS, .checkpoint_every = 50, .sample_every = 10,               \
+        .name = "t1w-t2w", .data_note = ""                                                         \
+    }
+
+/** How far training is; called after every step. */
+struct mrc_train_progress {
+    const struct mrc_trainer_progress *at;
+    double images_per_second; /* of both contrasts together, over the run so far */
+    double seconds_left;
+};
+typedef void mrc_train_report_fn(void *context, const struct mrc_train_progress *progress);
+
+/** The run folder:
+ *    settings.json                      everything needed to repeat the run
+ *    log.csv                            a row an epoch: means of all losses
+ *    losses.png                         the same as curves
+ *    samples/epoch_0010.png             real, fake, reconstructed, both ways
+ *    checkpoints/epoch_0050.safetensors complete; last.safetensors at the end or where the run was
+ * stopped model.safetensors                  the two generators Every file is written whole or not
+ * at all. The folder is made once the set has been read. When events->cancelled says so, the step
+ * is finished, last.safetensors is saved, and MRC_ERR_CANCELLED returned. MRC_ERR_NUMERIC when a
+ * loss leaves the finite numbers; log and checkpoints until then stay. */
+MRC_STATUS mrc_train_run(const struct mrc_train_options *options, const struct mrc_events *events,
+                         mrc_train_report_fn *report, struct mrc_error *err);
+
+/** Writes the generators of a complete checkpoint (a file, or the folder of a run) as a model to
+ * ship. `name` and `data_note` replace what the checkpoint says when not NULL. */
+struct mrc_export_options {
+    const char *checkpoint, *output, *name, *data_note;
+    bool half, replace;
+};
+MRC_STATUS mrc_train_export(const struct mrc_export_options *options, struct mrc_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,387 @@
+/* translate.c: the data's way through the house, there and back (docs/architecture.md, section 1).
+ */
+#include "app/translate.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "app/model_file.h"
+#include "app/place.h"
+#include "app/regrid.h"
+#include "app/sheet.h"
+#include "app/stack.h"
+#include "base/alloc.h"
+#include "base/fs.h"
+#include "io/derived.h"
+#include "io/image.h"
+#include "model/checkpoint.h"
+#include "preprocess/slices.h"
+
+/* What is in hand while one image is translated. */
+struct work {
+    const struct mrc_translate_options *options;
+    const struct mrc_events *events;
+    enum mrc_contrast from;
+    enum mrc_source_kind format;
+    mrc_volume *source, *truth, *result;
+    struct mrc_slices before, after, wanted; /* wanted: of the truth */
+    mrc_generator *generator;
+    struct mrc_checkpoint_info info;
+};
+
+static void work_clear(struct work *w) {
+    mrc_generator_destroy(w->generator);
+    mrc_slices_clear(&w->wanted);
+    mrc_slices_clear(&w->after);
+    mrc_slices_clear(&w->before);
+    mrc_volume_destroy(w->result);
+    mrc_volume_destroy(w->truth);
+    mrc_volume_destroy(w->source);
+}
+
+static enum mrc_status no_memory(const struct work *w, struct mrc_error *err) {
+    return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", w->options->input);
+}
+
+static enum mrc_status check_cancelled(const struct work *w, struct mrc_error *err) {
+    if (!mrc_events_cancelled(w->events)) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_CANCELLED, "%s: stopped before anything was written",
+                    w->options->input);
+}
+
+/* --- The input --- */
+
+static bool names_nifti(const char *path) {
+    return mrc_path_has_suffix(path, ".nii") || mrc_path_has_suffix(path, ".nii.gz");
+}
+
+static enum mrc_status load_source(struct work *w, struct mrc_error *err) {
+    const struct mrc_translate_options *o = w->options;
+    struct mrc_image_options image = MRC_IMAGE_DEFAULTS;
+    image.assume_ras = o->assume_ras;
+    image.allow_synthetic = o->allow_synthetic;
+    mrc_events_progress(w->events, "reading", 0, 1);
+    enum mrc_status status = mrc_image_load(&w->source, o->input, &image, err);
+    if (status != MRC_OK) return status;
+    mrc_events_progress(w->events, "reading", 1, 1);
+
+    enum mrc_contrast found = mrc_volume_provenance(w->source)->contrast;
+    if (found == MRC_CONTRAST_UNKNOWN)
+        mrc_events_note(w->events, "%s: contrast not recognised, taken as %s", o->input,
+                        mrc_contrast_name(w->from));
+    else if (found != w->from && !o->force)
+        return mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                        "%s: recognised as %s, expected %s for a translation to %s (--force "
+                        "overrides)",
+                        o->input, mrc_contrast_name(found), mrc_contrast_name(w->from),
+                        mrc_contrast_name(o->to));
+    else if (found != w->from)
+        mrc_events_note(w->events, "%s: recognised as %s, taken as %s as asked", o->input,
+                        mrc_contrast_name(found), mrc_contrast_name(w->from));
+    return MRC_OK;
+}
+
+/* --- The output, as far as it can be settled before any computing --- */
+
+/* The file and the sidecar that is written beside it. */
+static enum mrc_status check_nifti(const struct mrc_translate_options *o, struct mrc_error *err) {
+    if (!names_nifti(o->output))
+        return mrc_fail(err, MRC_ERR_ARGUMENT,
+                        "%s: a NIfTI output needs a name ending in .nii or .nii.gz", o->output);
+    enum mrc_status status = mrc_place_check_file(o->output, o->replace, err);
+    if (status != MRC_OK) return status;
+    size_t ending = mrc_path_has_suffix(o->output, ".gz") ? strlen(".nii.gz") : strlen(".nii");
+    char *sidecar = mrc_asprintf("%.*s.json", (int)(strlen(o->output) - ending), o->output);
+    if (sidecar == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", o->output);
+    status = mrc_place_check_file(sidecar, o->replace, err);
+    mrc_free(sidecar);
+    return status;
+}
+
+static enum mrc_status check_output(const struct mrc_translate_options *o,
+                                    enum mrc_source_kind format, struct mrc_error *err) {
+    static const char *const dicom[] = {".dcm", NULL}, *const png[] = {".png", NULL};
+    if (format != MRC_SOURCE_NIFTI)
+        return mrc_place_check_folder(o->output, o->replace, format == MRC_SOURCE_PNG ? png : dicom,
+                                      err);
+    return check_nifti(o, err);
+}
+
+static enum mrc_status check_sheet(const struct mrc_translate_options *o, struct mrc_error *err) {
+    enum mrc_status status = mrc_place_keep_input(o->sheet, o->input, err);
+    if (status == MRC_OK) status = mrc_place_check_file(o->sheet, o->replace, err);
+    bool inside = false, around = false;
+    if (status == MRC_OK) status = mrc_place_is_inside(&inside, o->sheet, o->output, err);
+    if (status == MRC_OK) status = mrc_place_is_inside(&around, o->output, o->sheet, err);
+    if (status == MRC_OK && (inside || around))
+        status = mrc_fail(err, MRC_ERR_ARGUMENT, "%s: the sheet and the output %s need two places",
+                          o->sheet, o->output);
+    return status;
+}
+
+/* Before the input is read: what the paths alone tell. */
+static enum mrc_status check_places(const struct mrc_translate_options *o, struct mrc_error *err) {
+    if (!mrc_path_exists(o->input))
+        return mrc_fail(err, MRC_ERR_IO, "%s: not found, expected an image", o->input);
+    enum mrc_status status = mrc_place_keep_input(o->output, o->input, err);
+    if (status == MRC_OK && o->truth != NULL) {
+        if (!mrc_path_exists(o->truth))
+            return mrc_fail(err, MRC_ERR_IO, "%s: not found, expected an image", o->truth);
+        status = mrc_place_keep_input(o->output, o->truth, err);
+    }
+    if (status == MRC_OK && o->sheet != NULL) status = check_sheet(o, err);
+    if (status == MRC_OK && o->format != MRC_SOURCE_NONE) status = check_output(o, o->format, err);
+    return status;
+}
+
+static enum mrc_status settle_format(struct work *w, struct mrc_error *err) {
+    const struct mrc_translate_options *o = w->options;
+    enum mrc_source_kind kind = mrc_volume_provenance(w->source)->kind;
+    w->format = o->format;
+    if (w->format == MRC_SOURCE_NONE) w->format = names_nifti(o->output) ? MRC_SOURCE_NIFTI : kind;
+    if (w->format == MRC_SOURCE_DICOM && kind != MRC_SOURCE_DICOM)
+        return mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                        "%s: is %s, expected DICOM for DICOM output (patient and study come from "
+                        "it)",
+                        o->input, mrc_source_kind_name(kind));
+    return check_output(o, w->format, err);
+}
+
+/* --- The model --- */
+
+static enum mrc_status load_generator(struct work *w, struct mrc_error *err) {
+    const struct mrc_translate_options *o = w->options;
+    char *path = NULL;
+    enum mrc_cyclegan_net which = o->to == MRC_CONTRAST_T2W ? MRC_NET_G : MRC_NET_F;
+    enum mrc_status status = mrc_model_file_find(&path, o->model, err);
+    if (status == MRC_OK)
+        status = mrc_generator_load(&w->generator, &w->info, path, which, o->batch, err);
+    if (status == MRC_OK && w->info.name[0] == '\0') {
+        const char *name = mrc_path_name(path);
+        snprintf(w->info.name, sizeof w->info.name, "%.*s",
+                 mrc_path_has_suffix(name, ".safetensors") ? (int)strlen(name) - 12 : 63, name);
+    }
+    mrc_free(path);
+    return status;
+}
+
+static enum mrc_status translate_slices(struct work *w, struct mrc_error *err) {
+    int64_t size = w->before.size, count = w->before.count;
+    int64_t channels = w->info.settings.channels, batch = w->options->batch;
+    int64_t plane = size * size;
+    float *src = mrc_alloc((size_t)(batch * plane * channels), sizeof *src);
+    float *dst = mrc_alloc((size_t)(batch * plane * channels), sizeof *dst);
+    w->after.pixels = mrc_alloc((size_t)(count * plane), sizeof(float));
+    w->after.size = size;
+    w->after.count = count;
+    w->after.record = w->before.record;
+    enum mrc_status status = MRC_OK;
+    if (src == NULL || dst == NULL || w->after.pixels == NULL) status = no_memory(w, err);
+    for (int64_t first = 0; status == MRC_OK && first < count; first += batch) {
+        int64_t n = count - first < batch ? count - first : batch;
+        for (int64_t s = 0; s < n; ++s)
+            mrc_stack_gather(src + s * plane * channels, w->before.pixels, count, size, channels,
+                             first + s);
+        mrc_generator_apply(w->generator, dst, src, n);
+        for (int64_t s = 0; s < n; ++s)
+            mrc_stack_middle(w->after.pixels + (first + s) * plane, dst + s * plane * channels,
+                             size, channels);
+        mrc_events_progress(w->events, "translating", first + n, count);
+        status = check_cancelled(w, err);
+    }
+    mrc_free(dst);
+    mrc_free(src);
+    return status;
+}
+
+static enum mrc_status make_slices(struct mrc_slices *out, const struct work *w,
+                                   const mrc_volume *vol, const char *name, struct mrc_error *err) {
+    struct mrc_slices_options options = MRC_SLICES_DEFAULTS;
+    options.size = w->info.settings.size;
+    return mrc_slices_from_volume(out, vol, name, &options, err);
+}
+
+/* --- The sheet --- */
+
+static enum mrc_status load_truth(struct work *w, struct mrc_error *err) {
+    const struct mrc_translate_options *o = w->options;
+    struct mrc_image_options image = {.assume_ras = o->assume_ras, .allow_synthetic = true};
+    mrc_volume *raw = NULL;
+    enum mrc_status status = mrc_image_load(&raw, o->truth, &image, err);
+    if (status == MRC_OK) {
+        enum mrc_contrast found = mrc_volume_provenance(raw)->contrast;
+        if (found != MRC_CONTRAST_UNKNOWN && found != o->to)
+            mrc_events_note(w->events, "%s: recognised as %s, shown as the true %s", o->truth,
+                            mrc_contrast_name(found), mrc_contrast_name(o->to));
+        status = mrc_regrid_like(&w->truth, raw, w->source, o->truth, err);
+    }
+    mrc_volume_destroy(raw);
+    if (status == MRC_OK) status = make_slices(&w->wanted, w, w->truth, o->truth, err);
+    return status;
+}
+
+enum { SHEET_ROWS = 6, SHEET_COLUMNS = 3 };
+
+/* Evenly spaced slices between the first and the last that show the head. */
+static size_t choose_slices(int64_t chosen[SHEET_ROWS], const struct mrc_slices *slices) {
+    int64_t first = 0, last = slices->count - 1;
+    while (first < last && slices->foreground[first] < 0.1f) ++first;
+    while (last > first && slices->foreground[last] < 0.1f) --last;
+    int64_t span = last - first + 1;
+    int64_t rows = span < SHEET_ROWS ? span : SHEET_ROWS;
+    for (int64_t r = 0; r < rows; ++r)
+        chosen[rows - 1 - r] = first + (2 * r + 1) * span / (2 * rows);
+    return (size_t)rows;
+}
+
+static enum mrc_status render_sheet(unsigned char **png, size_t *size, const struct work *w,
+                                    struct mrc_error *err) {
+    int64_t chosen[SHEET_ROWS], plane = w->before.size * w->before.size;
+    size_t rows = choose_slices(chosen, &w->before), columns = w->wanted.pixels != NULL ? 3 : 2;
+    const float *images[SHEET_ROWS * SHEET_COLUMNS];
+    char row_text[SHEET_ROWS][32], source_text[32], result_text[48], truth_text[32];
+    const char *row_labels[SHEET_ROWS];
+    const char *column_labels[SHEET_COLUMNS] = {source_text, result_text, truth_text};
+    char footer[160];
+    for (size_t r = 0; r < rows; ++r) {
+        images[r * columns] = w->before.pixels + chosen[r] * plane;
+        images[r * columns + 1] = w->after.pixels + chosen[r] * plane;
+        if (columns == 3) images[r * columns + 2] = w->wanted.pixels + chosen[r] * plane;
+        snprintf(row_text[r], sizeof row_text[r], "slice %lld", (long long)chosen[r] + 1);
+        row_labels[r] = row_text[r];
+    }
+    snprintf(source_text, sizeof source_text, "%s (source)", mrc_contrast_name(w->from));
+    snprintf(result_text, sizeof result_text, "%s (synthetic)", mrc_contrast_name(w->options->to));
+    snprintf(truth_text, sizeof truth_text, "%s (true)", mrc_contrast_name(w->options->to));
+    snprintf(footer, sizeof footer, "Synthetic images, not for diagnosis. Model %s%s.",
+             w->info.name,
+             mrc_volume_geometry(w->source)->physical ? "; patient's right is on the left" : "");
+    struct mrc_sheet sheet = {.footer = footer,
+                              .rows = rows,
+                              .columns = columns,
+                              .images = images,
+                              .image_width = w->before.size,
+                              .image_height = w->before.size,
+                              .zoom = w->before.size > 128  ? 1
+                                      : w->before.size > 64 ? 2
+                                                            : 3,
+                              .column_labels = column_labels,
+                              .row_labels = row_labels};
+    return mrc_sheet_render(png, size, &sheet, err);
+}
+
+/* The sheet under its temporary name; nothing to do when none is wanted. */
+static enum mrc_status prepare_sheet(struct mrc_output *out, struct work *w,
+                                     struct mrc_error *err) {
+    if (w->options->sheet == NULL) return MRC_OK;
+    unsigned char *png = NULL;
+    size_t size = 0;
+    enum mrc_status status = MRC_OK;
+    if (w->options->truth != NULL) status = load_truth(w, err);
+    if (status == MRC_OK) status = render_sheet(&png, &size, w, err);
+    if (status == MRC_OK) status = mrc_place_make_parent(w->options->sheet, err);
+    if (status == MRC_OK) status = mrc_output_open_file(out, w->options->sheet, err);
+    if (status == MRC_OK && fwrite(png, 1, size, out->stream) != size)
+        status = mrc_fail(err, MRC_ERR_WRITE, "%s: cannot be written", w->options->sheet);
+    mrc_free(png);
+    return status;
+}
+
+/* --- Writing --- */
+
+static enum mrc_status write_folder(const struct work *w, const struct mrc_derivation *derivation,
+                                    struct mrc_error *err) {
+    struct mrc_output out = {0};
+    enum mrc_status status =
+        mrc_output_open_dir(&out, w->options->output, w->options->replace, err);
+    if (status == MRC_OK && w->format == MRC_SOURCE_DICOM)
+        status = mrc_dicom_save_derived(w->result, w->source, derivation, out.temporary, err);
+    else if (status == MRC_OK)
+        status = mrc_png_save_derived(w->result, w->source, derivation, out.temporary, err);
+    if (status == MRC_OK) status = check_cancelled(w, err);
+    if (status == MRC_OK) status = mrc_output_commit(&out, err);
+    mrc_output_discard(&out);
+    return status;
+}
+
+static enum mrc_status write_result(const struct work *w, struct mrc_error *err) {
+    const struct mrc_translate_options *o = w->options;
+    const struct mrc_slices_options defaults = MRC_SLICES_DEFAULTS;
+    struct mrc_text steps = {0}, settings = {0};
+    mrc_slices_record_print(&steps, &w->before.record);
+    mrc_text_appendf(&settings,
+                     "from=%s;to=%s;generator=%s;channels=%lld;size=%lld;low_percentile=%g;"
+                     "high_percentile=%g;grid=%s;assume_ras=%d",
+                     mrc_contrast_name(w->from), mrc_contrast_name(o->to),
+                     mrc_generator_kind_name(w->info.settings.generator),
+                     (long long)w->info.settings.channels, (long long)w->info.settings.size,
+                     defaults.low_percentile, defaults.high_percentile,
+                     o->grid == MRC_GRID_MODEL ? "model" : "source", o->assume_ras);
+    struct mrc_derivation derivation = {.from = w->from,
+                                        .to = o->to,
+                                        .software_version = MRC_VERSION,
+                                        .model_name = w->info.name,
+                                        .model_hash = w->info.hash,
+                                        .steps = steps.data,
+                                        .settings = settings.data};
+    enum mrc_status status = MRC_OK;
+    if (steps.failed || settings.failed) status = no_memory(w, err);
+    if (status == MRC_OK) status = check_cancelled(w, err);
+    if (status == MRC_OK) status = mrc_place_make_parent(o->output, err);
+    if (status == MRC_OK && w->format == MRC_SOURCE_NIFTI)
+        status = mrc_nifti_save_derived(w->result, w->source, &derivation, o->output, err);
+    else if (status == MRC_OK)
+        status = write_folder(w, &derivation, err);
+    mrc_text_clear(&settings);
+    mrc_text_clear(&steps);
+    return status;
+}
+
+static void fill_report(struct mrc_translate_report *report, const struct work *w) {
+    if (report == NULL) return;
+    *report =
+        (struct mrc_translate_report){.format = w->format,
+                                      .recognised = mrc_volume_provenance(w->source)->contrast,
+                                      .extent = mrc_volume_extent(w->result),
+                                      .slices = w->before.count};
+    memcpy(report->model_name, w->info.name, sizeof report->model_name);
+}
+
+static enum mrc_status run(struct work *w, struct mrc_error *err) {
+    const struct mrc_translate_options *o = w->options;
+    struct mrc_output sheet = {0};
+    enum mrc_status status = load_source(w, err);
+    if (status == MRC_OK) status = settle_format(w, err);
+    if (status == MRC_OK) status = check_cancelled(w, err);
+    if (status == MRC_OK) status = load_generator(w, err);
+    if (status == MRC_OK) status = make_slices(&w->before, w, w->source, o->input, err);
+    if (status == MRC_OK) status = translate_slices(w, err);
+    if (status == MRC_OK)
+        status = o->grid == MRC_GRID_MODEL
+                     ? mrc_slices_to_model_grid(&w->result, &w->after, w->source, err)
+                     : mrc_slices_to_volume(&w->result, &w->after, w->source, err);
+    if (status == MRC_OK) status = prepare_sheet(&sheet, w, err);
+    if (status == MRC_OK) status = write_result(w, err);
+    if (status == MRC_OK && o->sheet != NULL) status = mrc_output_commit(&sheet, err);
+    mrc_output_discard(&sheet);
+    return status;
+}
+
+enum mrc_status mrc_translate_run(const struct mrc_translate_options *options,
+                                  struct mrc_translate_report *report,
+                                  const struct mrc_events *events, struct mrc_error *err) {
+    MRC_ASSERT(options->input != NULL && options->output != NULL && options->batch > 0);
+    struct work w = {.options = options, .events = events};
+    if (options->to == MRC_CONTRAST_T2W)
+        w.from = MRC_CONTRAST_T1W;
+    else if (options->to == MRC_CONTRAST_T1W)
+        w.from = MRC_CONTRAST_T2W;
+    else
+        return mrc_fail(err, MRC_ERR_ARGUMENT, "translation to %s, expected T1w or T2w",
+                        mrc_contrast_name(options->to));
+    enum mrc_status status = check_places(options, err);
+    if (status == MRC_OK) status = run(&w, err);
+    if (status == MRC_OK) fill_report(report, &w);
+    work_clear(&w);
+    return status;
+}

@@ -1,0 +1,59 @@
+/* translate.h: one image in, the other contrast out, on the input's own grid. */
+#ifndef MRC_APP_TRANSLATE_H
+#define MRC_APP_TRANSLATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "app/events.h"
+#include "base/status.h"
+#include "io/volume.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum mrc_grid {
+    MRC_GRID_SOURCE, /* the input's rows, columns, slices and place in the patient */
+    MRC_GRID_MODEL   /* the axial slices the model works on, laid over the input */
+};
+
+struct mrc_translate_options {
+    const char *input;    /* a DICOM folder, a NIfTI file, a folder of PNG slices */
+    const char *output;   /* a folder for DICOM and PNG, a file for NIfTI */
+    enum mrc_contrast to; /* MRC_CONTRAST_T1W or MRC_CONTRAST_T2W */
+    const char *model;    /* as mrc_model_file_find takes it; NULL: the shipped one */
+    enum mrc_source_kind
+        format; /* MRC_SOURCE_NONE: NIfTI when the output's name says so, else the input's */
+    enum mrc_grid grid;
+    const char *sheet;    /* PNG of some slices, source beside result; NULL: none */
+    const char *truth;    /* an image of the contrast asked for, shown in the sheet; NULL: none */
+    bool assume_ras;      /* NIfTI without sform and qform: take the axes as RAS+ */
+    bool allow_synthetic; /* work on what is marked as synthetic or derived */
+    bool force;           /* work on an input recognised as another contrast */
+    bool replace;         /* what is at `output` and `sheet` may be replaced */
+    int64_t batch;        /* slices translated at once */
+};
+#define MRC_TRANSLATE_DEFAULTS                                                                     \
+    { .to = MRC_CONTRAST_T2W, .batch = 8 }
+
+struct mrc_translate_report {
+    enum mrc_source_kind format;  /* written */
+    enum mrc_contrast recognised; /* of the input */
+    struct mrc_extent extent;     /* written */
+    int64_t slices;               /* translated */
+    char model_name[64];
+};
+
+/** Reads, translates, writes. Everything is written under a temporary name and renamed when whole;
+ * a failure leaves nothing behind. `report` and `events` may be NULL. MRC_ERR_UNSUPPORTED when the
+ * input was recognised as a contrast other than the one the direction starts from; one that was not
+ * recognised passes with a note. */
+MRC_STATUS mrc_translate_run(const struct mrc_translate_options *options,
+                             struct mrc_translate_report *report, const struct mrc_events *events,
+                             struct mrc_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,62 @@
+/* cmd_export.c: mrcycle export. */
+#include <stdio.h>
+
+#include "app/train.h"
+#include "cli/command.h"
+#include "cli/options.h"
+#include "cli/terminal.h"
+
+enum { KEY_HALF = MRC_OPTION_OWN, KEY_NAME, KEY_DATA_NOTE };
+
+static const struct argp_option table[] = {
+    {.name = "output", .key = 'o', .arg = "FILE", .doc = "The model to write"},
+    {.name = "half", .key = KEY_HALF, .doc = "Write half precision: half the size"},
+    {.name = "name", .key = KEY_NAME, .arg = "NAME", .doc = "Another name for the model"},
+    {.name = "data-note",
+     .key = KEY_DATA_NOTE,
+     .arg = "TEXT",
+     .doc = "Other words about the training data"},
+    {.name = "replace", .key = MRC_OPTION_REPLACE, .doc = "Replace FILE"},
+    {0}};
+
+static error_t parse(int key, char *value, struct argp_state *state) {
+    struct mrc_export_options *o = state->input;
+    switch (key) {
+    case 'o': o->output = value; break;
+    case KEY_HALF: o->half = true; break;
+    case KEY_NAME: o->name = mrc_option_words(state, "--name", value, 63); break;
+    case KEY_DATA_NOTE: o->data_note = mrc_option_words(state, "--data-note", value, 255); break;
+    case MRC_OPTION_REPLACE: o->replace = true; break;
+    case ARGP_KEY_ARG:
+        if (o->checkpoint != NULL)
+            mrc_option_fail(state, "a second checkpoint '%s', expected one", value);
+        o->checkpoint = value;
+        break;
+    case ARGP_KEY_END:
+        if (o->checkpoint == NULL) mrc_option_fail(state, "expected a RUN or CHECKPOINT");
+        if (o->output == NULL) mrc_option_fail(state, "expected -o FILE");
+        break;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+static const struct argp argp = {
+    .options = table,
+    .parser = parse,
+    .args_doc = "RUN|CHECKPOINT -o FILE",
+    .doc = "Writes the two generators of a complete checkpoint as a model for translate.\v"
+           "Of a run's folder, the last checkpoint is taken. Prints the path written."};
+
+int mrc_cmd_export(int argc, char **argv) {
+    struct mrc_export_options options = {0};
+    mrc_option_parse(&argp, argc, argv, &options);
+    struct mrc_terminal terminal;
+    mrc_terminal_init(&terminal, false);
+    mrc_terminal_catch_interrupts();
+    struct mrc_error err = {0};
+    enum mrc_status status = mrc_train_export(&options, &err);
+    if (status != MRC_OK) return mrc_terminal_fail(&terminal, status, &err);
+    puts(options.output);
+    return MRC_EXIT_OK;
+}

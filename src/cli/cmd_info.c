@@ -1,0 +1,180 @@
+/* cmd_info.c: mrcycle info. */
+#include <stdio.h>
+#include <string.h>
+
+#include "app/survey.h"
+#include "cli/command.h"
+#include "cli/options.h"
+#include "cli/terminal.h"
+
+enum { KEY_JSON = MRC_OPTION_OWN, KEY_PLAN };
+
+static const struct argp_option table[] = {
+    {.name = "json", .key = KEY_JSON, .doc = "One JSON object instead of tables"},
+    {.name = "plan", .key = KEY_PLAN, .doc = "Also the networks of models, layer by layer"},
+    {0}};
+
+struct arguments {
+    char **paths;
+    int path_count;
+    bool json, plan;
+};
+
+static error_t parse(int key, char *value, struct argp_state *state) {
+    struct arguments *a = state->input;
+    (void)value;
+    switch (key) {
+    case KEY_JSON: a->json = true; break;
+    case KEY_PLAN: a->plan = true; break;
+    case ARGP_KEY_ARGS:
+        a->paths = state->argv + state->next;
+        a->path_count = state->argc - state->next;
+        break;
+    case ARGP_KEY_END:
+        if (a->path_count == 0) mrc_option_fail(state, "expected a PATH");
+        if (a->json && a->plan) mrc_option_fail(state, "expected either --json or --plan");
+        break;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+static const struct argp argp = {
+    .options = table,
+    .parser = parse,
+    .args_doc = "PATH...",
+    .doc = "Describes the DICOM series, NIfTI files, PNG folders and models at each PATH.\v"
+           "No patient data is printed. The exit code is 0 when there is anything translate can "
+           "use."};
+
+/* --- Tables --- */
+
+static void print_plain(const char *text) {
+    char plain[512];
+    mrc_text_plain(plain, sizeof plain, text);
+    fputs(plain, stdout);
+}
+
+static void print_image(const struct mrc_image_info *image) {
+    char matrix[64], spacing[64];
+    snprintf(matrix, sizeof matrix, "%lldx%lldx%lld", (long long)image->columns,
+             (long long)image->rows, (long long)image->slices);
+    snprintf(spacing, sizeof spacing, "-");
+    if (image->physical)
+        snprintf(spacing, sizeof spacing, "%.4gx%.4gx%.4g", image->spacing_mm[1],
+                 image->spacing_mm[0], image->spacing_mm[2]);
+    printf("%-6s %-8s %-8s %-14s %-18s %-9s %6lld  %-6s ", mrc_source_kind_name(image->kind),
+           image->modality[0] != '\0' ? image->modality : "-", mrc_contrast_name(image->contrast),
+           matrix, spacing, image->physical ? mrc_orientation_name(image->orientation) : "-",
+           (long long)image->files, image->usable ? "yes" : "no");
+    print_plain(image->path);
+    if (image->reason[0] != '\0') {
+        printf(" (");
+        print_plain(image->reason);
+        printf(")");
+    }
+    printf("\n");
+}
+
+static void print_images(const struct mrc_image_list *images) {
+    if (images->count == 0) return;
+    printf("%-6s %-8s %-8s %-14s %-18s %-9s %6s  %-6s %s\n", "kind", "modality", "contrast",
+           "matrix", "spacing mm", "plane", "files", "usable", "path");
+    for (size_t i = 0; i < images->count; ++i) print_image(&images->items[i]);
+}
+
+static void print_refusals(const struct mrc_image_list *images) {
+    for (size_t i = 0; i < images->refused_count; ++i) {
+        printf("refused ");
+        print_plain(images->refused[i].path);
+        printf(" (");
+        print_plain(images->refused[i].reason);
+        printf(")\n");
+    }
+}
+
+static void print_checkpoint(const struct mrc_survey_checkpoint *checkpoint) {
+    const struct mrc_checkpoint_info *info = &checkpoint->info;
+    const struct mrc_cyclegan_settings *s = &info->settings;
+    printf("%s ", info->complete ? "checkpoint" : "model");
+    print_plain(checkpoint->path);
+    printf("\n  name      ");
+    print_plain(info->name);
+    printf("\n  networks  G and F: %s of width %lld, %lld channel%s, %lld x %lld pixels",
+           mrc_generator_kind_name(s->generator), (long long)s->generator_width,
+           (long long)s->channels, s->channels == 1 ? "" : "s", (long long)s->size,
+           (long long)s->size);
+    if (info->complete)
+        printf("; D_X and D_Y of width %lld; Adam's moments", (long long)s->discriminator_width);
+    printf("\n");
+    printf("  training  %s, batch %lld, cycle %g, identity %g, Adam %g %g %g, average %g, seed "
+           "%llu\n",
+           mrc_gan_mode_name(s->gan_mode), (long long)s->batch, s->lambda_cycle, s->lambda_identity,
+           s->learning_rate, s->beta1, s->beta2, s->ema_decay, (unsigned long long)s->seed);
+    printf("  progress  epoch %lld of %lld, step %lld\n", (long long)info->epoch,
+           (long long)info->epochs, (long long)info->step);
+    printf("  data      ");
+    print_plain(info->data[0] != '\0' ? info->data : "-");
+    printf("\n  written   mrcycle ");
+    print_plain(info->version);
+    printf(", format ");
+    print_plain(info->format);
+    printf("\n  hash      ");
+    print_plain(info->hash);
+    printf("\n");
+}
+
+static enum mrc_status print_tables(const struct mrc_survey *survey, bool plan,
+                                    struct mrc_error *err) {
+    enum mrc_status status = MRC_OK;
+    print_images(&survey->images);
+    print_refusals(&survey->images);
+    for (size_t i = 0; i < survey->checkpoint_count; ++i) {
+        print_checkpoint(&survey->checkpoints[i]);
+        if (!plan || status != MRC_OK) continue;
+        struct mrc_text text = {0};
+        status = mrc_survey_print_plans(&text, &survey->checkpoints[i].info, err);
+        if (status == MRC_OK) fputs(text.data, stdout);
+        mrc_text_clear(&text);
+    }
+    return status;
+}
+
+static enum mrc_status print_json(const struct mrc_survey *survey, struct mrc_error *err) {
+    struct mrc_text text = {0};
+    enum mrc_status status = mrc_survey_print_json(&text, survey, err);
+    if (status == MRC_OK) fputs(text.data, stdout);
+    mrc_text_clear(&text);
+    return status;
+}
+
+/* Nothing usable: why, in one line, of the first thing that is there. */
+static enum mrc_status explain(const struct mrc_survey *survey, const char *path,
+                               struct mrc_error *err) {
+    const struct mrc_image_list *images = &survey->images;
+    if (images->count > 0)
+        return mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: %s", images->items[0].path,
+                        images->items[0].reason);
+    if (images->refused_count > 0)
+        return mrc_fail(err, MRC_ERR_FORMAT, "%s: %s", images->refused[0].path,
+                        images->refused[0].reason);
+    return mrc_fail(err, MRC_ERR_FORMAT, "%s: holds no file, expected images or a model", path);
+}
+
+int mrc_cmd_info(int argc, char **argv) {
+    struct arguments a = {0};
+    mrc_option_parse(&argp, argc, argv, &a);
+    struct mrc_terminal terminal;
+    mrc_terminal_init(&terminal, false);
+    struct mrc_survey survey = {0};
+    struct mrc_error err = {0};
+    enum mrc_status status = MRC_OK;
+    for (int i = 0; status == MRC_OK && i < a.path_count; ++i)
+        status = mrc_survey_add(&survey, a.paths[i], &err);
+    if (status == MRC_OK)
+        status = a.json ? print_json(&survey, &err) : print_tables(&survey, a.plan, &err);
+    if (status == MRC_OK && !mrc_survey_is_useful(&survey))
+        status = explain(&survey, a.paths[0], &err);
+    mrc_survey_clear(&survey);
+    return status == MRC_OK ? MRC_EXIT_OK : mrc_terminal_fail(&terminal, status, &err);
+}

@@ -1,0 +1,239 @@
+/* cmd_train.c: mrcycle train. */
+#include <stdio.h>
+
+#include "app/train.h"
+#include "base/alloc.h"
+#include "base/fs.h"
+#include "base/parallel.h"
+#include "cli/command.h"
+#include "cli/options.h"
+#include "cli/terminal.h"
+
+enum {
+    KEY_EPOCHS = MRC_OPTION_OWN,
+    KEY_BATCH,
+    KEY_WIDTH,
+    KEY_DISC_WIDTH,
+    KEY_LR,
+    KEY_BETA1,
+    KEY_LAMBDA_CYCLE,
+    KEY_LAMBDA_IDENTITY,
+    KEY_GAN,
+    KEY_GENERATOR,
+    KEY_SIZE,
+    KEY_CHANNELS,
+    KEY_SEED,
+    KEY_NO_FLIP,
+    KEY_EMA,
+    KEY_CHECKPOINT_EVERY,
+    KEY_SAMPLE_EVERY,
+    KEY_MIN_FOREGROUND,
+    KEY_NAME,
+    KEY_DATA_NOTE,
+    KEY_HALF
+};
+
+static const struct argp_option table[] = {
+    {.name = "output", .key = 'o', .arg = "RUN", .doc = "The folder to write", .group = 1},
+    {.name = "epochs", .key = KEY_EPOCHS, .arg = "N", .doc = "Default 250", .group = 2},
+    {.name = "batch", .key = KEY_BATCH, .arg = "N", .doc = "Slices of each contrast a step; 8"},
+    {.name = "lr", .key = KEY_LR, .arg = "X", .doc = "Adam's learning rate; 2e-4"},
+    {.name = "beta1", .key = KEY_BETA1, .arg = "X", .doc = "Adam's first decay; 0.5"},
+    {.name = "lambda-cycle", .key = KEY_LAMBDA_CYCLE, .arg = "X", .doc = "Weight; 10"},
+    {.name = "lambda-identity", .key = KEY_LAMBDA_IDENTITY, .arg = "X", .doc = "Weight; 5"},
+    {.name = "gan", .key = KEY_GAN, .arg = "LOSS", .doc = "bce (default) or lsgan"},
+    {.name = "ema",
+     .key = KEY_EMA,
+     .arg = "DECAY",
+     .doc = "Keep a moving average of the generators, e.g. 0.999, and use it; default: none"},
+    {.name = "seed", .key = KEY_SEED, .arg = "N", .doc = "Default 1"},
+    {.name = "generator",
+     .key = KEY_GENERATOR,
+     .arg = "KIND",
+     .doc = "unet (default), local or hybrid",
+     .group = 3},
+    {.name = "width", .key = KEY_WIDTH, .arg = "N", .doc = "Base width of the generators; 64"},
+    {.name = "disc-width",
+     .key = KEY_DISC_WIDTH,
+     .arg = "N",
+     .doc = "Base width of the discriminators; default: as the generators'"},
+    {.name = "size", .key = KEY_SIZE, .arg = "N", .doc = "Pixels a side, a power of two: 64 (default), 128, ..."},
+    {.name = "channels",
+     .key = KEY_CHANNELS,
+     .arg = "N",
+     .doc = "1 (default), or 3: a slice and its neighbours"},
+    {.name = "no-flip", .key = KEY_NO_FLIP, .doc = "No random mirroring left to right", .group = 4},
+    {.name = "min-foreground",
+     .key = KEY_MIN_FOREGROUND,
+     .arg = "PART",
+     .doc = "Leave out slices that show less of the head; 0.08"},
+    {.name = "assume-ras",
+     .key = MRC_OPTION_ASSUME_RAS,
+     .doc = "Take the axes of NIfTI files without orientation as right, anterior, superior"},
+    {.name = "allow-synthetic",
+     .key = MRC_OPTION_ALLOW_SYNTHETIC,
+     .doc = "Use images that are marked as synthetic or derived"},
+    {.name = "force",
+     .key = MRC_OPTION_FORCE,
+     .doc = "Use images recognised as another contrast than their folder's"},
+    {.name = "checkpoint-every",
+     .key = KEY_CHECKPOINT_EVERY,
+     .arg = "K",
+     .doc = "Epochs between checkpoints; 50, 0 for none but the last",
+     .group = 5},
+    {.name = "sample-every",
+     .key = KEY_SAMPLE_EVERY,
+     .arg = "K",
+     .doc = "Epochs between sample sheets; 10, 0 for none but the last"},
+    {.name = "name", .key = KEY_NAME, .arg = "NAME", .doc = "The model's name; t1w-t2w"},
+    {.name = "data-note",
+     .key = KEY_DATA_NOTE,
+     .arg = "TEXT",
+     .doc = "Words about the training data, kept in the model"},
+    {.name = "half", .key = KEY_HALF, .doc = "Write the final model in half precision"},
+    {.name = "replace", .key = MRC_OPTION_REPLACE, .doc = "Replace an earlier run in RUN"},
+    {.name = "threads",
+     .key = MRC_OPTION_THREADS,
+     .arg = "N",
+     .doc = "Default: all cores",
+     .group = 6},
+    {.name = "quiet", .key = 'q', .doc = "Say nothing but errors"},
+    {0}};
+
+struct arguments {
+    struct mrc_train_options options;
+    bool quiet;
+};
+
+static void parse_kinds(int key, const char *value, struct argp_state *state,
+                        struct mrc_cyclegan_settings *model) {
+    if (key == KEY_GAN && mrc_gan_mode_parse(&model->gan_mode, value, NULL) != MRC_OK)
+        mrc_option_fail(state, "--gan is '%s', expected bce or lsgan", value);
+    if (key == KEY_GENERATOR && mrc_generator_kind_parse(&model->generator, value, NULL) != MRC_OK)
+        mrc_option_fail(state, "--generator is '%s', expected unet, local or hybrid", value);
+}
+
+static int64_t parse_side(struct argp_state *state, const char *value) {
+    int64_t side = mrc_option_integer(state, "--size", value, 32, 1024);
+    if ((side & (side - 1)) != 0)
+        mrc_option_fail(state, "--size is %lld, expected a power of two", (long long)side);
+    return side;
+}
+
+/* The settings of the model; false when the key is none of them. */
+static bool parse_model(int key, const char *value, struct argp_state *state,
+                        struct mrc_cyclegan_settings *model) {
+    switch (key) {
+    case KEY_BATCH: model->batch = mrc_option_integer(state, "--batch", value, 1, 256); break;
+    case KEY_WIDTH:
+        model->generator_width = mrc_option_integer(state, "--width", value, 1, 256);
+        break;
+    case KEY_DISC_WIDTH:
+        model->discriminator_width = mrc_option_integer(state, "--disc-width", value, 1, 256);
+        break;
+    case KEY_LR: model->learning_rate = mrc_option_number(state, "--lr", value, 1e-9, 1); break;
+    case KEY_BETA1: model->beta1 = mrc_option_number(state, "--beta1", value, 0, 0.9999); break;
+    case KEY_LAMBDA_CYCLE:
+        model->lambda_cycle = mrc_option_number(state, "--lambda-cycle", value, 0, 1e4);
+        break;
+    case KEY_LAMBDA_IDENTITY:
+        model->lambda_identity = mrc_option_number(state, "--lambda-identity", value, 0, 1e4);
+        break;
+    case KEY_GAN:
+    case KEY_GENERATOR: parse_kinds(key, value, state, model); break;
+    case KEY_EMA: model->ema_decay = mrc_option_number(state, "--ema", value, 0, 0.99999); break;
+    case KEY_SEED:
+        model->seed = (uint64_t)mrc_option_integer(state, "--seed", value, 0, INT64_MAX);
+        break;
+    case KEY_SIZE: model->size = parse_side(state, value); break;
+    case KEY_CHANNELS:
+        model->channels = mrc_option_integer(state, "--channels", value, 1, 3);
+        if (model->channels == 2) mrc_option_fail(state, "--channels is 2, expected 1 or 3");
+        break;
+    default: return false;
+    }
+    return true;
+}
+
+/* What goes in and what comes out; false when the key is none of it. */
+static bool parse_run(int key, char *value, struct argp_state *state, struct mrc_train_options *o) {
+    switch (key) {
+    case KEY_EPOCHS:
+        o->trainer.epochs = mrc_option_integer(state, "--epochs", value, 1, 100000);
+        break;
+    case KEY_NO_FLIP: o->trainer.flip = false; break;
+    case KEY_CHECKPOINT_EVERY:
+        o->checkpoint_every = mrc_option_integer(state, "--checkpoint-every", value, 0, 100000);
+        break;
+    case KEY_SAMPLE_EVERY:
+        o->sample_every = mrc_option_integer(state, "--sample-every", value, 0, 100000);
+        break;
+    case KEY_MIN_FOREGROUND:
+        o->data.min_foreground = mrc_option_number(state, "--min-foreground", value, 0, 1);
+        break;
+    case KEY_NAME: o->name = mrc_option_words(state, "--name", value, 63); break;
+    case KEY_DATA_NOTE: o->data_note = mrc_option_words(state, "--data-note", value, 255); break;
+    case KEY_HALF: o->half = true; break;
+    case MRC_OPTION_ASSUME_RAS: o->data.assume_ras = true; break;
+    case MRC_OPTION_ALLOW_SYNTHETIC: o->data.allow_synthetic = true; break;
+    case MRC_OPTION_FORCE: o->data.force = true; break;
+    case MRC_OPTION_REPLACE: o->replace = true; break;
+    default: return false;
+    }
+    return true;
+}
+
+static void check(struct argp_state *state, struct mrc_train_options *o) {
+    if (o->data.set == NULL) mrc_option_fail(state, "expected a SET");
+    if (o->run == NULL) mrc_option_fail(state, "expected -o RUN");
+    if (o->model.discriminator_width == 0) o->model.discriminator_width = o->model.generator_width;
+}
+
+static error_t parse(int key, char *value, struct argp_state *state) {
+    struct arguments *a = state->input;
+    if (parse_model(key, value, state, &a->options.model)) return 0;
+    if (parse_run(key, value, state, &a->options)) return 0;
+    switch (key) {
+    case 'o': a->options.run = value; break;
+    case 'q': a->quiet = true; break;
+    case MRC_OPTION_THREADS:
+        mrc_parallel_set_threads(
+            (int)mrc_option_integer(state, "--threads", value, 1, MRC_MAX_THREADS));
+        break;
+    case ARGP_KEY_ARG:
+        if (a->options.data.set != NULL)
+            mrc_option_fail(state, "a second set '%s', expected one", value);
+        a->options.data.set = value;
+        break;
+    case ARGP_KEY_END: check(state, &a->options); break;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+static const struct argp argp = {
+    .options = table,
+    .parser = parse,
+    .args_doc = "SET -o RUN",
+    .doc = "Learns to translate T1w to T2w and back from unpaired images (CycleGAN).\v"
+           "SET holds two folders, T1w and T2w, with DICOM series, NIfTI files and PNG slices at "
+           "any depth. RUN gets settings.json, log.csv, losses.png, samples, checkpoints and "
+           "model.safetensors, whose path is printed. An interrupt finishes the step and saves."};
+
+int mrc_cmd_train(int argc, char **argv) {
+    struct arguments a = {.options = MRC_TRAIN_DEFAULTS};
+    a.options.model.discriminator_width = 0; /* until asked for: the generators' */
+    mrc_option_parse(&argp, argc, argv, &a);
+    struct mrc_terminal terminal;
+    mrc_terminal_init(&terminal, a.quiet);
+    mrc_terminal_catch_interrupts();
+    struct mrc_events events = mrc_terminal_events(&terminal);
+    struct mrc_error err = {0};
+    enum mrc_status status = mrc_train_run(&a.options, &events, mrc_terminal_training, &err);
+    mrc_terminal_clear_bar(&terminal);
+    if (status != MRC_OK) return mrc_terminal_fail(&terminal, status, &err);
+    char *model = mrc_path_join(a.options.run, "model.safetensors");
+    if (model != NULL) puts(model);
+    mrc_free(model);
+    return MRC_EXIT_OK;
+}

@@ -1,0 +1,133 @@
+/* cmd_translate.c: mrcycle translate. */
+#include <stdio.h>
+#include <string.h>
+
+#include "app/translate.h"
+#include "base/parallel.h"
+#include "cli/command.h"
+#include "cli/options.h"
+#include "cli/terminal.h"
+
+enum { KEY_TO = MRC_OPTION_OWN, KEY_MODEL, KEY_FORMAT, KEY_GRID, KEY_SHEET, KEY_TRUTH };
+
+static const struct argp_option table[] = {
+    {.name = "output",
+     .key = 'o',
+     .arg = "OUTPUT",
+     .doc = "Where to write: a folder for DICOM and PNG, a .nii or .nii.gz file for NIfTI"},
+    {.name = "to", .key = KEY_TO, .arg = "CONTRAST", .doc = "T2w (from T1w) or T1w (from T2w)"},
+    {.name = "model",
+     .key = KEY_MODEL,
+     .arg = "FILE",
+     .doc = "A model or the folder of a training run; default: the shipped model"},
+    {.name = "format",
+     .key = KEY_FORMAT,
+     .arg = "FORMAT",
+     .doc = "dicom, nifti or png; default: NIfTI when OUTPUT ends so, else the input's own"},
+    {.name = "grid",
+     .key = KEY_GRID,
+     .arg = "GRID",
+     .doc = "source: the input's own rows, columns and slices (default); model: the axial "
+            "slices the model works on"},
+    {.name = "sheet",
+     .key = KEY_SHEET,
+     .arg = "FILE",
+     .doc = "Also write a PNG of some slices, source beside result"},
+    {.name = "truth",
+     .key = KEY_TRUTH,
+     .arg = "PATH",
+     .doc = "The true image of the asked contrast, shown in the sheet"},
+    {.name = "assume-ras",
+     .key = MRC_OPTION_ASSUME_RAS,
+     .doc = "Take the axes of a NIfTI file without orientation as right, anterior, superior"},
+    {.name = "allow-synthetic",
+     .key = MRC_OPTION_ALLOW_SYNTHETIC,
+     .doc = "Work on an input that is marked as synthetic or derived"},
+    {.name = "force",
+     .key = MRC_OPTION_FORCE,
+     .doc = "Work on an input that was recognised as another contrast"},
+    {.name = "replace", .key = MRC_OPTION_REPLACE, .doc = "Replace what was written there before"},
+    {.name = "threads", .key = MRC_OPTION_THREADS, .arg = "N", .doc = "Default: all cores"},
+    {.name = "quiet", .key = 'q', .doc = "Say nothing but errors"},
+    {0}};
+
+struct arguments {
+    struct mrc_translate_options options;
+    bool has_direction, quiet;
+};
+
+static void parse_direction(struct argp_state *state, struct arguments *a, const char *text) {
+    if (mrc_contrast_parse(&a->options.to, text, NULL) != MRC_OK)
+        mrc_option_fail(state, "--to is '%s', expected T2w or T1w", text);
+    a->has_direction = true;
+}
+
+static void check(struct argp_state *state, const struct arguments *a) {
+    if (a->options.input == NULL) mrc_option_fail(state, "expected an INPUT");
+    if (a->options.output == NULL) mrc_option_fail(state, "expected -o OUTPUT");
+    if (!a->has_direction) mrc_option_fail(state, "expected --to T2w or --to T1w");
+    if (a->options.truth != NULL && a->options.sheet == NULL)
+        mrc_option_fail(state, "--truth is shown in a sheet only, expected --sheet too");
+}
+
+static error_t parse(int key, char *value, struct argp_state *state) {
+    static const char *const formats[] = {"dicom", "nifti", "png", NULL};
+    static const enum mrc_source_kind kinds[] = {MRC_SOURCE_DICOM, MRC_SOURCE_NIFTI,
+                                                 MRC_SOURCE_PNG};
+    static const char *const grids[] = {"source", "model", NULL};
+    struct arguments *a = state->input;
+    switch (key) {
+    case 'o': a->options.output = value; break;
+    case 'q': a->quiet = true; break;
+    case KEY_TO: parse_direction(state, a, value); break;
+    case KEY_MODEL: a->options.model = value; break;
+    case KEY_FORMAT:
+        a->options.format = kinds[mrc_option_choice(state, "--format", value, formats)];
+        break;
+    case KEY_GRID:
+        a->options.grid = mrc_option_choice(state, "--grid", value, grids) == 0 ? MRC_GRID_SOURCE
+                                                                                : MRC_GRID_MODEL;
+        break;
+    case KEY_SHEET: a->options.sheet = value; break;
+    case KEY_TRUTH: a->options.truth = value; break;
+    case MRC_OPTION_ASSUME_RAS: a->options.assume_ras = true; break;
+    case MRC_OPTION_ALLOW_SYNTHETIC: a->options.allow_synthetic = true; break;
+    case MRC_OPTION_FORCE: a->options.force = true; break;
+    case MRC_OPTION_REPLACE: a->options.replace = true; break;
+    case MRC_OPTION_THREADS:
+        mrc_parallel_set_threads(
+            (int)mrc_option_integer(state, "--threads", value, 1, MRC_MAX_THREADS));
+        break;
+    case ARGP_KEY_ARG:
+        if (a->options.input != NULL)
+            mrc_option_fail(state, "a second input '%s', expected one", value);
+        a->options.input = value;
+        break;
+    case ARGP_KEY_END: check(state, a); break;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+static const struct argp argp = {
+    .options = table,
+    .parser = parse,
+    .args_doc = "INPUT -o OUTPUT --to T2w|T1w",
+    .doc = "Makes the other contrast of a brain MR image, on the image's own grid.\v"
+           "INPUT is a folder with one DICOM series, a NIfTI file, or a folder of PNG slices. "
+           "Prints the path written."};
+
+int mrc_cmd_translate(int argc, char **argv) {
+    struct arguments a = {.options = MRC_TRANSLATE_DEFAULTS};
+    mrc_option_parse(&argp, argc, argv, &a);
+    struct mrc_terminal terminal;
+    mrc_terminal_init(&terminal, a.quiet);
+    mrc_terminal_catch_interrupts();
+    struct mrc_events events = mrc_terminal_events(&terminal);
+    struct mrc_error err = {0};
+    enum mrc_status status = mrc_translate_run(&a.options, NULL, &events, &err);
+    mrc_terminal_clear_bar(&terminal);
+    if (status != MRC_OK) return mrc_terminal_fail(&terminal, status, &err);
+    puts(a.options.output);
+    return MRC_EXIT_OK;
+}

@@ -1,0 +1,124 @@
+/* main.c: the table of commands. Which one was asked for, and what to say when there is none. */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "cli/command.h"
+#include "cli/terminal.h"
+
+static const struct command {
+    const char *name, *summary;
+    mrc_command_fn *run;
+} commands[] = {
+    {"translate", "make the other contrast of an image: T1w to T2w, or back", mrc_cmd_translate},
+    {"train", "learn both translations from a set of T1w and T2w images", mrc_cmd_train},
+    {"export", "write the model of a training run as one small file", mrc_cmd_export},
+    {"info", "describe images and models", mrc_cmd_info},
+    {"phantom", "generate patients with a known answer", mrc_cmd_phantom},
+};
+enum { COMMANDS = sizeof commands / sizeof commands[0], LONGEST_NAME = 32 };
+
+static const struct command *find(const char *name) {
+    for (size_t i = 0; i < COMMANDS; ++i)
+        if (strcmp(commands[i].name, name) == 0) return &commands[i];
+    return NULL;
+}
+
+static int smaller(int a, int b) {
+    return a < b ? a : b;
+}
+
+/* Letters to insert, delete or change (Levenshtein). */
+static int distance(const char *a, const char *b) {
+    int row[LONGEST_NAME + 1];
+    int n = (int)strlen(b);
+    if (n > LONGEST_NAME || strlen(a) > LONGEST_NAME) return LONGEST_NAME;
+    for (int j = 0; j <= n; ++j) row[j] = j;
+    for (int i = 1; a[i - 1] != '\0'; ++i) {
+        int diagonal = row[0];
+        row[0] = i;
+        for (int j = 1; j <= n; ++j) {
+            int changed = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            row[j] = smaller(changed, smaller(row[j], row[j - 1]) + 1);
+        }
+    }
+    return row[n];
+}
+
+static int unknown_command(const char *name) {
+    const struct command *nearest = NULL;
+    int least = 3;
+    for (size_t i = 0; i < COMMANDS; ++i) {
+        bool begins = name[0] != '\0' && strncmp(commands[i].name, name, strlen(name)) == 0;
+        int letters = begins ? 0 : distance(name, commands[i].name);
+        if (letters >= least) continue;
+        least = letters;
+        nearest = &commands[i];
+    }
+    if (nearest != NULL)
+        return mrc_terminal_usage(NULL, "no command '%.40s', did you mean '%s'?", name,
+                                  nearest->name);
+    return mrc_terminal_usage(NULL, "no command '%.40s'", name);
+}
+
+static void print_help(void) {
+    printf("Usage: mrcycle COMMAND [OPTION...] [ARGUMENT...]\n"
+           "Synthetic T2-weighted from T1-weighted brain MR images, and back.\n"
+           "What it writes is synthetic and not for diagnosis.\n\n");
+    for (size_t i = 0; i < COMMANDS; ++i)
+        printf("  %-10s %s\n", commands[i].name, commands[i].summary);
+    printf("\n  mrcycle help COMMAND   the options of a command\n"
+           "  mrcycle --version\n\n"
+           "Results go to standard output, words to standard error. Exit codes: 1 usage;\n"
+           "20 input unreadable, 21 broken, 22 refused, 23 beyond a limit; 40 output;\n"
+           "60 network; 80 memory, 81 numbers, 82 stopped.\n");
+}
+
+static int run(const struct command *command, int argc, char **argv) {
+    char *name = mrc_asprintf("mrcycle %s", command->name);
+    if (name == NULL) return MRC_EXIT_PROCESSING;
+    argv[0] = name;
+    int code = command->run(argc, argv);
+    mrc_free(name);
+    return code;
+}
+
+static int help(int argc, char **argv) {
+    if (argc < 2) {
+        print_help();
+        return MRC_EXIT_OK;
+    }
+    const struct command *command = find(argv[1]);
+    if (command == NULL) return unknown_command(argv[1]);
+    char program[] = "mrcycle", option[] = "--help";
+    char *arguments[] = {program, option, NULL};
+    return run(command, 2, arguments);
+}
+
+static int dispatch(int argc, char **argv) {
+    if (argc < 2) {
+        return mrc_terminal_usage(NULL, "no command given");
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
+        printf("mrcycle %s\n", MRC_VERSION);
+        return MRC_EXIT_OK;
+    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) return help(1, argv);
+    if (strcmp(name, "help") == 0) return help(argc - 1, argv + 1);
+    const struct command *command = find(name);
+    if (command == NULL) return unknown_command(name);
+    return run(command, argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv) {
+    int code = dispatch(argc, argv);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fputs("mrcycle: standard output: cannot be written\n", stderr);
+        if (code == MRC_EXIT_OK) code = MRC_EXIT_OUTPUT;
+    }
+    return code;
+}

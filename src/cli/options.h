@@ -1,0 +1,39 @@
+/* options.h: what all subcommands share in reading their command line. A wrong value ends the
+ * program with one line and exit code 1, as argp does for an unknown option. */
+#ifndef MRC_CLI_OPTIONS_H
+#define MRC_CLI_OPTIONS_H
+
+#include <argp.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/export.h"
+
+/** Keys of options without a letter; each command's own begin at MRC_OPTION_OWN. */
+enum {
+    MRC_OPTION_THREADS = 0x100,
+    MRC_OPTION_REPLACE,
+    MRC_OPTION_ASSUME_RAS,
+    MRC_OPTION_ALLOW_SYNTHETIC,
+    MRC_OPTION_FORCE,
+    MRC_OPTION_OWN
+};
+
+/** Ends the program: "mrcycle: <command>: <text>". */
+MRC_PRINTF(2, 3)
+_Noreturn void mrc_option_fail(const struct argp_state *state, const char *fmt, ...);
+int64_t mrc_option_integer(const struct argp_state *state, const char *name, const char *text,
+                           int64_t lo, int64_t hi);
+double mrc_option_number(const struct argp_state *state, const char *name, const char *text,
+                         double lo, double hi);
+/** Index of `text` in the NULL-terminated list. */
+int mrc_option_choice(const struct argp_state *state, const char *name, const char *text,
+                      const char *const *choices);
+/** Text of at most `most` printable ASCII characters: it goes into files that stay with the
+ * patient. */
+const char *mrc_option_words(const struct argp_state *state, const char *name, const char *text,
+                             int most);
+/** Parses argv; ends the program after --help and on a wrong command line. */
+void mrc_option_parse(const struct argp *argp, int argc, char **argv, void *input);
+
+#endif

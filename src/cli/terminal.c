@@ -1,0 +1,189 @@
+/* terminal.c: lines, bars, interrupts, exit codes. */
+#include "cli/terminal.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cli/command.h"
+
+static const double redraw_s = 0.1;
+enum { LINE_LIMIT = 400, NARROWEST = 20, USUAL_WIDTH = 80 };
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal_number) {
+    (void)signal_number;
+    interrupted = 1;
+}
+
+void mrc_terminal_catch_interrupts(void) {
+    struct sigaction action = {.sa_handler = on_interrupt};
+    sigemptyset(&action.sa_mask);
+    action.sa_flags = SA_RESTART;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+}
+
+static double now_s(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static int width_of_terminal(void) {
+    struct winsize size = {0};
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= NARROWEST)
+        return size.ws_col;
+    return USUAL_WIDTH;
+}
+
+void mrc_terminal_init(struct mrc_terminal *terminal, bool quiet) {
+    *terminal = (struct mrc_terminal){.quiet = quiet, .is_terminal = isatty(STDERR_FILENO) == 1};
+}
+
+void mrc_terminal_clear_bar(struct mrc_terminal *terminal) {
+    if (!terminal->bar_shown) return;
+    fputs("\r\033[K", stderr);
+    fflush(stderr);
+    terminal->bar_shown = false;
+}
+
+/* Replaces the bar by `text`, cut to the terminal's width. */
+static void draw(struct mrc_terminal *terminal, const char *text) {
+    fprintf(stderr, "\r\033[K%.*s", width_of_terminal() - 1, text);
+    fflush(stderr);
+    terminal->bar_shown = true;
+    terminal->last_drawn = now_s();
+}
+
+static void write_line(struct mrc_terminal *terminal, const char *text) {
+    mrc_terminal_clear_bar(terminal);
+    fputs("mrcycle: ", stderr);
+    for (const char *c = text; *c != '\0'; ++c) /* names of files may hold anything */
+        fputc((unsigned char)*c < ' ' || *c == 127 ? '?' : *c, stderr);
+    fputc('\n', stderr);
+}
+
+static void print_bar(char *out, int cells, double part) {
+    int full = (int)lrint(fmin(fmax(part, 0.0), 1.0) * cells);
+    out[0] = '[';
+    for (int i = 0; i < cells; ++i) out[i + 1] = i < full ? '#' : '.';
+    out[cells + 1] = ']';
+    out[cells + 2] = '\0';
+}
+
+/* --- Events --- */
+
+static void on_note(void *context, const char *text) {
+    struct mrc_terminal *terminal = context;
+    if (!terminal->quiet) write_line(terminal, text);
+}
+
+static void on_progress(void *context, const char *stage, int64_t done, int64_t total) {
+    enum { CELLS = 30 };
+    struct mrc_terminal *terminal = context;
+    if (terminal->quiet || !terminal->is_terminal || total < 1) return;
+    if (done < total && now_s() - terminal->last_drawn < redraw_s) return;
+    char bar[CELLS + 3], text[LINE_LIMIT];
+    print_bar(bar, CELLS, (double)done / (double)total);
+    snprintf(text, sizeof text, "%s %s %lld/%lld", stage, bar, (long long)done, (long long)total);
+    draw(terminal, text);
+}
+
+static bool on_cancelled(void *context) {
+    (void)context;
+    return interrupted != 0;
+}
+
+struct mrc_events mrc_terminal_events(struct mrc_terminal *terminal) {
+    return (struct mrc_events){
+        .context = terminal, .note = on_note, .progress = on_progress, .cancelled = on_cancelled};
+}
+
+/* --- Training --- */
+
+/* "1:02:03" or "2:03". */
+static void print_duration(char *out, size_t capacity, double seconds) {
+    long long s = isfinite(seconds) && seconds > 0.0 ? llround(seconds) : 0;
+    if (s >= 3600)
+        snprintf(out, capacity, "%lld:%02lld:%02lld", s / 3600, s / 60 % 60, s % 60);
+    else
+        snprintf(out, capacity, "%lld:%02lld", s / 60, s % 60);
+}
+
+static void print_losses(char *out, size_t capacity, const struct mrc_losses *l) {
+    snprintf(out, capacity, "G %.3f F %.3f cycle %.4f identity %.4f D %.3f", l->adversarial_g,
+             l->adversarial_f, (l->cycle_x + l->cycle_y) / 2.0,
+             (l->identity_x + l->identity_y) / 2.0, (l->total_d_x + l->total_d_y) / 2.0);
+}
+
+void mrc_terminal_training(void *context, const struct mrc_train_progress *progress) {
+    enum { CELLS = 16 };
+    struct mrc_terminal *terminal = context;
+    const struct mrc_trainer_progress *at = progress->at;
+    if (terminal->quiet) return;
+    char losses[128], left[32], bar[CELLS + 3], text[LINE_LIMIT];
+    print_duration(left, sizeof left, progress->seconds_left);
+    if (terminal->is_terminal) {
+        if (at->step < at->steps && now_s() - terminal->last_drawn < redraw_s) return;
+        print_losses(losses, sizeof losses, at->losses);
+        print_bar(bar, CELLS, (double)at->step / (double)at->steps);
+        snprintf(text, sizeof text, "epoch %lld/%lld step %lld/%lld %s %.1f images/s, %s left, %s",
+                 (long long)at->epoch, (long long)at->epochs, (long long)at->step_of_epoch,
+                 (long long)at->steps_per_epoch, bar, progress->images_per_second, left, losses);
+        draw(terminal, text);
+    } else if (at->epoch_means != NULL) {
+        print_losses(losses, sizeof losses, at->epoch_means);
+        snprintf(text, sizeof text, "epoch %lld/%lld: %s, %.1f images/s, %s left",
+                 (long long)at->epoch, (long long)at->epochs, losses, progress->images_per_second,
+                 left);
+        write_line(terminal, text);
+    }
+}
+
+/* --- Ends --- */
+
+int mrc_exit_code(enum mrc_status status) {
+    switch (status) {
+    case MRC_OK: return MRC_EXIT_OK;
+    case MRC_ERR_ARGUMENT: return MRC_EXIT_USAGE;
+    case MRC_ERR_IO: return MRC_EXIT_INPUT;
+    case MRC_ERR_FORMAT: return MRC_EXIT_INPUT + 1;
+    case MRC_ERR_UNSUPPORTED: return MRC_EXIT_INPUT + 2;
+    case MRC_ERR_RANGE: return MRC_EXIT_INPUT + 3;
+    case MRC_ERR_WRITE: return MRC_EXIT_OUTPUT;
+    case MRC_ERR_NOMEM: return MRC_EXIT_PROCESSING;
+    case MRC_ERR_NUMERIC: return MRC_EXIT_PROCESSING + 1;
+    case MRC_ERR_CANCELLED: return MRC_EXIT_PROCESSING + 2;
+    }
+    return MRC_EXIT_PROCESSING;
+}
+
+int mrc_terminal_fail(struct mrc_terminal *terminal, enum mrc_status status,
+                      const struct mrc_error *err) {
+    write_line(terminal, err->text[0] != '\0' ? err->text : mrc_status_name(status));
+    return mrc_exit_code(status);
+}
+
+int mrc_terminal_usage(const char *command, const char *fmt, ...) {
+    char text[LINE_LIMIT];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    char plain[LINE_LIMIT]; /* what the user typed may hold anything */
+    mrc_text_plain(plain, sizeof plain, text);
+    fprintf(stderr, "mrcycle: %s%s%s (mrcycle help%s%s)\n", command != NULL ? command : "",
+            command != NULL ? ": " : "", plain, command != NULL ? " " : "",
+            command != NULL ? command : "");
+    return MRC_EXIT_USAGE;
+}

@@ -1,0 +1,231 @@
+/* test_train.c: a small training run and the folder it leaves. */
+#include "support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/head.h"
+#include "app/survey.h"
+#include "app/train.h"
+#include "base/fs.h"
+#include "base/parallel.h"
+#include "model/checkpoint.h"
+
+static char root[] = "/tmp/mrc-train-XXXXXX";
+
+static int enter(void **state) {
+    (void)state;
+    struct mrc_error err = {0};
+    mrc_volume *vol = NULL;
+    if (mkdtemp(root) == NULL || chdir(root) != 0) return -1;
+    assert_ok(head_create(&vol, "LPS", 0.0, &err), &err);
+    assert_ok(mrc_make_dirs("set/T1w/deep", &err), &err);
+    assert_ok(mrc_make_dirs("set/T2w/series", &err), &err);
+    assert_ok(mrc_nifti_save(vol, "set/T1w/deep/head.nii.gz", 16, "head", &err), &err);
+    assert_ok(mrc_write_file("set/T1w/notes.txt", "words\n", 6, &err), &err);
+    assert_ok(head_save_dicom(vol, MRC_CONTRAST_T2W, "set/T2w/series", &err), &err);
+    mrc_volume_destroy(vol);
+    return 0;
+}
+
+static int leave(void **state) {
+    (void)state;
+    mrc_remove_tree(root);
+    return 0;
+}
+
+static struct mrc_train_options make_options(const char *run) {
+    struct mrc_train_options options = MRC_TRAIN_DEFAULTS;
+    options.data.set = "set";
+    options.data.allow_synthetic = true;
+    options.run = run;
+    options.model.generator = MRC_GENERATOR_LOCAL;
+    options.model.generator_width = 4;
+    options.model.discriminator_width = 4;
+    options.model.size = 32;
+    options.trainer.epochs = 3;
+    options.checkpoint_every = 2;
+    options.sample_every = 2;
+    options.name = "small";
+    options.data_note = "one head";
+    return options;
+}
+
+static size_t lines_of(const char *path) {
+    unsigned char *text = NULL;
+    size_t size = 0, lines = 0;
+    struct mrc_error err = {0};
+    assert_ok(mrc_read_file(&text, &size, path, 1 << 20, &err), &err);
+    for (size_t i = 0; i < size; ++i) lines += text[i] == '\n';
+    mrc_free(text);
+    return lines;
+}
+
+static void test_run_folder_is_complete(void **state) {
+    (void)state;
+    static const char *const files[] = {"run/settings.json",
+                                        "run/log.csv",
+                                        "run/losses.png",
+                                        "run/samples/epoch_0002.png",
+                                        "run/samples/epoch_0003.png",
+                                        "run/checkpoints/epoch_0002.safetensors",
+                                        "run/checkpoints/last.safetensors",
+                                        "run/model.safetensors"};
+    struct mrc_train_options options = make_options("run");
+    struct mrc_error err = {0};
+    assert_ok(mrc_train_run(&options, NULL, NULL, &err), &err);
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; ++i)
+        if (!mrc_path_exists(files[i])) fail_msg("%s is missing", files[i]);
+    assert_int_equal(lines_of("run/log.csv"), 4);
+
+    struct mrc_checkpoint_info info = {0};
+    assert_ok(mrc_checkpoint_describe(&info, "run/model.safetensors", &err), &err);
+    assert_string_equal(info.name, "small");
+    assert_string_equal(info.data, "one head");
+    assert_int_equal(info.epoch, 3);
+    assert_int_equal(info.settings.size, 32);
+
+    assert_int_equal(mrc_train_run(&options, NULL, NULL, &err), MRC_ERR_WRITE);
+    mrc_error_clear(&err);
+    options.replace = true;
+    options.trainer.epochs = 1;
+    assert_ok(mrc_train_run(&options, NULL, NULL, &err), &err);
+    assert_int_equal(lines_of("run/log.csv"), 2);
+    assert_false(mrc_path_exists("run/samples/epoch_0003.png"));
+}
+
+static void test_export_gives_the_same_model(void **state) {
+    (void)state;
+    struct mrc_train_options options = make_options("exported");
+    options.model.ema_decay = 0.9;
+    options.trainer.epochs = 2;
+    struct mrc_error err = {0};
+    assert_ok(mrc_train_run(&options, NULL, NULL, &err), &err);
+    struct mrc_export_options export = {.checkpoint = "exported",
+                                        .output = "out/model.safetensors"};
+    assert_ok(mrc_train_export(&export, &err), &err);
+    struct mrc_checkpoint_info trained = {0}, exported = {0};
+    assert_ok(mrc_checkpoint_describe(&trained, "exported/model.safetensors", &err), &err);
+    assert_ok(mrc_checkpoint_describe(&exported, "out/model.safetensors", &err), &err);
+    assert_string_equal(trained.hash, exported.hash);
+    assert_int_equal(mrc_train_export(&export, &err), MRC_ERR_WRITE);
+    mrc_error_clear(&err);
+    export.output = "out/half.safetensors";
+    export.half = true;
+    export.name = "halved";
+    assert_ok(mrc_train_export(&export, &err), &err);
+    assert_ok(mrc_checkpoint_describe(&exported, "out/half.safetensors", &err), &err);
+    assert_string_equal(exported.name, "halved");
+    assert_string_not_equal(trained.hash, exported.hash);
+}
+
+static void test_same_seed_same_model_on_any_threads(void **state) {
+    (void)state;
+    struct mrc_checkpoint_info info[2] = {{.step = 0}, {.step = 0}};
+    struct mrc_error err = {0};
+    for (int n = 0; n < 2; ++n) {
+        char run[32], path[64];
+        snprintf(run, sizeof run, "threads%d", n);
+        snprintf(path, sizeof path, "%s/model.safetensors", run);
+        struct mrc_train_options options = make_options(run);
+        options.model.channels = 3;
+        options.trainer.epochs = 2;
+        mrc_parallel_set_threads(n == 0 ? 1 : 3);
+        assert_ok(mrc_train_run(&options, NULL, NULL, &err), &err);
+        assert_ok(mrc_checkpoint_describe(&info[n], path, &err), &err);
+    }
+    mrc_parallel_set_threads(0);
+    assert_string_equal(info[0].hash, info[1].hash);
+}
+
+struct counter {
+    int steps, limit;
+};
+
+static void count_step(void *context, const struct mrc_train_progress *progress) {
+    struct counter *counter = context;
+    assert_true(progress->at->step == ++counter->steps);
+    assert_true(progress->seconds_left >= 0.0);
+}
+
+static bool cancelled_after(void *context) {
+    const struct counter *counter = context;
+    return counter->steps >= counter->limit;
+}
+
+static void test_interruption_saves(void **state) {
+    (void)state;
+    struct counter counter = {.limit = 7};
+    struct mrc_events events = {.context = &counter, .cancelled = cancelled_after};
+    struct mrc_train_options options = make_options("stopped");
+    struct mrc_error err = {0};
+    assert_int_equal(mrc_train_run(&options, &events, count_step, &err), MRC_ERR_CANCELLED);
+    assert_int_equal(counter.steps, 7);
+    mrc_error_clear(&err);
+    struct mrc_checkpoint_info info = {0};
+    assert_ok(mrc_checkpoint_describe(&info, "stopped/checkpoints/last.safetensors", &err), &err);
+    assert_int_equal(info.step, 7);
+    assert_false(mrc_path_exists("stopped/model.safetensors"));
+}
+
+static void test_broken_sets(void **state) {
+    (void)state;
+    struct mrc_error err = {0};
+    struct mrc_train_options options = make_options("never");
+    options.data.set = "absent";
+    assert_int_equal(mrc_train_run(&options, NULL, NULL, &err), MRC_ERR_IO);
+    mrc_error_clear(&err);
+    assert_ok(mrc_make_dirs("half/T1w", &err), &err);
+    options.data.set = "half";
+    assert_int_equal(mrc_train_run(&options, NULL, NULL, &err), MRC_ERR_UNSUPPORTED);
+    mrc_error_clear(&err);
+    options.data.set = "set";
+    options.data.allow_synthetic = false;
+    options.data.min_foreground = 1.0;
+    assert_int_equal(mrc_train_run(&options, NULL, NULL, &err), MRC_ERR_UNSUPPORTED);
+    mrc_error_clear(&err);
+    options.run = "set";
+    options.replace = true;
+    assert_int_equal(mrc_train_run(&options, NULL, NULL, &err), MRC_ERR_ARGUMENT);
+    assert_true(mrc_path_exists("set/T1w/deep/head.nii.gz"));
+    assert_false(mrc_path_exists("never"));
+}
+
+static void test_survey(void **state) {
+    (void)state;
+    struct mrc_survey survey = {0};
+    struct mrc_error err = {0};
+    assert_false(mrc_survey_is_useful(&survey));
+    assert_ok(head_save_model("set/model.safetensors", 64, 1, &err), &err);
+    assert_ok(mrc_survey_add(&survey, "set", &err), &err);
+    assert_int_equal(survey.images.count, 2);
+    assert_int_equal(survey.checkpoint_count, 1);
+    assert_true(mrc_survey_is_useful(&survey));
+    struct mrc_text json = {0}, plans = {0};
+    assert_ok(mrc_survey_print_json(&json, &survey, &err), &err);
+    assert_non_null(strstr(json.data, "\"name\":\t\"brightness\""));
+    assert_non_null(strstr(json.data, "head.nii.gz"));
+    assert_null(strstr(json.data, "Head^Test"));
+    assert_ok(mrc_survey_print_plans(&plans, &survey.checkpoints[0].info, &err), &err);
+    assert_non_null(strstr(plans.data, "conv"));
+    mrc_text_clear(&plans);
+    mrc_text_clear(&json);
+    mrc_survey_clear(&survey);
+    assert_int_equal(mrc_survey_add(&survey, "absent", &err), MRC_ERR_IO);
+    mrc_survey_clear(&survey);
+    mrc_remove_tree("set/model.safetensors");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_run_folder_is_complete),
+        cmocka_unit_test(test_export_gives_the_same_model),
+        cmocka_unit_test(test_same_seed_same_model_on_any_threads),
+        cmocka_unit_test(test_interruption_saves),
+        cmocka_unit_test(test_broken_sets),
+        cmocka_unit_test(test_survey),
+    };
+    return cmocka_run_group_tests(tests, enter, leave);
+}

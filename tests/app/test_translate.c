@@ -1,0 +1,297 @@
+/* test_translate.c: whole translations with a model that only changes brightness. The written image
+ * lies where the input lies, and the ball on the patient's left stays there, through DICOM and
+ * NIfTI, for each orientation. */
+#include "support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/head.h"
+#include "app/translate.h"
+#include "base/fs.h"
+#include "io/image.h"
+#include "preprocess/slices.h"
+
+static char root[] = "/tmp/mrc-translate-XXXXXX";
+
+static int enter(void **state) {
+    (void)state;
+    struct mrc_error err = {0};
+    if (mkdtemp(root) == NULL || chdir(root) != 0) return -1;
+    assert_ok(head_save_model("model.safetensors", 64, 1, &err), &err);
+    assert_ok(head_save_model("model3.safetensors", 64, 3, &err), &err);
+    return 0;
+}
+
+static int leave(void **state) {
+    (void)state;
+    mrc_remove_tree(root);
+    return 0;
+}
+
+static void make_input(const char *path, bool dicom, const char *axes, double tilt_deg,
+                       mrc_volume **vol) {
+    struct mrc_error err = {0};
+    assert_ok(head_create(vol, axes, tilt_deg, &err), &err);
+    if (dicom) {
+        assert_ok(mrc_make_dirs(path, &err), &err);
+        assert_ok(head_save_dicom(*vol, MRC_CONTRAST_T1W, path, &err), &err);
+    } else {
+        assert_ok(mrc_nifti_save(*vol, path, 16, "head", &err), &err);
+    }
+}
+
+static struct mrc_translate_options make_options(const char *input, const char *output) {
+    struct mrc_translate_options options = MRC_TRANSLATE_DEFAULTS;
+    options.input = input;
+    options.output = output;
+    options.model = "model.safetensors";
+    options.allow_synthetic = true;
+    return options;
+}
+
+static mrc_volume *load(const char *path) {
+    struct mrc_image_options options = {.allow_synthetic = true};
+    struct mrc_error err = {0};
+    mrc_volume *vol = NULL;
+    assert_ok(mrc_image_load(&vol, path, &options, &err), &err);
+    return vol;
+}
+
+/* The brightest tenth; DICOM is stored in 12 bits, so voxel values are relative. */
+static void check_marker(const mrc_volume *vol, double tolerance_mm, const char *what) {
+    struct mrc_extent e = mrc_volume_extent(vol);
+    const float *voxels = mrc_volume_voxels_const(vol);
+    float top = 0.0f;
+    for (int64_t n = 0; n < e.i * e.j * e.k; ++n) top = fmaxf(top, voxels[n]);
+    double at[3], off = 0.0;
+    assert_true(head_find_marker(at, vol, 0.88f * top));
+    for (int a = 0; a < 3; ++a) off += pow(at[a] - head_marker_ras_mm[a], 2.0);
+    if (sqrt(off) > tolerance_mm)
+        fail_msg("%s: ball at %.1f %.1f %.1f mm, expected %.1f %.1f %.1f", what, at[0], at[1],
+                 at[2], head_marker_ras_mm[0], head_marker_ras_mm[1], head_marker_ras_mm[2]);
+}
+
+static void check_same_grid(const mrc_volume *a, const mrc_volume *b, const char *what) {
+    struct mrc_extent e = mrc_volume_extent(a), f = mrc_volume_extent(b);
+    assert_int_equal(e.i, f.i);
+    assert_int_equal(e.j, f.j);
+    assert_int_equal(e.k, f.k);
+    double apart = mrc_geometry_distance(mrc_volume_geometry(a), mrc_volume_geometry(b), e);
+    if (!(apart < 1e-3)) fail_msg("%s: grids %g mm apart", what, apart);
+}
+
+static void test_geometry_is_kept(void **state) {
+    (void)state;
+    static const struct {
+        const char *axes;
+        double tilt_deg;
+    } cases[] = {{"LPS", 0.0}, {"PIL", 0.0}, {"LIP", 0.0}, {"RAS", 0.0},
+                 {"LPS", 6.0}, {"AIR", 0.0}, {"RSA", 5.0}, {"LPI", 0.0}};
+    for (size_t n = 0; n < sizeof cases / sizeof cases[0]; ++n) {
+        for (int dicom = 0; dicom < 2; ++dicom) {
+            char in[64], out[64];
+            snprintf(in, sizeof in, "in%zu%s", n, dicom ? "" : ".nii.gz");
+            snprintf(out, sizeof out, "out%zu%s", n, dicom ? "" : ".nii.gz");
+            mrc_volume *vol = NULL;
+            make_input(in, dicom, cases[n].axes, cases[n].tilt_deg, &vol);
+            struct mrc_translate_options options = make_options(in, out);
+            struct mrc_translate_report report;
+            struct mrc_error err = {0};
+            assert_ok(mrc_translate_run(&options, &report, NULL, &err), &err);
+            assert_int_equal(report.format, dicom ? MRC_SOURCE_DICOM : MRC_SOURCE_NIFTI);
+            assert_string_equal(report.model_name, "brightness");
+            mrc_volume *read_in = load(in), *read_out = load(out);
+            check_same_grid(read_in, read_out, cases[n].axes);
+            check_marker(read_in, 1.0, in);
+            check_marker(read_out, 2.0, out);
+            mrc_volume_destroy(read_out);
+            mrc_volume_destroy(read_in);
+            mrc_volume_destroy(vol);
+        }
+    }
+}
+
+static void test_model_grid_lies_over_the_source(void **state) {
+    (void)state;
+    static const char *const outs[] = {"grid_dicom", "grid.nii"};
+    mrc_volume *vol = NULL;
+    make_input("grid_in", true, "PIL", 0.0, &vol);
+    for (int n = 0; n < 2; ++n) {
+        struct mrc_translate_options options = make_options("grid_in", outs[n]);
+        options.grid = MRC_GRID_MODEL;
+        struct mrc_error err = {0};
+        assert_ok(mrc_translate_run(&options, NULL, NULL, &err), &err);
+        mrc_volume *out = load(outs[n]);
+        assert_int_equal(mrc_volume_extent(out).i, 64);
+        assert_int_equal(mrc_volume_extent(out).j, 64);
+        check_marker(out, 2.0, outs[n]);
+        mrc_volume_destroy(out);
+    }
+    mrc_volume_destroy(vol);
+}
+
+static void test_three_channels_give_the_same(void **state) {
+    (void)state;
+    mrc_volume *vol = NULL;
+    struct mrc_error err = {0};
+    make_input("channels.nii", false, "LPS", 0.0, &vol);
+    struct mrc_translate_options options = make_options("channels.nii", "channels1.nii");
+    assert_ok(mrc_translate_run(&options, NULL, NULL, &err), &err);
+    options.output = "channels3.nii";
+    options.model = "model3.safetensors";
+    options.batch = 5; /* does not divide the slices */
+    assert_ok(mrc_translate_run(&options, NULL, NULL, &err), &err);
+    mrc_volume *one = load("channels1.nii"), *three = load("channels3.nii");
+    struct mrc_extent e = mrc_volume_extent(one);
+    float most = 0.0f;
+    for (int64_t n = 0; n < e.i * e.j * e.k; ++n)
+        most = fmaxf(most, fabsf(mrc_volume_voxels(one)[n] - mrc_volume_voxels(three)[n]));
+    assert_true(most < 1e-5f);
+    mrc_volume_destroy(three);
+    mrc_volume_destroy(one);
+    mrc_volume_destroy(vol);
+}
+
+static void test_png_in_and_out(void **state) {
+    (void)state;
+    mrc_volume *vol = NULL;
+    struct mrc_error err = {0};
+    assert_ok(head_create(&vol, "LPI", 0.0, &err), &err);
+    struct mrc_extent e = mrc_volume_extent(vol);
+    assert_ok(mrc_make_dirs("png_in", &err), &err);
+    float *voxels = mrc_volume_voxels(vol);
+    for (int64_t n = 0; n < e.i * e.j * e.k; ++n) voxels[n] /= 1000.0f;
+    for (int64_t k = 0; k < e.k; ++k) {
+        char path[64];
+        snprintf(path, sizeof path, "png_in/head_%03d.png", (int)k);
+        assert_ok(mrc_png_write(voxels + k * e.i * e.j, e.i, e.j, 8, path, &err), &err);
+    }
+    struct mrc_translate_options options = make_options("png_in", "png_out");
+    assert_ok(mrc_translate_run(&options, NULL, NULL, &err), &err);
+    assert_true(mrc_path_exists("png_out/head_007.png"));
+    mrc_volume *in = load("png_in"), *out = load("png_out");
+    check_same_grid(in, out, "png");
+    mrc_volume_destroy(out);
+    mrc_volume_destroy(in);
+    mrc_volume_destroy(vol);
+}
+
+static size_t entries(const char *folder) {
+    struct mrc_name_list list = {0};
+    struct mrc_error err = {0};
+    assert_ok(mrc_list_dir(&list, folder, &err), &err);
+    size_t count = list.count;
+    mrc_name_list_clear(&list);
+    return count;
+}
+
+static void test_sheet_with_truth(void **state) {
+    (void)state;
+    mrc_volume *vol = NULL, *truth = NULL;
+    struct mrc_error err = {0};
+    make_input("sheet_in.nii", false, "LPS", 0.0, &vol);
+    assert_ok(head_create(&truth, "PIL", 4.0, &err), &err); /* another grid */
+    assert_ok(mrc_make_dirs("sheet", &err), &err);
+    assert_ok(mrc_nifti_save(truth, "sheet_truth.nii", 16, "head", &err), &err);
+    struct mrc_translate_options options = make_options("sheet_in.nii", "sheet/out.nii");
+    options.sheet = "sheet/sheet.png";
+    options.truth = "sheet_truth.nii";
+    assert_ok(mrc_translate_run(&options, NULL, NULL, &err), &err);
+    unsigned char head[8];
+    size_t size = 0;
+    assert_ok(mrc_read_head(head, sizeof head, &size, "sheet/sheet.png", &err), &err);
+    assert_memory_equal(head, "\x89PNG\r\n\x1a\n", 8);
+    assert_int_equal(entries("sheet"), 3); /* sheet, image, sidecar */
+    mrc_volume_destroy(truth);
+    mrc_volume_destroy(vol);
+}
+
+static enum mrc_status run_on_t2(bool force, struct mrc_error *err) {
+    struct mrc_translate_options options = make_options("contrast_in", "contrast_out");
+    options.force = force;
+    return mrc_translate_run(&options, NULL, NULL, err);
+}
+
+static void test_contrast_is_checked(void **state) {
+    (void)state;
+    mrc_volume *vol = NULL;
+    struct mrc_error err = {0};
+    assert_ok(head_create(&vol, "LPS", 0.0, &err), &err);
+    assert_ok(mrc_make_dirs("contrast_in", &err), &err);
+    assert_ok(head_save_dicom(vol, MRC_CONTRAST_T2W, "contrast_in", &err), &err);
+    assert_int_equal(run_on_t2(false, &err), MRC_ERR_UNSUPPORTED);
+    assert_string_equal(err.text, "contrast_in: recognised as T2w, expected T1w for a translation "
+                                  "to T2w (--force overrides)");
+    assert_false(mrc_path_exists("contrast_out"));
+    mrc_error_clear(&err);
+    assert_ok(run_on_t2(true, &err), &err);
+    assert_true(mrc_path_exists("contrast_out/IM0001.dcm"));
+    mrc_volume_destroy(vol);
+}
+
+struct counter {
+    int calls, limit;
+};
+
+static bool cancelled_after(void *context) {
+    struct counter *counter = context;
+    return ++counter->calls > counter->limit;
+}
+
+static void test_interruption_leaves_nothing(void **state) {
+    (void)state;
+    mrc_volume *vol = NULL;
+    make_input("stop/in", true, "LPS", 0.0, &vol);
+    enum mrc_status status = MRC_ERR_CANCELLED;
+    int limit = 0;
+    for (; status == MRC_ERR_CANCELLED && limit < 100; ++limit) {
+        struct counter counter = {.limit = limit};
+        struct mrc_events events = {.context = &counter, .cancelled = cancelled_after};
+        struct mrc_translate_options options = make_options("stop/in", "stop/out");
+        options.sheet = "stop/sheet.png";
+        status = mrc_translate_run(&options, NULL, &events, NULL);
+        assert_int_equal(entries("stop"), status == MRC_OK ? 3 : 1);
+    }
+    assert_int_equal(status, MRC_OK);
+    assert_in_range(limit, 5, 99);
+    mrc_volume_destroy(vol);
+}
+
+static void test_memory_failures_leave_nothing(void **state) {
+    (void)state;
+    mrc_volume *vol = NULL;
+    struct mrc_error err = {0};
+    assert_ok(mrc_make_dirs("memory", &err), &err);
+    make_input("memory/in.nii", false, "LPS", 0.0, &vol);
+    struct mrc_translate_options options = make_options("memory/in.nii", "memory/out.nii");
+    options.sheet = "memory/sheet.png";
+    enum mrc_status status;
+    long n = 1;
+    do { /* every 7th, for time: each try is a whole translation */
+        mrc_alloc_fail_after(n);
+        status = mrc_translate_run(&options, NULL, NULL, NULL);
+        mrc_alloc_fail_after(0);
+        if (status != MRC_OK) assert_int_equal(entries("memory"), 1);
+        n += 7;
+    } while (status == MRC_ERR_NOMEM);
+    assert_int_equal(status, MRC_OK);
+    mrc_volume_destroy(vol);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_geometry_is_kept),
+        cmocka_unit_test(test_model_grid_lies_over_the_source),
+        cmocka_unit_test(test_three_channels_give_the_same),
+        cmocka_unit_test(test_png_in_and_out),
+        cmocka_unit_test(test_sheet_with_truth),
+        cmocka_unit_test(test_contrast_is_checked),
+        cmocka_unit_test(test_interruption_leaves_nothing),
+        cmocka_unit_test(test_memory_failures_leave_nothing),
+    };
+    return cmocka_run_group_tests(tests, enter, leave);
+}

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# good_input.sh MRCYCLE MAKE_INPUTS: the commands do what they say, print the path they wrote, and stop when asked.
+set -euo pipefail
+
+mrcycle=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+in=$work/in out=$work/out
+mkdir "$in" "$out"
+"$2" "$in"
+model=(--model "$in/model.safetensors" --allow-synthetic -q)
+
+fail() { printf '%s\n' "$*"; exit 1; }
+# prints LINE COMMAND...: the command succeeds and says just that on standard output, nothing on standard error
+prints() {
+    local line=$1 said
+    shift
+    said=$("$@" 2>"$work/stderr") || fail "failed: $*: $(cat "$work/stderr")"
+    [ "$said" = "$line" ] || fail "$*: printed '$said', expected '$line'"
+    [ ! -s "$work/stderr" ] || fail "$*: said $(cat "$work/stderr")"
+}
+
+[[ $("$mrcycle" --version) =~ ^mrcycle\ [0-9.]+$ ]] || fail version
+for command in translate train export info phantom; do
+    "$mrcycle" --help | grep -q "^  $command " || fail "help lacks $command"
+    "$mrcycle" help "$command" | grep -q "^Usage: mrcycle $command " || fail "help $command"
+done
+
+prints "$out/dicom" "$mrcycle" translate "$in/axial" -o "$out/dicom" --to T2w "${model[@]}" --sheet "$out/sheet.png"
+[ "$(find "$out/dicom" -name '*.dcm' | wc -l)" -eq "$(find "$in/axial" -name '*.dcm' | wc -l)" ]
+prints "$out/dicom" "$mrcycle" translate "$in/sagittal" -o "$out/dicom" --to T2w "${model[@]}" --replace
+prints "$out/a.nii" "$mrcycle" translate "$in/axial" -o "$out/a.nii" --to T2w "${model[@]}"
+prints "$out/b.nii.gz" "$mrcycle" translate "$in/coronal.nii.gz" -o "$out/b.nii.gz" --to T1w "${model[@]}" --threads 1
+prints "$out/png" "$mrcycle" translate "$in/png" -o "$out/png" --to T2w "${model[@]}"
+prints "$out/png2" "$mrcycle" translate "$in/axial" -o "$out/png2" --to T2w "${model[@]}" --format png --grid model
+
+# The same in, the same out, byte for byte, with any number of threads.
+prints "$out/one" "$mrcycle" translate "$in/axial" -o "$out/one" --to T2w "${model[@]}" --threads 1
+prints "$out/two" "$mrcycle" translate "$in/axial" -o "$out/two" --to T2w "${model[@]}" --threads 2
+for file in "$out"/one/*.dcm; do
+    # dates and times of creation differ
+    a=$(strings -n 20 "$file" | grep '^2\.25\.' | sort)
+    [ "$a" = "$(strings -n 20 "$out/two/${file##*/}" | grep '^2\.25\.' | sort)" ] || fail "UIDs of $file differ"
+    [ -n "$a" ] || fail "$file holds no UID"
+done
+
+"$mrcycle" info "$in" --json | grep -q '"kind":	"dicom"'
+"$mrcycle" info "$in/model.safetensors" --plan | grep -q conv
+! "$mrcycle" info "$in" "$in/model.safetensors" | grep -q 'Head^Test' || fail "info prints a name"
+
+# An interrupt during training: exit code 82, one line, the state saved.
+mkdir -p "$work/set/T1w" "$work/set/T2w"
+cp "$in/axial.nii.gz" "$work/set/T1w/"
+cp "$in/t2.nii.gz" "$work/set/T2w/"
+train=("$mrcycle" train "$work/set" --allow-synthetic --size 32 --generator local --width 4 --disc-width 4)
+prints "$out/run/model.safetensors" "${train[@]}" -o "$out/run" --epochs 2 -q --half
+"${train[@]}" -o "$out/stopped" --epochs 100000 --sample-every 0 >/dev/null 2>"$work/stderr" &
+child=$!
+for _ in $(seq 300); do [ ! -s "$out/stopped/log.csv" ] || break; sleep 0.1; done
+kill -INT "$child"
+code=0
+wait "$child" || code=$?
+[ "$code" -eq 82 ] || fail "interrupted training: exit code $code, expected 82: $(tail -n 1 "$work/stderr")"
+tail -n 1 "$work/stderr" | grep -q "^mrcycle: $out/stopped: stopped in epoch .* state saved in checkpoints/last.safetensors$"
+prints "$out/half.safetensors" "$mrcycle" export "$out/stopped" -o "$out/half.safetensors" --half
+
+# An interrupt during a translation: nothing is left.
+"$mrcycle" translate "$in/axial" -o "$out/never" --to T2w "${model[@]}" >/dev/null 2>"$work/stderr" &
+child=$!
+# until it runs it is a copy of this shell, with this shell's trap
+for _ in $(seq 200); do [ "$(cat "/proc/$child/comm" 2>/dev/null || true)" = bash ] || break; sleep 0.01; done
+kill -TERM "$child" 2>/dev/null || true
+code=0
+wait "$child" || code=$?
+case $code in
+    0) ;; # it was quicker
+    82 | 143) [ -z "$(find "$out" -name 'never*')" ] || fail "an interrupted translation left $(find "$out" -name 'never*')" ;;
+    *) fail "interrupted translation: exit code $code" ;;
+esac
+printf 'good\n'
