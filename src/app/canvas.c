@@ -115,7 +115,7 @@ enum mrc_status mrc_canvas_grey(struct mrc_canvas *canvas, const float *pixels, 
         cairo_translate(cr, x, y);
         cairo_scale(cr, width_px / columns, height_px / rows);
         cairo_set_source_surface(cr, image, 0.0, 0.0);
-        cairo_pattern_set_filter(cairo_get_source(cr), CAIRO_FILTER_BEST);
+        cairo_pattern_set_filter(cairo_get_source(cr), CAIRO_FILTER_BILINEAR);
         cairo_pattern_set_extend(cairo_get_source(cr), CAIRO_EXTEND_PAD);
         cairo_paint(cr);
         cairo_restore(cr);

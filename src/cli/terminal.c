@@ -121,13 +121,13 @@ static void print_duration(char *out, size_t capacity, double seconds) {
 }
 
 static void print_losses(char *out, size_t capacity, const struct mrc_losses *l) {
-    snprintf(out, capacity, "G %.3f F %.3f cycle %.4f identity %.4f D %.3f", l->adversarial_g,
-             l->adversarial_f, (l->cycle_x + l->cycle_y) / 2.0,
-             (l->identity_x + l->identity_y) / 2.0, (l->total_d_x + l->total_d_y) / 2.0);
+    snprintf(out, capacity, "cycle %.4f identity %.4f G %.3f F %.3f D %.3f",
+             (l->cycle_x + l->cycle_y) / 2.0, (l->identity_x + l->identity_y) / 2.0,
+             l->adversarial_g, l->adversarial_f, (l->total_d_x + l->total_d_y) / 2.0);
 }
 
 void mrc_terminal_training(void *context, const struct mrc_train_progress *progress) {
-    enum { CELLS = 16 };
+    enum { CELLS = 10 };
     struct mrc_terminal *terminal = context;
     const struct mrc_trainer_progress *at = progress->at;
     if (terminal->quiet) return;
@@ -137,9 +137,9 @@ void mrc_terminal_training(void *context, const struct mrc_train_progress *progr
         if (at->step < at->steps && now_s() - terminal->last_drawn < redraw_s) return;
         print_losses(losses, sizeof losses, at->losses);
         print_bar(bar, CELLS, (double)at->step / (double)at->steps);
-        snprintf(text, sizeof text, "epoch %lld/%lld step %lld/%lld %s %.1f images/s, %s left, %s",
+        snprintf(text, sizeof text, "epoch %lld/%lld %lld/%lld %s %s left, %.1f images/s, %s",
                  (long long)at->epoch, (long long)at->epochs, (long long)at->step_of_epoch,
-                 (long long)at->steps_per_epoch, bar, progress->images_per_second, left, losses);
+                 (long long)at->steps_per_epoch, bar, left, progress->images_per_second, losses);
         draw(terminal, text);
     } else if (at->epoch_means != NULL) {
         print_losses(losses, sizeof losses, at->epoch_means);
