@@ -16,13 +16,12 @@ extern "C" {
  * memory to the next. With beta 0 nothing of c is read. Runs on the calling thread only, and may be
  * called from several at once. The bits of c depend on m, n, k, the flags and the numbers, not on
  * what other threads do. m, n, k and the strides are 1 … INT32_MAX. Cannot fail. */
-MRC_API void mrc_sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k,
-                       const float *a, int64_t lda, const float *b, int64_t ldb, float beta,
-                       float *c, int64_t ldc);
+void mrc_sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a,
+               int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
 
 /** The processor family whose kernels the library chose ("Zen", "SkylakeX", "Prescott" …). Never
  * NULL. */
-MRC_API const char *mrc_blas_kernel_name(void);
+const char *mrc_blas_kernel_name(void);
 
 #ifdef __cplusplus
 }

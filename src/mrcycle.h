@@ -3,6 +3,15 @@
 #ifndef MRC_MRCYCLE_H
 #define MRC_MRCYCLE_H
 
+#include "app/chart.h"
+#include "app/dataset.h"
+#include "app/events.h"
+#include "app/model_file.h"
+#include "app/phantom.h"
+#include "app/sheet.h"
+#include "app/survey.h"
+#include "app/train.h"
+#include "app/translate.h"
 #include "base/alloc.h"
 #include "base/export.h"
 #include "base/fs.h"

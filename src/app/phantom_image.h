@@ -23,14 +23,17 @@ double mrc_phantom_signal(enum mrc_tissue tissue, const struct mrc_phantom_seque
 /** The grid of an acquisition: the whole head box, centred on the scanner's origin. Columns, rows
  * and slices run as scanners store them: axial to Left, Posterior, Superior; sagittal to Posterior,
  * Inferior, Right; coronal to Left, Inferior, Posterior. */
-MRC_STATUS mrc_phantom_grid(struct mrc_extent *extent, struct mrc_geometry *geometry,
-                            const struct mrc_phantom_options *options, struct mrc_error *err);
+MRC_MUST_CHECK enum mrc_status mrc_phantom_grid(struct mrc_extent *extent,
+                                                struct mrc_geometry *geometry,
+                                                const struct mrc_phantom_options *options,
+                                                struct mrc_error *err);
 
 /** Images of subject 1 … of a set: image[c] in whole numbers (what 16 bits store), by sequence c,
  * and the tissue that fills most of each voxel (enum mrc_tissue). All five are the caller's; none
  * is made on failure. */
-MRC_STATUS mrc_phantom_render(mrc_volume *image[MRC_PHANTOM_SEQUENCES], mrc_volume **tissue,
-                              const struct mrc_phantom_options *options, int subject,
-                              struct mrc_error *err);
+MRC_MUST_CHECK enum mrc_status mrc_phantom_render(mrc_volume *image[MRC_PHANTOM_SEQUENCES],
+                                                  mrc_volume **tissue,
+                                                  const struct mrc_phantom_options *options,
+                                                  int subject, struct mrc_error *err);
 
 #endif

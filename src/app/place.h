@@ -14,26 +14,31 @@ extern "C" {
 /** Absolute form of a path whose last parts need not exist yet; links in the part that exists are
  * followed. The caller's (mrc_free). MRC_ERR_RANGE when it exceeds PATH_MAX, MRC_ERR_IO when no
  * part of it can be resolved. */
-MRC_STATUS mrc_place_resolve(char **out, const char *path, struct mrc_error *err);
+MRC_MUST_CHECK enum mrc_status mrc_place_resolve(char **out, const char *path,
+                                                 struct mrc_error *err);
 /** *inside: `inner` is `outer` itself or lies below it. */
-MRC_STATUS mrc_place_is_inside(bool *inside, const char *inner, const char *outer,
-                               struct mrc_error *err);
+MRC_MUST_CHECK enum mrc_status mrc_place_is_inside(bool *inside, const char *inner,
+                                                   const char *outer, struct mrc_error *err);
 /** Writing `output` would overwrite `input` when that is or lies in it: MRC_ERR_ARGUMENT. */
-MRC_STATUS mrc_place_keep_input(const char *output, const char *input, struct mrc_error *err);
+MRC_MUST_CHECK enum mrc_status mrc_place_keep_input(const char *output, const char *input,
+                                                    struct mrc_error *err);
 
 /** A file may be written at `path`: nothing is there, or a file and `replace`. Else MRC_ERR_WRITE.
  */
-MRC_STATUS mrc_place_check_file(const char *path, bool replace, struct mrc_error *err);
+MRC_MUST_CHECK enum mrc_status mrc_place_check_file(const char *path, bool replace,
+                                                    struct mrc_error *err);
 /** A folder may be written at `path`: nothing is there, or an empty folder, or `replace` and a
  * folder with no entries but files whose names end in one of `suffixes` (NULL-terminated), so that
  * a slip of the hand removes nothing else. Else MRC_ERR_WRITE. */
-MRC_STATUS mrc_place_check_folder(const char *path, bool replace, const char *const *suffixes,
-                                  struct mrc_error *err);
+MRC_MUST_CHECK enum mrc_status mrc_place_check_folder(const char *path, bool replace,
+                                                      const char *const *suffixes,
+                                                      struct mrc_error *err);
 /** The same for a folder that is recognised, when `replace`, by holding a file named `mark`. */
-MRC_STATUS mrc_place_check_marked_folder(const char *path, bool replace, const char *mark,
-                                         struct mrc_error *err);
+MRC_MUST_CHECK enum mrc_status mrc_place_check_marked_folder(const char *path, bool replace,
+                                                             const char *mark,
+                                                             struct mrc_error *err);
 /** Creates the folder `path` lies in, with its parents. */
-MRC_STATUS mrc_place_make_parent(const char *path, struct mrc_error *err);
+MRC_MUST_CHECK enum mrc_status mrc_place_make_parent(const char *path, struct mrc_error *err);
 
 #ifdef __cplusplus
 }

@@ -13,8 +13,9 @@ extern "C" {
  * geometry of `like` and no provenance. Stacks of pictures must have the same extent and are
  * copied. `name` is what messages call `vol`. MRC_ERR_UNSUPPORTED when the two cannot be laid over
  * each other. */
-MRC_STATUS mrc_regrid_like(mrc_volume **out, const mrc_volume *vol, const mrc_volume *like,
-                           const char *name, struct mrc_error *err);
+MRC_MUST_CHECK enum mrc_status mrc_regrid_like(mrc_volume **out, const mrc_volume *vol,
+                                               const mrc_volume *like, const char *name,
+                                               struct mrc_error *err);
 
 #ifdef __cplusplus
 }

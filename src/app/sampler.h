@@ -14,13 +14,14 @@ extern "C" {
 typedef struct mrc_sampler mrc_sampler;
 
 /** Takes evenly spaced slices of both domains. `gan` and `dataset` must outlive the sampler. */
-MRC_STATUS mrc_sampler_create(mrc_sampler **out, mrc_cyclegan *gan, struct mrc_dataset *dataset,
-                              struct mrc_error *err);
-MRC_API void mrc_sampler_destroy(mrc_sampler *sampler);
+MRC_MUST_CHECK enum mrc_status mrc_sampler_create(mrc_sampler **out, mrc_cyclegan *gan,
+                                                  struct mrc_dataset *dataset,
+                                                  struct mrc_error *err);
+void mrc_sampler_destroy(mrc_sampler *sampler);
 /** Columns: T1w real, T2w fake, T1w reconstructed; T2w real, T1w fake, T2w reconstructed. Between
  * two training steps; weights are as they were afterwards. */
-MRC_STATUS mrc_sampler_save(mrc_sampler *sampler, const char *title, const char *path,
-                            struct mrc_error *err);
+MRC_MUST_CHECK enum mrc_status mrc_sampler_save(mrc_sampler *sampler, const char *title,
+                                                const char *path, struct mrc_error *err);
 
 #ifdef __cplusplus
 }

@@ -12,10 +12,10 @@ extern "C" {
 #endif
 
 /** dst [size][size][channels] from slice `k` of pixels [count][size][size]. channels is odd. */
-MRC_API void mrc_stack_gather(float *dst, const float *pixels, int64_t count, int64_t size,
-                              int64_t channels, int64_t k);
+void mrc_stack_gather(float *dst, const float *pixels, int64_t count, int64_t size,
+                      int64_t channels, int64_t k);
 /** dst [size][size] from the middle channel of src [size][size][channels]. */
-MRC_API void mrc_stack_middle(float *dst, const float *src, int64_t size, int64_t channels);
+void mrc_stack_middle(float *dst, const float *src, int64_t size, int64_t channels);
 
 #ifdef __cplusplus
 }

@@ -21,9 +21,15 @@ prints() {
 }
 
 [[ $("$mrcycle" --version) =~ ^mrcycle\ [0-9.]+$ ]] || fail version
+# says PATTERN COMMAND...: its standard output holds the pattern (all of it is read: grep -q would close the pipe early)
+says() {
+    local said
+    said=$("${@:2}") || return
+    grep -q "$1" <<<"$said"
+}
 for command in translate train export info phantom; do
-    "$mrcycle" --help | grep -q "^  $command " || fail "help lacks $command"
-    "$mrcycle" help "$command" | grep -q "^Usage: mrcycle $command " || fail "help $command"
+    says "^  $command " "$mrcycle" --help || fail "help lacks $command"
+    says "^Usage: mrcycle $command " "$mrcycle" help "$command" || fail "help $command"
 done
 
 prints "$out/dicom" "$mrcycle" translate "$in/axial" -o "$out/dicom" --to T2w "${model[@]}" --sheet "$out/sheet.png"
@@ -44,9 +50,9 @@ for file in "$out"/one/*.dcm; do
     [ -n "$a" ] || fail "$file holds no UID"
 done
 
-"$mrcycle" info "$in" --json | grep -q '"kind":	"dicom"'
-"$mrcycle" info "$in/model.safetensors" --plan | grep -q conv
-! "$mrcycle" info "$in" "$in/model.safetensors" | grep -q 'Head^Test' || fail "info prints a name"
+says '"kind":	"dicom"' "$mrcycle" info "$in" --json || fail "info --json"
+says conv "$mrcycle" info "$in/model.safetensors" --plan || fail "info --plan"
+! says 'Head^Test' "$mrcycle" info "$in" "$in/model.safetensors" || fail "info prints a name"
 
 # An interrupt during training: exit code 82, one line, the state saved.
 mkdir -p "$work/set/T1w" "$work/set/T2w"

@@ -5,7 +5,7 @@ set -euo pipefail
 
 cd "$1"
 for name in clang-format-14 clang-format; do
-    if command -v "$name" >/dev/null && "$name" --version | grep -q 'version 14\.'; then
+    if command -v "$name" >/dev/null && [[ $("$name" --version) == *'version 14.'* ]]; then
         mapfile -t files < <(find src io preprocess model tests -type f \( -name '*.[ch]' -o -name '*.cpp' -o -name '*.hpp' \) | LC_ALL=C sort)
         "$name" --dry-run --Werror "${files[@]}"
         printf '%d files\n' "${#files[@]}"
