@@ -42,6 +42,7 @@ static void describe_grid(struct mrc_image_info *info, const struct mrc_dicom_se
 
 static enum mrc_status describe_series(struct mrc_image_list *list,
                                        const struct mrc_dicom_series *series,
+                                       const struct mrc_dicom_refusal *broken,
                                        struct mrc_error *err) {
     const struct mrc_dicom_slice *slice = series->slices[0];
     struct mrc_image_info *info = NULL;
@@ -58,6 +59,11 @@ static enum mrc_status describe_series(struct mrc_image_list *list,
     info->usable = series->usable && !info->synthetic;
     (void)snprintf(info->reason, sizeof info->reason, "%.*s", (int)sizeof info->reason - 1,
                    info->usable ? series->contrast_reason : series->reason);
+    if (info->usable && broken != NULL) { /* as loading would find it */
+        info->usable = false;
+        (void)snprintf(info->reason, sizeof info->reason, "%.60s beside it is broken: %.110s",
+                       mrc_path_name(broken->path), broken->reason);
+    }
     info->files = (int64_t)series->count;
     info->slices = (int64_t)series->count;
     describe_grid(info, series);
@@ -71,7 +77,7 @@ static enum mrc_status list_damaged(struct mrc_image_list *list,
         st = mrc_image_list_refuse(list, study->refused[i].path, err, "%s",
                                    study->refused[i].reason);
     for (size_t i = 0; st == MRC_OK && i < study->slice_count; ++i)
-        if (study->slices[i].damaged)
+        if (study->slices[i].damage != MRC_OK)
             st = mrc_image_list_refuse(list, study->slices[i].path, err, "%s",
                                        study->slices[i].reason);
     return st;
@@ -82,7 +88,7 @@ static enum mrc_status dicom_scan(struct mrc_image_list *list, char *const *file
     struct mrc_dicom_study study = {0};
     enum mrc_status st = mrc_dicom_study_read(&study, files, count, err);
     for (size_t i = 0; st == MRC_OK && i < study.series_count; ++i)
-        st = describe_series(list, &study.series[i], err);
+        st = describe_series(list, &study.series[i], mrc_dicom_study_broken(&study), err);
     if (st == MRC_OK) st = list_damaged(list, &study, err);
     mrc_dicom_study_clear(&study);
     return st;
@@ -122,13 +128,11 @@ static enum mrc_status fail_none(const struct mrc_dicom_study *study, const char
     const struct mrc_dicom_series *asked = series_of(study, member);
     if (asked == NULL && study->refused_count > 0 && (member != NULL || study->series_count == 0)) {
         size_t r = refusal_of(study, member);
-        return mrc_fail(err, study->refused[r].broken ? MRC_ERR_FORMAT : MRC_ERR_UNSUPPORTED,
-                        "%s: %s", study->refused[r].path, study->refused[r].reason);
+        return mrc_fail(err, study->refused[r].status, "%s: %s", study->refused[r].path,
+                        study->refused[r].reason);
     }
     const struct mrc_dicom_series *first = asked != NULL ? asked : &study->series[0];
-    bool damaged = false;
-    for (size_t i = 0; i < first->count; ++i) damaged = damaged || first->slices[i]->damaged;
-    enum mrc_status st = damaged ? MRC_ERR_FORMAT : MRC_ERR_UNSUPPORTED;
+    enum mrc_status st = first->damage != MRC_OK ? first->damage : MRC_ERR_UNSUPPORTED;
     if (asked != NULL || study->series_count == 1)
         return mrc_fail(err, st, "%s: %s", member != NULL ? member : folder, first->reason);
     return mrc_fail(err, st, "%s: none of %zu series can be used; the first: %s", folder,
@@ -159,10 +163,9 @@ static enum mrc_status choose(const struct mrc_dicom_series **out,
                               const struct mrc_image_options *options, const char *folder,
                               struct mrc_error *err) {
     size_t usable = 0;
-    for (size_t i = 0; i < study->refused_count; ++i)
-        if (study->refused[i].broken)
-            return mrc_fail(err, MRC_ERR_FORMAT, "%s: %s", study->refused[i].path,
-                            study->refused[i].reason);
+    const struct mrc_dicom_refusal *broken = mrc_dicom_study_broken(study);
+    if (broken != NULL)
+        return mrc_fail(err, broken->status, "%s: %s", broken->path, broken->reason);
     for (size_t i = 0; i < study->series_count; ++i) {
         if (!acceptable(&study->series[i], options)) continue;
         if (usable++ == 0) *out = &study->series[i];
@@ -243,6 +246,9 @@ static enum mrc_status dicom_load(mrc_volume **out, char *const *files, size_t c
     enum mrc_status st = mrc_dicom_study_read(&study, files, count, err);
     if (st == MRC_OK) st = choose(&series, &study, options, folder, err);
     if (st == MRC_OK) st = load_series(out, series, folder, err);
+    if (st == MRC_OK)
+        mrc_volume_add_left_out(*out,
+                                mrc_dicom_study_left_out(&study, series, options->member != NULL));
     mrc_dicom_study_clear(&study);
     mrc_free(folder);
     return st;

@@ -114,6 +114,10 @@ void mrc_volume_adopt_provenance(mrc_volume *vol, struct mrc_provenance *provena
     *provenance = (struct mrc_provenance){0};
 }
 
+void mrc_volume_add_left_out(mrc_volume *vol, size_t files) {
+    vol->provenance.left_out += files;
+}
+
 void mrc_provenance_clear(struct mrc_provenance *provenance) {
     for (size_t i = 0; i < provenance->file_count; ++i) mrc_free(provenance->files[i]);
     mrc_free(provenance->files);
@@ -123,8 +127,10 @@ void mrc_provenance_clear(struct mrc_provenance *provenance) {
 
 enum mrc_status mrc_provenance_copy(struct mrc_provenance *out, const struct mrc_provenance *from,
                                     struct mrc_error *err) {
-    *out = (struct mrc_provenance){
-        .kind = from->kind, .contrast = from->contrast, .bit_depth = from->bit_depth};
+    *out = (struct mrc_provenance){.kind = from->kind,
+                                   .contrast = from->contrast,
+                                   .bit_depth = from->bit_depth,
+                                   .left_out = from->left_out};
     bool whole = true;
     if (from->file_count > 0) {
         out->files = mrc_alloc(from->file_count, sizeof *out->files);

@@ -39,7 +39,8 @@ struct mrc_provenance {
     unsigned char
         *header; /* NIfTI: the raw header, 348 or 540 bytes in native byte order; else NULL */
     size_t header_bytes;
-    int bit_depth; /* PNG: 8 or 16; else 0 */
+    int bit_depth;   /* PNG: 8 or 16; else 0 */
+    size_t left_out; /* files found with it that are no part of it; the user is to be told */
 };
 
 /** Handle. Voxels are float32, i fastest, then j, then k. */
@@ -62,6 +63,8 @@ MRC_API const struct mrc_provenance *mrc_volume_provenance(const mrc_volume *vol
 /** Moves *provenance into the volume (its pointers must come from mrc_alloc) and zeroes it; what
  * was there is freed. */
 MRC_API void mrc_volume_adopt_provenance(mrc_volume *vol, struct mrc_provenance *provenance);
+/** Counts files that lay with those the volume was made of and were left out. */
+void mrc_volume_add_left_out(mrc_volume *vol, size_t files);
 MRC_API void mrc_provenance_clear(struct mrc_provenance *provenance);
 MRC_STATUS mrc_provenance_copy(struct mrc_provenance *out, const struct mrc_provenance *from,
                                struct mrc_error *err);

@@ -65,7 +65,11 @@ static enum mrc_status load_source(struct work *w, struct mrc_error *err) {
     if (status != MRC_OK) return status;
     mrc_events_progress(w->events, "reading", 1, 1);
 
-    enum mrc_contrast found = mrc_volume_provenance(w->source)->contrast;
+    const struct mrc_provenance *from = mrc_volume_provenance(w->source);
+    if (from->left_out > 0)
+        mrc_events_note(w->events, "%s: %zu file%s found with the %zu of the image left out",
+                        o->input, from->left_out, from->left_out == 1 ? "" : "s", from->file_count);
+    enum mrc_contrast found = from->contrast;
     if (found == MRC_CONTRAST_UNKNOWN)
         mrc_events_note(w->events, "%s: contrast not recognised, taken as %s", o->input,
                         mrc_contrast_name(w->from));

@@ -23,6 +23,13 @@ bool mrc_path_is_dir(const char *path) {
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+bool mrc_path_is_file(const char *path) {
+    struct stat entry, target;
+    if (lstat(path, &entry) != 0) return false;
+    if (!S_ISLNK(entry.st_mode)) return S_ISREG(entry.st_mode);
+    return stat(path, &target) != 0 || S_ISREG(target.st_mode);
+}
+
 char *mrc_path_join(const char *dir, const char *name) {
     size_t length = strlen(dir);
     const char *separator = length > 0 && dir[length - 1] == '/' ? "" : "/";
@@ -62,6 +69,8 @@ static int by_bytes(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+enum { MAX_ENTRIES = 1000000, MAX_FOLDERS = 100000, MAX_FOLDER_DEPTH = 64 };
+
 enum mrc_status mrc_list_dir(struct mrc_name_list *out, const char *dir, struct mrc_error *err) {
     *out = (struct mrc_name_list){0};
     DIR *stream = opendir(dir);
@@ -73,7 +82,9 @@ enum mrc_status mrc_list_dir(struct mrc_name_list *out, const char *dir, struct 
     errno = 0;
     for (struct dirent *entry; st == MRC_OK && (entry = readdir(stream)) != NULL; errno = 0) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
-        st = list_adopt(out, mrc_strdup(entry->d_name), err);
+        st = out->count < MAX_ENTRIES
+                 ? list_adopt(out, mrc_strdup(entry->d_name), err)
+                 : mrc_fail(err, MRC_ERR_RANGE, "%s: more than %d entries", dir, MAX_ENTRIES);
     }
     if (st == MRC_OK && errno != 0) {
         st = mrc_fail(err, MRC_ERR_IO, "%s: %s while listing the folder", dir, strerror(errno));
@@ -86,10 +97,14 @@ enum mrc_status mrc_list_dir(struct mrc_name_list *out, const char *dir, struct 
     return st;
 }
 
-enum { MAX_FOLDER_DEPTH = 64 };
+struct walk {
+    struct mrc_name_list *out;
+    size_t limit, folders;
+};
 
-static enum mrc_status walk(struct mrc_name_list *out, const char *dir, size_t limit, int depth,
-                            struct mrc_error *err) {
+static enum mrc_status walk(struct walk *w, const char *dir, int depth, struct mrc_error *err) {
+    if (++w->folders > MAX_FOLDERS)
+        return mrc_fail(err, MRC_ERR_RANGE, "%s: more than %d folders", dir, MAX_FOLDERS);
     if (depth > MAX_FOLDER_DEPTH) {
         return mrc_fail(err, MRC_ERR_RANGE, "%s: folders nested deeper than %d", dir,
                         MAX_FOLDER_DEPTH);
@@ -98,17 +113,17 @@ static enum mrc_status walk(struct mrc_name_list *out, const char *dir, size_t l
     enum mrc_status st = mrc_list_dir(&here, dir, err);
     for (size_t i = 0; st == MRC_OK && i < here.count; ++i) {
         char *path = mrc_path_join(dir, here.names[i]);
-        struct stat entry, target;
+        struct stat entry;
         if (path == NULL) {
             st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a file name");
         } else if (lstat(path, &entry) != 0) { /* gone meanwhile */
         } else if (S_ISDIR(entry.st_mode)) {
-            st = walk(out, path, limit, depth + 1, err);
-        } else if (stat(path, &target) == 0 && S_ISREG(target.st_mode)) {
-            if (out->count >= limit) {
-                st = mrc_fail(err, MRC_ERR_RANGE, "%s: more than %zu files", dir, limit);
+            st = walk(w, path, depth + 1, err);
+        } else if (mrc_path_is_file(path)) {
+            if (w->out->count >= w->limit) {
+                st = mrc_fail(err, MRC_ERR_RANGE, "%s: more than %zu files", dir, w->limit);
             } else {
-                st = list_adopt(out, path, err);
+                st = list_adopt(w->out, path, err);
                 path = NULL;
             }
         }
@@ -121,7 +136,8 @@ static enum mrc_status walk(struct mrc_name_list *out, const char *dir, size_t l
 enum mrc_status mrc_list_tree(struct mrc_name_list *out, const char *dir, size_t limit,
                               struct mrc_error *err) {
     *out = (struct mrc_name_list){0};
-    enum mrc_status st = walk(out, dir, limit, 0, err);
+    struct walk w = {.out = out, .limit = limit};
+    enum mrc_status st = walk(&w, dir, 0, err);
     if (st != MRC_OK)
         mrc_name_list_clear(out);
     else if (out->count > 1)

@@ -144,6 +144,17 @@ static void test_tree_is_sorted_and_does_not_follow_links(void **state) {
     assert_string_equal(names.names[1], at("t/b/2"));
     mrc_name_list_clear(&names);
     assert_int_equal(mrc_list_tree(&names, at("t"), 1, &err), MRC_ERR_RANGE);
+    mrc_error_clear(&err);
+    /* A pipe would block whoever opens it; a link without its file is a file that is missing. */
+    assert_int_equal(mkfifo(at("t/pipe"), 0600), 0);
+    assert_int_equal(symlink("gone", at("t/c")), 0);
+    assert_ok(mrc_list_tree(&names, at("t"), 10, &err), &err);
+    assert_int_equal(names.count, 3);
+    assert_string_equal(names.names[2], at("t/c"));
+    mrc_name_list_clear(&names);
+    unsigned char byte;
+    size_t size = 0;
+    assert_int_equal(mrc_read_head(&byte, 1, &size, at("t/pipe"), NULL), MRC_ERR_IO);
 }
 
 static enum mrc_status write_tree(void) {

@@ -17,6 +17,7 @@ struct slice_spec {
     const char *modality, *sop_class, *photometric, *image_type, *character_set, *patient_name,
         *patient_age;
     const char *series_uid, *study_uid, *sop_uid; /* sop_uid NULL: from the number */
+    const char *frame_uid;                        /* NULL: not written */
     const char *scanning_sequence, *series_description;
     const char *study_date, *study_time; /* NULL: not written */
     const char *tr, *te, *ti, *flip;
