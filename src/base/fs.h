@@ -59,16 +59,22 @@ MRC_API void mrc_remove_tree(const char *path);
  *  discard after commit, and of a zeroed record, does nothing. */
 struct mrc_output {
     char *path, *temporary;
-    FILE *stream; /* files only */
-    bool replace;
+    FILE *stream; /* files only; NULL once flushed */
+    bool replace, folder, flushed;
 };
 /** Opens path's temporary twin for binary writing. A file of that name is replaced at commit. */
 MRC_STATUS mrc_output_open_file(struct mrc_output *out, const char *path, struct mrc_error *err);
-/** Makes a temporary folder beside `path`. With replace false, `path` must not exist or be an empty
- * folder; with replace true, what is there is replaced at commit. */
+/** Makes a temporary folder beside `path` (beside its target when that is a link). With replace
+ * false, `path` must not exist or be an empty folder; with replace true, what is there is replaced
+ * at commit. */
 MRC_STATUS mrc_output_open_dir(struct mrc_output *out, const char *path, bool replace,
                                struct mrc_error *err);
-/** Flushes, syncs, renames. On failure the temporary is removed and `path` is as it was. */
+/** Flushes and syncs the temporary: what can fail of a commit but the renaming, so that two outputs
+ * that belong together can both be whole before either appears. On failure the temporary is
+ * removed. */
+MRC_MUST_CHECK enum mrc_status mrc_output_flush(struct mrc_output *out, struct mrc_error *err);
+/** Flushes, syncs, renames, and syncs the folder around. On failure the temporary is removed and
+ * `path` is as it was. */
 MRC_STATUS mrc_output_commit(struct mrc_output *out, struct mrc_error *err);
 MRC_API void mrc_output_discard(struct mrc_output *out);
 
