@@ -335,6 +335,8 @@ static enum mrc_status prepare_sheet(struct mrc_output *out, struct work *w,
     if (status == MRC_OK) status = mrc_output_open_file(out, w->options->sheet, err);
     if (status == MRC_OK && fwrite(png, 1, size, out->stream) != size)
         status = mrc_fail(err, MRC_ERR_WRITE, "%s: cannot be written", w->options->sheet);
+    if (status == MRC_OK)
+        status = mrc_output_flush(out, err); /* a full disk shows before the rest */
     mrc_free(png);
     return status;
 }

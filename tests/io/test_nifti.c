@@ -406,10 +406,20 @@ static void test_derived_keeps_header(void **state) {
     size_t size = 0;
     unsigned char *json = made_read(made_path("result.json"), &size);
     assert_non_null(strstr((char *)json, "\"SyntheticData\":\ttrue"));
-    assert_non_null(strstr((char *)json, "source_T1w.nii"));
+    assert_non_null(strstr((char *)json, "\"SourceFormat\":\t\"nifti\""));
+    assert_non_null(strstr((char *)json, "\"SourceFileCount\":\t1"));
+    assert_null(
+        strstr((char *)json, "source_T1w")); /* names of files are often names of patients */
     assert_null(strstr((char *)json, made_dir()));
     assert_null(strstr((char *)json, "DOE"));
     mrc_free(json);
+
+    /* A sidecar that cannot be written stops the image too. */
+    assert_ok(mrc_make_dirs(made_path("blocked.json"), &err), &err);
+    assert_int_equal(
+        mrc_nifti_save_derived(result, source, &made_derivation, made_path("blocked.nii"), &err),
+        MRC_ERR_WRITE);
+    assert_false(mrc_path_exists(made_path("blocked.nii")));
     mrc_volume_destroy(back);
     mrc_volume_destroy(result);
     mrc_volume_destroy(source);
