@@ -17,7 +17,7 @@ static void init_unet(mrc_net *net, uint64_t seed, uint32_t stream) {
 static void init_local(mrc_net *net, uint64_t seed, uint32_t stream) {
     mrc_net_init_uniform(net, "local", seed, stream);
     for (int i = 1; i <= 5; ++i) {
-        char node[16], weight[24];
+        char node[24], weight[32];
         (void)snprintf(node, sizeof(node), "local%d.conv", i);
         (void)snprintf(weight, sizeof(weight), "%s.weight", node);
         mrc_net_scale(net, weight, 0.5f);
