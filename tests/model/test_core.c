@@ -544,6 +544,7 @@ static void test_trainer_epoch(void **unused) {
     t.gamma = 0.9;
     assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
     assert_int_equal(mrc_trainer_run(gan, &source, &t, NULL, NULL, &err), MRC_ERR_ARGUMENT);
+    mrc_error_clear(&err);
     mrc_cyclegan_destroy(gan);
     t.gamma = 1.0;
     source.count[1] = 0;
