@@ -97,6 +97,7 @@ static void put_texts(mrc_dcmtk_item *item, const struct slice_spec *s) {
     put(item, MRC_TAG(0x0028, 0x1053), s->slope);
     put(item, MRC_TAG(0x0028, 0x1052), s->intercept);
     put(item, MRC_TAG(0x0028, 0x0004), s->photometric);
+    if (s->extra != NULL) s->extra(item);
     put_as(item, MRC_TAG(0x0028, 0x0120), s->is_signed ? "SS" : "US", s->padding);
     put_as(item, MRC_TAG(0x0008, 0x001C), "CS", s->synthetic);
     put(item, MRC_TAG(0x0028, 0x0300), s->quality_control);

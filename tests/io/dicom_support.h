@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "io/dcmtk/bridge.h"
 #include "io/derived.h"
 #include "io/image.h"
 #include "io/volume.h"
@@ -30,6 +31,7 @@ struct slice_spec {
     int echo_number, temporal_position;
     const char *synthetic, *quality_control;
     uint16_t (*stored)(int i, int j, int number);
+    void (*extra)(mrc_dcmtk_item *item); /* NULL: no more than that */
 };
 struct slice_spec slice_spec_default(int number);
 /** 100 n + 10 j + i, a value that tells its place. */
