@@ -38,6 +38,11 @@ static void describe_grid(struct mrc_image_info *info, const struct mrc_dicom_se
     if (mrc_geometry_from_lps(&geometry, matrix, slice->path, NULL) != MRC_OK) return;
     info->orientation = mrc_geometry_orientation(&geometry);
     info->physical = true;
+    const char *askew = mrc_geometry_askew(&geometry);
+    if (!info->usable || askew == NULL) return;
+    info->usable = false; /* as translating would find it */
+    info->status = MRC_ERR_UNSUPPORTED;
+    (void)snprintf(info->reason, sizeof info->reason, "%s", askew);
 }
 
 static enum mrc_status describe_series(struct mrc_image_list *list,
@@ -57,10 +62,14 @@ static enum mrc_status describe_series(struct mrc_image_list *list,
     info->contrast = series->contrast;
     info->synthetic = series->synthetic || series->derived;
     info->usable = series->usable && !info->synthetic;
+    info->status = info->usable               ? MRC_OK
+                   : series->damage != MRC_OK ? series->damage
+                                              : MRC_ERR_UNSUPPORTED;
     (void)snprintf(info->reason, sizeof info->reason, "%.*s", (int)sizeof info->reason - 1,
                    info->usable ? series->contrast_reason : series->reason);
     if (info->usable && broken != NULL) { /* as loading would find it */
         info->usable = false;
+        info->status = broken->status;
         (void)snprintf(info->reason, sizeof info->reason, "%.60s beside it is broken: %.110s",
                        mrc_path_name(broken->path), broken->reason);
     }
@@ -74,12 +83,12 @@ static enum mrc_status list_damaged(struct mrc_image_list *list,
                                     const struct mrc_dicom_study *study, struct mrc_error *err) {
     enum mrc_status st = MRC_OK;
     for (size_t i = 0; st == MRC_OK && i < study->refused_count; ++i)
-        st = mrc_image_list_refuse(list, study->refused[i].path, err, "%s",
-                                   study->refused[i].reason);
+        st = mrc_image_list_refuse(list, study->refused[i].path, study->refused[i].status, err,
+                                   "%s", study->refused[i].reason);
     for (size_t i = 0; st == MRC_OK && i < study->slice_count; ++i)
         if (study->slices[i].damage != MRC_OK)
-            st = mrc_image_list_refuse(list, study->slices[i].path, err, "%s",
-                                       study->slices[i].reason);
+            st = mrc_image_list_refuse(list, study->slices[i].path, study->slices[i].damage, err,
+                                       "%s", study->slices[i].reason);
     return st;
 }
 

@@ -133,7 +133,9 @@ static void read_geometry(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
                   "ImageOrientationPatient (0020,0037) is not two orthogonal unit vectors "
                   "(lengths %.4f and %.4f, product %.4f)",
                   sqrt(dot(x, x)), sqrt(dot(y, y)), dot(x, y));
-    double normal[3];
+    double normal[3], length[2] = {sqrt(dot(x, x)), sqrt(dot(y, y))};
+    for (int i = 0; i < 6; ++i) /* cosines of few decimals would scale the image */
+        if (length[i / 3] > 0.0) s->orientation[i] /= length[i / 3];
     mrc_dicom_slice_normal(normal, s);
     s->along_mm = dot(s->position_mm, normal);
 }

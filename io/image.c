@@ -33,7 +33,8 @@ enum mrc_status mrc_image_list_add(struct mrc_image_list *list, struct mrc_image
 }
 
 enum mrc_status mrc_image_list_refuse(struct mrc_image_list *list, const char *path,
-                                      struct mrc_error *err, const char *fmt, ...) {
+                                      enum mrc_status why, struct mrc_error *err, const char *fmt,
+                                      ...) {
     void *refused = list->refused;
     char *copy = mrc_strdup(path);
     if (copy == NULL || !mrc_grow(&refused, &list->refused_capacity, list->refused_count + 1,
@@ -45,6 +46,7 @@ enum mrc_status mrc_image_list_refuse(struct mrc_image_list *list, const char *p
     list->refused = refused;
     struct mrc_image_refusal *r = &list->refused[list->refused_count++];
     r->path = copy;
+    r->status = why;
     va_list args;
     va_start(args, fmt);
     (void)vsnprintf(r->reason, sizeof r->reason, fmt, args);
@@ -302,7 +304,8 @@ static enum mrc_status refuse_strangers(struct mrc_image_list *list, const struc
         const struct found_file *file = &f->files[i];
         if (file->format != NULL) continue;
         if (file->unreadable) {
-            enum mrc_status st = mrc_image_list_refuse(list, file->path, err, "cannot be read");
+            enum mrc_status st =
+                mrc_image_list_refuse(list, file->path, MRC_ERR_IO, err, "cannot be read");
             if (st != MRC_OK) return st;
         } else if (!is_side_file(file->path)) {
             if (strangers++ == 0) first = i;
@@ -311,8 +314,9 @@ static enum mrc_status refuse_strangers(struct mrc_image_list *list, const struc
     if (strangers == 0) return MRC_OK;
     const char *path = f->files[first].path;
     if (strangers == 1)
-        return mrc_image_list_refuse(list, path, err, "not a DICOM, NIfTI or PNG image");
-    return mrc_image_list_refuse(list, path, err,
+        return mrc_image_list_refuse(list, path, MRC_ERR_UNSUPPORTED, err,
+                                     "not a DICOM, NIfTI or PNG image");
+    return mrc_image_list_refuse(list, path, MRC_ERR_UNSUPPORTED, err,
                                  "not a DICOM, NIfTI or PNG image, and %zu more in its folder",
                                  strangers - 1);
 }
@@ -327,6 +331,7 @@ static void tell_lost_slice(struct mrc_image_list *list, size_t first, const str
         struct mrc_image_info *info = &list->items[i];
         if (!info->usable) continue;
         info->usable = false;
+        info->status = lost->unreadable ? MRC_ERR_IO : MRC_ERR_FORMAT;
         (void)snprintf(info->reason, sizeof info->reason,
                        "%.120s may be a slice of it, and cannot be read as one",
                        mrc_path_name(lost->path));
@@ -373,9 +378,9 @@ enum mrc_status mrc_image_list_scan(struct mrc_image_list *list, const char *pat
     struct found_file file = {.path = copy};
     enum mrc_status st = probe_file(&file, err);
     if (st == MRC_OK)
-        st = file.format != NULL
-                 ? file.format->scan(list, &copy, 1, err)
-                 : mrc_image_list_refuse(list, path, err, "not a DICOM, NIfTI or PNG image");
+        st = file.format != NULL ? file.format->scan(list, &copy, 1, err)
+                                 : mrc_image_list_refuse(list, path, MRC_ERR_UNSUPPORTED, err,
+                                                         "not a DICOM, NIfTI or PNG image");
     mrc_free(copy);
     return st;
 }

@@ -205,6 +205,42 @@ static void test_padding_is_background(void **state) {
     folder_remove(folder);
 }
 
+static void change_short_cosines(struct slice_spec *s) {
+    s->orientation = "0.9995\\0\\0\\0\\0.9995\\0";
+}
+
+/* Cosines of few decimals are directions: they do not make the image smaller. */
+static void test_cosines_do_not_scale(void **state) {
+    (void)state;
+    char *folder = changed_series(change_short_cosines);
+    mrc_volume *vol = load_folder(folder, false);
+    assert_near(mrc_volume_geometry(vol)->spacing_mm[0], 1.25, 1e-9);
+    assert_near(mrc_volume_geometry(vol)->spacing_mm[1], 1.5, 1e-9);
+    mrc_volume_destroy(vol);
+    folder_remove(folder);
+}
+
+static void change_oblique(struct slice_spec *s) {
+    static const char *const positions[] = {"0\\0\\0", "0\\-1.2\\1.6", "0\\-2.4\\3.2",
+                                            "0\\-3.6\\4.8"};
+    s->orientation = "1\\0\\0\\0\\0.8\\0.6";
+    s->position = positions[s->number];
+}
+
+static void test_oblique_is_told_at_once(void **state) {
+    (void)state;
+    char *folder = changed_series(change_oblique);
+    struct mrc_image_list list = {0};
+    struct mrc_error err = {0};
+    assert_ok(mrc_image_list_scan(&list, folder, &err), &err);
+    assert_int_equal(list.count, 1);
+    assert_false(list.items[0].usable);
+    assert_int_equal(list.items[0].status, MRC_ERR_UNSUPPORTED);
+    assert_non_null(strstr(list.items[0].reason, "oblique"));
+    mrc_image_list_clear(&list);
+    folder_remove(folder);
+}
+
 /* --- refusals --- */
 
 static void change_ct(struct slice_spec *s) {
@@ -603,6 +639,8 @@ int main(void) {
         cmocka_unit_test(test_thirty_two_bits),
         cmocka_unit_test(test_monochrome1_is_inverted),
         cmocka_unit_test(test_padding_is_background),
+        cmocka_unit_test(test_cosines_do_not_scale),
+        cmocka_unit_test(test_oblique_is_told_at_once),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_two_slices),
         cmocka_unit_test(test_two_series_in_one_folder),
