@@ -24,6 +24,7 @@ enum {
     KEY_CHANNELS,
     KEY_SEED,
     KEY_NO_FLIP,
+    KEY_GAMMA,
     KEY_EMA,
     KEY_CHECKPOINT_EVERY,
     KEY_SAMPLE_EVERY,
@@ -67,6 +68,10 @@ static const struct argp_option table[] = {
      .arg = "N",
      .doc = "1 (default), or 3: a slice and its neighbours"},
     {.name = "no-flip", .key = KEY_NO_FLIP, .doc = "No random mirroring left to right", .group = 4},
+    {.name = "gamma",
+     .key = KEY_GAMMA,
+     .arg = "G",
+     .doc = "Raise each slice to a random power from 1/G to G; 1: none"},
     {.name = "min-foreground",
      .key = KEY_MIN_FOREGROUND,
      .arg = "PART",
@@ -170,6 +175,10 @@ static bool parse_run(int key, char *value, struct argp_state *state, struct mrc
         o->trainer.epochs = mrc_option_integer(state, "--epochs", value, 1, 100000);
         break;
     case KEY_NO_FLIP: o->trainer.flip = false; break;
+    case KEY_GAMMA:
+        o->trainer.gamma =
+            mrc_option_number(state, "--gamma", value, 1.0, MRC_TRAINER_LARGEST_GAMMA);
+        break;
     case KEY_CHECKPOINT_EVERY:
         o->checkpoint_every = mrc_option_integer(state, "--checkpoint-every", value, 0, 100000);
         break;
