@@ -31,7 +31,8 @@ enum {
     KEY_MIN_FOREGROUND,
     KEY_NAME,
     KEY_DATA_NOTE,
-    KEY_HALF
+    KEY_HALF,
+    KEY_MAX_MEMORY
 };
 
 static const struct argp_option table[] = {
@@ -105,6 +106,10 @@ static const struct argp_option table[] = {
      .arg = "N",
      .doc = "Default: all cores",
      .group = 6},
+    {.name = "max-memory",
+     .key = KEY_MAX_MEMORY,
+     .arg = "SIZE",
+     .doc = "Refuse to begin when training needs more, e.g. 512M or 2G"},
     {.name = "quiet", .key = 'q', .doc = "Say nothing but errors"},
     {0}};
 
@@ -186,6 +191,7 @@ static bool parse_run(int key, char *value, struct argp_state *state, struct mrc
     case KEY_NAME: o->name = mrc_option_words(state, "--name", value, 63); break;
     case KEY_DATA_NOTE: o->data_note = mrc_option_words(state, "--data-note", value, 255); break;
     case KEY_HALF: o->half = true; break;
+    case KEY_MAX_MEMORY: o->max_bytes = mrc_option_bytes(state, "--max-memory", value); break;
     case MRC_OPTION_ASSUME_RAS: o->data.assume_ras = true; break;
     case MRC_OPTION_ALLOW_SYNTHETIC: o->data.allow_synthetic = true; break;
     case MRC_OPTION_FORCE: o->data.force = true; break;

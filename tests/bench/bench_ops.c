@@ -11,6 +11,7 @@
 #include "base/parallel.h"
 #include "base/rng.h"
 #include "model/blas.h"
+#include "model/blas_select.h"
 #include "model/op.h"
 
 enum { MOST_RUNS = 25 };

@@ -440,6 +440,12 @@ static void test_without_identity(void **unused) {
     assert_ok(mrc_cyclegan_create(&a, &with, &err), &err);
     assert_ok(mrc_cyclegan_create(&b, &without, &err), &err);
     assert_true(mrc_cyclegan_bytes(b) < mrc_cyclegan_bytes(a));
+    size_t bytes = 0;
+    assert_ok(mrc_cyclegan_measure(&bytes, &with, &err), &err);
+    assert_int_equal(bytes, mrc_cyclegan_bytes(a));
+    enum mrc_status st = MRC_OK;
+    MRC_TRY_EVERY_FAILURE(st, mrc_cyclegan_measure(&bytes, &with, NULL));
+    assert_int_equal(st, MRC_OK);
     size_t n = (size_t)(with.batch * with.size * with.size);
     float *x = random_floats(n, 1), *y = random_floats(n, 2);
     for (int i = 0; i < 2; ++i) {
