@@ -203,6 +203,12 @@ static void finish_values(float *voxels, size_t count, bool inverted) {
 static enum mrc_status note_provenance(mrc_volume *vol, const struct mrc_dicom_series *series,
                                        struct mrc_error *err) {
     struct mrc_provenance from = {.kind = MRC_SOURCE_DICOM, .contrast = series->contrast};
+    int64_t said = series->slices[0]->acquisition_images;
+    if (said > (int64_t)series->count) /* cut at an end, a stack has no gap that would tell */
+        (void)snprintf(
+            from.remark, sizeof from.remark,
+            "%zu slices, but ImagesInAcquisition (0020,1002) is %lld: some may be missing",
+            series->count, (long long)said);
     from.files = mrc_alloc(series->count, sizeof *from.files);
     bool whole = from.files != NULL;
     for (size_t i = 0; whole && i < series->count; ++i) {

@@ -335,6 +335,7 @@ static void judge_siblings(struct mrc_dicom_study *study, struct mrc_dicom_serie
             ++times;
     }
     if (series->reason[0] != '\0' && series->count >= MIN_SLICES) return;
+    if (first->reason[0] != '\0') return; /* a CT's scout is refused for being a CT */
     if (planes > 1 || times > 1) series->reason[0] = '\0'; /* the better reason than "1 slice" */
     if (planes > 1)
         object_to(series, "%zu orientations in one series (a localizer), expected one", planes);

@@ -86,6 +86,7 @@ static void read_identity(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
     s->echo_number = integer_or_0(item, MRC_TAG(0x0018, 0x0086));
     s->temporal_position = integer_or_0(item, MRC_TAG(0x0020, 0x0100));
     s->acquisition_number = integer_or_0(item, MRC_TAG(0x0020, 0x0012));
+    s->acquisition_images = integer_or_0(item, MRC_TAG(0x0020, 0x1002));
     s->rows = integer_or_0(item, MRC_TAG(0x0028, 0x0010));
     s->columns = integer_or_0(item, MRC_TAG(0x0028, 0x0011));
 }

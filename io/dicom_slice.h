@@ -35,6 +35,7 @@ struct mrc_dicom_slice {
     struct mrc_dicom_physics physics;
     double b_value, trigger_ms;                                 /* NAN: not said */
     int64_t echo_number, temporal_position, acquisition_number; /* 0: not said */
+    int64_t acquisition_images; /* ImagesInAcquisition (0020,1002); 0: not said */
     int64_t rows, columns;
     double spacing_mm[2];    /* between rows, between columns */
     double orientation[6];   /* LPS: along increasing column, along increasing row */

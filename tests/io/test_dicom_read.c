@@ -253,6 +253,10 @@ static void change_rgb(struct slice_spec *s) {
     s->bits_allocated = s->bits_stored = 8;
     s->high_bit = 7;
 }
+static void change_ct_scout(struct slice_spec *s) {
+    change_ct(s);
+    if (s->number > 1) s->orientation = "1\\0\\0\\0\\0\\-1";
+}
 static void change_bits(struct slice_spec *s) {
     s->high_bit = 16;
 }
@@ -354,6 +358,7 @@ struct refusal_case {
 };
 static const struct refusal_case refusal_cases[] = {
     {"CT", change_ct, MRC_ERR_UNSUPPORTED, "Modality is CT, expected MR"},
+    {"CT scout", change_ct_scout, MRC_ERR_UNSUPPORTED, "Modality is CT, expected MR"},
     {"RGB", change_rgb, MRC_ERR_UNSUPPORTED, "PhotometricInterpretation is RGB"},
     {"bits", change_bits, MRC_ERR_FORMAT, "IM0|HighBit 16"},
     {"slope", change_slope, MRC_ERR_FORMAT, "IM0|RescaleSlope"},
@@ -571,6 +576,23 @@ static void test_a_dangling_link_stops_the_load(void **state) {
     folder_remove(folder);
 }
 
+static void put_five_images(mrc_dcmtk_item *item) {
+    struct mrc_error err = {0};
+    assert_ok(mrc_dcmtk_put(item, MRC_TAG(0x0020, 0x1002), NULL, "5", &err), &err);
+}
+static void change_five_images(struct slice_spec *s) {
+    s->extra = put_five_images;
+}
+
+static void test_a_count_that_is_not_met_is_told(void **state) {
+    (void)state;
+    char *folder = changed_series(change_five_images);
+    mrc_volume *vol = load_folder(folder, false);
+    assert_non_null(strstr(mrc_volume_provenance(vol)->remark, "4 slices, but"));
+    mrc_volume_destroy(vol);
+    folder_remove(folder);
+}
+
 static void test_what_is_left_out_is_counted(void **state) {
     (void)state;
     char *folder = folder_make();
@@ -650,6 +672,7 @@ int main(void) {
         cmocka_unit_test(test_a_lost_slice_stops_the_load),
         cmocka_unit_test(test_neighbours_without_ending),
         cmocka_unit_test(test_a_dangling_link_stops_the_load),
+        cmocka_unit_test(test_a_count_that_is_not_met_is_told),
         cmocka_unit_test(test_what_is_left_out_is_counted),
         cmocka_unit_test(test_every_cut_is_refused_or_read),
         cmocka_unit_test(test_memory_runs_out),
