@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "base/status.h"
+#include "model/blas_select.h"
 
 static pthread_once_t single_threaded = PTHREAD_ONCE_INIT;
 
@@ -26,4 +27,9 @@ void mrc_sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t
 const char *mrc_blas_kernel_name(void) {
     const char *name = openblas_get_corename();
     return name != NULL ? name : "unknown";
+}
+
+const char *mrc_blas_config(void) {
+    const char *config = openblas_get_config();
+    return config != NULL ? config : "unknown";
 }

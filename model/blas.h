@@ -19,10 +19,6 @@ extern "C" {
 void mrc_sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a,
                int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
 
-/** The processor family whose kernels the library chose ("Zen", "SkylakeX", "Prescott" …). Never
- * NULL. */
-const char *mrc_blas_kernel_name(void);
-
 #ifdef __cplusplus
 }
 #endif

@@ -41,6 +41,7 @@ struct mrc_cyclegan {
     struct direction directions[DIRECTIONS];
     float *d_cycle, *d_fake; /* gradients of one batch of images */
     void *scratch;
+    size_t scratch_bytes;
     struct mrc_arena memory;
     size_t images, map; /* floats in a batch of images, in a batch of patch maps */
     bool with_identity;
@@ -115,7 +116,7 @@ struct mrc_generator_settings cyclegan_generator_settings(const struct mrc_cycle
 
 /* --- Creating --- */
 
-static enum mrc_status create_nets(mrc_cyclegan *gan, struct mrc_error *err) {
+static enum mrc_status declare_nets(mrc_cyclegan *gan, struct mrc_error *err) {
     const struct mrc_cyclegan_settings *s = &gan->settings;
     struct mrc_generator_settings generator = cyclegan_generator_settings(s);
     enum mrc_status st = MRC_OK;
@@ -123,15 +124,22 @@ static enum mrc_status create_nets(mrc_cyclegan *gan, struct mrc_error *err) {
         st = i < GENERATORS
                  ? net_declare_generator(&gan->nets[i], s->generator, &generator, err)
                  : net_declare_patchgan(&gan->nets[i], s->channels, s->discriminator_width, err);
-        if (st == MRC_OK) st = mrc_net_finish(gan->nets[i], err);
-        if (st != MRC_OK) break;
+        if (st == MRC_OK) gan->bytes += 2 * mrc_net_size(gan->nets[i]) * sizeof(float);
+    }
+    return st;
+}
+
+static enum mrc_status create_nets(mrc_cyclegan *gan, struct mrc_error *err) {
+    const struct mrc_cyclegan_settings *s = &gan->settings;
+    for (int i = 0; i < MRC_NET_COUNT; ++i) {
+        enum mrc_status st = mrc_net_finish(gan->nets[i], err);
+        if (st != MRC_OK) return st;
         if (i < GENERATORS)
             net_init_generator(gan->nets[i], s->generator, s->seed, (uint32_t)i);
         else
             mrc_net_init_normal(gan->nets[i], s->seed, (uint32_t)i);
-        gan->bytes += 2 * mrc_net_size(gan->nets[i]) * sizeof(float);
     }
-    return st;
+    return MRC_OK;
 }
 
 static enum mrc_status create_plans(mrc_cyclegan *gan, struct mrc_error *err) {
@@ -151,14 +159,10 @@ static enum mrc_status create_plans(mrc_cyclegan *gan, struct mrc_error *err) {
     gan->map = mrc_shape_count(mrc_plan_output(gan->judge_plan));
 
     const mrc_plan *const plans[] = {gan->first_plan, gan->cycle_plan, gan->judge_plan};
-    size_t scratch = 0;
     for (size_t i = 0; i < 3; ++i)
-        if (mrc_plan_scratch_bytes(plans[i]) > scratch) scratch = mrc_plan_scratch_bytes(plans[i]);
-    gan->scratch = mrc_alloc(scratch, 1);
-    if (gan->scratch == NULL)
-        return mrc_fail(err, MRC_ERR_NOMEM, "out of memory: training needs %zu bytes of scratch",
-                        scratch);
-    gan->bytes += scratch;
+        if (mrc_plan_scratch_bytes(plans[i]) > gan->scratch_bytes)
+            gan->scratch_bytes = mrc_plan_scratch_bytes(plans[i]);
+    gan->bytes += gan->scratch_bytes;
     return MRC_OK;
 }
 
@@ -185,28 +189,32 @@ static void take_memory(mrc_cyclegan *gan) {
     gan->d_fake = mrc_arena_take(memory, gan->images * sizeof(float));
 }
 
-static enum mrc_status create_memory(mrc_cyclegan *gan, struct mrc_error *err) {
+static void measure_memory(mrc_cyclegan *gan) {
     take_memory(gan);
     gan->memory.size = gan->memory.used;
     gan->memory.used = 0;
+    gan->bytes += gan->memory.size;
+    gan->bytes +=
+        DIRECTIONS * (mrc_plan_pass_bytes(gan->first_plan) + mrc_plan_pass_bytes(gan->cycle_plan) +
+                      2 * mrc_plan_pass_bytes(gan->judge_plan));
+}
+
+static enum mrc_status create_memory(mrc_cyclegan *gan, struct mrc_error *err) {
+    gan->scratch = mrc_alloc(gan->scratch_bytes, 1);
+    if (gan->scratch == NULL)
+        return mrc_fail(err, MRC_ERR_NOMEM, "out of memory: training needs %zu bytes of scratch",
+                        gan->scratch_bytes);
     gan->memory.base = mrc_alloc(gan->memory.size, 1);
     if (gan->memory.base == NULL)
         return mrc_fail(err, MRC_ERR_NOMEM,
                         "out of memory: training needs %zu bytes beside the networks",
                         gan->memory.size);
     take_memory(gan);
-    gan->bytes += gan->memory.size;
     for (int i = 0; i < GENERATORS; ++i)
         if (gan->state->average[i] != NULL)
             memcpy(gan->state->average[i], mrc_net_values(gan->nets[i]),
                    mrc_net_size(gan->nets[i]) * sizeof(float));
     return MRC_OK;
-}
-
-static enum mrc_status create_pass(mrc_cyclegan *gan, mrc_pass **out, mrc_net *net,
-                                   const mrc_plan *plan, struct mrc_error *err) {
-    gan->bytes += mrc_plan_pass_bytes(plan);
-    return mrc_pass_create(out, net, plan, gan->scratch, err);
 }
 
 static enum mrc_status create_directions(mrc_cyclegan *gan, struct mrc_error *err) {
@@ -215,32 +223,49 @@ static enum mrc_status create_directions(mrc_cyclegan *gan, struct mrc_error *er
         struct direction *way = &gan->directions[k];
         way->generator = gan->nets[networks_of[k].generator];
         way->judge = gan->nets[networks_of[k].judge];
-        st = create_pass(gan, &way->first, way->generator, gan->first_plan, err);
-        if (st == MRC_OK) st = create_pass(gan, &way->cycle, way->generator, gan->cycle_plan, err);
-        if (st == MRC_OK) st = create_pass(gan, &way->judge_fake, way->judge, gan->judge_plan, err);
-        if (st == MRC_OK) st = create_pass(gan, &way->judge_real, way->judge, gan->judge_plan, err);
+        st = mrc_pass_create(&way->first, way->generator, gan->first_plan, gan->scratch, err);
+        if (st == MRC_OK)
+            st = mrc_pass_create(&way->cycle, way->generator, gan->cycle_plan, gan->scratch, err);
+        if (st == MRC_OK)
+            st = mrc_pass_create(&way->judge_fake, way->judge, gan->judge_plan, gan->scratch, err);
+        if (st == MRC_OK)
+            st = mrc_pass_create(&way->judge_real, way->judge, gan->judge_plan, gan->scratch, err);
     }
     return st;
 }
 
-enum mrc_status mrc_cyclegan_create(mrc_cyclegan **out,
-                                    const struct mrc_cyclegan_settings *settings,
-                                    struct mrc_error *err) {
-    MRC_ASSERT(out != NULL && settings != NULL);
+/* Everything but its memory: what it will need is known then. */
+static enum mrc_status lay_out(mrc_cyclegan **out, const struct mrc_cyclegan_settings *settings,
+                               struct mrc_error *err) {
     enum mrc_status st = cyclegan_check_settings(settings, err);
     if (st != MRC_OK) return st;
     mrc_cyclegan *gan = mrc_alloc(1, sizeof(*gan));
-    if (gan == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a model");
-    gan->state = mrc_alloc(1, sizeof(*gan->state));
-    if (gan->state == NULL) {
+    if (gan != NULL) gan->state = mrc_alloc(1, sizeof(*gan->state));
+    if (gan == NULL || gan->state == NULL) {
         mrc_cyclegan_destroy(gan);
         return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a model");
     }
     gan->settings = *settings;
     gan->with_identity = settings->lambda_identity > 0.0;
     gan->bytes = sizeof(*gan) + sizeof(*gan->state);
-    st = create_nets(gan, err);
+    st = declare_nets(gan, err);
     if (st == MRC_OK) st = create_plans(gan, err);
+    if (st != MRC_OK) {
+        mrc_cyclegan_destroy(gan);
+        return st;
+    }
+    measure_memory(gan);
+    *out = gan;
+    return MRC_OK;
+}
+
+enum mrc_status mrc_cyclegan_create(mrc_cyclegan **out,
+                                    const struct mrc_cyclegan_settings *settings,
+                                    struct mrc_error *err) {
+    MRC_ASSERT(out != NULL && settings != NULL);
+    mrc_cyclegan *gan = NULL;
+    enum mrc_status st = lay_out(&gan, settings, err);
+    if (st == MRC_OK) st = create_nets(gan, err);
     if (st == MRC_OK) st = create_memory(gan, err);
     if (st == MRC_OK) st = create_directions(gan, err);
     if (st != MRC_OK) {
@@ -249,6 +274,16 @@ enum mrc_status mrc_cyclegan_create(mrc_cyclegan **out,
     }
     *out = gan;
     return MRC_OK;
+}
+
+enum mrc_status mrc_cyclegan_measure(size_t *bytes, const struct mrc_cyclegan_settings *settings,
+                                     struct mrc_error *err) {
+    MRC_ASSERT(bytes != NULL && settings != NULL);
+    mrc_cyclegan *gan = NULL;
+    enum mrc_status st = lay_out(&gan, settings, err);
+    if (st == MRC_OK) *bytes = gan->bytes;
+    mrc_cyclegan_destroy(gan);
+    return st;
 }
 
 void mrc_cyclegan_destroy(mrc_cyclegan *gan) {

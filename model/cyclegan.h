@@ -69,6 +69,10 @@ MRC_API const struct mrc_cyclegan_settings *mrc_cyclegan_get_settings(const mrc_
 MRC_API mrc_net *mrc_cyclegan_net_of(mrc_cyclegan *gan, enum mrc_cyclegan_net which);
 /** Bytes this object holds, known before the first step. */
 MRC_API size_t mrc_cyclegan_bytes(const mrc_cyclegan *gan);
+/** *bytes: what mrc_cyclegan_create would take with these settings and the threads of this moment,
+ * found without taking it. */
+MRC_STATUS mrc_cyclegan_measure(size_t *bytes, const struct mrc_cyclegan_settings *settings,
+                                struct mrc_error *err);
 
 /** One step on x, y [batch][size][size][channels] in [0,1]: generators against the discriminators
  * as they are, discriminators on the fakes made before the generators' update, then four Adam

@@ -1,5 +1,6 @@
 /* generator.c: the table of generators: name, list of layers, first weights. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "model/net_internal.h"
@@ -10,14 +11,24 @@ static void init_unet(mrc_net *net, uint64_t seed, uint32_t stream) {
     mrc_net_init_normal(net, seed, stream);
 }
 
+/* The local branch starts near a copy of its input, sigmoid(6 x - 3), with uniform weights of half
+ * PyTorch's spread around it. From uniform weights alone it starts as grey fog, and a discriminator
+ * that has won before any anatomy shows never lets go again. */
 static void init_local(mrc_net *net, uint64_t seed, uint32_t stream) {
     mrc_net_init_uniform(net, "local", seed, stream);
+    for (int i = 1; i <= 5; ++i) {
+        char node[24], weight[32];
+        (void)snprintf(node, sizeof(node), "local%d.conv", i);
+        (void)snprintf(weight, sizeof(weight), "%s.weight", node);
+        mrc_net_scale(net, weight, 0.5f);
+        mrc_net_add_copy(net, node, i < 5 ? 1.0f : 6.0f, i < 5 ? 0.0f : -3.0f);
+    }
 }
 
 /* The residual starts small, so that training begins with the honest local branch. */
 static void init_hybrid(mrc_net *net, uint64_t seed, uint32_t stream) {
     mrc_net_init_normal(net, seed, stream);
-    mrc_net_init_uniform(net, "local", seed, stream);
+    init_local(net, seed, stream);
     mrc_net_scale(net, "head.conv.weight", 0.1f);
 }
 

@@ -321,6 +321,18 @@ void mrc_net_init_uniform(mrc_net *net, const char *prefix, uint64_t seed, uint3
     }
 }
 
+void mrc_net_add_copy(mrc_net *net, const char *name, float gain, float shift) {
+    MRC_ASSERT(net->values != NULL);
+    int found = mrc_net_find(net, name);
+    if (found < 0 || net->nodes[found].op != &mrc_op_conv) return;
+    const struct mrc_node *node = &net->nodes[found];
+    const int64_t *k = node->attr.k, in = node->in_channels[0], out = node->channels;
+    int64_t middle = (k[0] / 2 * k[1] + k[1] / 2) * k[2] + k[2] / 2;
+    float *tap = net->values + node->weight + middle * in * out; /* [in][out] */
+    for (int64_t c = 0; c < in && c < out; ++c) tap[c * out + c] += gain;
+    for (int64_t c = 0; c < out; ++c) net->values[node->bias + c] += shift;
+}
+
 void mrc_net_scale(mrc_net *net, const char *name, float factor) {
     for (size_t i = 0; i < net->parameter_count; ++i) {
         const struct mrc_parameter *p = &net->parameters[i].seen;

@@ -68,6 +68,10 @@ MRC_API void mrc_net_init_normal(mrc_net *net, uint64_t seed, uint32_t stream);
  * weights and biases U(-1/sqrt(fan_in), 1/sqrt(fan_in)), fan_in = c_in times the taps. Other
  * tensors stay as they are. */
 MRC_API void mrc_net_init_uniform(mrc_net *net, const char *prefix, uint64_t seed, uint32_t stream);
+/** Makes the convolution of node `name` ("local1.conv") more of a copy: adds `gain` to the weight
+ * of the middle tap from channel c to channel c, for each c that both sides have, and `shift` to
+ * the biases. No such convolution does nothing. */
+MRC_API void mrc_net_add_copy(mrc_net *net, const char *name, float gain, float shift);
 /** Multiplies one tensor ("head.conv.weight"); no such name does nothing. */
 MRC_API void mrc_net_scale(mrc_net *net, const char *name, float factor);
 /** Node of a name, or -1. */

@@ -4,6 +4,7 @@
 #include "model/trainer.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 #include <time.h>
 
@@ -76,6 +77,18 @@ static void mirror(float *slice, int64_t size, int64_t channels) {
     }
 }
 
+static void bend(float *slice, size_t n, double power) {
+    for (size_t i = 0; i < n; ++i) slice[i] = powf(slice[i], (float)power);
+}
+
+/* What is drawn for a slice does not depend on which of the changes are switched on. */
+static void augment(const struct training *t, float *slice, struct mrc_rng *rng) {
+    bool mirrored = (mrc_rng_u64(rng) & 1u) != 0;
+    double exponent = 2.0 * mrc_rng_uniform(rng) - 1.0;
+    if (t->settings->flip && mirrored) mirror(slice, t->model->size, t->model->channels);
+    if (t->settings->gamma > 1.0) bend(slice, t->slice, pow(t->settings->gamma, exponent));
+}
+
 static void fetch_range(void *context, size_t begin, size_t end, int lane) {
     (void)lane;
     const struct fetch_task *task = context;
@@ -86,11 +99,10 @@ static void fetch_range(void *context, size_t begin, size_t end, int lane) {
         size_t within = i % batch;
         float *dst = t->batch[domain] + within * t->slice;
         t->source->fetch(t->source->context, dst, domain, task->indices[i]);
-        if (!t->settings->flip) continue;
         uint64_t sample = ((uint64_t)domain << 48) | (task->first_place + within);
         struct mrc_rng rng =
             mrc_rng_for(t->model->seed, (uint32_t)task->epoch, sample, MRC_FOR_AUGMENT);
-        if ((mrc_rng_u64(&rng) & 1u) != 0) mirror(dst, t->model->size, t->model->channels);
+        augment(t, dst, &rng);
     }
 }
 
@@ -177,6 +189,9 @@ static enum mrc_status check(const struct mrc_slice_source *source,
     if (settings->epochs < 1 || settings->epochs > INT32_MAX)
         return mrc_fail(err, MRC_ERR_ARGUMENT, "%" PRId64 " epochs, expected 1 to %d",
                         settings->epochs, INT32_MAX);
+    if (!(settings->gamma >= 1.0 && settings->gamma <= MRC_TRAINER_LARGEST_GAMMA))
+        return mrc_fail(err, MRC_ERR_ARGUMENT, "gamma is %g, expected 1 to %g", settings->gamma,
+                        MRC_TRAINER_LARGEST_GAMMA);
     return MRC_OK;
 }
 

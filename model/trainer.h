@@ -25,9 +25,12 @@ struct mrc_trainer_settings {
     int64_t epochs; /* an epoch is ceil(max(count) / batch) steps; the smaller set is drawn around
                        again */
     bool flip;      /* mirror left-right with probability 1/2 */
+    double gamma;   /* raise a slice to a power between 1/gamma and gamma, evenly drawn on the
+                       logarithm, so that a scanner's contrast is not learned by heart; 1: none */
 };
+#define MRC_TRAINER_LARGEST_GAMMA 4.0
 #define MRC_TRAINER_DEFAULTS                                                                       \
-    { .epochs = 250, .flip = true }
+    { .epochs = 250, .flip = true, .gamma = 1.0 }
 
 struct mrc_trainer_progress {
     int64_t epoch, epochs; /* epoch counts from 1 */
@@ -43,10 +46,10 @@ struct mrc_trainer_progress {
 typedef enum mrc_status mrc_trainer_report_fn(void *context, mrc_cyclegan *gan,
                                               const struct mrc_trainer_progress *progress,
                                               struct mrc_error *err);
-/** Trains. Shuffling, flips and all else are keyed by (seed, epoch, sample): the same bytes on any
- * number of threads. The two sets are shuffled independently. A gan that has made steps already (a
- * loaded checkpoint) goes on from there, with the bytes of a run that was never stopped. report may
- * be NULL. */
+/** Trains. Shuffling, flips, powers and all else are keyed by (seed, epoch, sample): the same bytes
+ * on any number of threads. The two sets are shuffled independently. A gan that has made steps
+ * already (a loaded checkpoint) goes on from there, with the bytes of a run that was never stopped.
+ * report may be NULL. */
 MRC_STATUS mrc_trainer_run(mrc_cyclegan *gan, const struct mrc_slice_source *source,
                            const struct mrc_trainer_settings *settings,
                            mrc_trainer_report_fn *report, void *context, struct mrc_error *err);

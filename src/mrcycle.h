@@ -1,5 +1,6 @@
 /* mrcycle.h: all of the library. What is named here is public, and installed under include/mrcycle
- * by the same path; a program may as well include only the parts it uses. */
+ * by the same path; a program may as well include only the parts it uses.
+ * Speed depends on a choice that OpenBLAS makes when it is loaded: see model/blas_select.h. */
 #ifndef MRC_MRCYCLE_H
 #define MRC_MRCYCLE_H
 
@@ -10,9 +11,11 @@
 #include "app/phantom.h"
 #include "app/sheet.h"
 #include "app/survey.h"
+#include "app/system.h"
 #include "app/train.h"
 #include "app/translate.h"
 #include "base/alloc.h"
+#include "base/cpu.h"
 #include "base/export.h"
 #include "base/fs.h"
 #include "base/hash.h"
@@ -24,6 +27,7 @@
 #include "io/geometry.h"
 #include "io/image.h"
 #include "io/volume.h"
+#include "model/blas_select.h"
 #include "model/checkpoint.h"
 #include "model/cyclegan.h"
 #include "model/net.h"

@@ -169,6 +169,14 @@ enum mrc_status mrc_dataset_load(struct mrc_dataset *out, const struct mrc_datas
     return status;
 }
 
+size_t mrc_dataset_bytes(const struct mrc_dataset *dataset) {
+    size_t pixels = 0;
+    for (int d = 0; d < MRC_DOMAIN_COUNT; ++d)
+        for (size_t i = 0; i < dataset->domains[d].count; ++i)
+            pixels += (size_t)dataset->domains[d].images[i].slices.count;
+    return pixels * (size_t)(dataset->size * dataset->size) * sizeof(float);
+}
+
 void mrc_dataset_clear(struct mrc_dataset *dataset) {
     for (int domain = 0; domain < MRC_DOMAIN_COUNT; ++domain) {
         struct mrc_dataset_domain *d = &dataset->domains[domain];

@@ -53,6 +53,8 @@ struct mrc_dataset {
  * left without a slice, MRC_ERR_IO when a folder is missing. */
 MRC_STATUS mrc_dataset_load(struct mrc_dataset *out, const struct mrc_dataset_options *options,
                             const struct mrc_events *events, struct mrc_error *err);
+/** Bytes of its slices. */
+MRC_API size_t mrc_dataset_bytes(const struct mrc_dataset *dataset);
 MRC_API void mrc_dataset_clear(struct mrc_dataset *dataset);
 /** "T1w" or "T2w". */
 MRC_API const char *mrc_dataset_domain_name(int domain);

@@ -116,6 +116,7 @@ static enum mrc_status save_settings(const mrc_run_folder *folder,
     cJSON_AddStringToObject(root, "name", options->name);
     cJSON_AddNumberToObject(root, "epochs", (double)options->trainer.epochs);
     cJSON_AddBoolToObject(root, "flip", options->trainer.flip);
+    cJSON_AddNumberToObject(root, "gamma", options->trainer.gamma);
     cJSON_AddNumberToObject(root, "checkpoint_every", (double)options->checkpoint_every);
     cJSON_AddNumberToObject(root, "sample_every", (double)options->sample_every);
     cJSON_AddBoolToObject(root, "half", options->half);

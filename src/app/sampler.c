@@ -18,6 +18,7 @@ struct mrc_sampler {
     float *kept[2]; /* the live weights while the moving averages stand in; NULL without averages */
     float *images;  /* [SHEET_COLUMNS][SAMPLES][size][size][channels], columns as on the sheet */
     float *shown;   /* [SAMPLES][SHEET_COLUMNS][size][size] */
+    size_t bytes;
 };
 
 static const enum mrc_cyclegan_net generators[2] = {MRC_NET_G, MRC_NET_F};
@@ -36,6 +37,8 @@ static enum mrc_status make_passes(struct mrc_sampler *s, struct mrc_error *err)
         if (status == MRC_OK && mrc_plan_scratch_bytes(s->plans[g]) > scratch_bytes)
             scratch_bytes = mrc_plan_scratch_bytes(s->plans[g]);
     }
+    s->bytes += scratch_bytes;
+    for (int g = 0; status == MRC_OK && g < 2; ++g) s->bytes += mrc_plan_pass_bytes(s->plans[g]);
     if (status == MRC_OK && (s->scratch = mrc_alloc(scratch_bytes, 1)) == NULL)
         status = mrc_fail(err, MRC_ERR_NOMEM, "samples: out of memory");
     for (int g = 0; status == MRC_OK && g < 2; ++g)
@@ -47,10 +50,12 @@ static enum mrc_status make_passes(struct mrc_sampler *s, struct mrc_error *err)
 static enum mrc_status make_buffers(struct mrc_sampler *s, struct mrc_error *err) {
     bool averages = mrc_cyclegan_get_settings(s->gan)->ema_decay > 0.0;
     size_t shown = (size_t)(SAMPLES * SHEET_COLUMNS * s->dataset->size * s->dataset->size);
+    s->bytes += (SHEET_COLUMNS * column_floats(s) + shown) * sizeof(float);
     bool complete = (s->images = mrc_alloc(SHEET_COLUMNS * column_floats(s), sizeof(float))) &&
                     (s->shown = mrc_alloc(shown, sizeof(float)));
     for (int g = 0; complete && averages && g < 2; ++g) {
         size_t n = mrc_net_size(mrc_cyclegan_net_of(s->gan, generators[g]));
+        s->bytes += n * sizeof(float);
         complete = (s->kept[g] = mrc_alloc(n, sizeof(float))) != NULL;
     }
     return complete ? MRC_OK : mrc_fail(err, MRC_ERR_NOMEM, "samples: out of memory");
@@ -82,6 +87,10 @@ enum mrc_status mrc_sampler_create(mrc_sampler **out, mrc_cyclegan *gan,
     fetch_real(s);
     *out = s;
     return MRC_OK;
+}
+
+size_t mrc_sampler_bytes(const mrc_sampler *sampler) {
+    return sampler->bytes;
 }
 
 void mrc_sampler_destroy(mrc_sampler *sampler) {

@@ -17,6 +17,8 @@ typedef struct mrc_sampler mrc_sampler;
 MRC_MUST_CHECK enum mrc_status mrc_sampler_create(mrc_sampler **out, mrc_cyclegan *gan,
                                                   struct mrc_dataset *dataset,
                                                   struct mrc_error *err);
+/** Bytes it holds. */
+size_t mrc_sampler_bytes(const mrc_sampler *sampler);
 void mrc_sampler_destroy(mrc_sampler *sampler);
 /** Columns: T1w real, T2w fake, T1w reconstructed; T2w real, T1w fake, T2w reconstructed. Between
  * two training steps; weights are as they were afterwards. */

@@ -1,6 +1,7 @@
 /* train.c: joins the set, the trainer and the run folder. */
 #include "app/train.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -130,20 +131,49 @@ static enum mrc_status check_places(const struct mrc_train_options *o, struct mr
     return status;
 }
 
+static double mib(size_t bytes) {
+    return (double)bytes / (1024.0 * 1024.0);
+}
+
+/* What is known to be needed so far. */
+static enum mrc_status check_memory(const struct mrc_train_options *o, size_t bytes,
+                                    struct mrc_error *err) {
+    if (o->max_bytes == 0 || bytes <= o->max_bytes) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_NOMEM,
+                    "%s: training needs %.0f MiB of memory, expected at most %.0f as asked "
+                    "(a smaller batch, width or size needs less)",
+                    o->run, ceil(mib(bytes)), mib((size_t)o->max_bytes));
+}
+
+static enum mrc_status create_model(struct work *w, size_t gan, struct mrc_error *err) {
+    const struct mrc_train_options *o = w->options;
+    size_t images = mrc_dataset_bytes(&w->dataset);
+    enum mrc_status status = check_memory(o, gan + images, err);
+    if (status == MRC_OK) status = mrc_cyclegan_create(&w->gan, &o->model, err);
+    if (status == MRC_OK) status = mrc_sampler_create(&w->sampler, w->gan, &w->dataset, err);
+    if (status != MRC_OK) return status;
+    size_t samples = mrc_sampler_bytes(w->sampler);
+    mrc_events_note(w->events, "model: %s of width %lld, %.1f M weights a generator",
+                    mrc_generator_kind_name(o->model.generator),
+                    (long long)o->model.generator_width,
+                    (double)mrc_net_size(mrc_cyclegan_net_of(w->gan, MRC_NET_G)) * 1e-6);
+    mrc_events_note(w->events,
+                    "memory: %.0f MiB for networks at batch %lld, %.0f for images, %.0f for "
+                    "samples",
+                    mib(gan), (long long)o->model.batch, mib(images), mib(samples));
+    return check_memory(o, gan + images + samples, err);
+}
+
 static enum mrc_status prepare(struct work *w, struct mrc_error *err) {
     const struct mrc_train_options *o = w->options;
     struct mrc_dataset_options data = o->data;
     data.size = o->model.size;
     data.channels = o->model.channels;
-    enum mrc_status status = mrc_dataset_load(&w->dataset, &data, w->events, err);
-    if (status == MRC_OK) status = mrc_cyclegan_create(&w->gan, &o->model, err);
-    if (status == MRC_OK) status = mrc_sampler_create(&w->sampler, w->gan, &w->dataset, err);
-    if (status == MRC_OK)
-        mrc_events_note(w->events, "model: %s of width %lld, %.1f M weights a generator, %.0f MB",
-                        mrc_generator_kind_name(o->model.generator),
-                        (long long)o->model.generator_width,
-                        (double)mrc_net_size(mrc_cyclegan_net_of(w->gan, MRC_NET_G)) * 1e-6,
-                        (double)mrc_cyclegan_bytes(w->gan) * 1e-6);
+    size_t gan = 0;
+    enum mrc_status status = mrc_cyclegan_measure(&gan, &o->model, err);
+    if (status == MRC_OK) status = check_memory(o, gan, err);
+    if (status == MRC_OK) status = mrc_dataset_load(&w->dataset, &data, w->events, err);
+    if (status == MRC_OK) status = create_model(w, gan, err);
     if (status == MRC_OK) status = mrc_run_folder_create(&w->folder, o, &w->dataset, err);
     return status;
 }

@@ -22,6 +22,7 @@ struct mrc_train_options {
     int64_t checkpoint_every, sample_every; /* epochs; 0: only at the end */
     const char *name, *data_note;           /* go into the model; at most 63 and 255 characters */
     bool half;                              /* the final model in half precision */
+    uint64_t max_bytes;                     /* refuse to train with more memory; 0: no limit */
     bool replace;                           /* an earlier run in the folder may be replaced */
 };
 #define MRC_TRAIN_DEFAULTS                                                                         \
@@ -47,7 +48,9 @@ typedef void mrc_train_report_fn(void *context, const struct mrc_train_progress 
  *    checkpoints/epoch_0050.safetensors complete; last.safetensors at the end or where the run was
  * stopped model.safetensors                  the two generators Every file is written whole or not
  * at all. The folder is made once the set has been read. When events->cancelled says so, the step
- * is finished, last.safetensors is saved, and MRC_ERR_CANCELLED returned. MRC_ERR_NUMERIC when a
+ * is finished, last.safetensors is saved, and MRC_ERR_CANCELLED returned. MRC_ERR_NOMEM, before
+ * anything is written, when networks, images and samples take more than max_bytes; the program
+ * itself, some 50 MiB, does not count. MRC_ERR_NUMERIC when a
  * loss leaves the finite numbers; log and checkpoints until then stay. */
 MRC_STATUS mrc_train_run(const struct mrc_train_options *options, const struct mrc_events *events,
                          mrc_train_report_fn *report, struct mrc_error *err);

@@ -3,21 +3,26 @@
 #include <string.h>
 
 #include "app/survey.h"
+#include "app/system.h"
+#include "cli/blas_kernel.h"
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/terminal.h"
 
-enum { KEY_JSON = MRC_OPTION_OWN, KEY_PLAN };
+enum { KEY_JSON = MRC_OPTION_OWN, KEY_PLAN, KEY_SYSTEM };
 
 static const struct argp_option table[] = {
     {.name = "json", .key = KEY_JSON, .doc = "One JSON object instead of tables"},
     {.name = "plan", .key = KEY_PLAN, .doc = "Also the networks of models, layer by layer"},
+    {.name = "system",
+     .key = KEY_SYSTEM,
+     .doc = "Instead: what this machine computes with, and the kernel of OpenBLAS that runs"},
     {0}};
 
 struct arguments {
     char **paths;
     int path_count;
-    bool json, plan;
+    bool json, plan, machine;
 };
 
 static error_t parse(int key, char *value, struct argp_state *state) {
@@ -26,12 +31,15 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     switch (key) {
     case KEY_JSON: a->json = true; break;
     case KEY_PLAN: a->plan = true; break;
+    case KEY_SYSTEM: a->machine = true; break;
     case ARGP_KEY_ARGS:
         a->paths = state->argv + state->next;
         a->path_count = state->argc - state->next;
         break;
     case ARGP_KEY_END:
-        if (a->path_count == 0) mrc_option_fail(state, "expected a PATH");
+        if (a->machine && (a->path_count > 0 || a->plan))
+            mrc_option_fail(state, "--system stands alone or with --json");
+        if (!a->machine && a->path_count == 0) mrc_option_fail(state, "expected a PATH");
         if (a->json && a->plan) mrc_option_fail(state, "expected either --json or --plan");
         break;
     default: return ARGP_ERR_UNKNOWN;
@@ -42,7 +50,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
 static const struct argp argp = {
     .options = table,
     .parser = parse,
-    .args_doc = "PATH...",
+    .args_doc = "PATH...\n--system",
     .doc = "Describes the DICOM series, NIfTI files, PNG folders and models at each PATH.\v"
            "No patient data is printed. The exit code is 0 when there is anything translate can "
            "use."};
@@ -161,6 +169,18 @@ static enum mrc_status explain(const struct mrc_survey *survey, const char *path
     return mrc_fail(err, MRC_ERR_FORMAT, "%s: holds no file, expected images or a model", path);
 }
 
+static enum mrc_status print_system(bool json, struct mrc_error *err) {
+    struct mrc_system machine;
+    struct mrc_text text = {0};
+    enum mrc_status status = mrc_system_describe(&machine, mrc_blas_kernel_choice(), err);
+    if (status == MRC_OK)
+        status = json ? mrc_system_print_json(&text, &machine, err)
+                      : mrc_system_print(&text, &machine, err);
+    if (status == MRC_OK) fputs(text.data, stdout);
+    mrc_text_clear(&text);
+    return status;
+}
+
 int mrc_cmd_info(int argc, char **argv) {
     struct arguments a = {0};
     mrc_option_parse(&argp, argc, argv, &a);
@@ -168,6 +188,10 @@ int mrc_cmd_info(int argc, char **argv) {
     mrc_terminal_init(&terminal, false);
     struct mrc_survey survey = {0};
     struct mrc_error err = {0};
+    if (a.machine) {
+        enum mrc_status told = print_system(a.json, &err);
+        return told == MRC_OK ? MRC_EXIT_OK : mrc_terminal_fail(&terminal, told, &err);
+    }
     enum mrc_status status = MRC_OK;
     for (int i = 0; status == MRC_OK && i < a.path_count; ++i)
         status = mrc_survey_add(&survey, a.paths[i], &err);

@@ -24,13 +24,15 @@ enum {
     KEY_CHANNELS,
     KEY_SEED,
     KEY_NO_FLIP,
+    KEY_GAMMA,
     KEY_EMA,
     KEY_CHECKPOINT_EVERY,
     KEY_SAMPLE_EVERY,
     KEY_MIN_FOREGROUND,
     KEY_NAME,
     KEY_DATA_NOTE,
-    KEY_HALF
+    KEY_HALF,
+    KEY_MAX_MEMORY
 };
 
 static const struct argp_option table[] = {
@@ -66,6 +68,10 @@ static const struct argp_option table[] = {
      .arg = "N",
      .doc = "1 (default), or 3: a slice and its neighbours"},
     {.name = "no-flip", .key = KEY_NO_FLIP, .doc = "No random mirroring left to right", .group = 4},
+    {.name = "gamma",
+     .key = KEY_GAMMA,
+     .arg = "G",
+     .doc = "Raise each slice to a random power from 1/G to G; 1: none"},
     {.name = "min-foreground",
      .key = KEY_MIN_FOREGROUND,
      .arg = "PART",
@@ -100,6 +106,10 @@ static const struct argp_option table[] = {
      .arg = "N",
      .doc = "Default: all cores",
      .group = 6},
+    {.name = "max-memory",
+     .key = KEY_MAX_MEMORY,
+     .arg = "SIZE",
+     .doc = "Refuse to begin when training needs more, e.g. 512M or 2G"},
     {.name = "quiet", .key = 'q', .doc = "Say nothing but errors"},
     {0}};
 
@@ -165,6 +175,10 @@ static bool parse_run(int key, char *value, struct argp_state *state, struct mrc
         o->trainer.epochs = mrc_option_integer(state, "--epochs", value, 1, 100000);
         break;
     case KEY_NO_FLIP: o->trainer.flip = false; break;
+    case KEY_GAMMA:
+        o->trainer.gamma =
+            mrc_option_number(state, "--gamma", value, 1.0, MRC_TRAINER_LARGEST_GAMMA);
+        break;
     case KEY_CHECKPOINT_EVERY:
         o->checkpoint_every = mrc_option_integer(state, "--checkpoint-every", value, 0, 100000);
         break;
@@ -177,6 +191,7 @@ static bool parse_run(int key, char *value, struct argp_state *state, struct mrc
     case KEY_NAME: o->name = mrc_option_words(state, "--name", value, 63); break;
     case KEY_DATA_NOTE: o->data_note = mrc_option_words(state, "--data-note", value, 255); break;
     case KEY_HALF: o->half = true; break;
+    case KEY_MAX_MEMORY: o->max_bytes = mrc_option_bytes(state, "--max-memory", value); break;
     case MRC_OPTION_ASSUME_RAS: o->data.assume_ras = true; break;
     case MRC_OPTION_ALLOW_SYNTHETIC: o->data.allow_synthetic = true; break;
     case MRC_OPTION_FORCE: o->data.force = true; break;

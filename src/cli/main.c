@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "cli/blas_kernel.h"
 #include "cli/command.h"
 #include "cli/terminal.h"
 
@@ -115,6 +116,13 @@ static int dispatch(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    struct mrc_error err = {0};
+    enum mrc_status status = mrc_blas_kernel_settle(argv, &err);
+    if (status != MRC_OK) {
+        struct mrc_terminal terminal;
+        mrc_terminal_init(&terminal, false);
+        return mrc_terminal_fail(&terminal, status, &err);
+    }
     int code = dispatch(argc, argv);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fputs("mrcycle: standard output: cannot be written\n", stderr);

@@ -1,6 +1,7 @@
 /* options.c: argp, with this program's one-line errors. */
 #include "cli/options.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +41,22 @@ double mrc_option_number(const struct argp_state *state, const char *name, const
     if (mrc_parse_f64(&value, text, lo, hi) != MRC_OK)
         mrc_option_fail(state, "%s is '%s', expected a number from %g to %g", name, text, lo, hi);
     return value;
+}
+
+uint64_t mrc_option_bytes(const struct argp_state *state, const char *name, const char *text) {
+    static const char units[] = "KMGT";
+    static const double most = 1ull << 62;
+    char digits[40];
+    double unit = 1.0, value = 0.0;
+    size_t length = strlen(text);
+    const char *letter =
+        length > 0 ? strchr(units, toupper((unsigned char)text[length - 1])) : NULL;
+    if (letter != NULL)
+        for (const char *u = units; u <= letter; ++u) unit *= 1024.0;
+    snprintf(digits, sizeof digits, "%.*s", (int)(length - (letter != NULL)), text);
+    if (length >= sizeof digits || mrc_parse_f64(&value, digits, 1.0 / unit, most / unit) != MRC_OK)
+        mrc_option_fail(state, "%s is '%s', expected a size such as 512M or 2G", name, text);
+    return (uint64_t)(value * unit);
 }
 
 int mrc_option_choice(const struct argp_state *state, const char *name, const char *text,

@@ -26,6 +26,8 @@ int64_t mrc_option_integer(const struct argp_state *state, const char *name, con
                            int64_t lo, int64_t hi);
 double mrc_option_number(const struct argp_state *state, const char *name, const char *text,
                          double lo, double hi);
+/** "512M", "1.5G", "800000K" (powers of 1024), or a number of bytes; at least 1. */
+uint64_t mrc_option_bytes(const struct argp_state *state, const char *name, const char *text);
 /** Index of `text` in the NULL-terminated list. */
 int mrc_option_choice(const struct argp_state *state, const char *name, const char *text,
                       const char *const *choices);

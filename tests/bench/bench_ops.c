@@ -12,6 +12,7 @@
 #include "base/parallel.h"
 #include "base/rng.h"
 #include "model/blas.h"
+#include "model/blas_select.h"
 #include "model/op.h"
 #include "model/ops/conv_kernel.h"
 #include "model/ops/conv_winograd.h"

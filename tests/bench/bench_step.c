@@ -11,7 +11,7 @@
 #include "base/parallel.h"
 #include "base/rng.h"
 #include "base/text.h"
-#include "model/blas.h"
+#include "model/blas_select.h"
 #include "model/cyclegan.h"
 
 enum { MOST_STEPS = 200, WARM_UP = 2 };

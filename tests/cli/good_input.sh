@@ -52,6 +52,8 @@ done
 
 says '"kind":	"dicom"' "$mrcycle" info "$in" --json || fail "info --json"
 says conv "$mrcycle" info "$in/model.safetensors" --plan || fail "info --plan"
+says '^kernel  ' "$mrcycle" info --system || fail "info --system"
+says '"sums_right":	true' "$mrcycle" info --system --json || fail "info --system --json"
 ! says 'Head^Test' "$mrcycle" info "$in" "$in/model.safetensors" || fail "info prints a name"
 
 # An interrupt during training: exit code 82, one line, the state saved.

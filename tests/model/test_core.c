@@ -195,12 +195,47 @@ static void test_first_weights(void **unused) {
     assert_near(spread_of(g, "enc4.norm.weight", &mean), 0.02, 0.01);
     assert_near(mean, 1.0, 0.01);
     assert_near(spread_of(g, "enc4.norm.bias", &mean), 0.0, 0.0);
-    double bound = 1.0 / sqrt(24.0 * 9.0); /* U(-b, b) has the deviation b / sqrt(3) */
-    assert_near(spread_of(g, "local3.conv.weight", &mean), bound / sqrt(3.0), 0.02 * bound);
+    double bound = 1.0 / sqrt(24.0 * 9.0);    /* U(-b, b) has the deviation b / sqrt(3) */
+    double copies = sqrt(1.0 / (24.0 * 9.0)); /* deviation that 24 ones among the weights add */
+    assert_near(spread_of(g, "local3.conv.weight", &mean), hypot(0.5 * bound / sqrt(3.0), copies),
+                0.03 * bound);
     assert_true(spread_of(g, "local3.conv.bias", &mean) > 0.2 * bound);
     mrc_net *f = mrc_cyclegan_net_of(gan, MRC_NET_F);
     assert_memory_not_equal(mrc_net_values(g), mrc_net_values(f), mrc_net_size(g) * sizeof(float));
     mrc_cyclegan_destroy(gan);
+}
+
+/* The local branch starts near a copy, so that training begins with anatomy: bright stays bright,
+ * and every channel follows its own. */
+static void test_local_starts_near_copy(void **unused) {
+    (void)unused;
+    enum { CHANNELS = 3, PIXELS = 32 * 32 };
+    for (uint64_t seed = 1; seed <= 3; ++seed) {
+        struct mrc_error err = {0};
+        struct mrc_cyclegan_settings s = small_settings(MRC_GENERATOR_LOCAL, CHANNELS);
+        mrc_cyclegan *gan = NULL;
+        s.seed = seed;
+        assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
+        struct bench b;
+        bench_open(&b, mrc_cyclegan_net_of(gan, MRC_NET_G),
+                   (struct mrc_shape){1, CHANNELS, 1, 32, 32}, MRC_PLAN_INFERENCE);
+        float src[PIXELS * CHANNELS];
+        for (int i = 0; i < PIXELS; ++i) /* channel c is bright where the row says so */
+            for (int c = 0; c < CHANNELS; ++c)
+                src[i * CHANNELS + c] = i / 32 % 16 / 4 == c ? 0.9f : 0.1f;
+        const float *out = mrc_pass_forward(b.pass, src);
+        for (int c = 0; c < CHANNELS; ++c) {
+            double bright = 0.0, dark = 0.0; /* means: a quarter of the rows, and the rest */
+            for (int i = 0; i < PIXELS; ++i) {
+                bool is_bright = i / 32 % 16 / 4 == c;
+                *(is_bright ? &bright : &dark) +=
+                    (double)out[i * CHANNELS + c] / (PIXELS * (is_bright ? 0.25 : 0.75));
+            }
+            assert_true(bright > 0.3 + dark);
+        }
+        bench_close(&b);
+        mrc_cyclegan_destroy(gan);
+    }
 }
 
 /* --- Gradients through fan-out, skips and buffers that are used again --- */
@@ -405,6 +440,12 @@ static void test_without_identity(void **unused) {
     assert_ok(mrc_cyclegan_create(&a, &with, &err), &err);
     assert_ok(mrc_cyclegan_create(&b, &without, &err), &err);
     assert_true(mrc_cyclegan_bytes(b) < mrc_cyclegan_bytes(a));
+    size_t bytes = 0;
+    assert_ok(mrc_cyclegan_measure(&bytes, &with, &err), &err);
+    assert_int_equal(bytes, mrc_cyclegan_bytes(a));
+    enum mrc_status st = MRC_OK;
+    MRC_TRY_EVERY_FAILURE(st, mrc_cyclegan_measure(&bytes, &with, NULL));
+    assert_int_equal(st, MRC_OK);
     size_t n = (size_t)(with.batch * with.size * with.size);
     float *x = random_floats(n, 1), *y = random_floats(n, 2);
     for (int i = 0; i < 2; ++i) {
@@ -506,6 +547,12 @@ static void test_trainer_epoch(void **unused) {
     for (int i = 0; i < Y_SLICES; ++i) assert_in_range(seen.times[1][i], 2, 3); /* 9 draws of 4 */
     mrc_cyclegan_destroy(gan);
 
+    t.gamma = 0.9;
+    assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
+    assert_int_equal(mrc_trainer_run(gan, &source, &t, NULL, NULL, &err), MRC_ERR_ARGUMENT);
+    mrc_error_clear(&err);
+    mrc_cyclegan_destroy(gan);
+    t.gamma = 1.0;
     source.count[1] = 0;
     assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
     assert_int_equal(mrc_trainer_run(gan, &source, &t, NULL, NULL, &err), MRC_ERR_ARGUMENT);
@@ -518,7 +565,7 @@ static void test_trainer_epoch(void **unused) {
 static mrc_cyclegan *train(int threads, int64_t stop, enum mrc_generator_kind kind) {
     struct mrc_error err = {0};
     struct mrc_cyclegan_settings s = small_settings(kind, 1);
-    struct mrc_trainer_settings t = {.epochs = 2, .flip = true};
+    struct mrc_trainer_settings t = {.epochs = 2, .flip = true, .gamma = 1.5};
     struct mrc_slice_source source = {NULL, {X_SLICES, Y_SLICES}, fetch};
     struct seen seen = {.stop_at = stop};
     mrc_cyclegan *gan = NULL;
@@ -558,6 +605,40 @@ static void test_same_bytes(void **unused) {
     }
 }
 
+static void fetch_half(void *context, float *dst, int domain, size_t index) {
+    (void)domain;
+    (void)index;
+    for (int i = 0; i < SIDE * SIDE; ++i) dst[i] = i % 2 != 0 ? *(const float *)context : 1.0f;
+}
+
+/* One step on slices of `value` and white. */
+static mrc_cyclegan *train_on(float value, double gamma) {
+    struct mrc_error err = {0};
+    struct mrc_cyclegan_settings s = small_settings(MRC_GENERATOR_LOCAL, 1);
+    struct mrc_trainer_settings t = {.epochs = 1, .flip = true, .gamma = gamma};
+    struct mrc_slice_source source = {&value, {2, 2}, fetch_half};
+    mrc_cyclegan *gan = NULL;
+    assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
+    assert_ok(mrc_trainer_run(gan, &source, &t, NULL, NULL, &err), &err);
+    return gan;
+}
+
+/* A power bends what lies between black and white, and nothing else. */
+static void test_gamma(void **unused) {
+    (void)unused;
+    const float values[] = {0.0f, 0.5f};
+    for (int i = 0; i < 2; ++i) {
+        mrc_cyclegan *plain = train_on(values[i], 1.0), *bent = train_on(values[i], 2.0);
+        mrc_net *p = mrc_cyclegan_net_of(plain, MRC_NET_G),
+                *b = mrc_cyclegan_net_of(bent, MRC_NET_G);
+        bool same =
+            memcmp(mrc_net_values(p), mrc_net_values(b), mrc_net_size(p) * sizeof(float)) == 0;
+        assert_int_equal(same, i == 0);
+        mrc_cyclegan_destroy(plain);
+        mrc_cyclegan_destroy(bent);
+    }
+}
+
 /* --- Memory that runs out --- */
 
 static enum mrc_status create_and_destroy(const struct mrc_cyclegan_settings *settings) {
@@ -582,7 +663,7 @@ static void test_out_of_memory(void **unused) {
 
 static enum mrc_status train_one_epoch(mrc_cyclegan *gan) {
     struct mrc_error err = {0};
-    struct mrc_trainer_settings t = {.epochs = 1, .flip = false};
+    struct mrc_trainer_settings t = {.epochs = 1, .flip = false, .gamma = 1.0};
     struct mrc_slice_source source = {NULL, {2, 1}, fetch};
     return mrc_trainer_run(gan, &source, &t, NULL, NULL, &err);
 }
@@ -608,6 +689,7 @@ int main(void) {
         cmocka_unit_test(test_builder_failures),
         cmocka_unit_test(test_torch_order),
         cmocka_unit_test(test_first_weights),
+        cmocka_unit_test(test_local_starts_near_copy),
         cmocka_unit_test(test_fan_out),
         cmocka_unit_test(test_generator_modes),
         cmocka_unit_test(test_plan_print),
@@ -618,6 +700,7 @@ int main(void) {
         cmocka_unit_test(test_moving_average),
         cmocka_unit_test(test_trainer_epoch),
         cmocka_unit_test(test_same_bytes),
+        cmocka_unit_test(test_gamma),
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_trainer_out_of_memory),
     };

@@ -1,0 +1,82 @@
+/* blas_kernel.c: makes OpenBLAS run a kernel worthy of the processor (model/blas_select.h).
+ * Why by running the program again: OpenBLAS reads OPENBLAS_CORETYPE when the loader brings it in,
+ * before the first line of ours. MARKER tells the second run what was done, and keeps the program
+ * from running itself for ever:
+ *
+ *   absent            OpenBLAS took Prescott, SkylakeX would do  -> run again as "chosen:Prescott"
+ *   chosen:Prescott   SkylakeX computes wrong sums               -> run again as "refused:SkylakeX"
+ *   refused:SkylakeX  never runs itself again */
+#include "cli/blas_kernel.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char variable[] = "OPENBLAS_CORETYPE", marker[] = "MRCYCLE_BLAS_KERNEL";
+static const char chosen[] = "chosen:", refused[] = "refused:";
+
+extern char **environ;
+
+static struct mrc_kernel_choice settled;
+
+static bool begins(const char *text, const char *start) {
+    return text != NULL && strncmp(text, start, strlen(start)) == 0;
+}
+
+/* Started as an argument of the loader (ld.so mrcycle …) the program is not its own executable. */
+static bool is_own_executable(void) {
+    char path[4096];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (length <= 0) return false;
+    path[length] = '\0';
+    const char *slash = strrchr(path, '/');
+    return slash != NULL && !begins(slash + 1, "ld-") && !begins(slash + 1, "ld.");
+}
+
+/* Returns only where that is not possible; then the kernel that runs has to do. */
+static void run_again(const char *kernel, const char *word, const char *other, char **argv) {
+    char note[64];
+    if (!is_own_executable()) return;
+    snprintf(note, sizeof note, "%s%s", word, other);
+    int failed = kernel != NULL ? setenv(variable, kernel, 1) : unsetenv(variable);
+    if (failed != 0 || setenv(marker, note, 1) != 0) return;
+    execve("/proc/self/exe", argv, environ);
+    unsetenv(marker);
+}
+
+static void choose(struct mrc_kernel_choice *choice, char **argv) {
+    const char *wanted = getenv(variable), *note = getenv(marker), *other = "";
+    struct mrc_cpu cpu;
+    mrc_cpu_describe(&cpu);
+    choice->by = MRC_KERNEL_BY_OPENBLAS;
+    if (begins(note, chosen)) {
+        choice->by = MRC_KERNEL_BY_MRCYCLE;
+        other = note + strlen(chosen);
+    } else if (begins(note, refused)) {
+        choice->by = MRC_KERNEL_FALLBACK;
+        other = note + strlen(refused);
+    } else if (wanted != NULL && wanted[0] != '\0') {
+        choice->by = MRC_KERNEL_BY_USER;
+        other = wanted;
+    } else {
+        const char *running = mrc_blas_kernel_name();
+        const char *faster = mrc_blas_faster_kernel(&cpu, running, wanted);
+        if (faster != NULL) run_again(faster, chosen, running, argv);
+    }
+    snprintf(choice->other, sizeof choice->other, "%s", other);
+}
+
+enum mrc_status mrc_blas_kernel_settle(char **argv, struct mrc_error *err) {
+    struct mrc_error wrong = {0};
+    choose(&settled, argv);
+    enum mrc_status status = mrc_blas_check(NULL, &wrong);
+    if (status == MRC_ERR_NUMERIC && settled.by == MRC_KERNEL_BY_MRCYCLE)
+        run_again(NULL, refused, mrc_blas_kernel_name(), argv);
+    if (status == MRC_OK) return status;
+    return mrc_fail(err, status, "%s (%s chooses another)", wrong.text, variable);
+}
+
+const struct mrc_kernel_choice *mrc_blas_kernel_choice(void) {
+    return &settled;
+}

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# blas_kernel.sh MRCYCLE ODD_OPENBLAS: the program runs the kernel of OpenBLAS that the processor deserves, obeys the user,
+# falls back from a kernel that computes wrong sums, and says so. ODD_OPENBLAS makes OpenBLAS take a slow kernel by itself.
+set -uo pipefail
+
+mrcycle=$1 odd=$2
+unset OPENBLAS_CORETYPE MRCYCLE_BLAS_KERNEL
+failed=0
+
+# expect WHAT PATTERN: a line of the last output
+expect() {
+    grep -qE "$2" <<<"$said" && return
+    failed=$((failed + 1))
+    printf '%s: expected a line "%s" in:\n%s\n' "$1" "$2" "$said"
+}
+# odd VARIABLE=VALUE...: info --system with the odd OpenBLAS; its exit code is in $code
+odd() {
+    code=0
+    said=$(env "$@" LD_PRELOAD="$odd" ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0 "$mrcycle" info --system 2>&1) || code=$?
+}
+
+said=$("$mrcycle" info --system) || exit 1
+expect plain '^sums +right'
+! grep -q '^faster' <<<"$said" || { failed=$((failed + 1)); printf 'a faster kernel than the one that runs:\n%s\n' "$said"; }
+own=$(sed -nE 's/^kernel +([^,]+),.*/\1/p' <<<"$said")
+
+said=$(OPENBLAS_CORETYPE=Prescott "$mrcycle" info --system)
+if ! grep -q '^kernel  *Prescott,' <<<"$said"; then
+    printf 'skipped: this OpenBLAS has no kernel named Prescott to be slow with (%s)\n' "$own"
+    exit 77
+fi
+expect user '^kernel +Prescott, set by the user: OPENBLAS_CORETYPE is Prescott$'
+said=$(OPENBLAS_CORETYPE=Prescott "$mrcycle" info --system --json)
+expect user-json '"chosen_by":	"user"'
+
+odd ODD_DEFAULT=Nehalem OPENBLAS_CORETYPE=Prescott
+expect user-of-odd '^kernel +Prescott, set by the user'
+
+if grep -q 'AVX-512' <<<"$said"; then fast=SkylakeX; elif grep -q AVX2 <<<"$said"; then fast=Haswell; else
+    printf 'skipped: this processor has no kernel faster than Prescott\n'
+    exit 77
+fi
+odd ODD_DEFAULT=Prescott
+[ "$code" -eq 0 ] || failed=$((failed + 1))
+expect trap "^kernel +$fast, chosen by mrcycle: OpenBLAS by itself runs Prescott\$"
+expect trap '^sums +right'
+
+odd ODD_DEFAULT=Prescott ODD_WRONG=$fast
+[ "$code" -eq 0 ] || failed=$((failed + 1))
+expect wrong "^kernel +Prescott, chosen by OpenBLAS: $fast computes wrong sums here\$"
+
+for case in ODD_DEFAULT=Prescott ODD_DEFAULT="$own" OPENBLAS_CORETYPE=Prescott; do
+    odd "$case" ODD_WRONG=all
+    [ "$code" -eq 81 ] || { failed=$((failed + 1)); printf '%s and all wrong: exit code %d, expected 81\n' "$case" "$code"; }
+    expect all-wrong "^mrcycle: OpenBLAS's kernel [A-Za-z]+: a product of .* is wrong by .*, expected at most .* \(OPENBLAS_CORETYPE chooses another\)\$"
+    [ "$(wc -l <<<"$said")" -eq 1 ] || failed=$((failed + 1))
+done
+
+# What a stranger left in the environment does no harm.
+said=$(MRCYCLE_BLAS_KERNEL=nonsense "$mrcycle" info --system)
+expect marker "^kernel +$own, chosen by OpenBLAS\$"
+
+# Arguments arrive in the second run.
+said=$(ODD_DEFAULT=Prescott LD_PRELOAD=$odd ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0 "$mrcycle" tranlsate 'a b' 2>&1)
+expect arguments "no command 'tranlsate', did you mean"
+
+printf '%s by itself, %d failed\n' "$own" "$failed"
+[ "$failed" -eq 0 ]

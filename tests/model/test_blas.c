@@ -1,0 +1,114 @@
+/* test_blas.c: which kernel of OpenBLAS is asked for, and the check that finds a wrong one. */
+#include "tests/support.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "model/blas.h"
+#include "model/blas_select.h"
+
+static void test_choice(void **state) {
+    (void)state;
+    static const struct mrc_cpu old = {.name = "old"}, avx2 = {.avx2_fma = true},
+                                avx512 = {.avx2_fma = true, .avx512 = true};
+    static const struct {
+        const struct mrc_cpu *cpu;
+        const char *running, *wanted, *expected;
+    } cases[] = {
+        {&avx512, "Prescott", NULL, "SkylakeX"},
+        {&avx512, "Haswell", NULL, "SkylakeX"},
+        {&avx512, "Zen", NULL, "SkylakeX"},
+        {&avx512, "SkylakeX", NULL, NULL},
+        {&avx512, "Cooperlake", NULL, NULL},
+        {&avx2, "Prescott", NULL, "Haswell"},
+        {&avx2, "Sandybridge", NULL, "Haswell"},
+        {&avx2, "Haswell", NULL, NULL},
+        {&avx2, "Zen", NULL, NULL},
+        {&avx2, "SkylakeX", NULL, NULL},
+        {&old, "Prescott", NULL, NULL},
+        {&old, "Nehalem", NULL, NULL},
+        {&avx512, "Prescott", "Prescott", NULL},
+        {&avx512, "Prescott", "", "SkylakeX"},
+        {&avx512, "GraniteRapids", NULL, NULL},
+        {&old, "neoversen1", NULL, NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; ++i) {
+        const char *got = mrc_blas_faster_kernel(cases[i].cpu, cases[i].running, cases[i].wanted);
+        if (cases[i].expected == NULL)
+            assert_null(got);
+        else
+            assert_string_equal(got, cases[i].expected);
+    }
+}
+
+static void test_cpu(void **state) {
+    (void)state;
+    struct mrc_cpu cpu;
+    memset(&cpu, 0xff, sizeof cpu);
+    mrc_cpu_describe(&cpu);
+    assert_true(strlen(cpu.name) > 0 && strlen(cpu.name) < sizeof cpu.name);
+    assert_true(cpu.avx2_fma || !cpu.avx512); /* there is no processor with only the second */
+}
+
+static void test_running_kernel(void **state) {
+    (void)state;
+    struct mrc_error err = {0};
+    double worst = -1.0;
+    assert_ok(mrc_blas_check(&worst, &err), &err);
+    assert_true(worst > 0.0 && worst < 1e-6);
+    assert_true(strlen(mrc_blas_config()) > 0);
+    enum mrc_status st = MRC_OK;
+    MRC_TRY_EVERY_FAILURE(st, mrc_blas_check(NULL, NULL));
+    assert_int_equal(st, MRC_OK);
+}
+
+/* --- Products with one fault each --- */
+
+static void no_beta(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
+                    const float *b, int64_t ldb, float beta, float *c, int64_t ldc) {
+    (void)beta;
+    mrc_sgemm(ta, tb, m, n, k, a, lda, b, ldb, 0.0f, c, ldc);
+}
+
+static void reads_c(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
+                    const float *b, int64_t ldb, float beta, float *c, int64_t ldc) {
+    float before = c[0];
+    mrc_sgemm(ta, tb, m, n, k, a, lda, b, ldb, beta, c, ldc);
+    if (beta == 0.0f) c[0] += 0.0f * before;
+}
+
+static void wrong_edge(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float *a,
+                       int64_t lda, const float *b, int64_t ldb, float beta, float *c,
+                       int64_t ldc) {
+    mrc_sgemm(ta, tb, m, n, k, a, lda, b, ldb, beta, c, ldc);
+    if (m * n * k > 1000000 && ta && tb) c[(m - 1) * ldc + n - 1] *= 1.01f;
+}
+
+static void no_transpose(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float *a,
+                         int64_t lda, const float *b, int64_t ldb, float beta, float *c,
+                         int64_t ldc) {
+    (void)ta; /* every matrix is padded, so the wrong one is inside its memory */
+    mrc_sgemm(false, tb, m, n, k, a, lda > k ? lda : k, b, ldb, beta, c, ldc);
+}
+
+static void test_check_can_fail(void **state) {
+    (void)state;
+    static mrc_blas_product_fn *const wrong[] = {no_beta, reads_c, wrong_edge, no_transpose};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; ++i) {
+        struct mrc_error err = {0};
+        double worst = 0.0;
+        assert_int_equal(mrc_blas_check_product(wrong[i], &worst, &err), MRC_ERR_NUMERIC);
+        assert_true(worst > 1e-5);
+        assert_non_null(strstr(err.text, "expected"));
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_cpu),
+        cmocka_unit_test(test_running_kernel),
+        cmocka_unit_test(test_check_can_fail),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
