@@ -1,6 +1,7 @@
 /* bench_ops.c: GFLOP/s of each convolution of the U-Net and the discriminator, and GB/s of the
- * other operations. Usage: mrcycle-bench-ops [width [batch [threads]]]. Nominal work, padding taps
- * included; medians of repeated runs. */
+ * other operations. Usage: mrcycle-bench-ops [width [batch [threads [algorithm]]]], algorithm
+ * being gemm, winograd2 or winograd4: that one wherever it can, else the table's choice. Nominal
+ * work, padding taps included; medians of repeated runs. */
 #define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,8 @@
 #include "model/blas.h"
 #include "model/blas_select.h"
 #include "model/op.h"
+#include "model/ops/conv_kernel.h"
+#include "model/ops/conv_winograd.h"
 
 enum { MOST_RUNS = 25 };
 static const double seconds_per_kernel = 0.15;
@@ -156,9 +159,22 @@ static void bench_sgemm(void) {
     setup_clear(&s);
 }
 
+static void force(const char *algorithm) {
+    if (strcmp(algorithm, "gemm") == 0) {
+        mrc_conv_force(&mrc_conv_gemm);
+    } else if (strcmp(algorithm, "winograd2") == 0 || strcmp(algorithm, "winograd4") == 0) {
+        mrc_conv_force(&mrc_conv_winograd);
+        mrc_conv_winograd_force(algorithm[8] - '0', MRC_WINOGRAD_BEST);
+    } else {
+        fprintf(stderr, "mrcycle-bench-ops: algorithm \"%s\" is unknown\n", algorithm);
+        exit(1);
+    }
+}
+
 int main(int argc, char **argv) {
     const int64_t w = argc > 1 ? atoi(argv[1]) : 64, batch = argc > 2 ? atoi(argv[2]) : 8;
     if (argc > 3) mrc_parallel_set_threads(atoi(argv[3]));
+    if (argc > 4) force(argv[4]);
     const struct mrc_op *down = &mrc_op_conv, *up = &mrc_op_conv_transpose;
     const struct layer layers[] = {
         {"enc1", down, 1, w, 64, 3, 1, 1},         {"enc2", down, w, 2 * w, 64, 4, 2, 1},
