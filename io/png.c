@@ -152,7 +152,7 @@ static enum mrc_status look_at_one(struct stack_facts *s, struct mrc_image_list 
         size_t length = strlen(path);
         if (strncmp(reason, path, length) == 0 && strncmp(reason + length, ": ", 2) == 0)
             reason += length + 2;
-        return mrc_image_list_refuse(list, path, err, "%s", reason);
+        return mrc_image_list_refuse(list, path, st, err, "%s", reason);
     }
     if (s->good == 0) s->first = facts;
     s->uneven = s->uneven || facts.columns != s->first.columns || facts.rows != s->first.rows ||
@@ -174,6 +174,9 @@ static void describe(struct mrc_image_info *info, const struct stack_facts *s, c
     info->physical = false;
     info->synthetic = s->synthetic;
     info->usable = whole && !s->uneven && !s->synthetic;
+    info->status = info->usable          ? MRC_OK
+                   : whole && !s->uneven ? MRC_ERR_UNSUPPORTED
+                                         : MRC_ERR_FORMAT;
     const char *reason = info->contrast != MRC_CONTRAST_UNKNOWN ? "contrast by the folder's name"
                                                                 : "the name tells no contrast";
     if (!whole)

@@ -4,17 +4,20 @@
  * and padding k - 1 - pad: then the patches lie on the side with few channels, and the product is
  * [pixels][many] * [many][taps]. The three kernels change places; only the (small) weights are
  * copied. */
+#include <math.h>
+
 #include "model/ops/conv_kernel.h"
 #include "model/ops/op_tools.h"
 
-static bool flipped_suits(const struct mrc_conv *c, enum mrc_conv_direction direction) {
+/* Where it can, it is better than any other; few channels are left out, where it gains nothing. */
+static double flipped_cost(const struct mrc_conv *c, enum mrc_conv_direction direction) {
     (void)direction;
     int64_t taps = 1;
     for (int axis = 0; axis < 3; ++axis) {
-        if (c->stride[axis] != 1 || c->pad[axis] >= c->k[axis]) return false;
+        if (c->stride[axis] != 1 || c->pad[axis] >= c->k[axis]) return (double)INFINITY;
         taps *= c->k[axis];
     }
-    return taps > 1 && c->cout * 4 <= c->cin;
+    return taps > 1 && c->cout * 4 <= c->cin ? 0.0 : (double)INFINITY;
 }
 
 static struct mrc_conv mirror(const struct mrc_conv *c) {
@@ -93,7 +96,7 @@ static void flipped_backward_weights(const struct mrc_conv *c, float *d_weight, 
 }
 
 const struct mrc_conv_algorithm mrc_conv_flipped = {.name = "flipped",
-                                                    .suits = flipped_suits,
+                                                    .cost = flipped_cost,
                                                     .scratch_bytes = flipped_scratch_bytes,
                                                     .forward = flipped_forward,
                                                     .backward_data = flipped_backward_data,

@@ -440,9 +440,10 @@ static void gemm_backward_weights(const struct mrc_conv *c, float *d_weight, con
 
 /* --- The row of the table --- */
 
-static bool gemm_suits(const struct mrc_conv *c, enum mrc_conv_direction direction) {
-    (void)c, (void)direction;
-    return true;
+static double gemm_cost(const struct mrc_conv *c, enum mrc_conv_direction direction) {
+    (void)direction;
+    const double pixels = (double)mrc_conv_out_pixels(c);
+    return pixels * (double)live_columns(c) * (double)c->cout;
 }
 
 static size_t gemm_scratch_bytes(const struct mrc_conv *c, enum mrc_conv_direction direction) {
@@ -453,7 +454,7 @@ static size_t gemm_scratch_bytes(const struct mrc_conv *c, enum mrc_conv_directi
 }
 
 const struct mrc_conv_algorithm mrc_conv_gemm = {.name = "gemm",
-                                                 .suits = gemm_suits,
+                                                 .cost = gemm_cost,
                                                  .scratch_bytes = gemm_scratch_bytes,
                                                  .forward = gemm_forward,
                                                  .backward_data = gemm_backward_data,

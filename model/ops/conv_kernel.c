@@ -2,6 +2,7 @@
 #include "model/ops/conv_kernel.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "model/ops/op_tools.h"
@@ -107,13 +108,26 @@ enum mrc_status mrc_conv_settle(struct mrc_conv *c, struct mrc_shape in, int64_t
 
 /* --- Choice --- */
 
-static const struct mrc_conv_algorithm *const algorithms[] = {&mrc_conv_flipped, &mrc_conv_gemm};
+static const struct mrc_conv_algorithm *const algorithms[] = {&mrc_conv_gemm, &mrc_conv_flipped,
+                                                              &mrc_conv_winograd};
+static const struct mrc_conv_algorithm *forced = NULL;
+
+void mrc_conv_force(const struct mrc_conv_algorithm *algorithm) {
+    forced = algorithm;
+}
 
 const struct mrc_conv_algorithm *mrc_conv_algorithm_for(const struct mrc_conv *c,
                                                         enum mrc_conv_direction direction) {
-    size_t i = 0;
-    while (!algorithms[i]->suits(c, direction)) ++i; /* the last suits all */
-    return algorithms[i];
+    if (forced != NULL && isfinite(forced->cost(c, direction))) return forced;
+    const struct mrc_conv_algorithm *best = algorithms[0];
+    double least = best->cost(c, direction);
+    for (size_t i = 1; i < sizeof algorithms / sizeof algorithms[0]; ++i) {
+        double cost = algorithms[i]->cost(c, direction);
+        if (cost >= least) continue;
+        best = algorithms[i];
+        least = cost;
+    }
+    return best;
 }
 
 size_t mrc_conv_scratch_bytes(const struct mrc_conv *c) {

@@ -69,12 +69,14 @@ void mrc_conv_backward_bias(float *d_bias, const float *x, int64_t pixels, int64
                             int lanes, void *scratch);
 size_t mrc_conv_bias_scratch_bytes(int64_t pixels, int64_t channels);
 
-/** A way to compute the three kernels. The first row of the table in conv_kernel.c that suits a
- * convolution is used. */
+/** A way to compute the three kernels. The row of the table in conv_kernel.c that costs least is
+ * used. */
 enum mrc_conv_direction { MRC_CONV_FORWARD, MRC_CONV_BACKWARD_DATA, MRC_CONV_BACKWARD_WEIGHTS };
 struct mrc_conv_algorithm {
     const char *name;
-    bool (*suits)(const struct mrc_conv *c, enum mrc_conv_direction direction);
+    /** About the time it takes, in units of one multiplication and addition of a large matrix
+     * product; INFINITY: it cannot. Depends on sizes only. */
+    double (*cost)(const struct mrc_conv *c, enum mrc_conv_direction direction);
     size_t (*scratch_bytes)(const struct mrc_conv *c, enum mrc_conv_direction direction);
     void (*forward)(const struct mrc_conv *c, float *dst, const float *src, const float *weight,
                     const float *bias, void *scratch);
@@ -83,14 +85,19 @@ struct mrc_conv_algorithm {
     void (*backward_weights)(const struct mrc_conv *c, float *d_weight, const float *src,
                              const float *d_dst, void *scratch);
 };
-/** Bands of patches and sgemm: suits all. */
+/** Bands of patches and sgemm: for all. */
 extern const struct mrc_conv_algorithm mrc_conv_gemm;
 /** The patches on the side with few output channels: the convolution as the adjoint of its mirror
  * image. */
 extern const struct mrc_conv_algorithm mrc_conv_flipped;
+/** Minimal filtering: 4x4, stride 2, padding 1. */
+extern const struct mrc_conv_algorithm mrc_conv_winograd;
 
 /** The algorithm chosen for a convolution: depends on its sizes only. */
 const struct mrc_conv_algorithm *mrc_conv_algorithm_for(const struct mrc_conv *c,
                                                         enum mrc_conv_direction direction);
+/** For tests and benchmarks: from now on this algorithm wherever it can, NULL: the cheapest again.
+ * Not while a plan made before is in use: its scratch was measured for another choice. */
+void mrc_conv_force(const struct mrc_conv_algorithm *algorithm);
 
 #endif

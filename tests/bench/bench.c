@@ -13,6 +13,8 @@
 #include "base/alloc.h"
 #include "base/parallel.h"
 #include "model/blas_select.h"
+#include "model/ops/conv_kernel.h"
+#include "model/ops/conv_winograd.h"
 
 static const char help[] =
     "Usage: mrcycle-bench PROBLEM...\n"
@@ -22,7 +24,8 @@ static const char help[] =
     "  translate   a DICOM series to a DICOM series\n"
     "with, after a colon and separated by commas:\n"
     "  w=64 base width, b=8 batch, threads=0 (all cores), n=7 runs, side=64 pixels,\n"
-    "  generator=unet, slices=176, matrix=256 (of the scan that translate reads)\n"
+    "  generator=unet, algorithm=table (of convolutions; gemm, winograd2, winograd4), slices=176, "
+    "matrix=256 (of the scan that translate reads)\n"
     "such as step:w=32,b=8,threads=2\n";
 
 /* --- Time --- */
@@ -119,6 +122,26 @@ static const struct kind {
              {"step", bench_step},
              {"translate", bench_translate}};
 
+/* Of the convolutions: this one wherever it can, or what the table chooses. */
+static enum mrc_status set_algorithm(const char *name, struct mrc_error *err) {
+    static const struct {
+        const char *name;
+        const struct mrc_conv_algorithm *algorithm;
+        int outputs;
+    } algorithms[] = {{"table", NULL, 0},
+                      {"gemm", &mrc_conv_gemm, 0},
+                      {"winograd2", &mrc_conv_winograd, 2},
+                      {"winograd4", &mrc_conv_winograd, 4}};
+    for (size_t i = 0; i < sizeof algorithms / sizeof algorithms[0]; ++i) {
+        if (strcmp(name, algorithms[i].name) != 0) continue;
+        mrc_conv_force(algorithms[i].algorithm);
+        mrc_conv_winograd_force(algorithms[i].outputs, MRC_WINOGRAD_BEST);
+        return MRC_OK;
+    }
+    return mrc_fail(err, MRC_ERR_ARGUMENT,
+                    "algorithm '%s', expected table, gemm, winograd2 or winograd4", name);
+}
+
 static enum mrc_status set(struct bench_problem *p, const char *key, const char *value,
                            struct mrc_error *err) {
     const struct {
@@ -131,6 +154,7 @@ static enum mrc_status set(struct bench_problem *p, const char *key, const char 
                    {"side", &p->side, 32, 1024},
                    {"slices", &p->slices, 1, 4096},
                    {"matrix", &p->matrix, 24, 400}};
+    if (strcmp(key, "algorithm") == 0) return set_algorithm(value, err);
     if (strcmp(key, "generator") == 0) return mrc_generator_kind_parse(&p->generator, value, err);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; ++i) {
         if (strcmp(key, numbers[i].name) != 0) continue;
@@ -146,7 +170,7 @@ static enum mrc_status run(const char *text, struct mrc_error *err) {
     struct bench_problem p = {.text = text, .w = 64, .b = 8, .n = 7, .side = 64, .matrix = 256};
     size_t name = strcspn(text, ":");
     char *settings = mrc_strdup(text[name] == ':' ? text + name + 1 : ""), *rest = NULL;
-    enum mrc_status st = MRC_OK;
+    enum mrc_status st = set_algorithm("table", err);
     if (settings == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory");
     for (char *key = strtok_r(settings, ",", &rest); st == MRC_OK && key != NULL;
          key = strtok_r(NULL, ",", &rest)) {

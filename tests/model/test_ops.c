@@ -14,11 +14,16 @@
 #include "base/parallel.h"
 #include "base/rng.h"
 #include "model/op_fixture.h"
+#include "model/ops/conv_kernel.h"
+#include "model/ops/conv_winograd.h"
 #include "model/ref_ops.h"
 
 /* Errors relative to the largest magnitude of the tensor. Sums of K products of float carry about
  * sqrt(K) roundings. */
 static const double float_tolerance = 2e-6;
+/* Minimal filtering multiplies and divides by small numbers on its way, and so rounds a few times
+ * as much. */
+static const double winograd_tolerance = 1e-5;
 /* Central differences in double with a step of 1e-4: the third derivative's share and the
  * gradient's own float rounding. */
 static const double difference_tolerance = 2e-5;
@@ -94,6 +99,17 @@ static const struct op_case cases[] = {
     {"up, slabs", TRANSPOSE, {.channels = 40, PLANE(4, 2, 1)}, {{1, 4, 1, 60, 61}}},
     {"up, volume", TRANSPOSE, {.channels = 2, CUBE(4, 2, 1)}, {{1, 3, 2, 3, 4}}},
     {"up, volume slabs", TRANSPOSE, {.channels = 20, CUBE(4, 2, 1)}, {{1, 2, 8, 14, 15}}},
+    /* minimal filtering: whole and broken tiles, odd sides, bands, slices, blocks */
+    {"4x4 stride 2, whole tiles", CONV, {.channels = 24, PLANE(4, 2, 1)}, {{2, 20, 1, 16, 8}}},
+    {"4x4 stride 2, odd sides", CONV, {.channels = 17, PLANE(4, 2, 1)}, {{2, 19, 1, 13, 23}}},
+    {"4x4 stride 2, planes of a volume",
+     CONV,
+     {.channels = 5, PLANE(4, 2, 1)},
+     {{2, 3, 3, 10, 12}}},
+    {"4x4 stride 2, bands", CONV, {.channels = 10, PLANE(4, 2, 1)}, {{5, 6, 1, 66, 64}}},
+    {"4x4 stride 2, blocks", CONV, {.channels = 200, PLANE(4, 2, 1)}, {{2, 180, 1, 8, 10}}},
+    {"up 4x4 stride 2, tiles", TRANSPOSE, {.channels = 20, PLANE(4, 2, 1)}, {{3, 21, 1, 8, 5}}},
+    {"up 4x4 stride 2, blocks", TRANSPOSE, {.channels = 100, PLANE(4, 2, 1)}, {{1, 330, 1, 4, 4}}},
     /* the others */
     {"norm", &mrc_op_instance_norm, {.eps = 1e-5f}, {{2, 5, 1, 7, 6}}},
     {"norm, many channels", &mrc_op_instance_norm, {.eps = 1e-5f}, {{5, 130, 1, 3, 3}}},
@@ -119,6 +135,73 @@ static bool is_conv(const struct mrc_op *op) {
 /* The operation is linear in its inputs once the bias is zero. */
 static bool is_linear(const struct mrc_op *op) {
     return is_conv(op) || op == &mrc_op_concat || op == &mrc_op_add || op == &mrc_op_pad;
+}
+
+/* --- Ways to compute a convolution: every algorithm, wherever it can, chosen or not --- */
+
+static const struct way {
+    const char *name;
+    const struct mrc_conv_algorithm *algorithm; /* NULL: the table's choice, and all operations */
+    int outputs;
+    enum mrc_winograd_lanes lanes;
+} ways[] = {
+    {"", NULL, 0, MRC_WINOGRAD_BEST},
+    {", gemm", &mrc_conv_gemm, 0, MRC_WINOGRAD_BEST},
+    {", flipped", &mrc_conv_flipped, 0, MRC_WINOGRAD_BEST},
+    {", F(2x2)", &mrc_conv_winograd, 2, MRC_WINOGRAD_BEST},
+    {", F(4x4)", &mrc_conv_winograd, 4, MRC_WINOGRAD_BEST},
+    /* other instructions for the same: the reference is enough */
+    {", F(2x2) portable", &mrc_conv_winograd, 2, MRC_WINOGRAD_PORTABLE},
+    {", F(4x4) portable", &mrc_conv_winograd, 4, MRC_WINOGRAD_PORTABLE},
+    {", F(2x2) AVX2", &mrc_conv_winograd, 2, MRC_WINOGRAD_AVX2},
+    {", F(4x4) AVX2", &mrc_conv_winograd, 4, MRC_WINOGRAD_AVX2},
+    {", F(2x2) AVX-512", &mrc_conv_winograd, 2, MRC_WINOGRAD_AVX512},
+    {", F(4x4) AVX-512", &mrc_conv_winograd, 4, MRC_WINOGRAD_AVX512},
+};
+enum { WAYS = 5, ALL_WAYS = sizeof ways / sizeof ways[0] };
+
+static struct mrc_conv conv_of(const struct op_case *c) {
+    struct mrc_node node;
+    struct mrc_site site;
+    struct mrc_error err = {0};
+    assert_int_equal(op_settle(&node, &site, c, &err), MRC_OK);
+    return c->op == CONV ? mrc_conv_between(site.in[0], site.out, &node.attr, site.threads)
+                         : mrc_conv_between(site.out, site.in[0], &node.attr, site.threads);
+}
+
+/* Does the algorithm compute anything of the case, as the table stands now? */
+static bool goes_by(const struct op_case *c, const struct mrc_conv_algorithm *algorithm) {
+    const struct mrc_conv conv = conv_of(c);
+    for (int i = MRC_CONV_FORWARD; i <= MRC_CONV_BACKWARD_WEIGHTS; ++i)
+        if (mrc_conv_algorithm_for(&conv, (enum mrc_conv_direction)i) == algorithm) return true;
+    return false;
+}
+
+static int leave(void **state) {
+    (void)state;
+    mrc_conv_force(NULL);
+    mrc_conv_winograd_force(0, MRC_WINOGRAD_BEST);
+    return 0;
+}
+
+/* Takes the way, and says whether it shows anything that the table's choice did not. `name` gets
+ * both names. */
+static bool enter(const struct way *way, const struct op_case *c, char name[96]) {
+    snprintf(name, 96, "%s%s", c->name, way->name);
+    (void)leave(NULL);
+    if (way->algorithm == NULL) return true;
+    if (!is_conv(c->op)) return false;
+    if (way->algorithm != &mrc_conv_winograd && !goes_by(c, &mrc_conv_winograd) &&
+        !goes_by(c, &mrc_conv_flipped))
+        return false; /* gemm in any case */
+    mrc_conv_force(way->algorithm);
+    mrc_conv_winograd_force(way->outputs, way->lanes);
+    return goes_by(c, way->algorithm);
+}
+
+static double tolerance_of(const struct op_case *c) {
+    bool winograd = is_conv(c->op) && goes_by(c, &mrc_conv_winograd);
+    return winograd ? winograd_tolerance : float_tolerance;
 }
 
 static double *to_double(const float *x, size_t count) {
@@ -171,38 +254,61 @@ static void run_ref(struct doubles *d, const struct op_fixture *f) {
 
 /* --- Check 1: the reference --- */
 
-static void check_conv_backward(const char *name, const struct op_fixture *f,
-                                const struct doubles *d) {
-    double *d_dst = to_double(f->d_dst, f->dst_count),
-           *d_src = to_double(f->d_src[0], f->src_count[0]);
-    double *d_weight = mrc_alloc(f->node.weight_count, sizeof *d_weight);
-    double *d_bias = mrc_alloc(f->node.bias_count, sizeof *d_bias);
-    for (size_t i = 0; i < f->node.weight_count; ++i) d_weight[i] = 0.5;
-    for (size_t i = 0; i < f->node.bias_count; ++i) d_bias[i] = 0.5;
-    mrc_conv_backward_ref(d_src, d_weight, d_bias, &f->node, &f->site, d_dst, d->src[0], d->weight);
-    check_near(name, "d_src", f->d_src[0], d_src, f->src_count[0], float_tolerance);
-    check_near(name, "d_weight", f->d_weight, d_weight, f->node.weight_count, float_tolerance);
-    check_near(name, "d_bias", f->d_bias, d_bias, f->node.bias_count, float_tolerance);
+/* What the reference makes of a case. */
+struct truth {
+    struct op_fixture f;
+    struct doubles d;
+    double *d_src, *d_weight, *d_bias;
+};
+
+static void truth_init(struct truth *t, const struct op_case *c) {
+    op_fixture_init(&t->f, c);
+    doubles_init(&t->d, &t->f);
+    run_ref(&t->d, &t->f);
+    t->d_src = mrc_alloc(t->f.src_count[0], sizeof *t->d_src);
+    t->d_weight = mrc_alloc(t->f.node.weight_count, sizeof *t->d_weight);
+    t->d_bias = mrc_alloc(t->f.node.bias_count, sizeof *t->d_bias);
+    if (!is_conv(c->op)) return;
+    double *d_dst = to_double(t->f.d_dst, t->f.dst_count);
+    for (size_t i = 0; i < t->f.node.weight_count; ++i) t->d_weight[i] = 0.5;
+    for (size_t i = 0; i < t->f.node.bias_count; ++i) t->d_bias[i] = 0.5;
+    mrc_conv_backward_ref(t->d_src, t->d_weight, t->d_bias, &t->f.node, &t->f.site, d_dst,
+                          t->d.src[0], t->d.weight);
     mrc_free(d_dst);
-    mrc_free(d_src);
-    mrc_free(d_weight);
-    mrc_free(d_bias);
+}
+
+static void truth_clear(struct truth *t) {
+    mrc_free(t->d_src);
+    mrc_free(t->d_weight);
+    mrc_free(t->d_bias);
+    doubles_clear(&t->d);
+    op_fixture_clear(&t->f);
+}
+
+static void check_against(const char *name, const struct truth *t, const struct op_case *c) {
+    const double tolerance = tolerance_of(c);
+    struct op_fixture f;
+    op_fixture_init(&f, c);
+    op_forward(&f);
+    op_backward(&f, 0.5f);
+    check_near(name, "dst", f.dst, t->d.dst, f.dst_count, tolerance);
+    if (is_conv(c->op)) {
+        check_near(name, "d_src", f.d_src[0], t->d_src, f.src_count[0], tolerance);
+        check_near(name, "d_weight", f.d_weight, t->d_weight, f.node.weight_count, tolerance);
+        check_near(name, "d_bias", f.d_bias, t->d_bias, f.node.bias_count, float_tolerance);
+    }
+    op_fixture_clear(&f);
 }
 
 static void test_against_reference(void **state) {
     (void)state;
+    char name[96];
     for (size_t i = 0; i < CASES; ++i) {
-        struct op_fixture f;
-        struct doubles d;
-        op_fixture_init(&f, &cases[i]);
-        op_forward(&f);
-        op_backward(&f, 0.5f);
-        doubles_init(&d, &f);
-        run_ref(&d, &f);
-        check_near(cases[i].name, "dst", f.dst, d.dst, f.dst_count, float_tolerance);
-        if (is_conv(cases[i].op)) check_conv_backward(cases[i].name, &f, &d);
-        doubles_clear(&d);
-        op_fixture_clear(&f);
+        struct truth t;
+        truth_init(&t, &cases[i]);
+        for (size_t k = 0; k < ALL_WAYS; ++k)
+            if (enter(&ways[k], &cases[i], name)) check_against(name, &t, &cases[i]);
+        truth_clear(&t);
     }
 }
 
@@ -239,23 +345,24 @@ static void check_differences(const char *name, const char *what, struct doubles
 
 static void test_central_differences(void **state) {
     (void)state;
-    for (size_t i = 0; i < CASES; ++i) {
+    char name[96];
+    for (size_t i = 0; i < WAYS * CASES; ++i) {
+        const struct op_case *c = &cases[i % CASES];
         struct op_fixture f;
         struct doubles d;
-        op_fixture_init(&f, &cases[i]);
+        if (!enter(&ways[i / CASES], c, name)) continue;
+        op_fixture_init(&f, c);
         size_t work =
-            f.dst_count * (is_conv(cases[i].op) ? f.node.weight_count / (size_t)f.site.out.c : 1);
+            f.dst_count * (is_conv(c->op) ? f.node.weight_count / (size_t)f.site.out.c : 1);
         if (work <= DIFFERENCES_WORK) { /* the larger ones have the reference's gradients */
             op_forward(&f);
             op_backward(&f, 0.0f);
             doubles_init(&d, &f);
             const char *names[MRC_NODE_INPUTS] = {"d_src", "d_src1"};
             for (int k = 0; k < f.node.inputs; ++k)
-                check_differences(cases[i].name, names[k], &d, &f, d.src[k], f.d_src[k],
-                                  f.src_count[k]);
-            check_differences(cases[i].name, "d_weight", &d, &f, d.weight, f.d_weight,
-                              f.node.weight_count);
-            check_differences(cases[i].name, "d_bias", &d, &f, d.bias, f.d_bias, f.node.bias_count);
+                check_differences(name, names[k], &d, &f, d.src[k], f.d_src[k], f.src_count[k]);
+            check_differences(name, "d_weight", &d, &f, d.weight, f.d_weight, f.node.weight_count);
+            check_differences(name, "d_bias", &d, &f, d.bias, f.d_bias, f.node.bias_count);
             doubles_clear(&d);
         }
         op_fixture_clear(&f);
@@ -266,10 +373,13 @@ static void test_central_differences(void **state) {
 
 static void test_adjoint(void **state) {
     (void)state;
-    for (size_t i = 0; i < CASES; ++i) {
-        if (!is_linear(cases[i].op)) continue;
+    char name[96];
+    for (size_t i = 0; i < WAYS * CASES; ++i) {
+        const struct op_case *c = &cases[i % CASES];
         struct op_fixture f;
-        op_fixture_init(&f, &cases[i]);
+        if (!is_linear(c->op) || !enter(&ways[i / CASES], c, name)) continue;
+        const double tolerance = tolerance_of(c);
+        op_fixture_init(&f, c);
         memset(f.bias, 0, f.node.bias_count * sizeof *f.bias);
         op_forward(&f);
         op_backward(&f, 0.0f);
@@ -277,11 +387,11 @@ static void test_adjoint(void **state) {
         double scale =
             sqrt(dot(f.dst, f.dst, f.dst_count) * dot(f.d_dst, f.d_dst, f.dst_count)) + 1e-3;
         for (int k = 0; k < f.node.inputs; ++k) right += dot(f.src[k], f.d_src[k], f.src_count[k]);
-        if (!(fabs(left - right) <= float_tolerance * scale))
-            fail_msg("%s: <Ax, y> is %.9g, <x, A'y> is %.9g", cases[i].name, left, right);
-        if (is_conv(cases[i].op)) right = dot(f.weight, f.d_weight, f.node.weight_count);
-        if (!(fabs(left - right) <= float_tolerance * scale))
-            fail_msg("%s: <Ax, y> is %.9g, <w, dw> is %.9g", cases[i].name, left, right);
+        if (!(fabs(left - right) <= tolerance * scale))
+            fail_msg("%s: <Ax, y> is %.9g, <x, A'y> is %.9g", name, left, right);
+        if (is_conv(c->op)) right = dot(f.weight, f.d_weight, f.node.weight_count);
+        if (!(fabs(left - right) <= tolerance * scale))
+            fail_msg("%s: <Ax, y> is %.9g, <w, dw> is %.9g", name, left, right);
         op_fixture_clear(&f);
     }
 }
@@ -307,26 +417,68 @@ static void test_threads(void **state) {
     (void)state;
     static const int planned[] = {2, 3, 1},
                      running[] = {2, 3, 3}; /* the last: more threads than scratch lanes */
-    for (size_t i = 0; i < CASES; ++i) {
+    char name[96];
+    for (size_t i = 0; i < WAYS * CASES; ++i) {
+        const struct op_case *c = &cases[i % CASES];
         struct op_fixture one;
         mrc_parallel_set_threads(1);
-        op_fixture_init(&one, &cases[i]);
+        if (!enter(&ways[i / CASES], c, name)) continue;
+        op_fixture_init(&one, c);
         op_forward(&one);
         op_backward(&one, 0.0f);
         for (size_t k = 0; k < sizeof planned / sizeof planned[0]; ++k) {
             struct op_fixture more;
             mrc_parallel_set_threads(planned[k]);
-            op_fixture_init(&more, &cases[i]);
+            op_fixture_init(&more, c);
             assert_int_equal(more.site.threads, planned[k]);
             mrc_parallel_set_threads(running[k]);
             op_forward(&more);
             op_backward(&more, 0.0f);
-            check_same_fixture(cases[i].name, &one, &more);
+            check_same_fixture(name, &one, &more);
             op_fixture_clear(&more);
         }
         op_fixture_clear(&one);
     }
     mrc_parallel_set_threads(0);
+}
+
+/* --- Cuts that only large layers meet: minimal filtering against the product of patches --- */
+
+static void check_close(const char *name, const char *what, const float *found,
+                        const float *expected, size_t count) {
+    double *doubles = to_double(expected, count);
+    check_near(name, what, found, doubles, count, winograd_tolerance);
+    mrc_free(doubles);
+}
+
+static void test_winograd_on_large_layers(void **state) {
+    (void)state;
+    static const struct op_case large[] = {
+        {"bands", CONV, {.channels = 48, PLANE(4, 2, 1)}, {{5, 32, 1, 64, 62}}},
+        {"slices", CONV, {.channels = 210, PLANE(4, 2, 1)}, {{66, 210, 1, 12, 10}}},
+        {"slices of the sum", CONV, {.channels = 64, PLANE(4, 2, 1)}, {{9, 64, 1, 64, 64}}},
+        {"up, slices", TRANSPOSE, {.channels = 210, PLANE(4, 2, 1)}, {{66, 210, 1, 6, 5}}},
+    };
+    for (size_t i = 0; i < sizeof large / sizeof large[0]; ++i)
+        for (int outputs = 2; outputs <= 4; outputs += 2) {
+            struct op_fixture expected, found;
+            mrc_conv_force(&mrc_conv_gemm);
+            op_fixture_init(&expected, &large[i]);
+            op_forward(&expected);
+            op_backward(&expected, 0.0f);
+            mrc_conv_force(&mrc_conv_winograd);
+            mrc_conv_winograd_force(outputs, MRC_WINOGRAD_BEST);
+            op_fixture_init(&found, &large[i]);
+            op_forward(&found);
+            op_backward(&found, 0.0f);
+            const char *name = large[i].name;
+            check_close(name, "dst", found.dst, expected.dst, found.dst_count);
+            check_close(name, "d_src", found.d_src[0], expected.d_src[0], found.src_count[0]);
+            check_close(name, "d_weight", found.d_weight, expected.d_weight,
+                        found.node.weight_count);
+            op_fixture_clear(&expected);
+            op_fixture_clear(&found);
+        }
 }
 
 /* --- The manners every operation has --- */
@@ -542,10 +694,11 @@ static void test_channels_of_input_must_match(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_reference),
-        cmocka_unit_test(test_central_differences),
-        cmocka_unit_test(test_adjoint),
-        cmocka_unit_test(test_threads),
+        cmocka_unit_test_teardown(test_against_reference, leave),
+        cmocka_unit_test_teardown(test_central_differences, leave),
+        cmocka_unit_test_teardown(test_adjoint, leave),
+        cmocka_unit_test_teardown(test_threads, leave),
+        cmocka_unit_test_teardown(test_winograd_on_large_layers, leave),
         cmocka_unit_test(test_null_gradients_are_skipped),
         cmocka_unit_test(test_flags),
         cmocka_unit_test(test_norm_of_constant_and_shifted_maps),
