@@ -382,6 +382,7 @@ static enum mrc_status write_result(const struct work *w, struct mrc_error *err)
     enum mrc_status status = MRC_OK;
     if (steps.failed || settings.failed) status = no_memory(w, err);
     if (status == MRC_OK) status = check_cancelled(w, err);
+    if (status == MRC_OK) status = check_output(o, w->format, err); /* it may have come meanwhile */
     if (status == MRC_OK) status = mrc_place_make_parent(o->output, err);
     if (status == MRC_OK && w->format == MRC_SOURCE_NIFTI)
         status = mrc_nifti_save_derived(w->result, w->source, &derivation, o->output, err);

@@ -332,6 +332,7 @@ enum mrc_status mrc_output_open_file(struct mrc_output *out, const char *path,
     enum mrc_status st = output_init(out, path, err);
     if (st != MRC_OK) return st;
     out->replace = true;
+    out->fresh = !mrc_path_exists(out->path);
     if (mrc_path_is_dir(out->path)) {
         st = mrc_fail(err, MRC_ERR_WRITE, "%s: is a folder, expected a file name to write",
                       out->path);
@@ -442,10 +443,18 @@ static enum mrc_status replace_dir(struct mrc_output *out, struct mrc_error *err
     return MRC_OK;
 }
 
+/* 0, or -1 with errno. File systems that cannot keep what is there are trusted to be quiet. */
+static int rename_into_place(const struct mrc_output *out) {
+    if (out->folder || !out->fresh) return rename(out->temporary, out->path);
+    int result = renameat2(AT_FDCWD, out->temporary, AT_FDCWD, out->path, RENAME_NOREPLACE);
+    return result != 0 && (errno == EINVAL || errno == ENOSYS) ? rename(out->temporary, out->path)
+                                                               : result;
+}
+
 enum mrc_status mrc_output_commit(struct mrc_output *out, struct mrc_error *err) {
     enum mrc_status st = mrc_output_flush(out, err);
     if (st != MRC_OK) return st;
-    if (rename(out->temporary, out->path) != 0) {
+    if (rename_into_place(out) != 0) {
         if (out->folder && out->replace && (errno == ENOTEMPTY || errno == EEXIST))
             st = replace_dir(out, err);
         else

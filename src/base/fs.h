@@ -61,8 +61,10 @@ struct mrc_output {
     char *path, *temporary;
     FILE *stream; /* files only; NULL once flushed */
     bool replace, folder, flushed;
+    bool fresh; /* nothing was there at the opening */
 };
-/** Opens path's temporary twin for binary writing. A file of that name is replaced at commit. */
+/** Opens path's temporary twin for binary writing. A file of that name is replaced at commit; one
+ * that appears only after the opening is somebody else's, and the commit fails. */
 MRC_STATUS mrc_output_open_file(struct mrc_output *out, const char *path, struct mrc_error *err);
 /** Makes a temporary folder beside `path` (beside its target when that is a link). With replace
  * false, `path` must not exist or be an empty folder; with replace true, what is there is replaced

@@ -145,6 +145,25 @@ static void test_flushed_outputs_can_still_be_discarded(void **state) {
     assert_int_equal(size, 4);
 }
 
+static void test_what_came_meanwhile_stays(void **state) {
+    (void)state;
+    struct mrc_error err = {0};
+    struct mrc_output one, two;
+    assert_ok(mrc_output_open_file(&one, at("a"), &err), &err);
+    assert_ok(mrc_output_open_file(&two, at("a"), &err), &err);
+    (void)fputs("first", one.stream);
+    assert_ok(mrc_output_commit(&one, &err), &err);
+    assert_int_equal(mrc_output_commit(&two, &err), MRC_ERR_WRITE);
+    assert_non_null(strstr(err.text, "a: File exists"));
+    assert_int_equal(entries(root), 1);
+    mrc_error_clear(&err);
+    assert_ok(mrc_write_file(at("a"), "second", 6, &err), &err); /* it was there: it is replaced */
+    unsigned char head[8];
+    size_t size = 0;
+    assert_ok(mrc_read_head(head, sizeof head, &size, at("a"), &err), &err);
+    assert_int_equal(size, 6);
+}
+
 static void test_link_to_a_folder_stands_for_it(void **state) {
     (void)state;
     struct mrc_error err = {0};
@@ -242,6 +261,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_modes_are_what_the_umask_allows, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_flushed_outputs_can_still_be_discarded, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_what_came_meanwhile_stays, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_link_to_a_folder_stands_for_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_folder_name_with_slash_and_empty_folder, set_up,
                                         tear_down),
