@@ -30,6 +30,8 @@ says() {
 for command in translate train export info phantom; do
     says "^  $command " "$mrcycle" --help || fail "help lacks $command"
     says "^Usage: mrcycle $command " "$mrcycle" help "$command" || fail "help $command"
+    says "^Usage: mrcycle $command " "$mrcycle" "$command" -h || fail "$command -h"
+    ! says '.\{81\}\| $' "$mrcycle" "$command" --help || fail "help $command: a line beyond 80 columns, or a space at its end"
 done
 
 prints "$out/dicom" "$mrcycle" translate "$in/axial" -o "$out/dicom" --to T2w "${model[@]}" --sheet "$out/sheet.png"
