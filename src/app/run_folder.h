@@ -14,6 +14,9 @@ enum { MRC_LOSS_COUNT = 13 };
 
 typedef struct mrc_run_folder mrc_run_folder;
 
+/** Whether the run may be written where the options say (place.h). */
+enum mrc_status mrc_run_folder_check(const struct mrc_train_options *options,
+                                     struct mrc_error *err);
 /** Makes the folder (an earlier run in it is removed when options->replace) and writes
  * settings.json. */
 enum mrc_status mrc_run_folder_create(mrc_run_folder **out, const struct mrc_train_options *options,
