@@ -26,6 +26,8 @@ struct mrc_translate_options {
     enum mrc_source_kind
         format; /* MRC_SOURCE_NONE: NIfTI when the output's name says so, else the input's */
     enum mrc_grid grid;
+    int64_t size; /* pixels a side of the slices worked on, as mrc_generator_load takes it; 0: on
+                     the model's grid the model's, on the source's twice that where the model can */
     const char *sheet;    /* PNG of some slices, source beside result; NULL: none */
     const char *truth;    /* an image of the contrast asked for, shown in the sheet; NULL: none */
     bool assume_ras;      /* NIfTI without sform and qform: take the axes as RAS+ */
