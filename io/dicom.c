@@ -38,6 +38,7 @@ static void describe_grid(struct mrc_image_info *info, const struct mrc_dicom_se
     if (mrc_geometry_from_lps(&geometry, matrix, slice->path, NULL) != MRC_OK) return;
     info->orientation = mrc_geometry_orientation(&geometry);
     info->physical = true;
+    info->geometry = geometry;
     const char *askew = mrc_geometry_askew(&geometry);
     if (!info->usable || askew == NULL) return;
     info->usable = false; /* as translating would find it */
@@ -148,6 +149,33 @@ static enum mrc_status fail_none(const struct mrc_dicom_study *study, const char
                     study->series_count, first->reason);
 }
 
+static size_t folder_length(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? (size_t)(slash - path) : 0;
+}
+
+/* Where the acceptable series lie when each has a folder of its own: the path of the folder around
+ * them all is the first *length characters of what is returned. NULL when two share a folder. */
+static const char *folder_around(size_t *length, const struct mrc_dicom_study *study,
+                                 const struct mrc_image_options *options) {
+    const char *previous = NULL;
+    *length = 0;
+    for (size_t i = 0; i < study->series_count; ++i) {
+        if (!acceptable(&study->series[i], options)) continue;
+        const char *path = study->series[i].slices[0]->path;
+        size_t own = folder_length(path), end = 0;
+        if (previous != NULL) {
+            if (own == folder_length(previous) && strncmp(path, previous, own) == 0) return NULL;
+            for (size_t at = 0; at <= *length && path[at] == previous[at]; ++at)
+                if (path[at] == '/') end = at;
+            own = end;
+        }
+        *length = own;
+        previous = path;
+    }
+    return *length > 0 ? previous : NULL;
+}
+
 static enum mrc_status fail_several(const struct mrc_dicom_study *study,
                                     const struct mrc_image_options *options, const char *folder,
                                     struct mrc_error *err) {
@@ -157,10 +185,13 @@ static enum mrc_status fail_several(const struct mrc_dicom_study *study,
         if (acceptable(&study->series[i], options) && ++usable <= 6)
             mrc_text_appendf(&names, "%s%s", usable > 1 ? ", " : "",
                              mrc_contrast_name(study->series[i].contrast));
+    size_t length = 0;
+    const char *around = folder_around(&length, study, options);
     enum mrc_status st = mrc_fail(
-        err, MRC_ERR_UNSUPPORTED,
-        "%s: %zu series can be used (%s%s), expected one; give each series a folder of its own",
-        folder, usable, names.data != NULL ? names.data : "", usable > 6 ? ", ..." : "");
+        err, MRC_ERR_UNSUPPORTED, "%.*s: %zu series can be used (%s%s), expected one; %s",
+        around != NULL ? (int)length : (int)strlen(folder), around != NULL ? around : folder,
+        usable, names.data != NULL ? names.data : "", usable > 6 ? ", ..." : "",
+        around != NULL ? "name the folder of one" : "give each series a folder of its own");
     mrc_text_clear(&names);
     return st;
 }

@@ -87,7 +87,7 @@ static enum mrc_status probe_file(struct found_file *file, struct mrc_error *err
 
 /* All files below one path, folder by folder. */
 struct finds {
-    struct mrc_name_list names;
+    struct mrc_name_list names, links; /* links: to folders, not followed */
     struct found_file *files;
     size_t count;
 };
@@ -113,6 +113,7 @@ static int by_folder(const void *a, const void *b) {
 
 static void finds_clear(struct finds *f) {
     mrc_free(f->files);
+    mrc_name_list_clear(&f->links);
     mrc_name_list_clear(&f->names);
     *f = (struct finds){0};
 }
@@ -135,7 +136,7 @@ static enum mrc_status finds_probe(struct finds *f, const char *path, struct mrc
 /* Lists and probes everything below a folder. */
 static enum mrc_status finds_below(struct finds *f, const char *dir, struct mrc_error *err) {
     *f = (struct finds){0};
-    enum mrc_status st = mrc_list_tree(&f->names, dir, MAX_FILES, err);
+    enum mrc_status st = mrc_list_tree(&f->names, &f->links, dir, MAX_FILES, err);
     if (st == MRC_OK) st = finds_probe(f, dir, err);
     if (st != MRC_OK) finds_clear(f);
     return st;
@@ -190,8 +191,8 @@ static size_t count_format(const struct finds *f, const struct mrc_format *forma
 /* --- what usually lies beside images --- */
 
 static bool is_side_file(const char *path) {
-    static const char *const endings[] = {".json", ".tsv",  ".csv",  ".txt", ".md",
-                                          ".bval", ".bvec", ".html", ".pdf", "DICOMDIR"};
+    static const char *const endings[] = {".json", ".tsv",  ".csv", ".txt",     ".md",   ".bval",
+                                          ".bvec", ".html", ".pdf", "DICOMDIR", "README"};
     if (mrc_path_name(path)[0] == '.') return true;
     for (size_t e = 0; e < sizeof endings / sizeof *endings; ++e) {
         if (mrc_path_has_suffix(path, endings[e])) return true;
@@ -353,6 +354,16 @@ static enum mrc_status scan_folder(struct mrc_image_list *list, const struct fin
     return st;
 }
 
+/* Which may lead anywhere, in circles too. */
+static enum mrc_status refuse_links(struct mrc_image_list *list, const struct finds *f,
+                                    struct mrc_error *err) {
+    enum mrc_status st = MRC_OK;
+    for (size_t i = 0; st == MRC_OK && i < f->links.count; ++i)
+        st = mrc_image_list_refuse(list, f->links.names[i], MRC_ERR_UNSUPPORTED, err,
+                                   "a link to a folder, not followed (name it by itself)");
+    return st;
+}
+
 static enum mrc_status scan_finds(struct mrc_image_list *list, const struct finds *f,
                                   struct mrc_error *err) {
     enum mrc_status st = MRC_OK;
@@ -370,6 +381,7 @@ enum mrc_status mrc_image_list_scan(struct mrc_image_list *list, const char *pat
         struct finds f;
         enum mrc_status st = finds_below(&f, path, err);
         if (st == MRC_OK) st = scan_finds(list, &f, err);
+        if (st == MRC_OK) st = refuse_links(list, &f, err);
         finds_clear(&f);
         return st;
     }
@@ -473,15 +485,22 @@ static enum mrc_status check_one_folder(const struct finds *f, const struct mrc_
 static enum mrc_status only_format(const struct mrc_format **out, const struct finds *f,
                                    const char *dir, struct mrc_error *err) {
     *out = NULL;
+    if (f->count == 0 && f->links.count > 0)
+        return mrc_fail(err, MRC_ERR_IO,
+                        "%s: holds no file but links to folders, which are not followed; name the "
+                        "folder of one image",
+                        dir);
     if (f->count == 0)
         return mrc_fail(err, MRC_ERR_IO, "%s: an empty folder, expected images", dir);
     for (size_t k = 0; k < FORMATS; ++k) {
         size_t count = count_format(f, formats[k]);
         if (count == 0) continue;
         if (*out != NULL) {
-            return mrc_fail(err, MRC_ERR_UNSUPPORTED,
-                            "%s: holds %zu %s and %zu %s files, expected one kind", dir,
-                            count_format(f, *out), (*out)->name, count, formats[k]->name);
+            return mrc_fail(
+                err, MRC_ERR_UNSUPPORTED,
+                "%s: holds %zu %s and %zu %s files, expected one kind; name the folder or "
+                "file of one image",
+                dir, count_format(f, *out), (*out)->name, count, formats[k]->name);
         }
         *out = formats[k];
     }
@@ -491,17 +510,29 @@ static enum mrc_status only_format(const struct mrc_format **out, const struct f
                     f->count, mrc_path_name(f->files[0].path));
 }
 
+static enum mrc_status finds_in(struct finds *f, const char *dir, bool flat,
+                                struct mrc_error *err) {
+    if (!flat) return finds_below(f, dir, err);
+    *f = (struct finds){0};
+    char *path = mrc_asprintf("%s/", dir);
+    if (path == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for a path", dir);
+    enum mrc_status st = finds_beside(f, path, err);
+    mrc_free(path);
+    return st;
+}
+
 static enum mrc_status load_folder(mrc_volume **out, const char *dir,
                                    const struct mrc_image_options *options, struct mrc_error *err) {
     struct finds f;
     const struct mrc_format *format = NULL;
-    enum mrc_status st = finds_below(&f, dir, err);
+    enum mrc_status st = finds_in(&f, dir, options->flat, err);
     if (st == MRC_OK) st = only_format(&format, &f, dir, err);
     if (st == MRC_OK && format->kind == MRC_SOURCE_PNG) st = check_one_folder(&f, format, dir, err);
     if (st == MRC_OK) {
         st = format->kind == MRC_SOURCE_NIFTI ? load_only_usable(out, &f, dir, options, err)
                                               : load_files(out, format, &f, options, err);
     }
+    if (st == MRC_OK) mrc_volume_add_left_links(*out, f.links.count);
     finds_clear(&f);
     return st;
 }

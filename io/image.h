@@ -28,7 +28,8 @@ struct mrc_image_info {
     int64_t files, slices, rows, columns;
     double spacing_mm[3]; /* between rows, between columns, between slices */
     enum mrc_orientation orientation;
-    bool physical; /* spacing and orientation mean something */
+    bool physical;                /* spacing and orientation mean something */
+    struct mrc_geometry geometry; /* of the grid, k along the slices; zero where not physical */
     char manufacturer[65];
     char series_uid[65]; /* DICOM only; for choosing, never for printing unless asked */
     bool synthetic;      /* marked as synthetic or derived */
@@ -53,11 +54,12 @@ MRC_API void mrc_image_list_clear(struct mrc_image_list *list);
 struct mrc_image_options {
     bool assume_ras; /* NIfTI without sform and qform: take the axes as RAS+ instead of refusing */
     bool allow_synthetic; /* accept what is marked as synthetic or derived */
+    bool flat;            /* of a folder: its own files only, none of the folders below */
     const char *member; /* DICOM: only the series that holds this file (mrc_image_load sets it when
                          * it is given a file); NULL: any */
 };
 #define MRC_IMAGE_DEFAULTS                                                                         \
-    { .assume_ras = false, .allow_synthetic = false, .member = NULL }
+    { .assume_ras = false, .allow_synthetic = false, .flat = false, .member = NULL }
 
 /** Loads the one image at `path`: a DICOM folder with exactly one usable series (or one DICOM
  * file's series folder), a NIfTI file, a folder of PNG slices or one PNG. Several usable series are

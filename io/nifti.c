@@ -342,6 +342,7 @@ static void describe(struct mrc_image_info *info, const struct nifti_input *in) 
     info->spacing_mm[2] = in->geometry.spacing_mm[2];
     info->orientation = mrc_geometry_orientation(&in->geometry);
     info->physical = in->oriented;
+    if (in->oriented) info->geometry = in->geometry;
     info->synthetic = in->synthetic;
     info->usable = false;
     const char *reason = NULL;

@@ -118,6 +118,10 @@ void mrc_volume_add_left_out(mrc_volume *vol, size_t files) {
     vol->provenance.left_out += files;
 }
 
+void mrc_volume_add_left_links(mrc_volume *vol, size_t links) {
+    vol->provenance.left_links += links;
+}
+
 void mrc_provenance_clear(struct mrc_provenance *provenance) {
     for (size_t i = 0; i < provenance->file_count; ++i) mrc_free(provenance->files[i]);
     mrc_free(provenance->files);
@@ -130,7 +134,8 @@ enum mrc_status mrc_provenance_copy(struct mrc_provenance *out, const struct mrc
     *out = (struct mrc_provenance){.kind = from->kind,
                                    .contrast = from->contrast,
                                    .bit_depth = from->bit_depth,
-                                   .left_out = from->left_out};
+                                   .left_out = from->left_out,
+                                   .left_links = from->left_links};
     memcpy(out->remark, from->remark, sizeof out->remark);
     bool whole = true;
     if (from->file_count > 0) {

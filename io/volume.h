@@ -42,6 +42,7 @@ struct mrc_provenance {
     int bit_depth;    /* PNG: 8 or 16; else 0 */
     char remark[120]; /* what the user is to know of how it was read; no patient data; "" nothing */
     size_t left_out;  /* files found with it that are no part of it; the user is to be told */
+    size_t left_links; /* and links to folders, which were not followed */
 };
 
 /** Handle. Voxels are float32, i fastest, then j, then k. */
@@ -66,6 +67,8 @@ MRC_API const struct mrc_provenance *mrc_volume_provenance(const mrc_volume *vol
 MRC_API void mrc_volume_adopt_provenance(mrc_volume *vol, struct mrc_provenance *provenance);
 /** Counts files that lay with those the volume was made of and were left out. */
 void mrc_volume_add_left_out(mrc_volume *vol, size_t files);
+/** Counts links to folders that were not followed where the volume's files were looked for. */
+void mrc_volume_add_left_links(mrc_volume *vol, size_t links);
 MRC_API void mrc_provenance_clear(struct mrc_provenance *provenance);
 MRC_STATUS mrc_provenance_copy(struct mrc_provenance *out, const struct mrc_provenance *from,
                                struct mrc_error *err);

@@ -2,6 +2,7 @@
  * be wanted as channels even where they are not shown themselves. */
 #include "app/dataset.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "app/stack.h"
@@ -22,13 +23,24 @@ const char *mrc_dataset_domain_name(int domain) {
     return mrc_contrast_name(domain == MRC_DOMAIN_X ? MRC_CONTRAST_T1W : MRC_CONTRAST_T2W);
 }
 
+/* The first few of a kind of images; then one line for all others. */
+MRC_PRINTF(2, 3) static void note(struct loader *l, const char *fmt, ...) {
+    char text[600];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    if (++l->notes <= MOST_NOTES)
+        mrc_events_note(l->events, "%s", text);
+    else if (l->notes == MOST_NOTES + 1)
+        mrc_events_note(l->events, "more notes on %s images are not shown",
+                        mrc_dataset_domain_name(l->domain));
+}
+
 static void leave_out(struct loader *l, const char *path, const char *reason) {
     struct mrc_dataset_domain *domain = &l->dataset->domains[l->domain];
     ++domain->left_out_images;
-    if (++l->notes <= MOST_NOTES)
-        mrc_events_note(l->events, "left out: %s%s%s", path, path[0] != '\0' ? ": " : "", reason);
-    else if (l->notes == MOST_NOTES + 1)
-        mrc_events_note(l->events, "left out: more of %s", mrc_dataset_domain_name(l->domain));
+    note(l, "left out: %s%s%s", path, path[0] != '\0' ? ": " : "", reason);
 }
 
 /* Failures that concern one image only. */
@@ -37,16 +49,19 @@ static bool is_of_the_image(enum mrc_status status) {
            status == MRC_ERR_RANGE || status == MRC_ERR_ARGUMENT;
 }
 
-static enum mrc_status read_slices(struct mrc_slices *out, const struct loader *l, const char *path,
+static enum mrc_status read_slices(struct mrc_slices *out, struct loader *l, const char *path,
                                    struct mrc_error *err) {
     struct mrc_image_options image = MRC_IMAGE_DEFAULTS;
     image.assume_ras = l->options->assume_ras;
     image.allow_synthetic = l->options->allow_synthetic;
+    image.flat = true; /* what lies below is in the list by itself */
     struct mrc_slices_options cut = MRC_SLICES_DEFAULTS;
     cut.size = l->options->size;
     mrc_volume *vol = NULL;
     enum mrc_status status = mrc_image_load(&vol, path, &image, err);
     if (status == MRC_OK) status = mrc_slices_from_volume(out, vol, path, &cut, err);
+    const char *remark = status == MRC_OK ? mrc_volume_provenance(vol)->remark : "";
+    if (remark[0] != '\0') note(l, "%s: %s", path, remark);
     mrc_volume_destroy(vol);
     return status;
 }

@@ -69,6 +69,9 @@ static enum mrc_status load_source(struct work *w, struct mrc_error *err) {
     if (from->left_out > 0)
         mrc_events_note(w->events, "%s: %zu file%s found with the %zu of the image left out",
                         o->input, from->left_out, from->left_out == 1 ? "" : "s", from->file_count);
+    if (from->left_links > 0)
+        mrc_events_note(w->events, "%s: %zu link%s to a folder not followed", o->input,
+                        from->left_links, from->left_links == 1 ? "" : "s");
     if (from->remark[0] != '\0') mrc_events_note(w->events, "%s: %s", o->input, from->remark);
     enum mrc_contrast found = from->contrast;
     if (found == MRC_CONTRAST_UNKNOWN)

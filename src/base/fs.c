@@ -101,7 +101,7 @@ enum mrc_status mrc_list_dir(struct mrc_name_list *out, const char *dir, struct 
 }
 
 struct walk {
-    struct mrc_name_list *out;
+    struct mrc_name_list *out, *links; /* links: NULL where nobody asks */
     size_t limit, folders;
 };
 
@@ -122,6 +122,11 @@ static enum mrc_status walk(struct walk *w, const char *dir, int depth, struct m
         } else if (lstat(path, &entry) != 0) { /* gone meanwhile */
         } else if (S_ISDIR(entry.st_mode)) {
             st = walk(w, path, depth + 1, err);
+        } else if (S_ISLNK(entry.st_mode) && mrc_path_is_dir(path)) {
+            if (w->links != NULL && w->links->count < w->limit) {
+                st = list_adopt(w->links, path, err);
+                path = NULL;
+            }
         } else if (mrc_path_is_file(path)) {
             if (w->out->count >= w->limit) {
                 st = mrc_fail(err, MRC_ERR_RANGE, "%s: more than %zu files", dir, w->limit);
@@ -136,15 +141,17 @@ static enum mrc_status walk(struct walk *w, const char *dir, int depth, struct m
     return st;
 }
 
-enum mrc_status mrc_list_tree(struct mrc_name_list *out, const char *dir, size_t limit,
-                              struct mrc_error *err) {
+enum mrc_status mrc_list_tree(struct mrc_name_list *out, struct mrc_name_list *links,
+                              const char *dir, size_t limit, struct mrc_error *err) {
     *out = (struct mrc_name_list){0};
-    struct walk w = {.out = out, .limit = limit};
+    if (links != NULL) *links = (struct mrc_name_list){0};
+    struct walk w = {.out = out, .links = links, .limit = limit};
     enum mrc_status st = walk(&w, dir, 0, err);
-    if (st != MRC_OK)
-        mrc_name_list_clear(out);
-    else if (out->count > 1)
-        qsort(out->names, out->count, sizeof *out->names, by_bytes);
+    if (st != MRC_OK) mrc_name_list_clear(out);
+    if (st != MRC_OK && links != NULL) mrc_name_list_clear(links);
+    if (out->count > 1) qsort(out->names, out->count, sizeof *out->names, by_bytes);
+    if (links != NULL && links->count > 1)
+        qsort(links->names, links->count, sizeof *links->names, by_bytes);
     return st;
 }
 

@@ -34,10 +34,10 @@ MRC_STATUS mrc_list_dir(struct mrc_name_list *out, const char *dir, struct mrc_e
  * there, which opening it says. Folders, pipes, sockets and devices do not. */
 bool mrc_path_is_file(const char *path);
 /** All files (mrc_path_is_file) below `dir` as paths that begin with `dir`, sorted; symbolic links
- * to folders are not followed. More than `limit` files, or folders beyond all reason, are
- * MRC_ERR_RANGE. */
-MRC_STATUS mrc_list_tree(struct mrc_name_list *out, const char *dir, size_t limit,
-                         struct mrc_error *err);
+ * to folders are not followed, but listed in `links` unless that is NULL. More than `limit` files,
+ * or folders beyond all reason, are MRC_ERR_RANGE. */
+MRC_STATUS mrc_list_tree(struct mrc_name_list *out, struct mrc_name_list *links, const char *dir,
+                         size_t limit, struct mrc_error *err);
 MRC_API void mrc_name_list_clear(struct mrc_name_list *list);
 
 /** A whole file, at most `limit` bytes, NUL-terminated beyond *size. *out is the caller's

@@ -211,18 +211,21 @@ static void test_tree_is_sorted_and_does_not_follow_links(void **state) {
     assert_ok(mrc_write_file(at("t/b/2"), "", 0, &err), &err);
     assert_ok(mrc_write_file(at("t/a"), "", 0, &err), &err);
     assert_int_equal(symlink("..", at("t/loop")), 0);
-    struct mrc_name_list names = {0};
-    assert_ok(mrc_list_tree(&names, at("t"), 10, &err), &err);
+    struct mrc_name_list names = {0}, links = {0};
+    assert_ok(mrc_list_tree(&names, &links, at("t"), 10, &err), &err);
     assert_int_equal(names.count, 2);
     assert_string_equal(names.names[0], at("t/a"));
     assert_string_equal(names.names[1], at("t/b/2"));
+    assert_int_equal(links.count, 1);
+    assert_string_equal(links.names[0], at("t/loop"));
+    mrc_name_list_clear(&links);
     mrc_name_list_clear(&names);
-    assert_int_equal(mrc_list_tree(&names, at("t"), 1, &err), MRC_ERR_RANGE);
+    assert_int_equal(mrc_list_tree(&names, NULL, at("t"), 1, &err), MRC_ERR_RANGE);
     mrc_error_clear(&err);
     /* A pipe would block whoever opens it; a link without its file is a file that is missing. */
     assert_int_equal(mkfifo(at("t/pipe"), 0600), 0);
     assert_int_equal(symlink("gone", at("t/c")), 0);
-    assert_ok(mrc_list_tree(&names, at("t"), 10, &err), &err);
+    assert_ok(mrc_list_tree(&names, NULL, at("t"), 10, &err), &err);
     assert_int_equal(names.count, 3);
     assert_string_equal(names.names[2], at("t/c"));
     mrc_name_list_clear(&names);

@@ -88,6 +88,32 @@ static void test_folders(void **state) {
     write_png("stacks/a/1.png");
     write_png("stacks/b/1.png");
     assert_refused(dir, MRC_ERR_UNSUPPORTED, "holds pictures in 2 folders");
+    write_png("stacks/1.png");
+    struct mrc_image_options flat = {.flat = true};
+    assert_ok(mrc_image_load(&vol, dir, &flat, &err), &err);
+    assert_int_equal(mrc_volume_provenance(vol)->file_count, 1);
+    mrc_volume_destroy(vol);
+}
+
+/* They may lead anywhere: not followed, and never without a word. */
+static void test_links_to_folders(void **state) {
+    (void)state;
+    const char *dir = folder("linked");
+    struct mrc_error err = {0};
+    mrc_volume *vol = NULL;
+    struct mrc_image_list list = {0};
+    assert_int_equal(symlink("../one", made_path("linked/one")), 0);
+    assert_refused(dir, MRC_ERR_IO, "holds no file but links to folders, which are not followed");
+    write_png("linked/s1.png");
+    assert_ok(mrc_image_load(&vol, dir, NULL, &err), &err);
+    assert_int_equal(mrc_volume_provenance(vol)->left_links, 1);
+    mrc_volume_destroy(vol);
+    assert_ok(mrc_image_list_scan(&list, dir, &err), &err);
+    assert_int_equal(list.count, 1);
+    assert_int_equal(list.refused_count, 1);
+    assert_string_equal(list.refused[0].reason,
+                        "a link to a folder, not followed (name it by itself)");
+    mrc_image_list_clear(&list);
 }
 
 /* A stack has no geometry that would show a gap. */
@@ -208,9 +234,13 @@ static int clear(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_no_image), cmocka_unit_test(test_folders),
-        cmocka_unit_test(test_a_lost_picture),   cmocka_unit_test(test_scan),
-        cmocka_unit_test(test_contrast_names),   cmocka_unit_test(test_natural_compare),
+        cmocka_unit_test(test_what_is_no_image),
+        cmocka_unit_test(test_folders),
+        cmocka_unit_test(test_links_to_folders),
+        cmocka_unit_test(test_a_lost_picture),
+        cmocka_unit_test(test_scan),
+        cmocka_unit_test(test_contrast_names),
+        cmocka_unit_test(test_natural_compare),
     };
     return cmocka_run_group_tests(tests, NULL, clear);
 }
