@@ -213,6 +213,13 @@ size_t mrc_net_parameter_count(const mrc_net *net) {
     return net->parameter_count;
 }
 
+size_t mrc_net_weights(const mrc_net *net) {
+    size_t weights = 0;
+    for (size_t i = 0; i < mrc_net_parameter_count(net); ++i)
+        weights += mrc_net_parameter(net, i)->count;
+    return weights;
+}
+
 const struct mrc_parameter *mrc_net_parameter(const mrc_net *net, size_t index) {
     MRC_ASSERT(index < net->parameter_count);
     return &net->parameters[index].seen;

@@ -53,7 +53,8 @@ struct mrc_parameter {
 };
 MRC_API size_t mrc_net_parameter_count(const mrc_net *net); /* tensors */
 MRC_API const struct mrc_parameter *mrc_net_parameter(const mrc_net *net, size_t index);
-MRC_API size_t mrc_net_size(const mrc_net *net); /* floats in a block */
+MRC_API size_t mrc_net_size(const mrc_net *net); /* floats in a block, gaps between tensors too */
+MRC_API size_t mrc_net_weights(const mrc_net *net); /* floats in the tensors: what is trained */
 MRC_API float *mrc_net_values(mrc_net *net);
 MRC_API float *mrc_net_gradients(mrc_net *net);
 /** One tensor between a flat block in memory order and PyTorch's order. */

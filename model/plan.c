@@ -294,7 +294,7 @@ size_t mrc_plan_scratch_bytes(const mrc_plan *plan) {
 
 void mrc_plan_print(struct mrc_text *out, const mrc_plan *plan, const mrc_net *net) {
     MRC_ASSERT(plan->count == net->node_count);
-    mrc_text_appendf(out, "%-16s %-16s %-20s %12s %12s %12s\n", "node", "operation",
+    mrc_text_appendf(out, "%-12s %-14s %-16s %11s %10s %10s\n", "node", "operation",
                      "shape n c d h w", "output", "saved", "scratch");
     for (size_t i = 0; i < plan->count; ++i) {
         const struct mrc_node *node = &net->nodes[i];
@@ -306,7 +306,7 @@ void mrc_plan_print(struct mrc_text *out, const mrc_plan *plan, const mrc_net *n
                        s.h, s.w);
         (void)snprintf(bytes, sizeof(bytes), "%zu", mrc_shape_count(s) * sizeof(float));
         const char *output = i == 0 ? "caller's" : step->in_place ? "in place" : bytes;
-        mrc_text_appendf(out, "%-16s %-16s %-20s %12s %12zu %12zu\n", node->name,
+        mrc_text_appendf(out, "%-12s %-14s %-16s %11s %10zu %10zu\n", node->name,
                          i == 0 ? "-" : node->op->name, shape, output, step->site.saved_bytes,
                          step->site.scratch_bytes);
     }

@@ -68,10 +68,9 @@ static enum mrc_status check_thickness(const struct mrc_axial_record *r, double 
     return MRC_OK;
 }
 
-enum mrc_status mrc_axial_find(struct mrc_axial_record *out, const mrc_volume *vol,
-                               double max_slice_mm, const char *name, struct mrc_error *err) {
-    const struct mrc_geometry *g = mrc_volume_geometry(vol);
-    const struct mrc_extent e = mrc_volume_extent(vol);
+enum mrc_status mrc_axial_find(struct mrc_axial_record *out, const struct mrc_geometry *g,
+                               struct mrc_extent e, double max_slice_mm, const char *name,
+                               struct mrc_error *err) {
     const int64_t side[3] = {e.i, e.j, e.k};
     const int *axis = permutations[0];
     double cosine[3][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}};

@@ -116,6 +116,13 @@ static void set_foreground(struct mrc_slices *out, const int64_t *per_slice) {
         out->foreground[z] = (float)((double)per_slice[z] * voxel_mm2 / square_mm2);
 }
 
+enum mrc_status mrc_slices_check_grid(const struct mrc_geometry *geometry, struct mrc_extent extent,
+                                      const char *name, const struct mrc_slices_options *options,
+                                      struct mrc_error *err) {
+    struct mrc_axial_record record;
+    return mrc_axial_find(&record, geometry, extent, options->max_slice_mm, name, err);
+}
+
 enum mrc_status mrc_slices_from_volume(struct mrc_slices *out, const mrc_volume *vol,
                                        const char *name, const struct mrc_slices_options *options,
                                        struct mrc_error *err) {
@@ -124,7 +131,8 @@ enum mrc_status mrc_slices_from_volume(struct mrc_slices *out, const mrc_volume 
     *out = (struct mrc_slices){0};
     enum mrc_status st = check_options(options, err);
     if (st == MRC_OK)
-        st = mrc_axial_find(&out->record.axial, vol, options->max_slice_mm, name, err);
+        st = mrc_axial_find(&out->record.axial, mrc_volume_geometry(vol), mrc_volume_extent(vol),
+                            options->max_slice_mm, name, err);
     if (st != MRC_OK) return st;
     out->record.square = mrc_square_find(&out->record.axial, options->size);
     out->size = options->size;

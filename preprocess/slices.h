@@ -73,6 +73,11 @@ struct mrc_slices {
  * are MRC_ERR_UNSUPPORTED. */
 MRC_STATUS mrc_slices_from_volume(struct mrc_slices *out, const mrc_volume *vol, const char *name,
                                   const struct mrc_slices_options *options, struct mrc_error *err);
+/** What mrc_slices_from_volume would say of a grid alone: oblique, sheared, or its sagittal or
+ * coronal slices too far apart (MRC_ERR_UNSUPPORTED). */
+MRC_STATUS mrc_slices_check_grid(const struct mrc_geometry *geometry, struct mrc_extent extent,
+                                 const char *name, const struct mrc_slices_options *options,
+                                 struct mrc_error *err);
 /** The way back: slices in [0,1] onto the grid of `like` (the source), as a volume in [0,1] with
  * its provenance. Up-sampling is cubic (Catmull-Rom), clamped to [0,1]; where nothing of the square
  * lies, 0. */

@@ -15,8 +15,9 @@
  * = 18.2 degrees of its axial axis (dicom-nifti rule B4, asked of all three axes: a sagittal stack
  * turned in its own plane gives tilted axial slices although its normal is exact), and the axes
  * must be square to each other. `name` is for messages. */
-enum mrc_status mrc_axial_find(struct mrc_axial_record *out, const mrc_volume *vol,
-                               double max_slice_mm, const char *name, struct mrc_error *err);
+enum mrc_status mrc_axial_find(struct mrc_axial_record *out, const struct mrc_geometry *g,
+                               struct mrc_extent e, double max_slice_mm, const char *name,
+                               struct mrc_error *err);
 
 /** Stored offset of the axial voxel (x, y, z) is origin + x stride[0] + y stride[1] + z stride[2],
  * in voxels. */

@@ -34,24 +34,35 @@ static void installed_folder(char out[PATH_MAX]) {
     memcpy(out + strlen(out), tail, sizeof tail);
 }
 
+/* *out stays NULL when it does not lie there. */
+static enum mrc_status look_in(char **out, const char *folder, struct mrc_error *err) {
+    char *path = mrc_path_join(folder, shipped_name);
+    if (path == NULL) return no_memory(err);
+    if (mrc_path_exists(path))
+        *out = path;
+    else
+        mrc_free(path);
+    return MRC_OK;
+}
+
 static enum mrc_status find_shipped(char **out, struct mrc_error *err) {
     char installed[PATH_MAX];
-    installed_folder(installed);
-    const char *folders[] = {getenv("MRCYCLE_MODEL_DIR"), installed, MRC_SOURCE_MODEL_DIR};
-    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; ++i) {
-        if (folders[i] == NULL || folders[i][0] == '\0') continue;
-        char *path = mrc_path_join(folders[i], shipped_name);
-        if (path == NULL) return no_memory(err);
-        if (mrc_path_exists(path)) {
-            *out = path;
-            return MRC_OK;
-        }
-        mrc_free(path);
+    const char *asked = getenv("MRCYCLE_MODEL_DIR");
+    enum mrc_status status = MRC_OK;
+    *out = NULL;
+    if (asked != NULL && asked[0] != '\0') { /* another model would be a surprise */
+        status = look_in(out, asked, err);
+        if (status != MRC_OK || *out != NULL) return status;
+        return mrc_fail(err, MRC_ERR_IO, "%s: holds no %s, expected the model in MRCYCLE_MODEL_DIR",
+                        asked, shipped_name);
     }
+    installed_folder(installed);
+    if (installed[0] != '\0') status = look_in(out, installed, err);
+    if (status == MRC_OK && *out == NULL) status = look_in(out, MRC_SOURCE_MODEL_DIR, err);
+    if (status != MRC_OK || *out != NULL) return status;
     return mrc_fail(err, MRC_ERR_IO,
-                    "%s: not found in MRCYCLE_MODEL_DIR (%s) nor in %s, expected the shipped model "
-                    "(--model names another)",
-                    shipped_name, folders[0] != NULL ? folders[0] : "not set", installed);
+                    "%s: not found in %s, expected the shipped model (--model names another)",
+                    shipped_name, installed);
 }
 
 static enum mrc_status find_given(char **out, const char *given, const char *in_run,

@@ -10,9 +10,9 @@ extern "C" {
 
 /** Path of the model to use, the caller's (mrc_free).
  *  `given`: a safetensors file, or the folder of a training run (its model.safetensors). NULL: the
- * shipped model, t1w-t2w-64.safetensors, looked for in $MRCYCLE_MODEL_DIR, in share/mrcycle/models
- * beside the program's bin folder, and in the source tree it was built from. MRC_ERR_IO when there
- * is none. */
+ * shipped model, t1w-t2w-64.safetensors, in $MRCYCLE_MODEL_DIR when that is set; else looked for in
+ * share/mrcycle/models beside the program's bin folder, and in the source tree it was built from.
+ * MRC_ERR_IO when there is none. */
 MRC_STATUS mrc_model_file_find(char **out, const char *given, struct mrc_error *err);
 /** The complete checkpoint of a training run (checkpoints/last.safetensors), or the file itself. */
 MRC_STATUS mrc_model_file_find_complete(char **out, const char *given, struct mrc_error *err);

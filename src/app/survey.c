@@ -1,12 +1,14 @@
-/* survey.c: images are described by io, checkpoints by model; this file only decides which is
- * which. */
+/* survey.c: images are described by io, checkpoints by model; this file decides which is which, and
+ * what of the images translate takes. */
 #include "app/survey.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "model/net.h"
+#include "preprocess/slices.h"
 
 enum { FILE_LIMIT = 1000000, HEAD_BYTES = 16 };
 
@@ -53,12 +55,71 @@ static void forget_refusal(struct mrc_image_list *images, size_t first, const ch
     }
 }
 
+/* The pictures that a training run draws are no images somebody lost. */
+static bool is_picture_of_run(const char *path) {
+    const char *name = mrc_path_name(path);
+    bool sample = strncmp(name, "epoch_", 6) == 0;
+    if (!sample && strcmp(name, "losses.png") != 0) return false;
+    static const char samples[] = "samples/";
+    size_t length = (size_t)(name - path), tail = sizeof samples - 1;
+    if (sample && (length < tail || strncmp(name - tail, samples, tail) != 0)) return false;
+    char *settings = mrc_asprintf("%.*ssettings.json", (int)(length - (sample ? tail : 0)), path);
+    bool is_run = settings != NULL && mrc_path_exists(settings);
+    mrc_free(settings);
+    return is_run;
+}
+
+static void forget_pictures(struct mrc_image_list *images, size_t first) {
+    for (size_t i = images->refused_count; i > first; --i)
+        if (is_picture_of_run(images->refused[i - 1].path))
+            forget_refusal(images, i - 1, images->refused[i - 1].path);
+}
+
+/* Not for translate after all. `why` may begin with the path. */
+static void object_to(struct mrc_image_info *image, enum mrc_status status, const char *why) {
+    size_t length = strlen(image->path);
+    bool named = strncmp(why, image->path, length) == 0 && strncmp(why + length, ": ", 2) == 0;
+    image->usable = false;
+    image->status = status;
+    snprintf(image->reason, sizeof image->reason, "%.*s", (int)sizeof image->reason - 1,
+             why + (named ? length + 2 : 0));
+}
+
+/* io says what can be loaded; translate wants more. */
+static void judge(struct mrc_image_info *image) {
+    const struct mrc_slices_options options = MRC_SLICES_DEFAULTS;
+    struct mrc_extent extent = {image->columns, image->rows, image->slices};
+    struct mrc_error why = {0};
+    char text[sizeof image->reason];
+    if (!image->usable) return;
+    if (image->contrast != MRC_CONTRAST_UNKNOWN && image->contrast != MRC_CONTRAST_T1W &&
+        image->contrast != MRC_CONTRAST_T2W) {
+        snprintf(text, sizeof text, "%.150s; expected T1w or T2w (--force overrides)",
+                 image->reason);
+        object_to(image, MRC_ERR_UNSUPPORTED, text);
+    } else if (image->physical) {
+        enum mrc_status status =
+            mrc_slices_check_grid(&image->geometry, extent, image->path, &options, &why);
+        if (status != MRC_OK) object_to(image, status, why.text);
+    }
+}
+
+static enum mrc_status scan_images(struct mrc_survey *survey, const char *path,
+                                   struct mrc_error *err) {
+    size_t first = survey->images.count, refused = survey->images.refused_count;
+    enum mrc_status status = mrc_image_list_scan(&survey->images, path, err);
+    for (size_t i = first; status == MRC_OK && i < survey->images.count; ++i)
+        judge(&survey->images.items[i]);
+    forget_pictures(&survey->images, refused);
+    return status;
+}
+
 static enum mrc_status add_folder(struct mrc_survey *survey, const char *path,
                                   struct mrc_error *err) {
     size_t first = survey->images.refused_count;
     struct mrc_name_list files = {0};
-    enum mrc_status status = mrc_image_list_scan(&survey->images, path, err);
-    if (status == MRC_OK) status = mrc_list_tree(&files, path, FILE_LIMIT, err);
+    enum mrc_status status = scan_images(survey, path, err);
+    if (status == MRC_OK) status = mrc_list_tree(&files, NULL, path, FILE_LIMIT, err);
     for (size_t i = 0; status == MRC_OK && i < files.count; ++i) {
         if (!mrc_path_has_suffix(files.names[i], ".safetensors")) continue;
         forget_refusal(&survey->images, first, files.names[i]);
@@ -78,7 +139,7 @@ enum mrc_status mrc_survey_add(struct mrc_survey *survey, const char *path, stru
     if (status != MRC_OK) return status;
     if (mrc_path_has_suffix(path, ".safetensors") || mrc_checkpoint_probe(head, size))
         return add_checkpoint(survey, path, err);
-    return mrc_image_list_scan(&survey->images, path, err);
+    return scan_images(survey, path, err);
 }
 
 void mrc_survey_clear(struct mrc_survey *survey) {
@@ -113,7 +174,7 @@ static enum mrc_status print_plan(struct mrc_text *out, const char *title, const
     mrc_plan *plan = NULL;
     enum mrc_status status = mrc_plan_create(&plan, net, in, MRC_PLAN_INFERENCE, err);
     if (status == MRC_OK) {
-        mrc_text_appendf(out, "%s: %zu weights\n", title, mrc_net_size(net));
+        mrc_text_appendf(out, "%s: %zu weights\n", title, mrc_net_weights(net));
         mrc_plan_print(out, plan, net);
     }
     mrc_plan_destroy(plan);

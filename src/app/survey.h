@@ -25,7 +25,9 @@ struct mrc_survey {
     size_t checkpoint_count, checkpoint_capacity;
 };
 
-/** Adds what lies at a file or below a folder. What is broken becomes a refusal; an error is a path
+/** Adds what lies at a file or below a folder. An image is usable when mrc_translate_run takes it
+ * without further options: of a contrast it translates, and axial or to be cut axially. What is
+ * broken becomes a refusal; an error is a path
  * that cannot be read at all (MRC_ERR_IO). */
 MRC_STATUS mrc_survey_add(struct mrc_survey *survey, const char *path, struct mrc_error *err);
 MRC_API void mrc_survey_clear(struct mrc_survey *survey);

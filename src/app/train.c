@@ -151,10 +151,12 @@ static enum mrc_status create_model(struct work *w, size_t gan, struct mrc_error
     if (status == MRC_OK) status = mrc_sampler_create(&w->sampler, w->gan, &w->dataset, err);
     if (status != MRC_OK) return status;
     size_t samples = mrc_sampler_bytes(w->sampler);
-    mrc_events_note(w->events, "model: %s of width %lld, %.1f M weights a generator",
-                    mrc_generator_kind_name(o->model.generator),
-                    (long long)o->model.generator_width,
-                    (double)mrc_net_size(mrc_cyclegan_net_of(w->gan, MRC_NET_G)) * 1e-6);
+    char width[32] = ""; /* of the local generator it is fixed */
+    if (o->model.generator != MRC_GENERATOR_LOCAL)
+        snprintf(width, sizeof width, " of width %lld", (long long)o->model.generator_width);
+    mrc_events_note(w->events, "model: %s%s, %zu weights a generator",
+                    mrc_generator_kind_name(o->model.generator), width,
+                    mrc_net_weights(mrc_cyclegan_net_of(w->gan, MRC_NET_G)));
     mrc_events_note(w->events,
                     "memory: %.0f MiB for networks at batch %lld, %.0f for images, %.0f for "
                     "samples",

@@ -71,23 +71,23 @@ static void print_image(const struct mrc_image_info *image) {
     if (image->physical)
         snprintf(spacing, sizeof spacing, "%.4gx%.4gx%.4g", image->spacing_mm[1],
                  image->spacing_mm[0], image->spacing_mm[2]);
-    printf("%-6s %-8s %-8s %-14s %-18s %-9s %6lld  %-6s ", mrc_source_kind_name(image->kind),
-           image->modality[0] != '\0' ? image->modality : "-", mrc_contrast_name(image->contrast),
-           matrix, spacing, image->physical ? mrc_orientation_name(image->orientation) : "-",
-           (long long)image->files, image->usable ? "yes" : "no");
+    printf("%-6s %-5s %-8s %-8s %-13s %-18s %-8s %5lld\n  ", image->usable ? "yes" : "no",
+           mrc_source_kind_name(image->kind), image->modality[0] != '\0' ? image->modality : "-",
+           mrc_contrast_name(image->contrast), matrix, spacing,
+           image->physical ? mrc_orientation_name(image->orientation) : "-",
+           (long long)image->files);
     print_plain(image->path);
     if (image->reason[0] != '\0') {
-        printf(" (");
+        printf("\n  ");
         print_plain(image->reason);
-        printf(")");
     }
     printf("\n");
 }
 
 static void print_images(const struct mrc_image_list *images) {
     if (images->count == 0) return;
-    printf("%-6s %-8s %-8s %-14s %-18s %-9s %6s  %-6s %s\n", "kind", "modality", "contrast",
-           "matrix", "spacing mm", "plane", "files", "usable", "path");
+    printf("%-6s %-5s %-8s %-8s %-13s %-18s %-8s %5s\n", "usable", "kind", "modality", "contrast",
+           "matrix", "spacing mm", "plane", "files");
     for (size_t i = 0; i < images->count; ++i) print_image(&images->items[i]);
 }
 
@@ -95,9 +95,9 @@ static void print_refusals(const struct mrc_image_list *images) {
     for (size_t i = 0; i < images->refused_count; ++i) {
         printf("refused ");
         print_plain(images->refused[i].path);
-        printf(" (");
+        printf("\n  ");
         print_plain(images->refused[i].reason);
-        printf(")\n");
+        printf("\n");
     }
 }
 
@@ -108,15 +108,17 @@ static void print_checkpoint(const struct mrc_survey_checkpoint *checkpoint) {
     print_plain(checkpoint->path);
     printf("\n  name      ");
     print_plain(info->name);
-    printf("\n  networks  G and F: %s of width %lld, %lld channel%s, %lld x %lld pixels",
-           mrc_generator_kind_name(s->generator), (long long)s->generator_width,
-           (long long)s->channels, s->channels == 1 ? "" : "s", (long long)s->size,
-           (long long)s->size);
+    printf("\n  networks  G and F: %s", mrc_generator_kind_name(s->generator));
+    if (s->generator != MRC_GENERATOR_LOCAL) /* its width is fixed */
+        printf(" of width %lld", (long long)s->generator_width);
+    printf(", %lld channel%s, %lld x %lld pixels", (long long)s->channels,
+           s->channels == 1 ? "" : "s", (long long)s->size, (long long)s->size);
     if (info->complete)
-        printf("; D_X and D_Y of width %lld; Adam's moments", (long long)s->discriminator_width);
+        printf("\n            D_X and D_Y of width %lld; Adam's moments",
+               (long long)s->discriminator_width);
     printf("\n");
-    printf("  training  %s, batch %lld, cycle %g, identity %g, Adam %g %g %g, average %g, seed "
-           "%llu\n",
+    printf("  training  %s, batch %lld, cycle %g, identity %g, Adam %g %g %g,\n            average "
+           "%g, seed %llu\n",
            mrc_gan_mode_name(s->gan_mode), (long long)s->batch, s->lambda_cycle, s->lambda_identity,
            s->learning_rate, s->beta1, s->beta2, s->ema_decay, (unsigned long long)s->seed);
     printf("  progress  epoch %lld of %lld, step %lld\n", (long long)info->epoch,

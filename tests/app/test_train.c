@@ -193,6 +193,32 @@ static void test_broken_sets(void **state) {
     assert_false(mrc_path_exists("never"));
 }
 
+/* A series in a folder and another in the folder below it are two images. */
+static void test_folders_below_folders(void **state) {
+    (void)state;
+    static const enum mrc_contrast contrasts[] = {MRC_CONTRAST_T1W, MRC_CONTRAST_T2W};
+    static const char *const places[] = {"nested/T1w", "nested/T1w/below", "nested/T2w"};
+    struct mrc_error err = {0};
+    mrc_volume *vol = NULL;
+    assert_ok(head_create(&vol, "LPS", 0.0, &err), &err);
+    for (size_t i = 0; i < 3; ++i) {
+        assert_ok(mrc_make_dirs(places[i], &err), &err);
+        assert_ok(head_save_dicom(vol, contrasts[i / 2], places[i], &err), &err);
+    }
+    mrc_volume_destroy(vol);
+    struct mrc_dataset_options options = make_options("never").data;
+    options.set = "nested";
+    options.allow_synthetic = true;
+    options.size = 64;
+    options.channels = 1;
+    struct mrc_dataset dataset = {0};
+    assert_ok(mrc_dataset_load(&dataset, &options, NULL, &err), &err);
+    assert_int_equal(dataset.domains[MRC_DOMAIN_X].count, 2);
+    assert_int_equal(dataset.domains[MRC_DOMAIN_X].left_out_images, 0);
+    assert_int_equal(dataset.domains[MRC_DOMAIN_Y].count, 1);
+    mrc_dataset_clear(&dataset);
+}
+
 static void test_survey(void **state) {
     (void)state;
     struct mrc_survey survey = {0};
@@ -218,6 +244,56 @@ static void test_survey(void **state) {
     mrc_remove_tree("set/model.safetensors");
 }
 
+/* Sagittal slices 5 mm apart. */
+static void save_thick(const char *path) {
+    double index_to_ras_mm[3][4] = {{0, 0, 5, 0}, {-1, 0, 0, 0}, {0, -1, 0, 0}};
+    struct mrc_geometry geometry;
+    struct mrc_error err = {0};
+    mrc_volume *vol = NULL;
+    assert_ok(mrc_geometry_from_ras(&geometry, index_to_ras_mm, path, &err), &err);
+    assert_ok(mrc_volume_create(&vol, (struct mrc_extent){8, 8, 8}, &geometry, &err), &err);
+    mrc_volume_voxels(vol)[0] = 1.0f;
+    assert_ok(mrc_nifti_save(vol, path, 16, "thick", &err), &err);
+    mrc_volume_destroy(vol);
+}
+
+/* What translate would refuse is not called usable, and what a run draws is not called refused. */
+static void test_survey_judges_as_translate_does(void **state) {
+    (void)state;
+    static const struct {
+        const char *path, *reason;
+    } cases[] = {{"other/a_FLAIR.nii.gz", "expected T1w or T2w (--force overrides)"},
+                 {"other/b_T1w.nii.gz", "sagittal slices lie 5.00 mm apart"}};
+    static const unsigned char colour[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
+    struct mrc_survey survey = {0};
+    struct mrc_error err = {0};
+    mrc_volume *vol = NULL;
+    assert_ok(mrc_make_dirs("other/run/samples", &err), &err);
+    assert_ok(head_create(&vol, "LPS", 0.0, &err), &err);
+    assert_ok(mrc_nifti_save(vol, cases[0].path, 16, "head", &err), &err);
+    mrc_volume_destroy(vol);
+    save_thick(cases[1].path);
+    assert_ok(mrc_write_file("other/run/settings.json", "{}", 2, &err), &err);
+    assert_ok(mrc_write_file("other/run/losses.png", colour, sizeof colour, &err), &err);
+    assert_ok(mrc_write_file("other/run/samples/epoch_0010.png", colour, sizeof colour, &err),
+              &err);
+    assert_ok(mrc_write_file("other/losses.png", colour, sizeof colour, &err), &err);
+    assert_ok(mrc_survey_add(&survey, "other", &err), &err);
+    assert_int_equal(survey.images.count, 2);
+    for (size_t i = 0; i < 2; ++i) {
+        const struct mrc_image_info *image = &survey.images.items[i];
+        assert_string_equal(image->path, cases[i].path);
+        assert_false(image->usable);
+        assert_int_equal(image->status, MRC_ERR_UNSUPPORTED);
+        if (strstr(image->reason, cases[i].reason) == NULL) fail_msg("%s", image->reason);
+    }
+    assert_false(mrc_survey_is_useful(&survey));
+    assert_int_equal(survey.images.refused_count, 1); /* of no run */
+    assert_string_equal(survey.images.refused[0].path, "other/losses.png");
+    mrc_survey_clear(&survey);
+    mrc_remove_tree("other");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_run_folder_is_complete),
@@ -225,7 +301,9 @@ int main(void) {
         cmocka_unit_test(test_same_seed_same_model_on_any_threads),
         cmocka_unit_test(test_interruption_saves),
         cmocka_unit_test(test_broken_sets),
+        cmocka_unit_test(test_folders_below_folders),
         cmocka_unit_test(test_survey),
+        cmocka_unit_test(test_survey_judges_as_translate_does),
     };
     return cmocka_run_group_tests(tests, enter, leave);
 }

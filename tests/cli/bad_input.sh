@@ -14,7 +14,7 @@ mkdir "$in" "$out"
 # Spoils copies of what make_inputs wrote.
 make_bad_inputs() {
     local in=$1 n
-    mkdir "$in"/{empty,truncated,ct,two,gap,bad_set,half_set} "$in"/bad_set/{T1w,T2w}
+    mkdir "$in"/{empty,series,truncated,ct,two,gap,bad_set,half_set} "$in"/bad_set/{T1w,T2w}
     mkdir -p "$in/half_set/T1w"
     printf 'only words\n' | tee "$in/text.txt" >"$in/text.nii"
     cp "$in"/axial/*.dcm "$in/truncated/"
@@ -22,6 +22,7 @@ make_bad_inputs() {
     head -c "$(($(stat -c %s "$in/axial.nii.gz") / 2))" "$in/axial.nii.gz" >"$in/truncated.nii.gz"
     head -c 500 "$in/model.safetensors" >"$in/truncated.safetensors"
     cp "$in"/axial/IM000[12].dcm "$in/two/"
+    cp -r "$in/axial" "$in/t2" "$in/series/"
     cp "$in"/axial/*.dcm "$in/gap/"
     rm "$in/gap/IM0020.dcm"
     cp "$in/axial.nii.gz" "$in/half_set/T1w/"

@@ -42,6 +42,12 @@ prints "$out/b.nii.gz" "$mrcycle" translate "$in/coronal.nii.gz" -o "$out/b.nii.
 prints "$out/png" "$mrcycle" translate "$in/png" -o "$out/png" --to T2w "${model[@]}"
 prints "$out/png2" "$mrcycle" translate "$in/axial" -o "$out/png2" --to T2w "${model[@]}" --format png --grid model
 
+# A folder that was named for the model is the only one looked into.
+code=0
+MRCYCLE_MODEL_DIR=$work "$mrcycle" translate "$in/axial" -o "$out/none" --to T2w --allow-synthetic 2>"$work/stderr" || code=$?
+[ "$code" -eq 20 ] || fail "a MRCYCLE_MODEL_DIR without a model: exit code $code"
+grep -qx "mrcycle: $work: holds no t1w-t2w-64.safetensors, expected .*" "$work/stderr" || fail "said $(cat "$work/stderr")"
+
 # The same in, the same out, byte for byte, with any number of threads.
 prints "$out/one" "$mrcycle" translate "$in/axial" -o "$out/one" --to T2w "${model[@]}" --threads 1
 prints "$out/two" "$mrcycle" translate "$in/axial" -o "$out/two" --to T2w "${model[@]}" --threads 2
@@ -54,6 +60,7 @@ done
 
 says '"kind":	"dicom"' "$mrcycle" info "$in" --json || fail "info --json"
 says conv "$mrcycle" info "$in/model.safetensors" --plan || fail "info --plan"
+! says '.\{81\}' "$mrcycle" info "$in/model.safetensors" --plan || fail "info: a line beyond 80 columns"
 says '^kernel  ' "$mrcycle" info --system || fail "info --system"
 says '"sums_right":	true' "$mrcycle" info --system --json || fail "info --system --json"
 ! says 'Head^Test' "$mrcycle" info "$in" "$in/model.safetensors" || fail "info prints a name"
