@@ -39,7 +39,8 @@ MRC_STATUS mrc_dicom_save_derived(const mrc_volume *vol, const mrc_volume *sourc
  * units bit by bit; else both forms from the geometry, with the code of the form the source was
  * read by (1 for DICOM). A sheared grid has no qform, a stack of pictures neither form. descrip
  * says synthetic; extensions are not copied. Beside it, a sidecar "name.json" says SyntheticData,
- * the model, the steps and a NIfTI source's name. `source` may be NULL. */
+ * the model and the steps; of the source the format and the number of files, no name or path. The
+ * image appears before the sidecar, both once they are whole. `source` may be NULL. */
 MRC_STATUS mrc_nifti_save_derived(const mrc_volume *vol, const mrc_volume *source,
                                   const struct mrc_derivation *derivation, const char *path,
                                   struct mrc_error *err);

@@ -38,10 +38,16 @@ static void describe_grid(struct mrc_image_info *info, const struct mrc_dicom_se
     if (mrc_geometry_from_lps(&geometry, matrix, slice->path, NULL) != MRC_OK) return;
     info->orientation = mrc_geometry_orientation(&geometry);
     info->physical = true;
+    const char *askew = mrc_geometry_askew(&geometry);
+    if (!info->usable || askew == NULL) return;
+    info->usable = false; /* as translating would find it */
+    info->status = MRC_ERR_UNSUPPORTED;
+    (void)snprintf(info->reason, sizeof info->reason, "%s", askew);
 }
 
 static enum mrc_status describe_series(struct mrc_image_list *list,
                                        const struct mrc_dicom_series *series,
+                                       const struct mrc_dicom_refusal *broken,
                                        struct mrc_error *err) {
     const struct mrc_dicom_slice *slice = series->slices[0];
     struct mrc_image_info *info = NULL;
@@ -56,8 +62,17 @@ static enum mrc_status describe_series(struct mrc_image_list *list,
     info->contrast = series->contrast;
     info->synthetic = series->synthetic || series->derived;
     info->usable = series->usable && !info->synthetic;
+    info->status = info->usable               ? MRC_OK
+                   : series->damage != MRC_OK ? series->damage
+                                              : MRC_ERR_UNSUPPORTED;
     (void)snprintf(info->reason, sizeof info->reason, "%.*s", (int)sizeof info->reason - 1,
                    info->usable ? series->contrast_reason : series->reason);
+    if (info->usable && broken != NULL) { /* as loading would find it */
+        info->usable = false;
+        info->status = broken->status;
+        (void)snprintf(info->reason, sizeof info->reason, "%.60s beside it is broken: %.110s",
+                       mrc_path_name(broken->path), broken->reason);
+    }
     info->files = (int64_t)series->count;
     info->slices = (int64_t)series->count;
     describe_grid(info, series);
@@ -68,12 +83,12 @@ static enum mrc_status list_damaged(struct mrc_image_list *list,
                                     const struct mrc_dicom_study *study, struct mrc_error *err) {
     enum mrc_status st = MRC_OK;
     for (size_t i = 0; st == MRC_OK && i < study->refused_count; ++i)
-        st = mrc_image_list_refuse(list, study->refused[i].path, err, "%s",
-                                   study->refused[i].reason);
+        st = mrc_image_list_refuse(list, study->refused[i].path, study->refused[i].status, err,
+                                   "%s", study->refused[i].reason);
     for (size_t i = 0; st == MRC_OK && i < study->slice_count; ++i)
-        if (study->slices[i].damaged)
-            st = mrc_image_list_refuse(list, study->slices[i].path, err, "%s",
-                                       study->slices[i].reason);
+        if (study->slices[i].damage != MRC_OK)
+            st = mrc_image_list_refuse(list, study->slices[i].path, study->slices[i].damage, err,
+                                       "%s", study->slices[i].reason);
     return st;
 }
 
@@ -82,7 +97,7 @@ static enum mrc_status dicom_scan(struct mrc_image_list *list, char *const *file
     struct mrc_dicom_study study = {0};
     enum mrc_status st = mrc_dicom_study_read(&study, files, count, err);
     for (size_t i = 0; st == MRC_OK && i < study.series_count; ++i)
-        st = describe_series(list, &study.series[i], err);
+        st = describe_series(list, &study.series[i], mrc_dicom_study_broken(&study), err);
     if (st == MRC_OK) st = list_damaged(list, &study, err);
     mrc_dicom_study_clear(&study);
     return st;
@@ -122,13 +137,11 @@ static enum mrc_status fail_none(const struct mrc_dicom_study *study, const char
     const struct mrc_dicom_series *asked = series_of(study, member);
     if (asked == NULL && study->refused_count > 0 && (member != NULL || study->series_count == 0)) {
         size_t r = refusal_of(study, member);
-        return mrc_fail(err, study->refused[r].broken ? MRC_ERR_FORMAT : MRC_ERR_UNSUPPORTED,
-                        "%s: %s", study->refused[r].path, study->refused[r].reason);
+        return mrc_fail(err, study->refused[r].status, "%s: %s", study->refused[r].path,
+                        study->refused[r].reason);
     }
     const struct mrc_dicom_series *first = asked != NULL ? asked : &study->series[0];
-    bool damaged = false;
-    for (size_t i = 0; i < first->count; ++i) damaged = damaged || first->slices[i]->damaged;
-    enum mrc_status st = damaged ? MRC_ERR_FORMAT : MRC_ERR_UNSUPPORTED;
+    enum mrc_status st = first->damage != MRC_OK ? first->damage : MRC_ERR_UNSUPPORTED;
     if (asked != NULL || study->series_count == 1)
         return mrc_fail(err, st, "%s: %s", member != NULL ? member : folder, first->reason);
     return mrc_fail(err, st, "%s: none of %zu series can be used; the first: %s", folder,
@@ -159,10 +172,9 @@ static enum mrc_status choose(const struct mrc_dicom_series **out,
                               const struct mrc_image_options *options, const char *folder,
                               struct mrc_error *err) {
     size_t usable = 0;
-    for (size_t i = 0; i < study->refused_count; ++i)
-        if (study->refused[i].broken)
-            return mrc_fail(err, MRC_ERR_FORMAT, "%s: %s", study->refused[i].path,
-                            study->refused[i].reason);
+    const struct mrc_dicom_refusal *broken = mrc_dicom_study_broken(study);
+    if (broken != NULL)
+        return mrc_fail(err, broken->status, "%s: %s", broken->path, broken->reason);
     for (size_t i = 0; i < study->series_count; ++i) {
         if (!acceptable(&study->series[i], options)) continue;
         if (usable++ == 0) *out = &study->series[i];
@@ -191,6 +203,12 @@ static void finish_values(float *voxels, size_t count, bool inverted) {
 static enum mrc_status note_provenance(mrc_volume *vol, const struct mrc_dicom_series *series,
                                        struct mrc_error *err) {
     struct mrc_provenance from = {.kind = MRC_SOURCE_DICOM, .contrast = series->contrast};
+    int64_t said = series->slices[0]->acquisition_images;
+    if (said > (int64_t)series->count) /* cut at an end, a stack has no gap that would tell */
+        (void)snprintf(
+            from.remark, sizeof from.remark,
+            "%zu slices, but ImagesInAcquisition (0020,1002) is %lld: some may be missing",
+            series->count, (long long)said);
     from.files = mrc_alloc(series->count, sizeof *from.files);
     bool whole = from.files != NULL;
     for (size_t i = 0; whole && i < series->count; ++i) {
@@ -243,6 +261,9 @@ static enum mrc_status dicom_load(mrc_volume **out, char *const *files, size_t c
     enum mrc_status st = mrc_dicom_study_read(&study, files, count, err);
     if (st == MRC_OK) st = choose(&series, &study, options, folder, err);
     if (st == MRC_OK) st = load_series(out, series, folder, err);
+    if (st == MRC_OK)
+        mrc_volume_add_left_out(*out,
+                                mrc_dicom_study_left_out(&study, series, options->member != NULL));
     mrc_dicom_study_clear(&study);
     mrc_free(folder);
     return st;

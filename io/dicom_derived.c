@@ -308,6 +308,21 @@ static void copy_listed(struct mrc_dicom_draft *d, mrc_dcmtk_item *from, const s
     }
 }
 
+static void copy_valid(struct mrc_dicom_draft *d, mrc_dcmtk_item *from, uint32_t tag) {
+    if (mrc_dcmtk_count(from, tag) > 0 && mrc_dcmtk_is_valid(from, tag))
+        mrc_dicom_draft_copy(d, from, tag);
+}
+
+/* Who says that the patient's identity was removed has to say how (C.7.1.1). Where the source does
+ * not, that is what can be said of it. */
+static void mend_deidentification(struct mrc_dicom_draft *d) {
+    char removed[17];
+    if (mrc_dcmtk_text(removed, sizeof removed, d->item, MRC_TAG(0x0012, 0x0062), 0) &&
+        strcmp(removed, "YES") == 0 && mrc_dcmtk_count(d->item, MRC_TAG(0x0012, 0x0063)) == 0 &&
+        mrc_dcmtk_count(d->item, MRC_TAG(0x0012, 0x0064)) == 0)
+        mrc_dicom_draft_text(d, MRC_TAG(0x0012, 0x0063), "not stated by the source");
+}
+
 static bool is_utf8(const unsigned char *text, size_t size) {
     for (size_t i = 0; i < size;) {
         size_t more = text[i] < 0x80                      ? 0
@@ -392,12 +407,9 @@ static void put_series(struct mrc_dicom_draft *d, const struct job *job) {
 }
 
 static void put_body_part(struct mrc_dicom_draft *d, mrc_dcmtk_item *first) {
-    if (mrc_dcmtk_count(first, MRC_TAG(0x0018, 0x0015)) > 0)
-        mrc_dicom_draft_copy(d, first, MRC_TAG(0x0018, 0x0015));
-    else
-        mrc_dicom_draft_text(d, MRC_TAG(0x0018, 0x0015), "HEAD");
-    if (mrc_dcmtk_count(first, MRC_TAG(0x0020, 0x0060)) > 0)
-        mrc_dicom_draft_copy(d, first, MRC_TAG(0x0020, 0x0060));
+    mrc_dicom_draft_text(d, MRC_TAG(0x0018, 0x0015), "HEAD");
+    copy_valid(d, first, MRC_TAG(0x0018, 0x0015)); /* takes its place */
+    copy_valid(d, first, MRC_TAG(0x0020, 0x0060));
 }
 
 /* No sequence made this image: research mode, no timing. Copied timing would claim an acquisition.
@@ -413,17 +425,22 @@ static void put_no_acquisition(struct mrc_dicom_draft *d) {
 }
 
 static void put_marks(struct mrc_dicom_draft *d, const struct job *job, mrc_dcmtk_item *source) {
-    char code[17], type[64], phantom[17];
+    char code[17], type[64], answer[17];
     synth_code(code, sizeof code, job->derivation->to);
     (void)snprintf(type, sizeof type, "DERIVED\\SECONDARY\\OTHER\\%s", code);
     mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0008), type);
     mrc_dicom_draft_synthetic(d);
     mrc_dicom_draft_text(d, MRC_TAG(0x0020, 0x4000),
                          "Synthetic (AI), not acquired, not for diagnosis");
-    mrc_dicom_draft_text(d, MRC_TAG(0x0028, 0x0301), "NO");
-    mrc_dicom_draft_text(d, MRC_TAG(0x0028, 0x0302), "YES");
-    if (mrc_dcmtk_text(phantom, sizeof phantom, source, MRC_TAG(0x0028, 0x0300), 0) &&
-        strcmp(phantom, "YES") == 0)
+    /* what was burned into the source's pixels may still be read; a head without a face stays so */
+    bool burned = mrc_dcmtk_text(answer, sizeof answer, source, MRC_TAG(0x0028, 0x0301), 0) &&
+                  strcmp(answer, "YES") == 0;
+    mrc_dicom_draft_text(d, MRC_TAG(0x0028, 0x0301), burned ? "YES" : "NO");
+    bool defaced = mrc_dcmtk_text(answer, sizeof answer, source, MRC_TAG(0x0028, 0x0302), 0) &&
+                   strcmp(answer, "NO") == 0;
+    mrc_dicom_draft_text(d, MRC_TAG(0x0028, 0x0302), defaced ? "NO" : "YES");
+    if (mrc_dcmtk_text(answer, sizeof answer, source, MRC_TAG(0x0028, 0x0300), 0) &&
+        strcmp(answer, "YES") == 0)
         mrc_dicom_draft_text(d, MRC_TAG(0x0028, 0x0300), "YES");
 }
 
@@ -440,8 +457,8 @@ static void put_lossy(struct mrc_dicom_draft *d, mrc_dcmtk_file *file) {
         lossy = lossy || strcmp(mrc_dcmtk_transfer_syntax(file), lossy_syntaxes[s]) == 0;
     mrc_dicom_draft_text(d, MRC_TAG(0x0028, 0x2110), lossy ? "01" : "00");
     if (!lossy) return;
-    mrc_dicom_draft_copy(d, source, MRC_TAG(0x0028, 0x2112));
-    mrc_dicom_draft_copy(d, source, MRC_TAG(0x0028, 0x2114));
+    copy_valid(d, source, MRC_TAG(0x0028, 0x2112));
+    copy_valid(d, source, MRC_TAG(0x0028, 0x2114));
 }
 
 static void put_derivation(struct mrc_dicom_draft *d, const struct job *job,
@@ -569,12 +586,9 @@ static void put_scanner(struct mrc_dicom_draft *d, mrc_dcmtk_item *first) {
                                      MRC_TAG(0x0008, 0x1090), MRC_TAG(0x0018, 0x1000),
                                      MRC_TAG(0x0018, 0x1020)};
     struct mrc_dicom_draft item = mrc_dicom_draft_item(d, MRC_TAG(0x0018, 0xA001));
-    if (mrc_dcmtk_count(first, MRC_TAG(0x0008, 0x0070)) > 0)
-        mrc_dicom_draft_copy(&item, first, MRC_TAG(0x0008, 0x0070));
-    else
-        mrc_dicom_draft_text(&item, MRC_TAG(0x0008, 0x0070), "unknown");
-    for (size_t t = 0; t < sizeof texts / sizeof *texts; ++t)
-        if (mrc_dcmtk_count(first, texts[t]) > 0) mrc_dicom_draft_copy(&item, first, texts[t]);
+    mrc_dicom_draft_text(&item, MRC_TAG(0x0008, 0x0070), "unknown");
+    copy_valid(&item, first, MRC_TAG(0x0008, 0x0070)); /* takes its place */
+    for (size_t t = 0; t < sizeof texts / sizeof *texts; ++t) copy_valid(&item, first, texts[t]);
     mrc_dicom_draft_code(&item, MRC_TAG(0x0040, 0xA170), "109101", "Acquisition Equipment");
     mrc_dicom_draft_join(d, &item);
 }
@@ -600,8 +614,7 @@ static void put_program(struct mrc_dicom_draft *d, const struct job *job, const 
 
 static void put_equipment(struct mrc_dicom_draft *d, const struct job *job) {
     mrc_dcmtk_item *first = mrc_dcmtk_root(job->first);
-    if (mrc_dcmtk_count(first, MRC_TAG(0x0018, 0xA001)) > 0)
-        mrc_dicom_draft_copy(d, first, MRC_TAG(0x0018, 0xA001));
+    copy_valid(d, first, MRC_TAG(0x0018, 0xA001));
     put_scanner(d, first);
     put_program(d, job, "109102", "Processing Equipment", "Resampling and intensity normalisation");
     put_program(d, job, "109100", "Synthesizing Equipment",
@@ -616,6 +629,7 @@ static void fill(struct mrc_dicom_draft *d, const struct job *job, int64_t slice
     struct mrc_text scratch = {0};
     copy_listed(d, first, series_copies, sizeof series_copies / sizeof *series_copies);
     mend_character_set(d, first);
+    mend_deidentification(d);
     copy_listed(d, from, slice_copies, sizeof slice_copies / sizeof *slice_copies);
     put_series(d, job);
     put_body_part(d, first);

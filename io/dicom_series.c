@@ -123,12 +123,14 @@ static void judge_slices(struct mrc_dicom_series *series) {
     size_t damaged = 0;
     const struct mrc_dicom_slice *first = NULL;
     for (size_t i = 0; i < series->count; ++i) {
-        if (!series->slices[i]->damaged) continue;
+        if (series->slices[i]->damage == MRC_OK) continue;
         if (damaged++ == 0) first = series->slices[i];
     }
-    if (damaged > 0)
+    if (damaged > 0) {
         object_to(series, "%zu of %zu slices damaged, %s: %s", damaged, series->count,
                   name_of(first), first->reason);
+        series->damage = first->damage;
+    }
     for (size_t i = 0; i < series->count; ++i) {
         const struct mrc_dicom_slice *slice = series->slices[i];
         if (slice->reason[0] != '\0') object_to(series, "%s", slice->reason);
@@ -164,8 +166,48 @@ static enum mrc_status drop_copies(struct mrc_dicom_series *series, struct mrc_e
         }
         if (!same) series->slices[kept++] = slice;
     }
+    series->copies = series->count - kept;
     series->count = kept;
     return MRC_OK;
+}
+
+static int by_sop_uid(const void *a, const void *b) {
+    const struct mrc_dicom_slice *p = *(const struct mrc_dicom_slice *const *)a,
+                                 *q = *(const struct mrc_dicom_slice *const *)b;
+    return strcmp(p->sop_uid, q->sop_uid);
+}
+
+/* One UID is one image: what refers to the slices would refer to the wrong ones. */
+static enum mrc_status judge_uids(struct mrc_dicom_series *series, struct mrc_error *err) {
+    const struct mrc_dicom_slice **order = mrc_alloc(series->count, sizeof(void *));
+    if (order == NULL)
+        return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for %zu slices", series->count);
+    memcpy(order, series->slices, series->count * sizeof *order);
+    qsort(order, series->count, sizeof *order, by_sop_uid);
+    for (size_t i = 1; i < series->count; ++i)
+        if (order[i]->sop_uid[0] != '\0' && strcmp(order[i - 1]->sop_uid, order[i]->sop_uid) == 0)
+            object_to(series, "%s and %s carry the same SOPInstanceUID (0008,0018) and differ",
+                      name_of(order[i - 1]), name_of(order[i]));
+    mrc_free(order);
+    return MRC_OK;
+}
+
+/* Whoever gave all images one series UID may have mixed patients; and positions compare within one
+ * frame of reference only. */
+static void judge_identity(struct mrc_dicom_series *series) {
+    const struct mrc_dicom_slice *first = series->slices[0];
+    for (size_t i = 1; i < series->count; ++i) {
+        const struct mrc_dicom_slice *slice = series->slices[i];
+        if (strcmp(first->patient_id, slice->patient_id) != 0 ||
+            strcmp(first->patient_name, slice->patient_name) != 0)
+            object_to(series, "%s and %s name different patients, expected one in a series",
+                      name_of(first), name_of(slice));
+        if (strcmp(first->frame_uid, slice->frame_uid) != 0)
+            object_to(series,
+                      "%s and %s have different frames of reference (0020,0052), expected one in a "
+                      "series",
+                      name_of(first), name_of(slice));
+    }
 }
 
 /* Positions that repeat: several times each (4-D), or here and there (a double). */
@@ -273,7 +315,9 @@ static enum mrc_status judge_series(struct mrc_dicom_series *series, struct mrc_
     series->contrast = mrc_dicom_contrast(series->contrast_reason, sizeof series->contrast_reason,
                                           &series->slices[0]->physics);
     if (series->reason[0] != '\0') return MRC_OK;
+    judge_identity(series);
     enum mrc_status st = drop_copies(series, err);
+    if (st == MRC_OK) st = judge_uids(series, err);
     if (st == MRC_OK) st = judge_geometry(series, err);
     return st;
 }
@@ -286,15 +330,55 @@ static void judge_siblings(struct mrc_dicom_study *study, struct mrc_dicom_serie
         const struct mrc_dicom_slice *other = study->series[i].slices[0];
         if (other == first || !same_series(first, other)) continue;
         if (!same_orientation(first, other))
-            ++planes;
+            planes += first->placed && other->placed;
         else if (same_timing(first, other) && first->temporal_position != other->temporal_position)
             ++times;
     }
     if (series->reason[0] != '\0' && series->count >= MIN_SLICES) return;
+    if (first->reason[0] != '\0') return; /* a CT's scout is refused for being a CT */
     if (planes > 1 || times > 1) series->reason[0] = '\0'; /* the better reason than "1 slice" */
     if (planes > 1)
         object_to(series, "%zu orientations in one series (a localizer), expected one", planes);
     if (times > 1) object_to(series, "4-D: %zu time points in one series, expected one", times);
+}
+
+/* Does an image of the other group lie beyond the ends of this one, on the same grid? */
+static const struct mrc_dicom_slice *continuation(const struct mrc_dicom_series *series,
+                                                  const struct mrc_dicom_series *other) {
+    const struct mrc_dicom_slice *first = series->slices[0];
+    double lowest = first->along_mm - series->gap_mm / 2.0;
+    double highest = series->slices[series->count - 1]->along_mm + series->gap_mm / 2.0;
+    if (!other->slices[0]->placed || !same_grid(first, other->slices[0]) ||
+        !same_orientation(first, other->slices[0]))
+        return NULL;
+    for (size_t i = 0; i < other->count; ++i)
+        if (!(other->slices[i]->along_mm >= lowest && other->slices[i]->along_mm <= highest))
+            return other->slices[i];
+    return NULL;
+}
+
+/* Images under the same series UID that went to another group, and might be slices that this one
+ * lacks: damaged ones; a few that differ where slices of one acquisition do not (two such images
+ * are no second volume); and those of another kind that lie beyond its ends. */
+static void judge_strays(const struct mrc_dicom_study *study, struct mrc_dicom_series *series) {
+    const struct mrc_dicom_slice *first = series->slices[0];
+    for (size_t i = 0; i < study->series_count && series->reason[0] == '\0'; ++i) {
+        const struct mrc_dicom_series *other = &study->series[i];
+        const struct mrc_dicom_slice *stray = other->slices[0];
+        if (other == series || !same_series(first, stray)) continue;
+        if (other->damage != MRC_OK) {
+            object_to(series, "an image of the series is damaged (%.180s)", other->reason);
+            series->damage = other->damage;
+        } else if (same_kind(first, stray) && other->count < MIN_SLICES) {
+            object_to(series,
+                      "%zu of %zu images of the series differ%s in %s (%s), expected one kind",
+                      other->count, other->count + series->count, other->count == 1 ? "s" : "",
+                      same_grid(first, stray) ? "timing" : "matrix or spacing", name_of(stray));
+        } else if (!same_kind(first, stray) && (stray = continuation(series, other)) != NULL) {
+            object_to(series, "%s continues the series, but is an image of another kind",
+                      name_of(stray));
+        }
+    }
 }
 
 static void finish(struct mrc_dicom_series *series) {
@@ -318,7 +402,7 @@ static void record_refusal(struct mrc_dicom_study *study, const char *path,
     if (strncmp(text, path, prefix) == 0 && strncmp(text + prefix, ": ", 2) == 0)
         text += prefix + 2;
     refusal->path = path;
-    refusal->broken = why->code != MRC_ERR_UNSUPPORTED;
+    refusal->status = why->code;
     (void)snprintf(refusal->reason, sizeof refusal->reason, "%.*s", (int)sizeof refusal->reason - 1,
                    text);
 }
@@ -352,9 +436,28 @@ enum mrc_status mrc_dicom_study_read(struct mrc_dicom_study *out, char *const *f
         st = judge_series(&out->series[i], err);
     for (size_t i = 0; st == MRC_OK && i < out->series_count; ++i)
         judge_siblings(out, &out->series[i]);
+    for (size_t i = 0; st == MRC_OK && i < out->series_count; ++i)
+        judge_strays(out, &out->series[i]);
     for (size_t i = 0; st == MRC_OK && i < out->series_count; ++i) finish(&out->series[i]);
     if (st != MRC_OK) mrc_dicom_study_clear(out);
     return st;
+}
+
+const struct mrc_dicom_refusal *mrc_dicom_study_broken(const struct mrc_dicom_study *study) {
+    for (size_t i = 0; i < study->refused_count; ++i)
+        if (study->refused[i].status != MRC_ERR_UNSUPPORTED) return &study->refused[i];
+    return NULL;
+}
+
+size_t mrc_dicom_study_left_out(const struct mrc_dicom_study *study,
+                                const struct mrc_dicom_series *series, bool of_it_only) {
+    size_t same = 0, others = 0;
+    for (size_t i = 0; i < study->slice_count; ++i)
+        if (same_series(&study->slices[i], series->slices[0])) ++same;
+    others = study->slice_count - same;
+    for (size_t i = 0; i < study->refused_count; ++i)
+        if (!mrc_path_has_suffix(study->refused[i].path, "DICOMDIR")) ++others;
+    return same - series->count - series->copies + (of_it_only ? 0 : others);
 }
 
 void mrc_dicom_study_clear(struct mrc_dicom_study *study) {

@@ -68,6 +68,9 @@ static void read_identity(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
     (void)mrc_dcmtk_text(s->study_uid, sizeof s->study_uid, item, MRC_TAG(0x0020, 0x000D), 0);
     (void)mrc_dcmtk_text(s->series_uid, sizeof s->series_uid, item, MRC_TAG(0x0020, 0x000E), 0);
     (void)mrc_dcmtk_text(s->sop_uid, sizeof s->sop_uid, item, MRC_TAG(0x0008, 0x0018), 0);
+    (void)mrc_dcmtk_text(s->frame_uid, sizeof s->frame_uid, item, MRC_TAG(0x0020, 0x0052), 0);
+    (void)mrc_dcmtk_text(s->patient_name, sizeof s->patient_name, item, MRC_TAG(0x0010, 0x0010), 0);
+    (void)mrc_dcmtk_text(s->patient_id, sizeof s->patient_id, item, MRC_TAG(0x0010, 0x0020), 0);
     (void)mrc_dcmtk_text(s->modality, sizeof s->modality, item, MRC_TAG(0x0008, 0x0060), 0);
     (void)mrc_dcmtk_text(s->manufacturer, sizeof s->manufacturer, item, MRC_TAG(0x0008, 0x0070), 0);
     (void)mrc_dcmtk_text(s->complex_component, sizeof s->complex_component, item,
@@ -83,6 +86,7 @@ static void read_identity(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
     s->echo_number = integer_or_0(item, MRC_TAG(0x0018, 0x0086));
     s->temporal_position = integer_or_0(item, MRC_TAG(0x0020, 0x0100));
     s->acquisition_number = integer_or_0(item, MRC_TAG(0x0020, 0x0012));
+    s->acquisition_images = integer_or_0(item, MRC_TAG(0x0020, 0x1002));
     s->rows = integer_or_0(item, MRC_TAG(0x0028, 0x0010));
     s->columns = integer_or_0(item, MRC_TAG(0x0028, 0x0011));
 }
@@ -109,14 +113,17 @@ static bool numbers(double *out, size_t count, mrc_dcmtk_item *item, uint32_t ta
     return true;
 }
 
+/* Also of an image that is refused already: it tells where such images lie in their series. */
 static void read_geometry(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
-    if (!numbers(s->position_mm, 3, item, MRC_TAG(0x0020, 0x0032)))
-        object_to(s, "ImagePositionPatient (0020,0032) is missing or not 3 numbers");
-    if (!numbers(s->orientation, 6, item, MRC_TAG(0x0020, 0x0037)))
+    bool position = numbers(s->position_mm, 3, item, MRC_TAG(0x0020, 0x0032));
+    bool orientation = numbers(s->orientation, 6, item, MRC_TAG(0x0020, 0x0037));
+    bool spacing = numbers(s->spacing_mm, 2, item, MRC_TAG(0x0028, 0x0030));
+    if (!position) object_to(s, "ImagePositionPatient (0020,0032) is missing or not 3 numbers");
+    if (!orientation)
         object_to(s, "ImageOrientationPatient (0020,0037) is missing or not 6 numbers");
-    if (!numbers(s->spacing_mm, 2, item, MRC_TAG(0x0028, 0x0030)))
-        object_to(s, "PixelSpacing (0028,0030) is missing or not 2 numbers");
-    if (s->reason[0] != '\0') return;
+    if (!spacing) object_to(s, "PixelSpacing (0028,0030) is missing or not 2 numbers");
+    s->placed = position && orientation && spacing;
+    if (!s->placed) return;
     for (int i = 0; i < 2; ++i)
         if (!(s->spacing_mm[i] >= 1e-3 && s->spacing_mm[i] <= 100.0))
             object_to(s, "PixelSpacing (0028,0030) is %g mm, expected 0.001 to 100",
@@ -127,7 +134,9 @@ static void read_geometry(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
                   "ImageOrientationPatient (0020,0037) is not two orthogonal unit vectors "
                   "(lengths %.4f and %.4f, product %.4f)",
                   sqrt(dot(x, x)), sqrt(dot(y, y)), dot(x, y));
-    double normal[3];
+    double normal[3], length[2] = {sqrt(dot(x, x)), sqrt(dot(y, y))};
+    for (int i = 0; i < 6; ++i) /* cosines of few decimals would scale the image */
+        if (length[i / 3] > 0.0) s->orientation[i] /= length[i / 3];
     mrc_dicom_slice_normal(normal, s);
     s->along_mm = dot(s->position_mm, normal);
 }
@@ -213,10 +222,10 @@ static void judge_image_type(struct mrc_dicom_slice *s) {
                                            NULL};
     const char *word = "";
     if (has_type(s, "MOSAIC")) object_to(s, "a Siemens mosaic, expected one slice an image");
-    if (has_any_type(s, parts, &word) ||
-        (s->complex_component[0] != '\0' && strcmp(s->complex_component, "MAGNITUDE") != 0))
-        object_to(s, "not a magnitude image (ImageType has %s)",
-                  word != NULL ? word : s->complex_component);
+    if (has_any_type(s, parts, &word))
+        object_to(s, "not a magnitude image (ImageType has %s)", word);
+    if (s->complex_component[0] != '\0' && strcmp(s->complex_component, "MAGNITUDE") != 0)
+        object_to(s, "not a magnitude image (by ComplexImageComponent (0008,9208))");
     if (has_type(s, "LOCALIZER")) object_to(s, "a localizer");
     if (has_any_type(s, computed, &word)) s->derived = true;
     if (s->image_types > 2 && strcmp(s->image_type[0], "DERIVED") == 0 &&
@@ -246,7 +255,7 @@ static void judge_pixels(struct mrc_dicom_slice *s, mrc_dcmtk_file *file) {
                            : local.text;
     bool first = s->reason[0] == '\0';
     object_to(s, "%.190s", text);
-    s->damaged = first && st != MRC_ERR_UNSUPPORTED;
+    if (first && st != MRC_ERR_UNSUPPORTED) s->damage = st;
 }
 
 static void judge_rescale(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
@@ -258,7 +267,7 @@ static void judge_rescale(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
             object_to(s, "%s is not a finite number%s",
                       i == 0 ? "RescaleSlope (0028,1053)" : "RescaleIntercept (0028,1052)",
                       i == 0 ? " other than 0" : "");
-            s->damaged = true;
+            s->damage = MRC_ERR_FORMAT;
         }
     }
 }
@@ -295,7 +304,7 @@ enum mrc_status mrc_dicom_slice_read(struct mrc_dicom_slice *out, const char *pa
         judge_synthetic(out, item);
         judge_pixels(out, file);
         if (out->reason[0] == '\0') judge_rescale(out, item);
-        if (out->reason[0] == '\0' || out->damaged) read_geometry(out, item);
+        read_geometry(out, item);
     }
     mrc_dcmtk_close(file);
     return st;

@@ -26,6 +26,8 @@ struct mrc_dicom_physics {
 struct mrc_dicom_slice {
     const char *path; /* the caller's */
     char study_uid[MRC_DICOM_UID], series_uid[MRC_DICOM_UID], sop_uid[MRC_DICOM_UID];
+    char frame_uid[MRC_DICOM_UID];
+    char patient_name[MRC_DICOM_LONG], patient_id[MRC_DICOM_LONG]; /* to compare, never to tell */
     char modality[MRC_DICOM_CODE], manufacturer[MRC_DICOM_LONG];
     char image_type[MRC_DICOM_TYPES][MRC_DICOM_CODE];
     size_t image_types;
@@ -33,14 +35,16 @@ struct mrc_dicom_slice {
     struct mrc_dicom_physics physics;
     double b_value, trigger_ms;                                 /* NAN: not said */
     int64_t echo_number, temporal_position, acquisition_number; /* 0: not said */
+    int64_t acquisition_images; /* ImagesInAcquisition (0020,1002); 0: not said */
     int64_t rows, columns;
     double spacing_mm[2];    /* between rows, between columns */
     double orientation[6];   /* LPS: along increasing column, along increasing row */
     double position_mm[3];   /* LPS, centre of the first pixel */
     double along_mm;         /* position projected on the normal */
+    bool placed;             /* position, orientation and spacing are there */
     bool synthetic, derived; /* allowed on demand */
     char reason[200];        /* why it cannot be used at all; "" it can */
-    bool damaged;            /* reason tells of damage, not of kind */
+    enum mrc_status damage;  /* reason tells of damage; MRC_OK: of kind */
 };
 
 /** Reads one file's header. MRC_ERR_FORMAT, _IO, _RANGE: the file is broken. MRC_ERR_UNSUPPORTED:

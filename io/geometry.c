@@ -115,6 +115,22 @@ double mrc_geometry_shear(const struct mrc_geometry *g) {
     return largest;
 }
 
+bool mrc_geometry_is_right_handed(const struct mrc_geometry *g) {
+    double m[3][4];
+    memcpy(m, g->index_to_ras_mm, sizeof m);
+    return determinant(m) > 0.0;
+}
+
+const char *mrc_geometry_askew(const struct mrc_geometry *g) {
+    if (mrc_geometry_shear(g) > 0.0142) return "a sheared grid";
+    for (int c = 0; c < 3; ++c) {
+        double largest = 0.0;
+        for (int r = 0; r < 3; ++r) largest = fmax(largest, fabs(g->index_to_ras_mm[r][c]));
+        if (largest < 0.95 * g->spacing_mm[c]) return "oblique to the patient's axes";
+    }
+    return NULL;
+}
+
 void mrc_geometry_position(double ras_mm[3], const struct mrc_geometry *g, double i, double j,
                            double k) {
     for (int r = 0; r < 3; ++r) {

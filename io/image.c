@@ -2,12 +2,12 @@
  * content. */
 #include "io/image.h"
 
-#include <errno.h>
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/fs.h"
@@ -33,7 +33,8 @@ enum mrc_status mrc_image_list_add(struct mrc_image_list *list, struct mrc_image
 }
 
 enum mrc_status mrc_image_list_refuse(struct mrc_image_list *list, const char *path,
-                                      struct mrc_error *err, const char *fmt, ...) {
+                                      enum mrc_status why, struct mrc_error *err, const char *fmt,
+                                      ...) {
     void *refused = list->refused;
     char *copy = mrc_strdup(path);
     if (copy == NULL || !mrc_grow(&refused, &list->refused_capacity, list->refused_count + 1,
@@ -45,6 +46,7 @@ enum mrc_status mrc_image_list_refuse(struct mrc_image_list *list, const char *p
     list->refused = refused;
     struct mrc_image_refusal *r = &list->refused[list->refused_count++];
     r->path = copy;
+    r->status = why;
     va_list args;
     va_start(args, fmt);
     (void)vsnprintf(r->reason, sizeof r->reason, fmt, args);
@@ -62,25 +64,27 @@ void mrc_image_list_clear(struct mrc_image_list *list) {
 
 /* --- which file is what --- */
 
-/* The format that claims the file, or NULL. */
-static enum mrc_status probe_file(const struct mrc_format **out, const char *path,
-                                  struct mrc_error *err) {
+struct found_file {
+    char *path;                      /* the list's */
+    const struct mrc_format *format; /* the one that claims it; NULL: nobody's */
+    bool unreadable;
+    bool no_text; /* empty, or with zeros at its beginning, as damaged images are */
+};
+
+static enum mrc_status probe_file(struct found_file *file, struct mrc_error *err) {
     unsigned char head[HEAD_BYTES];
     size_t size = 0;
-    *out = NULL;
-    enum mrc_status st = mrc_read_head(head, sizeof head, &size, path, err);
-    struct mrc_probe file = {.path = path, .head = head, .head_bytes = size};
-    for (size_t f = 0; st == MRC_OK && *out == NULL && f < FORMATS; ++f) {
-        if (formats[f]->probe(&file)) *out = formats[f];
+    enum mrc_status st = mrc_read_head(head, sizeof head, &size, file->path, err);
+    struct mrc_probe probe = {.path = file->path, .head = head, .head_bytes = size};
+    file->format = NULL;
+    file->unreadable = st != MRC_OK;
+    file->no_text = size == 0 || memchr(head, 0, size) != NULL;
+    for (size_t f = 0; st == MRC_OK && file->format == NULL && f < FORMATS; ++f) {
+        if (formats[f]->probe(&probe)) file->format = formats[f];
     }
     return st;
 }
 
-struct found_file {
-    char *path;                      /* the list's */
-    const struct mrc_format *format; /* NULL: nobody's */
-    bool unreadable;
-};
 /* All files below one path, folder by folder. */
 struct finds {
     struct mrc_name_list names;
@@ -121,9 +125,8 @@ static enum mrc_status finds_probe(struct finds *f, const char *path, struct mrc
     f->count = f->names.count;
     for (size_t i = 0; i < f->count; ++i) {
         f->files[i].path = f->names.names[i];
-        enum mrc_status st = probe_file(&f->files[i].format, f->files[i].path, NULL);
+        enum mrc_status st = probe_file(&f->files[i], NULL);
         if (st == MRC_ERR_NOMEM) return mrc_fail(err, st, "%s: out of memory", path);
-        f->files[i].unreadable = st != MRC_OK;
     }
     if (f->count > 1) qsort(f->files, f->count, sizeof *f->files, by_folder);
     return MRC_OK;
@@ -145,13 +148,21 @@ static enum mrc_status finds_beside(struct finds *f, const char *path, struct mr
     char *dir = length > 0 ? mrc_asprintf("%.*s", (int)length, path) : mrc_strdup(".");
     if (dir == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for a path", path);
     enum mrc_status st = mrc_list_dir(&f->names, dir, err);
+    size_t kept = 0;
     for (size_t i = 0; st == MRC_OK && i < f->names.count; ++i) {
         char *joined = mrc_asprintf("%.*s%s", (int)length, path, f->names.names[i]);
         if (joined == NULL) st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for a path", path);
         if (joined == NULL) break;
         mrc_free(f->names.names[i]);
-        f->names.names[i] = joined;
+        f->names.names[i] = NULL;
+        if (mrc_path_is_file(joined))
+            f->names.names[kept++] = joined;
+        else
+            mrc_free(joined);
     }
+    if (st == MRC_OK) f->names.count = kept;
+    if (st == MRC_OK && kept > MAX_FILES)
+        st = mrc_fail(err, MRC_ERR_RANGE, "%s: more than %d files", dir, MAX_FILES);
     if (st == MRC_OK) st = finds_probe(f, dir, err);
     mrc_free(dir);
     if (st != MRC_OK) finds_clear(f);
@@ -176,7 +187,7 @@ static size_t count_format(const struct finds *f, const struct mrc_format *forma
     return count;
 }
 
-/* --- describing --- */
+/* --- what usually lies beside images --- */
 
 static bool is_side_file(const char *path) {
     static const char *const endings[] = {".json", ".tsv",  ".csv",  ".txt", ".md",
@@ -188,6 +199,102 @@ static bool is_side_file(const char *path) {
     return false;
 }
 
+/* --- files that may be lost slices --- */
+
+/* Names alike but for their numbers and the case: IM0020.dcm and im7.dcm. */
+static bool alike(const char *a, const char *b) {
+    static const char digits[] = "0123456789";
+    a = mrc_path_name(a);
+    b = mrc_path_name(b);
+    while (*a != '\0' && *b != '\0') {
+        size_t na = strspn(a, digits), nb = strspn(b, digits);
+        if ((na > 0) != (nb > 0)) return false;
+        if (na == 0 && tolower((unsigned char)*a) != tolower((unsigned char)*b)) return false;
+        a += na > 0 ? na : 1;
+        b += nb > 0 ? nb : 1;
+    }
+    return *a == *b;
+}
+
+/* From the last point of the name on, or "". */
+static const char *ending_of(const char *path) {
+    const char *name = mrc_path_name(path), *point = strrchr(name, '.');
+    return point != NULL ? point : name + strlen(name);
+}
+
+/* May the file, which nobody claims, be a damaged slice of the images beside it? Named like one of
+ * them, or as its format's files are; or with an ending as theirs (or none) and not a text. */
+static bool may_be_slice(const struct finds *f, size_t begin, size_t end, size_t at,
+                         const struct mrc_format *format) {
+    enum { LIKES = 256 }; /* slices have names alike: looking at all of them tells no more */
+    static const char *const own[] = {".dcm", ".ima", ".dicom", ".dic", ".png"};
+    const struct found_file *file = &f->files[at];
+    size_t first = format->kind == MRC_SOURCE_PNG ? 4 : 0, last = first == 4 ? 5 : 4, likes = 0;
+    if (file->unreadable) return true;
+    for (size_t e = first; e < last; ++e) {
+        if (mrc_path_has_suffix(file->path, own[e])) return true;
+    }
+    for (size_t i = begin; i < end && likes < LIKES; ++i) {
+        if (f->files[i].format != format) continue;
+        ++likes;
+        if (alike(file->path, f->files[i].path)) return true;
+        if (file->no_text && strcasecmp(ending_of(file->path), ending_of(f->files[i].path)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* In a folder (files begin … end-1) with images of the format: the first file that may be a lost
+ * slice of theirs, or NULL; *passed: the other files nobody claims, apart from what usually lies
+ * beside images. */
+static const struct found_file *find_lost_slice(size_t *passed, const struct finds *f, size_t begin,
+                                                size_t end, const struct mrc_format *format) {
+    bool there = false;
+    *passed = 0;
+    for (size_t i = begin; i < end; ++i) there = there || f->files[i].format == format;
+    for (size_t i = begin; there && i < end; ++i) {
+        const struct found_file *file = &f->files[i];
+        if (file->format != NULL || is_side_file(file->path)) continue;
+        if (may_be_slice(f, begin, end, i, format)) return file;
+        ++*passed;
+    }
+    return NULL;
+}
+
+static size_t end_of_folder(const struct finds *f, size_t begin) {
+    size_t end = begin + 1;
+    while (end < f->count && same_folder(f->files[begin].path, f->files[end].path)) ++end;
+    return end;
+}
+
+static enum mrc_status refuse_lost_slice(const struct found_file *file,
+                                         const struct mrc_format *format, struct mrc_error *err) {
+    if (file->unreadable)
+        return mrc_fail(err, MRC_ERR_IO,
+                        "%s: cannot be read, and may be a slice of the images "
+                        "beside it",
+                        file->path);
+    return mrc_fail(err, MRC_ERR_FORMAT,
+                    "%s: may be a slice of the images beside it, but does not begin as a %s file",
+                    file->path, format->name);
+}
+
+/* Refuses when a slice may be lost; *passed: files nobody claims beside the images. */
+static enum mrc_status check_lost_slices(size_t *passed, const struct finds *f,
+                                         const struct mrc_format *format, struct mrc_error *err) {
+    *passed = 0;
+    for (size_t begin = 0, end; begin < f->count; begin = end) {
+        size_t here = 0;
+        end = end_of_folder(f, begin);
+        const struct found_file *lost = find_lost_slice(&here, f, begin, end, format);
+        if (lost != NULL) return refuse_lost_slice(lost, format, err);
+        *passed += here;
+    }
+    return MRC_OK;
+}
+
+/* --- describing --- */
+
 /* One line for all files of a folder that nobody claims; what usually lies beside images is passed
  * over. */
 static enum mrc_status refuse_strangers(struct mrc_image_list *list, const struct finds *f,
@@ -197,7 +304,8 @@ static enum mrc_status refuse_strangers(struct mrc_image_list *list, const struc
         const struct found_file *file = &f->files[i];
         if (file->format != NULL) continue;
         if (file->unreadable) {
-            enum mrc_status st = mrc_image_list_refuse(list, file->path, err, "cannot be read");
+            enum mrc_status st =
+                mrc_image_list_refuse(list, file->path, MRC_ERR_IO, err, "cannot be read");
             if (st != MRC_OK) return st;
         } else if (!is_side_file(file->path)) {
             if (strangers++ == 0) first = i;
@@ -206,20 +314,39 @@ static enum mrc_status refuse_strangers(struct mrc_image_list *list, const struc
     if (strangers == 0) return MRC_OK;
     const char *path = f->files[first].path;
     if (strangers == 1)
-        return mrc_image_list_refuse(list, path, err, "not a DICOM, NIfTI or PNG image");
-    return mrc_image_list_refuse(list, path, err,
+        return mrc_image_list_refuse(list, path, MRC_ERR_UNSUPPORTED, err,
+                                     "not a DICOM, NIfTI or PNG image");
+    return mrc_image_list_refuse(list, path, MRC_ERR_UNSUPPORTED, err,
                                  "not a DICOM, NIfTI or PNG image, and %zu more in its folder",
                                  strangers - 1);
+}
+
+/* As loading would find it. */
+static void tell_lost_slice(struct mrc_image_list *list, size_t first, const struct finds *f,
+                            size_t begin, size_t end, const struct mrc_format *format) {
+    size_t passed = 0;
+    const struct found_file *lost =
+        format->kind == MRC_SOURCE_NIFTI ? NULL : find_lost_slice(&passed, f, begin, end, format);
+    for (size_t i = first; lost != NULL && i < list->count; ++i) {
+        struct mrc_image_info *info = &list->items[i];
+        if (!info->usable) continue;
+        info->usable = false;
+        info->status = lost->unreadable ? MRC_ERR_IO : MRC_ERR_FORMAT;
+        (void)snprintf(info->reason, sizeof info->reason,
+                       "%.120s may be a slice of it, and cannot be read as one",
+                       mrc_path_name(lost->path));
+    }
 }
 
 static enum mrc_status scan_folder(struct mrc_image_list *list, const struct finds *f, size_t begin,
                                    size_t end, struct mrc_error *err) {
     enum mrc_status st = MRC_OK;
     for (size_t k = 0; st == MRC_OK && k < FORMATS; ++k) {
-        size_t count = 0;
+        size_t count = 0, before = list->count;
         char **paths = select_format(&count, f, begin, end, formats[k]);
         if (paths == NULL) st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a list of files");
         if (st == MRC_OK && count > 0) st = formats[k]->scan(list, paths, count, err);
+        if (st == MRC_OK && count > 0) tell_lost_slice(list, before, f, begin, end, formats[k]);
         mrc_free(paths);
     }
     if (st == MRC_OK) st = refuse_strangers(list, f, begin, end, err);
@@ -230,8 +357,7 @@ static enum mrc_status scan_finds(struct mrc_image_list *list, const struct find
                                   struct mrc_error *err) {
     enum mrc_status st = MRC_OK;
     for (size_t begin = 0; st == MRC_OK && begin < f->count;) {
-        size_t end = begin + 1;
-        while (end < f->count && same_folder(f->files[begin].path, f->files[end].path)) ++end;
+        size_t end = end_of_folder(f, begin);
         st = scan_folder(list, f, begin, end, err);
         begin = end;
     }
@@ -247,14 +373,14 @@ enum mrc_status mrc_image_list_scan(struct mrc_image_list *list, const char *pat
         finds_clear(&f);
         return st;
     }
-    const struct mrc_format *format = NULL;
-    enum mrc_status st = probe_file(&format, path, err);
-    if (st != MRC_OK) return st;
-    if (format == NULL)
-        return mrc_image_list_refuse(list, path, err, "not a DICOM, NIfTI or PNG image");
     char *copy = mrc_strdup(path);
     if (copy == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for a path", path);
-    st = format->scan(list, &copy, 1, err);
+    struct found_file file = {.path = copy};
+    enum mrc_status st = probe_file(&file, err);
+    if (st == MRC_OK)
+        st = file.format != NULL ? file.format->scan(list, &copy, 1, err)
+                                 : mrc_image_list_refuse(list, path, MRC_ERR_UNSUPPORTED, err,
+                                                         "not a DICOM, NIfTI or PNG image");
     mrc_free(copy);
     return st;
 }
@@ -264,34 +390,35 @@ enum mrc_status mrc_image_list_scan(struct mrc_image_list *list, const char *pat
 static enum mrc_status load_files(mrc_volume **out, const struct mrc_format *format,
                                   const struct finds *f, const struct mrc_image_options *options,
                                   struct mrc_error *err) {
-    size_t count = 0;
+    size_t count = 0, passed = 0;
     char **paths = select_format(&count, f, 0, f->count, format);
     if (paths == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a list of files");
-    enum mrc_status st = format->load(out, paths, count, options, err);
+    enum mrc_status st = check_lost_slices(&passed, f, format, err);
+    if (st == MRC_OK) st = format->load(out, paths, count, options, err);
     MRC_ASSERT(st == MRC_OK ? *out != NULL : *out == NULL);
+    if (st == MRC_OK) mrc_volume_add_left_out(*out, passed);
     mrc_free(paths);
     return st;
 }
 
 static enum mrc_status load_file(mrc_volume **out, const char *path,
                                  const struct mrc_image_options *options, struct mrc_error *err) {
-    const struct mrc_format *format = NULL;
-    enum mrc_status st = probe_file(&format, path, err);
-    if (st != MRC_OK) return st;
-    if (format == NULL)
-        return mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: not a DICOM, NIfTI or PNG image", path);
-    if (format->kind == MRC_SOURCE_DICOM) { /* one file of a series: the series */
+    char *copy = mrc_strdup(path);
+    if (copy == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for a path", path);
+    struct found_file file = {.path = copy};
+    enum mrc_status st = probe_file(&file, err);
+    if (st == MRC_OK && file.format == NULL)
+        st = mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: not a DICOM, NIfTI or PNG image", path);
+    if (st == MRC_OK && file.format->kind == MRC_SOURCE_DICOM) { /* one of a series: the series */
         struct finds f;
         struct mrc_image_options its_series = *options;
         its_series.member = path;
         st = finds_beside(&f, path, err);
-        if (st == MRC_OK) st = load_files(out, format, &f, &its_series, err);
+        if (st == MRC_OK) st = load_files(out, file.format, &f, &its_series, err);
         finds_clear(&f);
-        return st;
+    } else if (st == MRC_OK) {
+        st = file.format->load(out, &copy, 1, options, err);
     }
-    char *copy = mrc_strdup(path);
-    if (copy == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for a path", path);
-    st = format->load(out, &copy, 1, options, err);
     mrc_free(copy);
     return st;
 }
@@ -322,6 +449,7 @@ static enum mrc_status load_only_usable(mrc_volume **out, const struct finds *f,
                       "%s: holds %zu NIfTI images, expected the path of one", dir, usable);
     } else if (st == MRC_OK) {
         st = load_file(out, list.items[last].path, options, err);
+        if (st == MRC_OK) mrc_volume_add_left_out(*out, list.count + list.refused_count - 1);
     }
     mrc_image_list_clear(&list);
     return st;

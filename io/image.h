@@ -22,8 +22,9 @@ struct mrc_image_info {
     enum mrc_source_kind kind;
     char modality[17]; /* "MR", "CT", … ; "" where the format does not say */
     enum mrc_contrast contrast;
-    bool usable;      /* translate can work on it */
-    char reason[200]; /* why not, or how the contrast was recognised; no patient data */
+    bool usable;            /* translate can work on it */
+    enum mrc_status status; /* MRC_OK when usable; else what loading it would fail with */
+    char reason[200];       /* why not, or how the contrast was recognised; no patient data */
     int64_t files, slices, rows, columns;
     double spacing_mm[3]; /* between rows, between columns, between slices */
     enum mrc_orientation orientation;
@@ -34,6 +35,7 @@ struct mrc_image_info {
 };
 struct mrc_image_refusal {
     char *path;
+    enum mrc_status status; /* what loading it would fail with */
     char reason[300];
 };
 struct mrc_image_list {
@@ -89,9 +91,10 @@ extern const struct mrc_format mrc_format_nifti, mrc_format_dicom, mrc_format_pn
 /** For the formats: a new zeroed item / a refusal with a formatted reason. */
 enum mrc_status mrc_image_list_add(struct mrc_image_list *list, struct mrc_image_info **item,
                                    struct mrc_error *err);
-MRC_PRINTF(4, 5)
+MRC_PRINTF(5, 6)
 enum mrc_status mrc_image_list_refuse(struct mrc_image_list *list, const char *path,
-                                      struct mrc_error *err, const char *fmt, ...);
+                                      enum mrc_status why, struct mrc_error *err, const char *fmt,
+                                      ...);
 
 #ifdef __cplusplus
 }

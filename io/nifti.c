@@ -155,8 +155,14 @@ static enum mrc_status read_geometry(struct nifti_input *in, struct mrc_error *e
         mrc_geometry_from_ras(&in->geometry, by_qform ? qform : sform, in->header_path, err);
     if (st != MRC_OK || f->sform_code == 0 || f->qform_code == 0) return st;
     struct mrc_geometry other;
-    if (mrc_geometry_from_ras(&other, qform, in->header_path, NULL) == MRC_OK)
-        in->disagreement_mm = mrc_geometry_distance(&in->geometry, &other, f->extent);
+    if (mrc_geometry_from_ras(&other, qform, in->header_path, NULL) != MRC_OK) return MRC_OK;
+    if (mrc_geometry_is_right_handed(&in->geometry) != mrc_geometry_is_right_handed(&other)) {
+        return mrc_fail(err, MRC_ERR_FORMAT,
+                        "%s: sform and qform mirror each other, expected them to agree about left "
+                        "and right",
+                        in->header_path);
+    }
+    in->disagreement_mm = mrc_geometry_distance(&in->geometry, &other, f->extent);
     return MRC_OK;
 }
 
@@ -306,15 +312,20 @@ static bool nifti_probe(const struct mrc_probe *file) {
            (memcmp(file->head, analyze[0], 4) == 0 || memcmp(file->head, analyze[1], 4) == 0);
 }
 
-/* Axes off the patient's, or off each other, by more than preprocess makes axial slices of. */
-static const char *askew(const struct mrc_geometry *g) {
-    if (mrc_geometry_shear(g) > 0.0142) return "a sheared grid";
-    for (int c = 0; c < 3; ++c) {
-        double largest = 0.0;
-        for (int r = 0; r < 3; ++r) largest = fmax(largest, fabs(g->index_to_ras_mm[r][c]));
-        if (largest < 0.95 * g->spacing_mm[c]) return "oblique to the patient's axes";
+/* What the header says twice and differently; viewers may show the image elsewhere. */
+static void remark_on(char *out, size_t capacity, const struct nifti_input *in) {
+    out[0] = '\0';
+    if (in->disagreement_mm > 0.1)
+        (void)snprintf(out, capacity, "sform and qform differ by %.1f mm, sform is used",
+                       in->disagreement_mm);
+    for (int d = 0; d < 3 && out[0] == '\0' && in->facts.sform_code > 0; ++d) {
+        double spacing = in->geometry.spacing_mm[d], pixdim = in->facts.spacing_mm[d];
+        if (fabs(spacing - pixdim) > 0.01 * spacing)
+            (void)snprintf(out, capacity,
+                           "sform has voxels of %g mm along axis %d and pixdim of "
+                           "%g mm, sform is used",
+                           spacing, d + 1, pixdim);
     }
-    return NULL;
 }
 
 static void describe(struct mrc_image_info *info, const struct nifti_input *in) {
@@ -341,8 +352,9 @@ static void describe(struct mrc_image_info *info, const struct nifti_input *in) 
     else if (f->intent_code == LABEL_INTENT || mrc_name_is_label_map(name))
         reason = "a label map, not an image";
     else
-        reason = askew(&in->geometry);
+        reason = mrc_geometry_askew(&in->geometry);
     if (reason != NULL) {
+        info->status = MRC_ERR_UNSUPPORTED;
         (void)snprintf(info->reason, sizeof info->reason, "%s", reason);
         return;
     }
@@ -350,10 +362,10 @@ static void describe(struct mrc_image_info *info, const struct nifti_input *in) 
     int at = snprintf(info->reason, sizeof info->reason, "%s",
                       info->contrast != MRC_CONTRAST_UNKNOWN ? "contrast by the file's name"
                                                              : "the name tells no contrast");
-    if (in->disagreement_mm > 0.1) {
-        (void)snprintf(info->reason + at, sizeof info->reason - (size_t)at,
-                       "; sform and qform differ by %.1f mm, sform is used", in->disagreement_mm);
-    }
+    char remark[sizeof((struct mrc_provenance *)0)->remark];
+    remark_on(remark, sizeof remark, in);
+    if (remark[0] != '\0')
+        (void)snprintf(info->reason + at, sizeof info->reason - (size_t)at, "; %s", remark);
 }
 
 /* The message without the path it begins with. */
@@ -370,7 +382,7 @@ static enum mrc_status scan_one(struct mrc_image_list *list, const char *path,
     enum mrc_status st = input_open(&in, path, &why);
     if (st == MRC_ERR_NOMEM) return mrc_fail(err, st, "%s", why.text);
     if (st != MRC_OK)
-        return mrc_image_list_refuse(list, path, err, "%s", without_path(why.text, path));
+        return mrc_image_list_refuse(list, path, st, err, "%s", without_path(why.text, path));
     struct mrc_image_info *info = NULL;
     st = mrc_image_list_add(list, &info, err);
     if (st == MRC_OK) {
@@ -428,6 +440,7 @@ static enum mrc_status keep_provenance(mrc_volume *vol, const struct nifti_input
                                        struct mrc_error *err) {
     struct mrc_provenance p = {.kind = MRC_SOURCE_NIFTI};
     p.contrast = mrc_contrast_from_name(mrc_path_name(in->header_path));
+    remark_on(p.remark, sizeof p.remark, in);
     p.files = mrc_alloc(1, sizeof *p.files);
     if (p.files != NULL) p.files[0] = mrc_strdup(in->header_path);
     p.file_count = p.files != NULL && p.files[0] != NULL ? 1 : 0;

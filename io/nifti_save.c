@@ -267,18 +267,13 @@ static char *sidecar_name(const char *path) {
     return mrc_asprintf("%.*s.json", (int)(strlen(path) - ending), path);
 }
 
-/* Names of source files stay inside the house they came from, so only a NIfTI source's own name is
- * told; a series is told by kind and number. */
-static bool add_sources(cJSON *json, const mrc_volume *source) {
+/* Names of source files and of their folders are often names of patients: a source is told by kind
+ * and number. */
+static bool add_source(cJSON *json, const mrc_volume *source) {
     const struct mrc_provenance *p = source != NULL ? mrc_volume_provenance(source) : NULL;
     if (p == NULL || p->file_count == 0) return true;
-    if (cJSON_AddStringToObject(json, "SourceFormat", mrc_source_kind_name(p->kind)) == NULL)
-        return false;
-    if (p->kind != MRC_SOURCE_NIFTI)
-        return cJSON_AddNumberToObject(json, "SourceFileCount", (double)p->file_count) != NULL;
-    cJSON *names = cJSON_AddArrayToObject(json, "Sources");
-    return names != NULL &&
-           cJSON_AddItemToArray(names, cJSON_CreateString(mrc_path_name(p->files[0])));
+    return cJSON_AddStringToObject(json, "SourceFormat", mrc_source_kind_name(p->kind)) != NULL &&
+           cJSON_AddNumberToObject(json, "SourceFileCount", (double)p->file_count) != NULL;
 }
 
 static bool add_text(cJSON *json, const char *key, const char *text) {
@@ -293,8 +288,8 @@ static char *sidecar_text(const mrc_volume *source, const struct mrc_derivation 
                  add_text(json, "Description", description) &&
                  add_text(json, "Warning", "not acquired, not for diagnosis") &&
                  add_text(json, "DerivedFromContrast", mrc_contrast_name(d->from)) &&
-                 add_text(json, "Contrast", mrc_contrast_name(d->to)) &&
-                 add_sources(json, source) && add_text(json, "ModelName", d->model_name) &&
+                 add_text(json, "Contrast", mrc_contrast_name(d->to)) && add_source(json, source) &&
+                 add_text(json, "ModelName", d->model_name) &&
                  add_text(json, "ModelHash", d->model_hash) && add_text(json, "Steps", d->steps) &&
                  add_text(json, "Settings", d->settings);
     if (whole) makers = cJSON_AddArrayToObject(json, "GeneratedBy");
@@ -310,16 +305,31 @@ static char *sidecar_text(const mrc_volume *source, const struct mrc_derivation 
     return text;
 }
 
-static enum mrc_status write_sidecar(const char *name, const mrc_volume *source,
+/* Writes the sidecar to its temporary; the caller commits or discards. */
+static enum mrc_status write_sidecar(struct mrc_output *out, const char *name,
+                                     const mrc_volume *source,
                                      const struct mrc_derivation *derivation,
                                      struct mrc_error *err) {
     char *json = sidecar_text(source, derivation);
-    char *text = json != NULL ? mrc_asprintf("%s\n", json) : NULL;
-    enum mrc_status st = text != NULL
-                             ? mrc_write_file(name, text, strlen(text), err)
+    enum mrc_status st = json != NULL
+                             ? mrc_output_open_file(out, name, err)
                              : mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for writing", name);
-    mrc_free(text);
+    if (st == MRC_OK) (void)fprintf(out->stream, "%s\n", json); /* the flush sees its failure */
     cJSON_free(json);
+    return st;
+}
+
+/* Both are whole before either appears. The image goes first, for it is marked by itself: at no
+ * time does a new sidecar stand beside an old image, or an image without any mark. */
+static enum mrc_status commit_both(struct mrc_output *image, struct mrc_output *sidecar,
+                                   const char *path, struct mrc_error *err) {
+    enum mrc_status st = mrc_output_flush(image, err);
+    if (st == MRC_OK) st = mrc_output_flush(sidecar, err);
+    bool is_new = !mrc_path_exists(path);
+    if (st == MRC_OK) st = mrc_output_commit(image, err);
+    if (st != MRC_OK) return st;
+    st = mrc_output_commit(sidecar, err);
+    if (st != MRC_OK && is_new) (void)unlink(path); /* nothing half-written */
     return st;
 }
 
@@ -335,17 +345,15 @@ enum mrc_status mrc_nifti_save_derived(const mrc_volume *vol, const mrc_volume *
     describe(h.descrip, sizeof h.descrip, derivation);
     int version = version_for(extent, source != NULL ? mrc_volume_provenance(source) : NULL);
 
-    struct mrc_output out = {0};
-    enum mrc_status st = write_temporary(&out, vol, &h, version, path, err);
+    struct mrc_output image = {0}, sidecar = {0};
+    enum mrc_status st = write_temporary(&image, vol, &h, version, path, err);
     if (st != MRC_OK) return st;
-    char *sidecar = sidecar_name(path);
-    if (sidecar == NULL) st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for a path", path);
-    if (st == MRC_OK) st = write_sidecar(sidecar, source, derivation, err);
-    if (st == MRC_OK) {
-        st = mrc_output_commit(&out, err);
-        if (st != MRC_OK) (void)unlink(sidecar); /* no image, no word about it */
-    }
-    mrc_output_discard(&out);
-    mrc_free(sidecar);
+    char *name = sidecar_name(path);
+    if (name == NULL) st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for a path", path);
+    if (st == MRC_OK) st = write_sidecar(&sidecar, name, source, derivation, err);
+    if (st == MRC_OK) st = commit_both(&image, &sidecar, path, err);
+    mrc_output_discard(&sidecar);
+    mrc_output_discard(&image);
+    mrc_free(name);
     return st;
 }

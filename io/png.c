@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/text.h"
 #include "io/derived.h"
 #include "io/image.h"
 #include "io/image_name.h"
@@ -71,10 +72,39 @@ static char *folder_of(const char *path) {
     return mrc_asprintf("%.*s", (int)(name - path > 1 ? name - path - 1 : 1), path);
 }
 
+/* The last number of a file's name; -1: it has none, or one too long to compare. */
+static int64_t last_number(const char *path) {
+    const char *name = mrc_path_name(path);
+    size_t end = strlen(name);
+    char digits[16];
+    int64_t number = -1;
+    while (end > 0 && strchr("0123456789", name[end - 1]) == NULL) --end;
+    size_t begin = end;
+    while (begin > 0 && strchr("0123456789", name[begin - 1]) != NULL) --begin;
+    if (end == begin || end - begin >= sizeof digits) return -1;
+    (void)snprintf(digits, sizeof digits, "%.*s", (int)(end - begin), name + begin);
+    return mrc_parse_i64(&number, digits, 0, INT64_MAX) == MRC_OK ? number : -1;
+}
+
+/* Pictures have no positions that would show a gap, but their numbers may. */
+static void remark_on_numbers(char *out, size_t capacity, char *const *files, size_t count) {
+    int64_t step = count > 1 ? last_number(files[1]) - last_number(files[0]) : 0;
+    out[0] = '\0';
+    for (size_t f = 1; f < count && out[0] == '\0'; ++f) {
+        int64_t before = last_number(files[f - 1]), number = last_number(files[f]);
+        if (before < 0 || number < 0) return;
+        if (number - before != step)
+            (void)snprintf(out, capacity,
+                           "the numbers in the names go from %lld to %lld: some may be missing",
+                           (long long)before, (long long)number);
+    }
+}
+
 static enum mrc_status keep_provenance(mrc_volume *vol, char *const *files, size_t count,
                                        int bit_depth, struct mrc_error *err) {
     struct mrc_provenance p = {.kind = MRC_SOURCE_PNG, .bit_depth = bit_depth};
     p.contrast = contrast_of(files[0], count);
+    remark_on_numbers(p.remark, sizeof p.remark, files, count);
     p.files = mrc_alloc(count, sizeof *p.files);
     for (size_t f = 0; p.files != NULL && f < count; ++f) {
         p.files[f] = mrc_strdup(files[f]);
@@ -152,7 +182,7 @@ static enum mrc_status look_at_one(struct stack_facts *s, struct mrc_image_list 
         size_t length = strlen(path);
         if (strncmp(reason, path, length) == 0 && strncmp(reason + length, ": ", 2) == 0)
             reason += length + 2;
-        return mrc_image_list_refuse(list, path, err, "%s", reason);
+        return mrc_image_list_refuse(list, path, st, err, "%s", reason);
     }
     if (s->good == 0) s->first = facts;
     s->uneven = s->uneven || facts.columns != s->first.columns || facts.rows != s->first.rows ||
@@ -174,6 +204,9 @@ static void describe(struct mrc_image_info *info, const struct stack_facts *s, c
     info->physical = false;
     info->synthetic = s->synthetic;
     info->usable = whole && !s->uneven && !s->synthetic;
+    info->status = info->usable          ? MRC_OK
+                   : whole && !s->uneven ? MRC_ERR_UNSUPPORTED
+                                         : MRC_ERR_FORMAT;
     const char *reason = info->contrast != MRC_CONTRAST_UNKNOWN ? "contrast by the folder's name"
                                                                 : "the name tells no contrast";
     if (!whole)

@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 
 enum { MAX_SIDE = 4096 };
-static const int64_t MAX_VOXELS = INT64_C(1) << 31;
+static const int64_t MAX_VOXELS = INT64_C(1) << 29; /* 2 GiB */
 
 struct mrc_volume {
     float *voxels;
@@ -58,7 +58,7 @@ enum mrc_status mrc_volume_create(mrc_volume **out, struct mrc_extent extent,
     if (count < 0 || count > MAX_VOXELS || !fits) {
         return mrc_fail(err, MRC_ERR_RANGE,
                         "a volume of %lld x %lld x %lld voxels, expected sides of 1 to %d and at "
-                        "most 2^31 in all",
+                        "most 2^29 in all",
                         (long long)extent.i, (long long)extent.j, (long long)extent.k, MAX_SIDE);
     }
     mrc_volume *vol = mrc_alloc(1, sizeof *vol);
@@ -114,6 +114,10 @@ void mrc_volume_adopt_provenance(mrc_volume *vol, struct mrc_provenance *provena
     *provenance = (struct mrc_provenance){0};
 }
 
+void mrc_volume_add_left_out(mrc_volume *vol, size_t files) {
+    vol->provenance.left_out += files;
+}
+
 void mrc_provenance_clear(struct mrc_provenance *provenance) {
     for (size_t i = 0; i < provenance->file_count; ++i) mrc_free(provenance->files[i]);
     mrc_free(provenance->files);
@@ -123,8 +127,11 @@ void mrc_provenance_clear(struct mrc_provenance *provenance) {
 
 enum mrc_status mrc_provenance_copy(struct mrc_provenance *out, const struct mrc_provenance *from,
                                     struct mrc_error *err) {
-    *out = (struct mrc_provenance){
-        .kind = from->kind, .contrast = from->contrast, .bit_depth = from->bit_depth};
+    *out = (struct mrc_provenance){.kind = from->kind,
+                                   .contrast = from->contrast,
+                                   .bit_depth = from->bit_depth,
+                                   .left_out = from->left_out};
+    memcpy(out->remark, from->remark, sizeof out->remark);
     bool whole = true;
     if (from->file_count > 0) {
         out->files = mrc_alloc(from->file_count, sizeof *out->files);

@@ -39,14 +39,16 @@ struct mrc_provenance {
     unsigned char
         *header; /* NIfTI: the raw header, 348 or 540 bytes in native byte order; else NULL */
     size_t header_bytes;
-    int bit_depth; /* PNG: 8 or 16; else 0 */
+    int bit_depth;    /* PNG: 8 or 16; else 0 */
+    char remark[120]; /* what the user is to know of how it was read; no patient data; "" nothing */
+    size_t left_out;  /* files found with it that are no part of it; the user is to be told */
 };
 
 /** Handle. Voxels are float32, i fastest, then j, then k. */
 typedef struct mrc_volume mrc_volume;
 
 /** A zeroed volume on the given grid. MRC_ERR_RANGE when a side is not in 1 … 4096 or the count
- * exceeds 2^31. */
+ * exceeds 2^29. */
 MRC_STATUS mrc_volume_create(mrc_volume **out, struct mrc_extent extent,
                              const struct mrc_geometry *geometry, struct mrc_error *err);
 /** A zeroed volume on the same grid as `like`, with a copy of its provenance. */
@@ -62,6 +64,8 @@ MRC_API const struct mrc_provenance *mrc_volume_provenance(const mrc_volume *vol
 /** Moves *provenance into the volume (its pointers must come from mrc_alloc) and zeroes it; what
  * was there is freed. */
 MRC_API void mrc_volume_adopt_provenance(mrc_volume *vol, struct mrc_provenance *provenance);
+/** Counts files that lay with those the volume was made of and were left out. */
+void mrc_volume_add_left_out(mrc_volume *vol, size_t files);
 MRC_API void mrc_provenance_clear(struct mrc_provenance *provenance);
 MRC_STATUS mrc_provenance_copy(struct mrc_provenance *out, const struct mrc_provenance *from,
                                struct mrc_error *err);

@@ -6,7 +6,8 @@
  * squeeze the head into one bin. The ventricles and the skull are dark in T1w, but closed in by
  * brighter tissue in axial slices: filling brings them back. Filling comes before choosing the
  * component: the dark skull would else part the scalp from the brain, and which of the two were
- * kept, with or without fat, would be chance. */
+ * kept, with or without fat, would be chance. The core is what lies deep in the head: brain, not
+ * scalp. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,9 @@
 
 #define SMALLEST_FRACTION                                                                          \
     0.001 /* of the volume; a head is some per cent even in a wide field of view */
+
+#define LEAST_CORE 0.02 /* of the head */
+#define CORE_DEPTH 0.3  /* of the radius of a disc as large as the widest slice of the head */
 
 enum { BINS = 1024, GRAIN = 1 << 18 };
 
@@ -221,19 +225,25 @@ static enum mrc_status keep_largest(unsigned char *mask, int64_t *voxels, int64_
     return ok ? MRC_OK : mrc_fail(err, MRC_ERR_NOMEM, "out of memory for the head's components");
 }
 
-/* --- Holes of axial slices --- */
+/* --- The mask, one axial slice at a time --- */
 
-struct filling {
+/* slice [y][x] may be changed; spare holds as many 32-bit numbers. */
+typedef void slice_fn(unsigned char *slice, int32_t nx, int32_t ny, int32_t *spare,
+                      const void *context);
+
+struct walk {
     unsigned char *mask;
     struct mrc_axial_view view;
     int64_t depth;         /* slices gathered at once: many when they lie side by side in memory */
     unsigned char *slices; /* [lanes][depth][y][x] */
-    int32_t *stacks;       /* [lanes][y * x] */
+    int32_t *spares;       /* [lanes][y * x] */
+    slice_fn *call;
+    const void *context;
 };
 
 /* Copies slices z … z+depth-1 between the volume and `slices`, in an order that walks memory
  * forwards. */
-static void exchange(const struct filling *f, unsigned char *slices, int64_t z, int64_t depth,
+static void exchange(const struct walk *f, unsigned char *slices, int64_t z, int64_t depth,
                      bool back) {
     const int64_t nx = f->view.extent.i, ny = f->view.extent.j, *stride = f->view.stride;
     const bool x_inner = llabs(stride[0]) < llabs(stride[1]);
@@ -253,6 +263,42 @@ static void exchange(const struct filling *f, unsigned char *slices, int64_t z, 
     }
 }
 
+static void walk_range(void *context, size_t begin, size_t end, int lane) {
+    const struct walk *f = context;
+    const int64_t nx = f->view.extent.i, ny = f->view.extent.j, nz = f->view.extent.k;
+    unsigned char *slices = f->slices + (int64_t)lane * f->depth * nx * ny;
+    int32_t *spare = f->spares + (int64_t)lane * nx * ny;
+    for (size_t block = begin; block < end; ++block) {
+        int64_t z = (int64_t)block * f->depth;
+        int64_t depth = nz - z < f->depth ? nz - z : f->depth;
+        exchange(f, slices, z, depth, false);
+        for (int64_t d = 0; d < depth; ++d)
+            f->call(slices + d * nx * ny, (int32_t)nx, (int32_t)ny, spare, f->context);
+        exchange(f, slices, z, depth, true);
+    }
+}
+
+static enum mrc_status walk_slices(unsigned char *mask, const struct mrc_axial_record *axial,
+                                   slice_fn *call, const void *context, struct mrc_error *err) {
+    enum mrc_status st = MRC_OK;
+    const size_t lanes = (size_t)mrc_parallel_threads();
+    struct walk f = {
+        .mask = mask, .view = mrc_axial_view_of(axial), .call = call, .context = context};
+    const size_t plane = (size_t)(f.view.extent.i * f.view.extent.j);
+    f.depth = llabs(f.view.stride[2]) == 1 ? 32 : 1;
+    f.slices = mrc_alloc(lanes * (size_t)f.depth, plane);
+    f.spares = mrc_alloc(lanes * plane, sizeof *f.spares);
+    if (f.slices != NULL && f.spares != NULL)
+        mrc_parallel_for((size_t)((f.view.extent.k + f.depth - 1) / f.depth), 1, walk_range, &f);
+    else
+        st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for the head's slices");
+    mrc_free(f.slices);
+    mrc_free(f.spares);
+    return st;
+}
+
+/* --- Holes of axial slices --- */
+
 enum { AIR = 2 };
 
 static int32_t reach_air(unsigned char *slice, int32_t at, int32_t *stack, int32_t held) {
@@ -264,7 +310,9 @@ static int32_t reach_air(unsigned char *slice, int32_t at, int32_t *stack, int32
 }
 
 /* What air cannot reach from the slice's border, over 4-connected steps, is head. */
-static void fill_slice(unsigned char *slice, int32_t nx, int32_t ny, int32_t *stack) {
+static void fill_slice(unsigned char *slice, int32_t nx, int32_t ny, int32_t *stack,
+                       const void *context) {
+    (void)context;
     int32_t held = 0;
     for (int32_t x = 0; x < nx; ++x) {
         held = reach_air(slice, x, stack, held);
@@ -284,36 +332,56 @@ static void fill_slice(unsigned char *slice, int32_t nx, int32_t ny, int32_t *st
     for (int32_t n = 0; n < nx * ny; ++n) slice[n] = slice[n] != AIR;
 }
 
-static void fill_range(void *context, size_t begin, size_t end, int lane) {
-    const struct filling *f = context;
-    const int64_t nx = f->view.extent.i, ny = f->view.extent.j, nz = f->view.extent.k;
-    unsigned char *slices = f->slices + (int64_t)lane * f->depth * nx * ny;
-    int32_t *stack = f->stacks + (int64_t)lane * nx * ny;
-    for (size_t block = begin; block < end; ++block) {
-        int64_t z = (int64_t)block * f->depth;
-        int64_t depth = nz - z < f->depth ? nz - z : f->depth;
-        exchange(f, slices, z, depth, false);
-        for (int64_t d = 0; d < depth; ++d)
-            fill_slice(slices + d * nx * ny, (int32_t)nx, (int32_t)ny, stack);
-        exchange(f, slices, z, depth, true);
+/* --- The core of the head --- */
+
+struct core_reach {
+    int64_t x, y; /* voxels */
+};
+
+/* Takes `reach` voxels off both ends of each stretch of 1s, but not where the line ends. */
+static void shorten_stretches(unsigned char *line, int64_t n, int64_t stride, int64_t reach) {
+    for (int64_t i = 0; i < n;) {
+        if (line[i * stride] == 0) {
+            ++i;
+            continue;
+        }
+        int64_t begin = i;
+        while (i < n && line[i * stride] != 0) ++i;
+        int64_t keep_from = begin > 0 ? begin + reach : 0, keep_to = i < n ? i - reach : n;
+        for (int64_t at = begin; at < i; ++at)
+            if (at < keep_from || at >= keep_to) line[at * stride] = 0;
     }
 }
 
-static enum mrc_status fill_holes(unsigned char *mask, const struct mrc_axial_record *axial,
-                                  struct mrc_error *err) {
-    enum mrc_status st = MRC_OK;
-    const size_t lanes = (size_t)mrc_parallel_threads();
-    struct filling f = {.mask = mask, .view = mrc_axial_view_of(axial)};
-    const size_t plane = (size_t)(f.view.extent.i * f.view.extent.j);
-    f.depth = llabs(f.view.stride[2]) == 1 ? 32 : 1;
-    f.slices = mrc_alloc(lanes * (size_t)f.depth, plane);
-    f.stacks = mrc_alloc(lanes * plane, sizeof *f.stacks);
-    if (f.slices != NULL && f.stacks != NULL)
-        mrc_parallel_for((size_t)((f.view.extent.k + f.depth - 1) / f.depth), 1, fill_range, &f);
-    else
-        st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for filling the head's holes");
-    mrc_free(f.slices);
-    mrc_free(f.stacks);
+/* What is left after a rectangle's erosion is core. Beyond the field of view may be more head. */
+static void find_core_of_slice(unsigned char *slice, int32_t nx, int32_t ny, int32_t *spare,
+                               const void *context) {
+    const struct core_reach *reach = context;
+    unsigned char *left = (unsigned char *)spare;
+    memcpy(left, slice, (size_t)nx * (size_t)ny);
+    for (int32_t y = 0; y < ny; ++y) shorten_stretches(left + (int64_t)y * nx, nx, 1, reach->x);
+    for (int32_t x = 0; x < nx; ++x) shorten_stretches(left + x, ny, nx, reach->y);
+    for (int64_t n = 0; n < (int64_t)nx * ny; ++n)
+        if (left[n] != 0) slice[n] = MRC_IN_CORE;
+}
+
+/* Depth is measured on the widest slice, so that the crown, all scalp and skull, has no core. An
+ * odd shape with next to no core is core as a whole. */
+static enum mrc_status mark_core(unsigned char *mask, int64_t head, const int64_t *per_slice,
+                                 const struct mrc_axial_record *axial, struct mrc_error *err) {
+    int64_t widest = 0;
+    for (int64_t z = 0; z < axial->extent.k; ++z)
+        if (per_slice[z] > widest) widest = per_slice[z];
+    const double *mm = axial->spacing_mm;
+    double depth_mm = CORE_DEPTH * sqrt((double)widest * mm[0] * mm[1] / acos(-1.0));
+    const struct core_reach reach = {llround(depth_mm / mm[0]), llround(depth_mm / mm[1])};
+    enum mrc_status st = walk_slices(mask, axial, find_core_of_slice, &reach, err);
+    const int64_t count = mrc_extent_count(axial->extent);
+    int64_t core = 0;
+    for (int64_t n = 0; n < count; ++n) core += mask[n] == MRC_IN_CORE;
+    if ((double)core >= LEAST_CORE * (double)head) return st;
+    for (int64_t n = 0; n < count; ++n)
+        if (mask[n] != MRC_IN_AIR) mask[n] = MRC_IN_CORE;
     return st;
 }
 
@@ -328,12 +396,13 @@ enum mrc_status mrc_foreground_find(unsigned char *mask, int64_t *per_slice,
     if (st != MRC_OK) return st;
     struct cutting cut = {.mask = mask, .v = voxels, .threshold = (float)threshold};
     mrc_parallel_for((size_t)count, GRAIN, cut_range, &cut);
-    st = fill_holes(mask, axial, err);
+    st = walk_slices(mask, axial, fill_slice, NULL, err);
     if (st == MRC_OK) st = keep_largest(mask, &largest, per_slice, axial, err);
     if (st != MRC_OK) return st;
     record->foreground_threshold = threshold;
     record->foreground_fraction = (double)largest / (double)count;
-    if (record->foreground_fraction >= SMALLEST_FRACTION) return MRC_OK;
+    if (record->foreground_fraction >= SMALLEST_FRACTION)
+        return mark_core(mask, largest, per_slice, axial, err);
     return mrc_fail(
         err, MRC_ERR_UNSUPPORTED,
         "%s: the largest bright region has %.3f %% of the voxels, expected a head (%.1f %% "

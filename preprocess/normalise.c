@@ -1,14 +1,15 @@
 /* normalise.c: the two limits of a volume that become 0 and 1.
  * Per volume, never per slice: slices of one head must stay comparable.
- *   hi = the high percentile (99.5) of the head's voxels.
- *   lo = the low percentile (0.5) of the head's voxels, or the median of the air around it where
- * that is lower. Why the air: MR signal has a natural zero. In a whole head the darkest half per
- * cent of voxels is skull and air cells, near that zero anyway; in a skull-stripped T1w it is CSF,
- * and cutting there would make CSF and background the same black. With the air's level as the floor
- * both keep their distance, and noise-free data get lo at the background. The median is not moved
- * by ghosts or by a capsule beside the head. Less than 1 % of air (a tightly cut volume) is not
- * asked. A percentile is the element at round(p/100 (N-1)) of the sorted N values: exact, no bins,
- * no interpolation. */
+ *   hi = the high percentile (95) of the head's core. The brightest voxels of a T1w are fat under
+ * the skin and behind the eyes, and how bright depends on the coil: of the whole head, that limit
+ * leaves white matter anywhere below it; deep in the head it is white matter's.
+ *   lo = the low percentile (0.5) of the core, or the median of the air around the head where that
+ * is lower. Why the air: MR signal has a natural zero. The darkest half per cent of a T1w's core is
+ * CSF, and cutting there would make CSF and background the same black. With the air's level as the
+ * floor both keep their distance, and noise-free data get lo at the background. The median is not
+ * moved by ghosts or by a capsule beside the head. Less than 1 % of air (a tightly cut volume) is
+ * not asked. A percentile is the element at round(p/100 (N-1)) of the sorted N values: exact, no
+ * bins, no interpolation. */
 #include <math.h>
 
 #include "base/alloc.h"
@@ -54,8 +55,10 @@ static enum mrc_status find_limits(struct mrc_normalise_record *out, const float
     const double middle = 0.5;
     float inside[2] = {0.0f, 0.0f}, air = 0.0f;
     uint64_t inside_count = 0, air_count = 0;
-    enum mrc_status st = mrc_order_select(inside, ends, 2, &inside_count, v, n, mask, 1, err);
-    if (st == MRC_OK) st = mrc_order_select(&air, &middle, 1, &air_count, v, n, mask, 0, err);
+    enum mrc_status st =
+        mrc_order_select(inside, ends, 2, &inside_count, v, n, mask, MRC_IN_CORE, err);
+    if (st == MRC_OK)
+        st = mrc_order_select(&air, &middle, 1, &air_count, v, n, mask, MRC_IN_AIR, err);
     if (st != MRC_OK) return st;
     out->lo = (double)inside[0];
     out->hi = (double)inside[1];

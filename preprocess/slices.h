@@ -35,9 +35,10 @@ struct mrc_square_record {
 };
 /** x -> clamp((x - lo) / (hi - lo), 0, 1), applied to voxels before they are resampled.
  *  Foreground: above Otsu's threshold (on square roots of the intensities), holes of axial slices
- * filled, largest 6-connected component. hi: its high percentile. lo: its low percentile, or the
- * median of the air around it where that is lower, so that CSF in a skull-stripped T1w is not cut
- * to the background's black. Percentiles are exact. */
+ * filled, largest 6-connected component. Its core: what lies deep inside, brain rather than scalp.
+ * hi: the core's high percentile. lo: its low percentile, or the median of the air around the head
+ * where that is lower, so that CSF in a T1w is not cut to the background's black. Percentiles are
+ * exact. */
 struct mrc_normalise_record {
     double lo, hi;
     double foreground_threshold;
@@ -52,12 +53,12 @@ struct mrc_slices_record {
 
 struct mrc_slices_options {
     int64_t size;                           /* 64 */
-    double low_percentile, high_percentile; /* inside the foreground */
+    double low_percentile, high_percentile; /* of the core of the head */
     double
         max_slice_mm; /* refuse sagittal and coronal stacks whose slices lie further apart (B4) */
 };
 #define MRC_SLICES_DEFAULTS                                                                        \
-    { .size = 64, .low_percentile = 0.5, .high_percentile = 99.5, .max_slice_mm = 3.0 }
+    { .size = 64, .low_percentile = 0.5, .high_percentile = 95.0, .max_slice_mm = 3.0 }
 
 /** Slices [count][size][size] in [0,1]: slice 0 is the most inferior, row 0 anterior, column 0 the
  * patient's right. `foreground`: fraction of each slice's pixels inside the head, for leaving empty

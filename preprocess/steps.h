@@ -75,8 +75,11 @@ enum mrc_status mrc_order_select(float *value, const double *fraction, int count
 
 /* --- foreground.c --- */
 
-/** mask [stored order], 1 inside the head: above Otsu's threshold, holes of each axial slice
- * filled, largest 6-connected component. per_slice [axial slices]: voxels inside. Writes threshold
+enum { MRC_IN_AIR, MRC_IN_HEAD, MRC_IN_CORE };
+/** mask [stored order]. The head: above Otsu's threshold, holes of each axial slice filled, largest
+ * 6-connected component. Its core (MRC_IN_CORE instead of MRC_IN_HEAD): what an axial rectangle,
+ * reaching 0.3 of the head's radius all ways, does not touch the air from; the whole head where
+ * that leaves next to nothing. per_slice [axial slices]: voxels inside the head. Writes threshold
  * and fraction into *record. */
 enum mrc_status mrc_foreground_find(unsigned char *mask, int64_t *per_slice,
                                     struct mrc_normalise_record *record, const float *voxels,

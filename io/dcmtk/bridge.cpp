@@ -22,7 +22,8 @@ namespace {
 
 constexpr size_t first_read_bytes = size_t{64} << 10;
 constexpr size_t max_header_bytes = size_t{64} << 20;
-constexpr size_t max_inflated_bytes = size_t{1} << 30;
+constexpr size_t max_inflated_bytes = size_t{256}
+                                      << 20; // a frame of 4096 x 4096 has at most 64 MiB
 
 struct stream_closer {
     void operator()(std::FILE *stream) const { std::fclose(stream); }
@@ -71,6 +72,9 @@ mrc_status read_on(std::vector<unsigned char> &bytes, std::FILE *stream, uint64_
 /* Raw deflate (RFC 1951) of the data set, PS3.5 A.5, within the limit. */
 mrc_status inflate_dataset(mrc_dcmtk_file &file, mrc_error *err) {
     std::vector<unsigned char> packed;
+    if (file.file_bytes > max_inflated_bytes)
+        return mrc_fail(err, MRC_ERR_RANGE, "%s: a deflated file of more than %zu MiB",
+                        file.path.c_str(), max_inflated_bytes >> 20);
     mrc_status st = mrc_dcmtk_read_range(packed, file, file.walk.dataset_at,
                                          file.file_bytes - file.walk.dataset_at, err);
     if (st != MRC_OK) return st;
@@ -162,11 +166,64 @@ DcmElement *find(mrc_dcmtk_item *item, uint32_t tag) {
     return element;
 }
 
-/* nnnD, nnnW, nnnM or nnnY */
-bool is_age(mrc_dcmtk_item *item, uint32_t tag) {
-    char text[8];
-    return mrc_dcmtk_text(text, sizeof text, item, tag, 0) && std::strlen(text) == 4 &&
-           std::strspn(text, "0123456789") == 3 && std::strchr("DWMY", text[3]) != nullptr;
+/* nnnD, nnnW, nnnM or nnnY; DCMTK lets "42" pass */
+bool is_age(DcmElement &element) {
+    OFString text;
+    return element.getOFString(text, 0).good() && text.length() == 4 &&
+           text.find_first_not_of("0123456789") == 3 && std::strchr("DWMY", text[3]) != nullptr;
+}
+
+/* Is every value (or, without `several`, the whole text) at most `most` bytes long? DCMTK does not
+ * look. Bytes beyond ASCII are judged by no length: it counts letters, and these may take several
+ * bytes. */
+bool fits(DcmElement &element, size_t most, bool several) {
+    char *text = nullptr;
+    Uint32 length = 0;
+    if (element.getString(text, length).bad() || text == nullptr) return true;
+    size_t run = 0, longest = 0;
+    for (Uint32 i = 0; i < length; ++i) {
+        if (static_cast<unsigned char>(text[i]) >= 0x80) return true;
+        run = several && text[i] == '\\' ? 0 : run + 1;
+        if (run > longest && text[i] != ' ') longest = run; // padding does not count
+    }
+    return longest <= most;
+}
+
+bool is_valid(DcmItem &item);
+
+bool is_valid(DcmElement &element) {
+    if (element.ident() == EVR_SQ) {
+        auto &sequence = static_cast<DcmSequenceOfItems &>(element);
+        for (unsigned long i = 0; i < sequence.card(); ++i)
+            if (!is_valid(*sequence.getItem(i))) return false;
+        return true;
+    }
+    if (element.getLength() == 0) return true;
+    switch (element.getVR()) {
+    case EVR_AS: return is_age(element);
+    case EVR_SH: return fits(element, 16, true);
+    case EVR_LO: return fits(element, 64, true);
+    case EVR_PN: return fits(element, 3 * 64 + 2, true);
+    case EVR_ST: return fits(element, 1024, false);
+    case EVR_LT: return fits(element, 10240, false);
+    case EVR_AE:
+    case EVR_CS:
+    case EVR_DA:
+    case EVR_DS:
+    case EVR_DT:
+    case EVR_IS:
+    case EVR_TM:
+    case EVR_UI: return element.checkValue("1-n", OFFalse).good();
+    default: return true;
+    }
+}
+
+bool is_valid(DcmItem &item) {
+    for (unsigned long i = 0; i < item.card(); ++i) {
+        DcmElement *element = item.getElement(i);
+        if (element->getGTag() % 2 == 0 && !is_valid(*element)) return false;
+    }
+    return true;
 }
 
 } // namespace
@@ -316,18 +373,7 @@ bool mrc_dcmtk_integer(int64_t *out, mrc_dcmtk_item *item, uint32_t tag, size_t 
 bool mrc_dcmtk_is_valid(mrc_dcmtk_item *item, uint32_t tag) {
     return guarded_value(false, [&] {
         DcmElement *element = find(item, tag);
-        if (element == nullptr || element->getLength() == 0) return true;
-        switch (element->getVR()) {
-        case EVR_AS: return is_age(item, tag); // DCMTK lets "42" pass
-        case EVR_CS:
-        case EVR_DA:
-        case EVR_DS:
-        case EVR_DT:
-        case EVR_IS:
-        case EVR_TM:
-        case EVR_UI: return element->checkValue("1-n", OFFalse).good();
-        default: return true;
-        }
+        return element == nullptr || is_valid(*element);
     });
 }
 

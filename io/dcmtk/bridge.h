@@ -56,8 +56,8 @@ bool mrc_dcmtk_number(double *out, mrc_dcmtk_item *item, uint32_t tag, size_t in
 bool mrc_dcmtk_integer(int64_t *out, mrc_dcmtk_item *item, uint32_t tag, size_t index);
 /** Is the element there at all, be it empty? */
 bool mrc_dcmtk_has(mrc_dcmtk_item *item, uint32_t tag);
-/** Are the values of a formatted text (AS, CS, DA, DS, DT, IS, TM, UI) as PS3.5 wants them? True of
- * all other kinds. */
+/** Are the values of a text as PS3.5 wants them, by form and length; of a sequence, all the texts
+ * in it but private ones? True of all other kinds. */
 bool mrc_dcmtk_is_valid(mrc_dcmtk_item *item, uint32_t tag);
 mrc_dcmtk_item *mrc_dcmtk_child(mrc_dcmtk_item *item, uint32_t sequence, size_t index);
 /** Name of a UID for messages ("CTImageStorage"), or NULL. The text is static. */

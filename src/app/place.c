@@ -9,6 +9,9 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "io/image.h"
+
+enum { MAX_SIDECAR_BYTES = 1 << 20 };
 
 /* Without slashes at the end, but for "/" itself. */
 static size_t length_without_slashes(const char *path) {
@@ -149,6 +152,56 @@ enum mrc_status mrc_place_check_marked_folder(const char *path, bool replace, co
         if (!marked)
             status =
                 mrc_fail(err, MRC_ERR_WRITE, "%s: is not replaced, for it holds no %s", path, mark);
+    }
+    mrc_name_list_clear(&list);
+    return status;
+}
+
+/* A DICOM series may be marked by a scanner that derived it; ours names its maker. */
+static bool is_own_image(const struct mrc_image_list *list) {
+    if (list->count != 1 || list->refused_count != 0 || !list->items[0].synthetic) return false;
+    return list->items[0].kind != MRC_SOURCE_DICOM ||
+           strcmp(list->items[0].manufacturer, "mrcycle") == 0;
+}
+
+static bool is_own_sidecar(const char *path) {
+    unsigned char *text = NULL;
+    size_t size = 0;
+    bool own = mrc_read_file(&text, &size, path, MAX_SIDECAR_BYTES, NULL) == MRC_OK &&
+               strstr((const char *)text, "\"SyntheticData\"") != NULL;
+    mrc_free(text);
+    return own;
+}
+
+static enum mrc_status check_own_file(const char *path, const char *whole, struct mrc_error *err) {
+    struct mrc_image_list list = {0};
+    enum mrc_status status = MRC_OK;
+    bool own;
+    if (mrc_path_has_suffix(path, ".json")) {
+        own = is_own_sidecar(path);
+    } else {
+        status = mrc_image_list_scan(&list, path, err);
+        own = is_own_image(&list);
+    }
+    if (status == MRC_OK && !own)
+        status = mrc_fail(err, MRC_ERR_WRITE,
+                          "%s: is not replaced, for %s does not say that it was computed by this "
+                          "program",
+                          whole, strcmp(path, whole) == 0 ? "it" : mrc_path_name(path));
+    mrc_image_list_clear(&list);
+    return status;
+}
+
+enum mrc_status mrc_place_check_replaced(const char *path, struct mrc_error *err) {
+    struct mrc_name_list list = {0};
+    if (!mrc_path_exists(path)) return MRC_OK;
+    if (!mrc_path_is_dir(path)) return check_own_file(path, path, err);
+    enum mrc_status status = mrc_list_dir(&list, path, err);
+    for (size_t i = 0; status == MRC_OK && i < list.count; ++i) {
+        char *entry = mrc_path_join(path, list.names[i]);
+        status = entry != NULL ? check_own_file(entry, path, err)
+                               : mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
+        mrc_free(entry);
     }
     mrc_name_list_clear(&list);
     return status;

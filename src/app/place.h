@@ -37,6 +37,10 @@ MRC_MUST_CHECK enum mrc_status mrc_place_check_folder(const char *path, bool rep
 MRC_MUST_CHECK enum mrc_status mrc_place_check_marked_folder(const char *path, bool replace,
                                                              const char *mark,
                                                              struct mrc_error *err);
+/** What lies at `path` (nothing, a file, or a folder of files) may be removed for a new result:
+ * every image in it says that this program computed it, every sidecar (.json) that its image is
+ * synthetic. Else MRC_ERR_WRITE: an acquired image is not replaced, whatever the options say. */
+MRC_MUST_CHECK enum mrc_status mrc_place_check_replaced(const char *path, struct mrc_error *err);
 /** Creates the folder `path` lies in, with its parents. */
 MRC_MUST_CHECK enum mrc_status mrc_place_make_parent(const char *path, struct mrc_error *err);
 

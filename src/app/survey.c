@@ -25,7 +25,7 @@ static enum mrc_status add_checkpoint(struct mrc_survey *survey, const char *pat
         size_t length = strlen(path);
         bool named =
             strncmp(own.text, path, length) == 0 && strncmp(own.text + length, ": ", 2) == 0;
-        return mrc_image_list_refuse(&survey->images, path, err, "%s",
+        return mrc_image_list_refuse(&survey->images, path, status, err, "%s",
                                      own.text + (named ? length + 2 : 0));
     }
     char *copy = mrc_strdup(path);

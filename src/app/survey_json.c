@@ -4,15 +4,50 @@
 
 #include "app/survey.h"
 
+/* Length of the UTF-8 letter at `text`, 0 where there is none (RFC 3629). */
+static size_t letter_bytes(const unsigned char *text) {
+    static const struct {
+        unsigned char first, last, second_low, second_high;
+        size_t bytes;
+    } forms[] = {
+        {0x01, 0x7F, 0, 0, 1},       {0xC2, 0xDF, 0x80, 0xBF, 2}, {0xE0, 0xE0, 0xA0, 0xBF, 3},
+        {0xE1, 0xEC, 0x80, 0xBF, 3}, {0xED, 0xED, 0x80, 0x9F, 3}, {0xEE, 0xEF, 0x80, 0xBF, 3},
+        {0xF0, 0xF0, 0x90, 0xBF, 4}, {0xF1, 0xF3, 0x80, 0xBF, 4}, {0xF4, 0xF4, 0x80, 0x8F, 4}};
+    for (size_t f = 0; f < sizeof forms / sizeof *forms; ++f) {
+        if (text[0] < forms[f].first || text[0] > forms[f].last) continue;
+        if (forms[f].bytes == 1) return 1;
+        if (text[1] < forms[f].second_low || text[1] > forms[f].second_high) return 0;
+        for (size_t i = 2; i < forms[f].bytes; ++i)
+            if ((text[i] & 0xC0) != 0x80) return 0;
+        return forms[f].bytes;
+    }
+    return 0;
+}
+
+/* Names of files may be any bytes, JSON is UTF-8: what is none becomes U+FFFD. */
+static void add_text(cJSON *node, const char *key, const char *text) {
+    struct mrc_text out = {0};
+    while (*text != '\0') {
+        size_t bytes = letter_bytes((const unsigned char *)text);
+        if (bytes > 0)
+            mrc_text_appendf(&out, "%.*s", (int)bytes, text);
+        else
+            mrc_text_appendf(&out, "\xEF\xBF\xBD");
+        text += bytes > 0 ? bytes : 1;
+    }
+    if (!out.failed) cJSON_AddStringToObject(node, key, out.data != NULL ? out.data : "");
+    mrc_text_clear(&out);
+}
+
 static void add_image(cJSON *array, const struct mrc_image_info *image) {
     cJSON *node = cJSON_CreateObject();
     cJSON_AddItemToArray(array, node);
-    cJSON_AddStringToObject(node, "path", image->path);
+    add_text(node, "path", image->path);
     cJSON_AddStringToObject(node, "kind", mrc_source_kind_name(image->kind));
-    cJSON_AddStringToObject(node, "modality", image->modality);
+    add_text(node, "modality", image->modality);
     cJSON_AddStringToObject(node, "contrast", mrc_contrast_name(image->contrast));
     cJSON_AddBoolToObject(node, "usable", image->usable);
-    cJSON_AddStringToObject(node, "reason", image->reason);
+    add_text(node, "reason", image->reason);
     cJSON_AddBoolToObject(node, "synthetic", image->synthetic);
     cJSON_AddNumberToObject(node, "files", (double)image->files);
     cJSON_AddNumberToObject(node, "slices", (double)image->slices);
@@ -25,7 +60,7 @@ static void add_image(cJSON *array, const struct mrc_image_info *image) {
         cJSON_AddNullToObject(node, "spacing_mm");
         cJSON_AddNullToObject(node, "orientation");
     }
-    cJSON_AddStringToObject(node, "manufacturer", image->manufacturer);
+    add_text(node, "manufacturer", image->manufacturer);
 }
 
 static void add_settings(cJSON *parent, const struct mrc_cyclegan_settings *s) {
@@ -52,11 +87,11 @@ static void add_checkpoint(cJSON *array, const struct mrc_survey_checkpoint *che
     const struct mrc_checkpoint_info *info = &checkpoint->info;
     cJSON *node = cJSON_CreateObject();
     cJSON_AddItemToArray(array, node);
-    cJSON_AddStringToObject(node, "path", checkpoint->path);
-    cJSON_AddStringToObject(node, "format", info->format);
-    cJSON_AddStringToObject(node, "name", info->name);
-    cJSON_AddStringToObject(node, "version", info->version);
-    cJSON_AddStringToObject(node, "data", info->data);
+    add_text(node, "path", checkpoint->path);
+    add_text(node, "format", info->format);
+    add_text(node, "name", info->name);
+    add_text(node, "version", info->version);
+    add_text(node, "data", info->data);
     cJSON_AddStringToObject(node, "hash", info->hash);
     cJSON *networks = cJSON_AddArrayToObject(node, "networks");
     for (int n = 0; n < (info->complete ? MRC_NET_COUNT : 2); ++n)
@@ -77,8 +112,8 @@ enum mrc_status mrc_survey_print_json(struct mrc_text *out, const struct mrc_sur
     for (size_t i = 0; i < survey->images.refused_count; ++i) {
         cJSON *node = cJSON_CreateObject();
         cJSON_AddItemToArray(refused, node);
-        cJSON_AddStringToObject(node, "path", survey->images.refused[i].path);
-        cJSON_AddStringToObject(node, "reason", survey->images.refused[i].reason);
+        add_text(node, "path", survey->images.refused[i].path);
+        add_text(node, "reason", survey->images.refused[i].reason);
     }
     cJSON *checkpoints = cJSON_AddArrayToObject(root, "checkpoints");
     for (size_t i = 0; i < survey->checkpoint_count; ++i)

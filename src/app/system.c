@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/parallel.h"
+#include "model/ops/winograd.h"
 
 /* "MemTotal:       24652468 kB" */
 static uint64_t read_meminfo(const char *name) {
@@ -25,6 +26,16 @@ static uint64_t read_meminfo(const char *name) {
     return (uint64_t)kib * 1024;
 }
 
+static const char *name_transforms(void) {
+    static const char *const names[MRC_WINOGRAD_LANES] = {[MRC_WINOGRAD_PORTABLE] = "portable",
+                                                          [MRC_WINOGRAD_AVX2] = "AVX2",
+                                                          [MRC_WINOGRAD_AVX512] = "AVX-512"};
+    int lanes = MRC_WINOGRAD_PORTABLE;
+    const struct mrc_winograd *best = mrc_winograd_kernels(2, MRC_WINOGRAD_BEST);
+    while (mrc_winograd_kernels(2, (enum mrc_winograd_lanes)lanes) != best) ++lanes;
+    return names[lanes];
+}
+
 enum mrc_status mrc_system_describe(struct mrc_system *s, const struct mrc_kernel_choice *choice,
                                     struct mrc_error *err) {
     struct mrc_error wrong = {0};
@@ -33,6 +44,7 @@ enum mrc_status mrc_system_describe(struct mrc_system *s, const struct mrc_kerne
                              .blas = mrc_blas_config(),
                              .kernel = mrc_blas_kernel_name(),
                              .choice = *choice,
+                             .transforms = name_transforms(),
                              .memory_bytes = read_meminfo("MemTotal"),
                              .available_bytes = read_meminfo("MemAvailable")};
     mrc_cpu_describe(&s->cpu);
@@ -79,6 +91,7 @@ enum mrc_status mrc_system_print(struct mrc_text *out, const struct mrc_system *
     mrc_text_appendf(out, "kernel     %s, %s\n", s->kernel, why);
     if (s->faster != NULL)
         mrc_text_appendf(out, "faster     %s: this processor can run it\n", s->faster);
+    mrc_text_appendf(out, "transforms %s, of convolutions by minimal filtering\n", s->transforms);
     mrc_text_appendf(out, "sums       %s: the largest error is %.2g of a sum's terms\n",
                      s->sums_right ? "right" : "WRONG", s->worst_error);
     mrc_text_appendf(out, "memory     %.1f GiB, %.1f GiB available\n", gib(s->memory_bytes),
@@ -126,6 +139,7 @@ enum mrc_status mrc_system_print_json(struct mrc_text *out, const struct mrc_sys
     cJSON_AddNumberToObject(root, "cores", s->cores);
     cJSON_AddNumberToObject(root, "threads", s->threads);
     add_blas(root, s);
+    cJSON_AddStringToObject(root, "transforms", s->transforms);
     cJSON_AddNumberToObject(root, "memory_bytes", (double)s->memory_bytes);
     cJSON_AddNumberToObject(root, "available_bytes", (double)s->available_bytes);
     char *text = cJSON_Print(root);

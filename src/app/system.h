@@ -31,6 +31,7 @@ struct mrc_system {
     const char *blas, *kernel;
     struct mrc_kernel_choice choice;
     const char *faster;       /* the kernel this processor deserves, or NULL: it runs */
+    const char *transforms;   /* instructions of the convolutions' transforms: "AVX-512" … */
     double worst_error;       /* of mrc_blas_check; infinite where a result is no number */
     bool sums_right;          /* mrc_blas_check passed */
     uint64_t memory_bytes;    /* of the machine; 0: not known */

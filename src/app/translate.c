@@ -65,7 +65,12 @@ static enum mrc_status load_source(struct work *w, struct mrc_error *err) {
     if (status != MRC_OK) return status;
     mrc_events_progress(w->events, "reading", 1, 1);
 
-    enum mrc_contrast found = mrc_volume_provenance(w->source)->contrast;
+    const struct mrc_provenance *from = mrc_volume_provenance(w->source);
+    if (from->left_out > 0)
+        mrc_events_note(w->events, "%s: %zu file%s found with the %zu of the image left out",
+                        o->input, from->left_out, from->left_out == 1 ? "" : "s", from->file_count);
+    if (from->remark[0] != '\0') mrc_events_note(w->events, "%s: %s", o->input, from->remark);
+    enum mrc_contrast found = from->contrast;
     if (found == MRC_CONTRAST_UNKNOWN)
         mrc_events_note(w->events, "%s: contrast not recognised, taken as %s", o->input,
                         mrc_contrast_name(w->from));
@@ -83,17 +88,34 @@ static enum mrc_status load_source(struct work *w, struct mrc_error *err) {
 
 /* --- The output, as far as it can be settled before any computing --- */
 
+/* Where a NIfTI file's sidecar lies: the name without its ending, and ".json". */
+static enum mrc_status name_sidecar(char **out, const char *path, struct mrc_error *err) {
+    static const char *const endings[] = {".nii.gz", ".nii", ".hdr", ".img"};
+    size_t stem = strlen(path);
+    for (size_t e = 0; e < sizeof endings / sizeof *endings; ++e) {
+        if (!mrc_path_has_suffix(path, endings[e])) continue;
+        stem -= strlen(endings[e]);
+        break;
+    }
+    *out = mrc_asprintf("%.*s.json", (int)stem, path);
+    return *out != NULL ? MRC_OK : mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
+}
+
+/* A file that is written, and what it would take the place of. */
+static enum mrc_status check_file(const char *path, bool replace, struct mrc_error *err) {
+    enum mrc_status status = mrc_place_check_file(path, replace, err);
+    return status == MRC_OK && replace ? mrc_place_check_replaced(path, err) : status;
+}
+
 /* The file and the sidecar that is written beside it. */
 static enum mrc_status check_nifti(const struct mrc_translate_options *o, struct mrc_error *err) {
+    char *sidecar = NULL;
     if (!names_nifti(o->output))
         return mrc_fail(err, MRC_ERR_ARGUMENT,
                         "%s: a NIfTI output needs a name ending in .nii or .nii.gz", o->output);
-    enum mrc_status status = mrc_place_check_file(o->output, o->replace, err);
-    if (status != MRC_OK) return status;
-    size_t ending = mrc_path_has_suffix(o->output, ".gz") ? strlen(".nii.gz") : strlen(".nii");
-    char *sidecar = mrc_asprintf("%.*s.json", (int)(strlen(o->output) - ending), o->output);
-    if (sidecar == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", o->output);
-    status = mrc_place_check_file(sidecar, o->replace, err);
+    enum mrc_status status = check_file(o->output, o->replace, err);
+    if (status == MRC_OK) status = name_sidecar(&sidecar, o->output, err);
+    if (status == MRC_OK) status = check_file(sidecar, o->replace, err);
     mrc_free(sidecar);
     return status;
 }
@@ -101,10 +123,38 @@ static enum mrc_status check_nifti(const struct mrc_translate_options *o, struct
 static enum mrc_status check_output(const struct mrc_translate_options *o,
                                     enum mrc_source_kind format, struct mrc_error *err) {
     static const char *const dicom[] = {".dcm", NULL}, *const png[] = {".png", NULL};
-    if (format != MRC_SOURCE_NIFTI)
-        return mrc_place_check_folder(o->output, o->replace, format == MRC_SOURCE_PNG ? png : dicom,
-                                      err);
-    return check_nifti(o, err);
+    if (format == MRC_SOURCE_NIFTI) return check_nifti(o, err);
+    enum mrc_status status =
+        mrc_place_check_folder(o->output, o->replace, format == MRC_SOURCE_PNG ? png : dicom, err);
+    return status == MRC_OK && o->replace ? mrc_place_check_replaced(o->output, err) : status;
+}
+
+/* The paths say what was asked for, an image's provenance what was read: no file of it is written
+ * over, be it named by its folder, by another file of its series, or by a link. */
+static enum mrc_status keep_files(const struct mrc_translate_options *o, const mrc_volume *vol,
+                                  struct mrc_error *err) {
+    const struct mrc_provenance *from = mrc_volume_provenance(vol);
+    enum mrc_status status = MRC_OK;
+    for (size_t f = 0; status == MRC_OK && f < from->file_count; ++f) {
+        status = mrc_place_keep_input(o->output, from->files[f], err);
+        if (status == MRC_OK && o->sheet != NULL)
+            status = mrc_place_keep_input(o->sheet, from->files[f], err);
+    }
+    return status;
+}
+
+/* "a.nii" and "a.nii.gz" have one sidecar, "a.json": written for the one, it would say of the
+ * other, the input, that it is synthetic. */
+static enum mrc_status keep_sidecar(const struct work *w, struct mrc_error *err) {
+    const struct mrc_provenance *from = mrc_volume_provenance(w->source);
+    char *own = NULL, *new = NULL;
+    if (w->format != MRC_SOURCE_NIFTI || from->kind != MRC_SOURCE_NIFTI) return MRC_OK;
+    enum mrc_status status = name_sidecar(&own, from->files[0], err);
+    if (status == MRC_OK) status = name_sidecar(&new, w->options->output, err);
+    if (status == MRC_OK) status = mrc_place_keep_input(new, own, err);
+    mrc_free(new);
+    mrc_free(own);
+    return status;
 }
 
 static enum mrc_status check_sheet(const struct mrc_translate_options *o, struct mrc_error *err) {
@@ -144,7 +194,9 @@ static enum mrc_status settle_format(struct work *w, struct mrc_error *err) {
                         "%s: is %s, expected DICOM for DICOM output (patient and study come from "
                         "it)",
                         o->input, mrc_source_kind_name(kind));
-    return check_output(o, w->format, err);
+    enum mrc_status status = keep_files(o, w->source, err);
+    if (status == MRC_OK) status = keep_sidecar(w, err);
+    return status == MRC_OK ? check_output(o, w->format, err) : status;
 }
 
 /* --- The model --- */
@@ -213,8 +265,9 @@ static enum mrc_status load_truth(struct work *w, struct mrc_error *err) {
         if (found != MRC_CONTRAST_UNKNOWN && found != o->to)
             mrc_events_note(w->events, "%s: recognised as %s, shown as the true %s", o->truth,
                             mrc_contrast_name(found), mrc_contrast_name(o->to));
-        status = mrc_regrid_like(&w->truth, raw, w->source, o->truth, err);
+        status = keep_files(o, raw, err);
     }
+    if (status == MRC_OK) status = mrc_regrid_like(&w->truth, raw, w->source, o->truth, err);
     mrc_volume_destroy(raw);
     if (status == MRC_OK) status = make_slices(&w->wanted, w, w->truth, o->truth, err);
     return status;
@@ -283,6 +336,8 @@ static enum mrc_status prepare_sheet(struct mrc_output *out, struct work *w,
     if (status == MRC_OK) status = mrc_output_open_file(out, w->options->sheet, err);
     if (status == MRC_OK && fwrite(png, 1, size, out->stream) != size)
         status = mrc_fail(err, MRC_ERR_WRITE, "%s: cannot be written", w->options->sheet);
+    if (status == MRC_OK)
+        status = mrc_output_flush(out, err); /* a full disk shows before the rest */
     mrc_free(png);
     return status;
 }
@@ -327,6 +382,7 @@ static enum mrc_status write_result(const struct work *w, struct mrc_error *err)
     enum mrc_status status = MRC_OK;
     if (steps.failed || settings.failed) status = no_memory(w, err);
     if (status == MRC_OK) status = check_cancelled(w, err);
+    if (status == MRC_OK) status = check_output(o, w->format, err); /* it may have come meanwhile */
     if (status == MRC_OK) status = mrc_place_make_parent(o->output, err);
     if (status == MRC_OK && w->format == MRC_SOURCE_NIFTI)
         status = mrc_nifti_save_derived(w->result, w->source, &derivation, o->output, err);

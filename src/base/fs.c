@@ -5,10 +5,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -21,6 +24,13 @@ bool mrc_path_exists(const char *path) {
 bool mrc_path_is_dir(const char *path) {
     struct stat info;
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+bool mrc_path_is_file(const char *path) {
+    struct stat entry, target;
+    if (lstat(path, &entry) != 0) return false;
+    if (!S_ISLNK(entry.st_mode)) return S_ISREG(entry.st_mode);
+    return stat(path, &target) != 0 || S_ISREG(target.st_mode);
 }
 
 char *mrc_path_join(const char *dir, const char *name) {
@@ -62,6 +72,8 @@ static int by_bytes(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+enum { MAX_ENTRIES = 1000000, MAX_FOLDERS = 100000, MAX_FOLDER_DEPTH = 64 };
+
 enum mrc_status mrc_list_dir(struct mrc_name_list *out, const char *dir, struct mrc_error *err) {
     *out = (struct mrc_name_list){0};
     DIR *stream = opendir(dir);
@@ -73,7 +85,9 @@ enum mrc_status mrc_list_dir(struct mrc_name_list *out, const char *dir, struct 
     errno = 0;
     for (struct dirent *entry; st == MRC_OK && (entry = readdir(stream)) != NULL; errno = 0) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
-        st = list_adopt(out, mrc_strdup(entry->d_name), err);
+        st = out->count < MAX_ENTRIES
+                 ? list_adopt(out, mrc_strdup(entry->d_name), err)
+                 : mrc_fail(err, MRC_ERR_RANGE, "%s: more than %d entries", dir, MAX_ENTRIES);
     }
     if (st == MRC_OK && errno != 0) {
         st = mrc_fail(err, MRC_ERR_IO, "%s: %s while listing the folder", dir, strerror(errno));
@@ -86,10 +100,14 @@ enum mrc_status mrc_list_dir(struct mrc_name_list *out, const char *dir, struct 
     return st;
 }
 
-enum { MAX_FOLDER_DEPTH = 64 };
+struct walk {
+    struct mrc_name_list *out;
+    size_t limit, folders;
+};
 
-static enum mrc_status walk(struct mrc_name_list *out, const char *dir, size_t limit, int depth,
-                            struct mrc_error *err) {
+static enum mrc_status walk(struct walk *w, const char *dir, int depth, struct mrc_error *err) {
+    if (++w->folders > MAX_FOLDERS)
+        return mrc_fail(err, MRC_ERR_RANGE, "%s: more than %d folders", dir, MAX_FOLDERS);
     if (depth > MAX_FOLDER_DEPTH) {
         return mrc_fail(err, MRC_ERR_RANGE, "%s: folders nested deeper than %d", dir,
                         MAX_FOLDER_DEPTH);
@@ -98,17 +116,17 @@ static enum mrc_status walk(struct mrc_name_list *out, const char *dir, size_t l
     enum mrc_status st = mrc_list_dir(&here, dir, err);
     for (size_t i = 0; st == MRC_OK && i < here.count; ++i) {
         char *path = mrc_path_join(dir, here.names[i]);
-        struct stat entry, target;
+        struct stat entry;
         if (path == NULL) {
             st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a file name");
         } else if (lstat(path, &entry) != 0) { /* gone meanwhile */
         } else if (S_ISDIR(entry.st_mode)) {
-            st = walk(out, path, limit, depth + 1, err);
-        } else if (stat(path, &target) == 0 && S_ISREG(target.st_mode)) {
-            if (out->count >= limit) {
-                st = mrc_fail(err, MRC_ERR_RANGE, "%s: more than %zu files", dir, limit);
+            st = walk(w, path, depth + 1, err);
+        } else if (mrc_path_is_file(path)) {
+            if (w->out->count >= w->limit) {
+                st = mrc_fail(err, MRC_ERR_RANGE, "%s: more than %zu files", dir, w->limit);
             } else {
-                st = list_adopt(out, path, err);
+                st = list_adopt(w->out, path, err);
                 path = NULL;
             }
         }
@@ -121,7 +139,8 @@ static enum mrc_status walk(struct mrc_name_list *out, const char *dir, size_t l
 enum mrc_status mrc_list_tree(struct mrc_name_list *out, const char *dir, size_t limit,
                               struct mrc_error *err) {
     *out = (struct mrc_name_list){0};
-    enum mrc_status st = walk(out, dir, limit, 0, err);
+    struct walk w = {.out = out, .limit = limit};
+    enum mrc_status st = walk(&w, dir, 0, err);
     if (st != MRC_OK)
         mrc_name_list_clear(out);
     else if (out->count > 1)
@@ -134,15 +153,21 @@ enum mrc_status mrc_list_tree(struct mrc_name_list *out, const char *dir, size_t
 static enum mrc_status open_regular(FILE **out, const char *path, struct mrc_error *err) {
     *out = NULL;
     struct stat info;
+    errno = 0;
     if (stat(path, &info) != 0)
         return mrc_fail(err, MRC_ERR_IO, "%s: %s, expected a file", path, strerror(errno));
     if (!S_ISREG(info.st_mode)) {
         return mrc_fail(err, MRC_ERR_IO, "%s: %s, expected a regular file", path,
                         S_ISDIR(info.st_mode) ? "is a folder" : "is a special file");
     }
-    *out = fopen(path, "rbe");
-    if (*out == NULL) return mrc_fail(err, MRC_ERR_IO, "%s: %s", path, strerror(errno));
-    return MRC_OK;
+    /* not to block, should a pipe have taken its place since */
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (file >= 0 && fstat(file, &info) == 0 && S_ISREG(info.st_mode)) *out = fdopen(file, "rb");
+    if (*out != NULL) return MRC_OK;
+    enum mrc_status st = mrc_fail(err, MRC_ERR_IO, "%s: %s", path,
+                                  errno != 0 ? strerror(errno) : "is no regular file");
+    if (file >= 0) (void)close(file);
+    return st;
 }
 
 enum mrc_status mrc_read_file(unsigned char **out, size_t *size, const char *path, size_t limit,
@@ -248,12 +273,7 @@ static enum mrc_status output_init(struct mrc_output *out, const char *path,
                                    struct mrc_error *err) {
     *out = (struct mrc_output){0};
     out->path = trimmed(path);
-    out->temporary = out->path != NULL ? mrc_asprintf("%s.tmp-XXXXXX", out->path) : NULL;
-    if (out->temporary == NULL) {
-        mrc_output_discard(out);
-        return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a path");
-    }
-    return MRC_OK;
+    return out->path != NULL ? MRC_OK : mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a path");
 }
 
 static void output_clear(struct mrc_output *out) {
@@ -262,12 +282,49 @@ static void output_clear(struct mrc_output *out) {
     *out = (struct mrc_output){0};
 }
 
-/* mkstemp and mkdtemp give 0600 and 0700; what is renamed into place gets what the user's umask
- * asks for. */
-static mode_t mode_by_umask(mode_t wanted) {
-    mode_t mask = umask(0);
-    (void)umask(mask);
-    return wanted & ~mask;
+/* Names of temporaries need only differ; that nobody else has one is what O_EXCL and mkdir say. */
+static unsigned next_number(void) {
+    static atomic_uint calls;
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (unsigned)now.tv_nsec * 2654435761u + (unsigned)getpid() * 40503u +
+           atomic_fetch_add(&calls, 1u);
+}
+
+/* Why not mkstemp and mkdtemp: they make private files, and to give those what the umask allows one
+ * has to read it, which means to change it for all threads. Made by open and mkdir, they have it.
+ */
+static int make_file(const char *path) {
+    return open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0666);
+}
+static int make_folder(const char *path) {
+    return mkdir(path, 0777);
+}
+
+/* Sets out->temporary and makes it. Less than 0: `errno` says why not, or NULL for lack of memory.
+ */
+static int make_temporary(struct mrc_output *out, int (*make)(const char *path)) {
+    enum { TRIES = 100 };
+    int made = -1;
+    errno = EEXIST;
+    for (int n = 0; made < 0 && errno == EEXIST && n < TRIES; ++n) {
+        mrc_free(out->temporary);
+        out->temporary = mrc_asprintf("%s.tmp-%08x", out->path, next_number());
+        if (out->temporary == NULL) return -1;
+        made = make(out->temporary);
+    }
+    return made;
+}
+
+static enum mrc_status fail_to_make(struct mrc_output *out, const char *what,
+                                    struct mrc_error *err) {
+    int cause = errno;
+    enum mrc_status st = out->temporary == NULL
+                             ? mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a path")
+                             : mrc_fail(err, MRC_ERR_WRITE, "%s: %s, expected to %s there",
+                                        out->path, strerror(cause), what);
+    output_clear(out);
+    return st;
 }
 
 enum mrc_status mrc_output_open_file(struct mrc_output *out, const char *path,
@@ -275,26 +332,21 @@ enum mrc_status mrc_output_open_file(struct mrc_output *out, const char *path,
     enum mrc_status st = output_init(out, path, err);
     if (st != MRC_OK) return st;
     out->replace = true;
+    out->fresh = !mrc_path_exists(out->path);
     if (mrc_path_is_dir(out->path)) {
         st = mrc_fail(err, MRC_ERR_WRITE, "%s: is a folder, expected a file name to write",
                       out->path);
         output_clear(out);
         return st;
     }
-    int file = mkstemp(out->temporary);
+    int file = make_temporary(out, make_file);
     if (file >= 0) out->stream = fdopen(file, "wb");
-    if (file < 0 || out->stream == NULL) {
-        st = mrc_fail(err, MRC_ERR_WRITE, "%s: %s, expected to write a file there", out->path,
-                      strerror(errno));
-        if (file >= 0) {
-            (void)close(file);
-            (void)unlink(out->temporary);
-        }
-        output_clear(out);
-        return st;
+    if (out->stream != NULL) return MRC_OK;
+    if (file >= 0) {
+        (void)close(file);
+        (void)unlink(out->temporary);
     }
-    (void)fchmod(file, mode_by_umask(0666));
-    return MRC_OK;
+    return fail_to_make(out, "write a file", err);
 }
 
 static bool dir_is_empty(const char *path) {
@@ -304,25 +356,35 @@ static bool dir_is_empty(const char *path) {
     return empty;
 }
 
+/* A link to a folder stands for it: renaming would put a folder in the place of the link. */
+static enum mrc_status follow_link(struct mrc_output *out, struct mrc_error *err) {
+    struct stat info;
+    char target[PATH_MAX];
+    if (lstat(out->path, &info) != 0 || !S_ISLNK(info.st_mode) || !mrc_path_is_dir(out->path) ||
+        realpath(out->path, target) == NULL)
+        return MRC_OK;
+    mrc_free(out->path);
+    out->path = mrc_strdup(target);
+    return out->path != NULL ? MRC_OK : mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a path");
+}
+
 enum mrc_status mrc_output_open_dir(struct mrc_output *out, const char *path, bool replace,
                                     struct mrc_error *err) {
     enum mrc_status st = output_init(out, path, err);
+    if (st == MRC_OK) st = follow_link(out, err);
     if (st != MRC_OK) return st;
     out->replace = replace;
+    out->folder = true;
     if (mrc_path_exists(out->path) && !mrc_path_is_dir(out->path)) {
         st = mrc_fail(err, MRC_ERR_WRITE, "%s: is a file, expected a folder name to write",
                       out->path);
     } else if (!replace && mrc_path_exists(out->path) && !dir_is_empty(out->path)) {
         st = mrc_fail(err, MRC_ERR_WRITE, "%s: exists and is not empty, expected a new folder",
                       out->path);
-    } else if (mkdtemp(out->temporary) == NULL) {
-        st = mrc_fail(err, MRC_ERR_WRITE, "%s: %s, expected to make a folder there", out->path,
-                      strerror(errno));
+    } else if (make_temporary(out, make_folder) < 0) {
+        return fail_to_make(out, "make a folder", err);
     }
-    if (st != MRC_OK)
-        output_clear(out);
-    else
-        (void)chmod(out->temporary, mode_by_umask(0777));
+    if (st != MRC_OK) output_clear(out);
     return st;
 }
 
@@ -338,7 +400,6 @@ static enum mrc_status sync_path(const char *path, int flags, struct mrc_error *
 }
 
 static enum mrc_status finish_stream(struct mrc_output *out, struct mrc_error *err) {
-    if (out->stream == NULL) return sync_path(out->temporary, O_RDONLY | O_DIRECTORY, err);
     bool bad = ferror(out->stream) != 0;
     errno = 0;
     bad = fflush(out->stream) != 0 || bad;
@@ -349,6 +410,26 @@ static enum mrc_status finish_stream(struct mrc_output *out, struct mrc_error *e
     if (!bad) return MRC_OK;
     return mrc_fail(err, MRC_ERR_WRITE, "%s: %s while writing", out->path,
                     cause != 0 ? strerror(cause) : "failed");
+}
+
+enum mrc_status mrc_output_flush(struct mrc_output *out, struct mrc_error *err) {
+    MRC_ASSERT(out->path != NULL);
+    if (out->flushed) return MRC_OK;
+    enum mrc_status st = out->folder ? sync_path(out->temporary, O_RDONLY | O_DIRECTORY, err)
+                                     : finish_stream(out, err);
+    out->flushed = true;
+    if (st != MRC_OK) mrc_output_discard(out);
+    return st;
+}
+
+/* The renaming itself is on the disk when the folder around is. The new file stands by now, so
+ * nothing that fails here is the user's concern (a folder that may be written but not read, say).
+ */
+static void sync_parent(const char *path) {
+    size_t length = (size_t)(mrc_path_name(path) - path);
+    char *parent = length > 0 ? mrc_asprintf("%.*s", (int)length, path) : mrc_strdup(".");
+    if (parent != NULL) (void)sync_path(parent, O_RDONLY | O_DIRECTORY, NULL);
+    mrc_free(parent);
 }
 
 /* Puts the temporary folder in the place of the one that is there; the old one goes only after the
@@ -362,21 +443,30 @@ static enum mrc_status replace_dir(struct mrc_output *out, struct mrc_error *err
     return MRC_OK;
 }
 
+/* 0, or -1 with errno. File systems that cannot keep what is there are trusted to be quiet. */
+static int rename_into_place(const struct mrc_output *out) {
+    if (out->folder || !out->fresh) return rename(out->temporary, out->path);
+    int result = renameat2(AT_FDCWD, out->temporary, AT_FDCWD, out->path, RENAME_NOREPLACE);
+    return result != 0 && (errno == EINVAL || errno == ENOSYS) ? rename(out->temporary, out->path)
+                                                               : result;
+}
+
 enum mrc_status mrc_output_commit(struct mrc_output *out, struct mrc_error *err) {
-    MRC_ASSERT(out->path != NULL);
-    bool folder = out->stream == NULL;
-    enum mrc_status st = finish_stream(out, err);
-    if (st == MRC_OK && rename(out->temporary, out->path) != 0) {
-        if (folder && out->replace && (errno == ENOTEMPTY || errno == EEXIST))
+    enum mrc_status st = mrc_output_flush(out, err);
+    if (st != MRC_OK) return st;
+    if (rename_into_place(out) != 0) {
+        if (out->folder && out->replace && (errno == ENOTEMPTY || errno == EEXIST))
             st = replace_dir(out, err);
         else
             st = mrc_fail(err, MRC_ERR_WRITE, "%s: %s while renaming into place", out->path,
                           strerror(errno));
     }
-    if (st != MRC_OK)
+    if (st != MRC_OK) {
         mrc_output_discard(out);
-    else
+    } else {
+        sync_parent(out->path);
         output_clear(out);
+    }
     return st;
 }
 

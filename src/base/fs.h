@@ -23,14 +23,19 @@ MRC_API const char *mrc_path_name(const char *path);
 /** Case-insensitive test of how a name ends: mrc_path_has_suffix(p, ".nii.gz"). */
 MRC_API bool mrc_path_has_suffix(const char *path, const char *suffix);
 
-/** Names (not paths), sorted by byte value, without "." and "..". Owned by the list. */
+/** Names (not paths), sorted by byte value, without "." and "..". Owned by the list. More than a
+ * million are MRC_ERR_RANGE. */
 struct mrc_name_list {
     char **names;
     size_t count, capacity;
 };
 MRC_STATUS mrc_list_dir(struct mrc_name_list *out, const char *dir, struct mrc_error *err);
-/** All regular files below `dir` as paths that begin with `dir`, sorted; symbolic links to folders
- * are not followed (links to files are read). More than `limit` files are MRC_ERR_RANGE. */
+/** Is there a regular file, or a link to one? A link whose target is gone counts: a file is missing
+ * there, which opening it says. Folders, pipes, sockets and devices do not. */
+bool mrc_path_is_file(const char *path);
+/** All files (mrc_path_is_file) below `dir` as paths that begin with `dir`, sorted; symbolic links
+ * to folders are not followed. More than `limit` files, or folders beyond all reason, are
+ * MRC_ERR_RANGE. */
 MRC_STATUS mrc_list_tree(struct mrc_name_list *out, const char *dir, size_t limit,
                          struct mrc_error *err);
 MRC_API void mrc_name_list_clear(struct mrc_name_list *list);
@@ -54,16 +59,24 @@ MRC_API void mrc_remove_tree(const char *path);
  *  discard after commit, and of a zeroed record, does nothing. */
 struct mrc_output {
     char *path, *temporary;
-    FILE *stream; /* files only */
-    bool replace;
+    FILE *stream; /* files only; NULL once flushed */
+    bool replace, folder, flushed;
+    bool fresh; /* nothing was there at the opening */
 };
-/** Opens path's temporary twin for binary writing. A file of that name is replaced at commit. */
+/** Opens path's temporary twin for binary writing. A file of that name is replaced at commit; one
+ * that appears only after the opening is somebody else's, and the commit fails. */
 MRC_STATUS mrc_output_open_file(struct mrc_output *out, const char *path, struct mrc_error *err);
-/** Makes a temporary folder beside `path`. With replace false, `path` must not exist or be an empty
- * folder; with replace true, what is there is replaced at commit. */
+/** Makes a temporary folder beside `path` (beside its target when that is a link). With replace
+ * false, `path` must not exist or be an empty folder; with replace true, what is there is replaced
+ * at commit. */
 MRC_STATUS mrc_output_open_dir(struct mrc_output *out, const char *path, bool replace,
                                struct mrc_error *err);
-/** Flushes, syncs, renames. On failure the temporary is removed and `path` is as it was. */
+/** Flushes and syncs the temporary: what can fail of a commit but the renaming, so that two outputs
+ * that belong together can both be whole before either appears. On failure the temporary is
+ * removed. */
+MRC_MUST_CHECK enum mrc_status mrc_output_flush(struct mrc_output *out, struct mrc_error *err);
+/** Flushes, syncs, renames, and syncs the folder around. On failure the temporary is removed and
+ * `path` is as it was. */
 MRC_STATUS mrc_output_commit(struct mrc_output *out, struct mrc_error *err);
 MRC_API void mrc_output_discard(struct mrc_output *out);
 

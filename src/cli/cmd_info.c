@@ -161,12 +161,12 @@ static enum mrc_status explain(const struct mrc_survey *survey, const char *path
                                struct mrc_error *err) {
     const struct mrc_image_list *images = &survey->images;
     if (images->count > 0)
-        return mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: %s", images->items[0].path,
+        return mrc_fail(err, images->items[0].status, "%s: %s", images->items[0].path,
                         images->items[0].reason);
     if (images->refused_count > 0)
-        return mrc_fail(err, MRC_ERR_FORMAT, "%s: %s", images->refused[0].path,
+        return mrc_fail(err, images->refused[0].status, "%s: %s", images->refused[0].path,
                         images->refused[0].reason);
-    return mrc_fail(err, MRC_ERR_FORMAT, "%s: holds no file, expected images or a model", path);
+    return mrc_fail(err, MRC_ERR_IO, "%s: holds no file, expected images or a model", path);
 }
 
 static enum mrc_status print_system(bool json, struct mrc_error *err) {

@@ -31,6 +31,10 @@ void mrc_terminal_catch_interrupts(void) {
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGHUP, &action, NULL);
+    action.sa_handler =
+        SIG_IGN; /* a write that fails says so, and what is half-written is removed */
+    sigaction(SIGPIPE, &action, NULL);
+    sigaction(SIGXFSZ, &action, NULL);
 }
 
 static double now_s(void) {

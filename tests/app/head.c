@@ -13,7 +13,8 @@ const double head_marker_ras_mm[3] = {-30.0, 12.0, 55.0};
 static const double centre_ras_mm[3] = {5.0, -12.0, 30.0};
 static const double radius_ras_mm[3] = {68.0, 84.0, 64.0};
 static const double field_ras_mm[3] = {180.0, 204.0, 168.0};
-static const double voxel_mm = 3.0, marker_radius_mm = 17.0;
+static const double voxel_mm = 3.0;
+static const double marker_radius_mm = 30.0; /* 7 % of the head: the 95th percentile lies within */
 
 /* 0 R, 1 A, 2 S, and the sign of a letter. */
 static int axis_of(char letter, double *sign) {

@@ -233,6 +233,61 @@ static void test_contrast_is_checked(void **state) {
     mrc_volume_destroy(vol);
 }
 
+static void expect_kept(struct mrc_translate_options options, enum mrc_status expected,
+                        const char *words) {
+    struct mrc_error err = {0};
+    options.replace = true;
+    enum mrc_status status = mrc_translate_run(&options, NULL, NULL, &err);
+    if (status != expected || strstr(err.text, words) == NULL)
+        fail_msg("%s -> %s: \"%s\", expected \"%s\"", options.input, options.output, err.text,
+                 words);
+}
+
+/* --replace is about results of an earlier run: neither the input nor another scan is ever gone. */
+static void test_scans_are_never_replaced(void **state) {
+    (void)state;
+    mrc_volume *vol = NULL, *other = NULL;
+    struct mrc_error err = {0};
+    assert_ok(mrc_make_dirs("keep/nii", &err), &err);
+    make_input("keep/nii/a.nii", false, "LPS", 0.0, &vol);
+    expect_kept(make_options("keep/nii", "keep/nii/a.nii"), MRC_ERR_ARGUMENT,
+                "is or holds the input keep/nii/a.nii");
+    expect_kept(make_options("keep/nii/a.nii", "keep/nii/a.nii.gz"), MRC_ERR_ARGUMENT,
+                "keep/nii/a.json: is or holds the input keep/nii/a.json");
+    assert_int_equal(entries("keep/nii"), 1);
+
+    make_input("keep/b.nii", false, "LPS", 0.0, &other);
+    expect_kept(make_options("keep/nii/a.nii", "keep/b.nii"), MRC_ERR_WRITE, "is not replaced");
+    struct mrc_translate_options options = make_options("keep/nii/a.nii", "keep/c.nii");
+    assert_ok(mrc_write_file("keep/c.json", "{\"EchoTime\": 0.1}", 17, &err), &err);
+    expect_kept(options, MRC_ERR_WRITE, "keep/c.json: is not replaced");
+    assert_ok(mrc_write_file("keep/c.json", "{\"SyntheticData\": true}", 23, &err), &err);
+    options.replace = true;
+    for (int run = 0; run < 2; ++run)
+        assert_ok(mrc_translate_run(&options, NULL, NULL, &err), &err);
+    mrc_volume_destroy(other);
+    mrc_volume_destroy(vol);
+}
+
+static void test_series_are_never_replaced(void **state) {
+    (void)state;
+    mrc_volume *vol = NULL, *other = NULL;
+    make_input("keep2/t1/1", true, "LPS", 0.0, &vol);
+    make_input("keep2/other", true, "LPS", 0.0, &other);
+    size_t slices = entries("keep2/t1/1");
+    expect_kept(make_options("keep2/t1", "keep2/t1/1"), MRC_ERR_ARGUMENT, "is or holds the input");
+    expect_kept(make_options("keep2/t1", "keep2/other"), MRC_ERR_WRITE,
+                "keep2/other: is not replaced, for IM0001.dcm does not say");
+    struct mrc_translate_options options = make_options("keep2/t1", "keep2/new");
+    options.sheet = "keep2/t1/1/IM0001.dcm";
+    expect_kept(options, MRC_ERR_ARGUMENT, "is or holds the input");
+    assert_int_equal(entries("keep2/t1/1"), slices);
+    assert_int_equal(entries("keep2/other"), slices);
+    assert_int_equal(entries("keep2"), 2);
+    mrc_volume_destroy(other);
+    mrc_volume_destroy(vol);
+}
+
 struct counter {
     int calls, limit;
 };
@@ -290,6 +345,8 @@ int main(void) {
         cmocka_unit_test(test_png_in_and_out),
         cmocka_unit_test(test_sheet_with_truth),
         cmocka_unit_test(test_contrast_is_checked),
+        cmocka_unit_test(test_scans_are_never_replaced),
+        cmocka_unit_test(test_series_are_never_replaced),
         cmocka_unit_test(test_interruption_leaves_nothing),
         cmocka_unit_test(test_memory_failures_leave_nothing),
     };

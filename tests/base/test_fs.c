@@ -105,6 +105,80 @@ static void test_folder_replaces_only_when_asked(void **state) {
     assert_int_equal(entries(root), 1);
 }
 
+static int mode_of(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 ? (int)(info.st_mode & 0777) : -1;
+}
+
+static void test_modes_are_what_the_umask_allows(void **state) {
+    (void)state;
+    struct mrc_error err = {0};
+    struct mrc_output out;
+    mode_t before = umask(027);
+    assert_ok(mrc_write_file(at("file"), "x", 1, &err), &err);
+    assert_ok(mrc_output_open_dir(&out, at("folder"), false, &err), &err);
+    assert_int_equal(mode_of(out.temporary), 0750);
+    assert_ok(mrc_output_commit(&out, &err), &err);
+    umask(before);
+    assert_int_equal(mode_of(at("file")), 0640);
+    assert_int_equal(mode_of(at("folder")), 0750);
+}
+
+/* Two that belong together: both whole, then both in place. */
+static void test_flushed_outputs_can_still_be_discarded(void **state) {
+    (void)state;
+    struct mrc_error err = {0};
+    struct mrc_output one, two;
+    assert_ok(mrc_output_open_file(&one, at("one"), &err), &err);
+    assert_ok(mrc_output_open_file(&two, at("two"), &err), &err);
+    (void)fputs("text", one.stream);
+    assert_ok(mrc_output_flush(&one, &err), &err);
+    assert_ok(mrc_output_flush(&two, &err), &err);
+    assert_int_equal(entries(root), 2);
+    assert_false(mrc_path_exists(at("one")));
+    assert_ok(mrc_output_commit(&one, &err), &err);
+    mrc_output_discard(&two);
+    assert_int_equal(entries(root), 1);
+    unsigned char head[8];
+    size_t size = 0;
+    assert_ok(mrc_read_head(head, sizeof head, &size, at("one"), &err), &err);
+    assert_int_equal(size, 4);
+}
+
+static void test_what_came_meanwhile_stays(void **state) {
+    (void)state;
+    struct mrc_error err = {0};
+    struct mrc_output one, two;
+    assert_ok(mrc_output_open_file(&one, at("a"), &err), &err);
+    assert_ok(mrc_output_open_file(&two, at("a"), &err), &err);
+    (void)fputs("first", one.stream);
+    assert_ok(mrc_output_commit(&one, &err), &err);
+    assert_int_equal(mrc_output_commit(&two, &err), MRC_ERR_WRITE);
+    assert_non_null(strstr(err.text, "a: File exists"));
+    assert_int_equal(entries(root), 1);
+    mrc_error_clear(&err);
+    assert_ok(mrc_write_file(at("a"), "second", 6, &err), &err); /* it was there: it is replaced */
+    unsigned char head[8];
+    size_t size = 0;
+    assert_ok(mrc_read_head(head, sizeof head, &size, at("a"), &err), &err);
+    assert_int_equal(size, 6);
+}
+
+static void test_link_to_a_folder_stands_for_it(void **state) {
+    (void)state;
+    struct mrc_error err = {0};
+    struct mrc_output out;
+    char inside[512];
+    assert_ok(mrc_make_dirs(at("real"), &err), &err);
+    assert_int_equal(symlink("real", at("link")), 0);
+    assert_ok(mrc_output_open_dir(&out, at("link"), false, &err), &err);
+    (void)snprintf(inside, sizeof inside, "%s/file", out.temporary);
+    assert_ok(mrc_write_file(inside, "x", 1, &err), &err);
+    assert_ok(mrc_output_commit(&out, &err), &err);
+    assert_int_equal(entries(at("real")), 1);
+    assert_int_equal(entries(root), 2);
+}
+
 static void test_folder_name_with_slash_and_empty_folder(void **state) {
     (void)state;
     struct mrc_error err = {0};
@@ -144,6 +218,17 @@ static void test_tree_is_sorted_and_does_not_follow_links(void **state) {
     assert_string_equal(names.names[1], at("t/b/2"));
     mrc_name_list_clear(&names);
     assert_int_equal(mrc_list_tree(&names, at("t"), 1, &err), MRC_ERR_RANGE);
+    mrc_error_clear(&err);
+    /* A pipe would block whoever opens it; a link without its file is a file that is missing. */
+    assert_int_equal(mkfifo(at("t/pipe"), 0600), 0);
+    assert_int_equal(symlink("gone", at("t/c")), 0);
+    assert_ok(mrc_list_tree(&names, at("t"), 10, &err), &err);
+    assert_int_equal(names.count, 3);
+    assert_string_equal(names.names[2], at("t/c"));
+    mrc_name_list_clear(&names);
+    unsigned char byte;
+    size_t size = 0;
+    assert_int_equal(mrc_read_head(&byte, 1, &size, at("t/pipe"), NULL), MRC_ERR_IO);
 }
 
 static enum mrc_status write_tree(void) {
@@ -173,6 +258,11 @@ int main(void) {
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_full_disk_is_reported, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_folder_replaces_only_when_asked, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_modes_are_what_the_umask_allows, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_flushed_outputs_can_still_be_discarded, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_what_came_meanwhile_stays, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_link_to_a_folder_stands_for_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_folder_name_with_slash_and_empty_folder, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_errors_name_the_path, set_up, tear_down),

@@ -102,7 +102,8 @@ static void bench_layer(const struct layer *l, int64_t batch, int rounds, double
         for (int k = 0; k < WAYS; ++k) {
             force(&ways[k]);
             for (int d = 0; d < DIRECTIONS; ++d)
-                least[k][d] = fmin(least[k][d], time_once(&c, &b, d));
+                if (mrc_conv_algorithm_for(&c, (enum mrc_conv_direction)d) == ways[k].algorithm)
+                    least[k][d] = fmin(least[k][d], time_once(&c, &b, d));
         }
     printf("%-5s %4lld x %2lldx%-2lld - %4lld |", l->name, (long long)l->cin, (long long)l->side,
            (long long)l->side, (long long)l->cout);
@@ -110,7 +111,7 @@ static void bench_layer(const struct layer *l, int64_t batch, int rounds, double
         int best = chosen(&c, (enum mrc_conv_direction)d);
         for (int k = 0; k < WAYS; ++k) {
             printf(" %7.2f%c", least[k][d] * 1e3, k == best ? '*' : ' ');
-            sums[k] += least[k][d];
+            sums[k] += isfinite(least[k][d]) ? least[k][d] : least[0][d]; /* inf: it cannot */
         }
         printf(" %5.2fx |", least[0][d] / least[best][d]);
         sums[WAYS] += least[best][d];

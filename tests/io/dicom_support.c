@@ -85,6 +85,7 @@ static void put_texts(mrc_dcmtk_item *item, const struct slice_spec *s) {
     put(item, MRC_TAG(0x0010, 0x1010), s->patient_age);
     put(item, MRC_TAG(0x0020, 0x000D), s->study_uid);
     put(item, MRC_TAG(0x0020, 0x000E), s->series_uid);
+    put(item, MRC_TAG(0x0020, 0x0052), s->frame_uid);
     put(item, MRC_TAG(0x0018, 0x0020), s->scanning_sequence);
     put(item, MRC_TAG(0x0008, 0x103E), s->series_description);
     put(item, MRC_TAG(0x0018, 0x0080), s->tr);
@@ -96,6 +97,7 @@ static void put_texts(mrc_dcmtk_item *item, const struct slice_spec *s) {
     put(item, MRC_TAG(0x0028, 0x1053), s->slope);
     put(item, MRC_TAG(0x0028, 0x1052), s->intercept);
     put(item, MRC_TAG(0x0028, 0x0004), s->photometric);
+    if (s->extra != NULL) s->extra(item);
     put_as(item, MRC_TAG(0x0028, 0x0120), s->is_signed ? "SS" : "US", s->padding);
     put_as(item, MRC_TAG(0x0008, 0x001C), "CS", s->synthetic);
     put(item, MRC_TAG(0x0028, 0x0300), s->quality_control);

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "io/dcmtk/bridge.h"
 #include "io/derived.h"
 #include "io/image.h"
 #include "io/volume.h"
@@ -17,6 +18,7 @@ struct slice_spec {
     const char *modality, *sop_class, *photometric, *image_type, *character_set, *patient_name,
         *patient_age;
     const char *series_uid, *study_uid, *sop_uid; /* sop_uid NULL: from the number */
+    const char *frame_uid;                        /* NULL: not written */
     const char *scanning_sequence, *series_description;
     const char *study_date, *study_time; /* NULL: not written */
     const char *tr, *te, *ti, *flip;
@@ -29,6 +31,7 @@ struct slice_spec {
     int echo_number, temporal_position;
     const char *synthetic, *quality_control;
     uint16_t (*stored)(int i, int j, int number);
+    void (*extra)(mrc_dcmtk_item *item); /* NULL: no more than that */
 };
 struct slice_spec slice_spec_default(int number);
 /** 100 n + 10 j + i, a value that tells its place. */

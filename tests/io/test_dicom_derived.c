@@ -235,6 +235,81 @@ static void test_broken_values_stay_behind(void **state) {
     }
 }
 
+static void put_text(mrc_dcmtk_item *item, uint32_t tag, const char *text) {
+    struct mrc_error err = {0};
+    assert_ok(mrc_dcmtk_put(item, tag, NULL, text, &err), &err);
+}
+
+/* Too long, in another case, in a sequence: what dciodvfy would call an error. */
+static void put_unsound(mrc_dcmtk_item *item) {
+    struct mrc_error err = {0};
+    mrc_dcmtk_item *code = NULL;
+    put_text(item, MRC_TAG(0x0008, 0x1030),
+             "a description of more than the sixty-four letters that PS3.5 allows it to have");
+    put_text(item, MRC_TAG(0x0018, 0x0015), "Brain of the patient");
+    put_text(item, MRC_TAG(0x0008, 0x0080), "Hospital");
+    put_text(item, MRC_TAG(0x0008, 0x1010), "a name of a station of more than 16");
+    assert_ok(mrc_dcmtk_append(&code, item, MRC_TAG(0x0008, 0x1032), &err), &err);
+    put_text(code, MRC_TAG(0x0008, 0x0100), "<replace_recognizable>");
+    assert_ok(mrc_dcmtk_append(&code, item, MRC_TAG(0x0040, 0x0275), &err), &err);
+    put_text(code, MRC_TAG(0x0040, 0x0007), "sound");
+}
+static void change_unsound(struct slice_spec *s) {
+    s->extra = put_unsound;
+}
+
+static void test_unsound_texts_stay_behind(void **state) {
+    (void)state;
+    struct scene s = scene_make(change_unsound);
+    struct mrc_derivation derivation = plain_derivation();
+    scene_save(&s, &derivation);
+    mrc_dcmtk_file *file = open_slice(&s, "IM0001.dcm");
+    mrc_dcmtk_item *item = mrc_dcmtk_root(file);
+    assert_false(mrc_dcmtk_has(item, MRC_TAG(0x0008, 0x1030)));
+    assert_false(mrc_dcmtk_has(item, MRC_TAG(0x0008, 0x1032)));
+    expect_raw(item, MRC_TAG(0x0018, 0x0015), "HEAD");
+    assert_int_equal(mrc_dcmtk_count(item, MRC_TAG(0x0040, 0x0275)), 1);
+    mrc_dcmtk_item *scanner = mrc_dcmtk_child(item, MRC_TAG(0x0018, 0xA001), 0);
+    expect_raw(scanner, MRC_TAG(0x0008, 0x0080), "Hospital");
+    assert_false(mrc_dcmtk_has(scanner, MRC_TAG(0x0008, 0x1010)));
+    mrc_dcmtk_close(file);
+    scene_clear(&s);
+}
+
+static void put_deidentified(mrc_dcmtk_item *item) {
+    put_text(item, MRC_TAG(0x0012, 0x0062), "YES");
+    put_text(item, MRC_TAG(0x0028, 0x0301), "YES");
+    put_text(item, MRC_TAG(0x0028, 0x0302), "NO");
+}
+static void put_method(mrc_dcmtk_item *item) {
+    put_deidentified(item);
+    put_text(item, MRC_TAG(0x0012, 0x0063), "by hand");
+}
+static void change_deidentified(struct slice_spec *s) {
+    s->extra = put_deidentified;
+}
+static void change_method(struct slice_spec *s) {
+    s->extra = put_method;
+}
+
+/* What the source says of its patient's privacy stays true of what is made of it. */
+static void test_privacy_marks(void **state) {
+    (void)state;
+    for (int method = 0; method < 2; ++method) {
+        struct scene s = scene_make(method ? change_method : change_deidentified);
+        struct mrc_derivation derivation = plain_derivation();
+        scene_save(&s, &derivation);
+        mrc_dcmtk_file *file = open_slice(&s, "IM0001.dcm");
+        mrc_dcmtk_item *item = mrc_dcmtk_root(file);
+        expect_raw(item, MRC_TAG(0x0012, 0x0062), "YES");
+        expect_raw(item, MRC_TAG(0x0012, 0x0063), method ? "by hand" : "not stated by the source");
+        expect_raw(item, MRC_TAG(0x0028, 0x0301), "YES");
+        expect_raw(item, MRC_TAG(0x0028, 0x0302), "NO");
+        mrc_dcmtk_close(file);
+        scene_clear(&s);
+    }
+}
+
 /* --- character sets --- */
 
 static void change_latin1(struct slice_spec *s) {
@@ -463,6 +538,8 @@ int main(void) {
         cmocka_unit_test(test_pixels_and_place),
         cmocka_unit_test(test_long_decimals_are_shortened),
         cmocka_unit_test(test_broken_values_stay_behind),
+        cmocka_unit_test(test_unsound_texts_stay_behind),
+        cmocka_unit_test(test_privacy_marks),
         cmocka_unit_test(test_character_sets),
         cmocka_unit_test(test_phantoms_stay_phantoms),
         cmocka_unit_test(test_undated_is_dated_as_its_source),

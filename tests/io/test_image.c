@@ -90,6 +90,25 @@ static void test_folders(void **state) {
     assert_refused(dir, MRC_ERR_UNSUPPORTED, "holds pictures in 2 folders");
 }
 
+/* A stack has no geometry that would show a gap. */
+static void test_a_lost_picture(void **state) {
+    (void)state;
+    const char *dir = folder("lost");
+    struct mrc_error err = {0};
+    mrc_volume *vol = NULL;
+    write_png("lost/s1.png");
+    write_png("lost/s2.png");
+    made_write(made_path("lost/notes"), "words\n", 6);
+    assert_ok(mrc_image_load(&vol, dir, NULL, &err), &err);
+    assert_int_equal(mrc_volume_provenance(vol)->left_out, 1);
+    mrc_volume_destroy(vol);
+    made_write(made_path("lost/s3.png"), "", 0);
+    assert_refused(dir, MRC_ERR_FORMAT, "s3.png: may be a slice");
+    assert_int_equal(unlink(made_path("lost/s3.png")), 0);
+    assert_int_equal(symlink("gone", made_path("lost/s3.png")), 0);
+    assert_refused(dir, MRC_ERR_IO, "s3.png: cannot be read");
+}
+
 static void test_scan(void **state) {
     (void)state;
     const char *dir = folder("tree");
@@ -189,11 +208,9 @@ static int clear(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_no_image),
-        cmocka_unit_test(test_folders),
-        cmocka_unit_test(test_scan),
-        cmocka_unit_test(test_contrast_names),
-        cmocka_unit_test(test_natural_compare),
+        cmocka_unit_test(test_what_is_no_image), cmocka_unit_test(test_folders),
+        cmocka_unit_test(test_a_lost_picture),   cmocka_unit_test(test_scan),
+        cmocka_unit_test(test_contrast_names),   cmocka_unit_test(test_natural_compare),
     };
     return cmocka_run_group_tests(tests, NULL, clear);
 }

@@ -221,6 +221,36 @@ static void test_no_forms(void **state) {
     mrc_volume_destroy(vol);
 }
 
+static const char *remark_of(const char *path) {
+    static char remark[200];
+    struct mrc_error err = {0};
+    mrc_volume *vol = NULL;
+    assert_ok(mrc_image_load(&vol, path, NULL, &err), &err);
+    (void)snprintf(remark, sizeof remark, "%s", mrc_volume_provenance(vol)->remark);
+    mrc_volume_destroy(vol);
+    return remark;
+}
+
+/* Two forms that put left on two sides: neither can be believed. */
+static void test_forms_that_mirror(void **state) {
+    (void)state;
+    struct nifti_1_header h = plain_header();
+    h.qform_code = 1;
+    assert_string_equal(remark_of(write_plain("same.nii", &h)), "");
+    h.pixdim[0] = -1.0f; /* z of the qform is reversed */
+    assert_refused(write_plain("mirror.nii", &h), MRC_ERR_FORMAT,
+                   "sform and qform mirror each other");
+    h.pixdim[0] = 1.0f;
+    h.srow_x[0] = -2.0f;
+    assert_refused(write_plain("mirror.nii", &h), MRC_ERR_FORMAT,
+                   "sform and qform mirror each other");
+    h.qform_code = 0; /* the sform alone */
+    assert_string_equal(remark_of(write_plain("left.nii", &h)), "");
+    h.pixdim[2] = 3.0f;
+    assert_non_null(strstr(remark_of(write_plain("spacing.nii", &h)),
+                           "sform has voxels of 2 mm along axis 2 and pixdim of 3 mm"));
+}
+
 static void test_forms_that_disagree(void **state) {
     (void)state;
     struct nifti_1_header h = plain_header();
@@ -360,6 +390,7 @@ static void test_derived_keeps_header(void **state) {
     h.quatern_b = 0.1234567f;
     h.qoffset_y = -17.77777f;
     h.pixdim[0] = -1.0f;
+    h.srow_z[2] = -2.0f; /* left-handed, both */
     h.pixdim[2] = 2.0000002f;
     h.srow_x[3] = 1.0f / 3.0f;
     h.xyzt_units = 10;
@@ -406,10 +437,20 @@ static void test_derived_keeps_header(void **state) {
     size_t size = 0;
     unsigned char *json = made_read(made_path("result.json"), &size);
     assert_non_null(strstr((char *)json, "\"SyntheticData\":\ttrue"));
-    assert_non_null(strstr((char *)json, "source_T1w.nii"));
+    assert_non_null(strstr((char *)json, "\"SourceFormat\":\t\"nifti\""));
+    assert_non_null(strstr((char *)json, "\"SourceFileCount\":\t1"));
+    assert_null(
+        strstr((char *)json, "source_T1w")); /* names of files are often names of patients */
     assert_null(strstr((char *)json, made_dir()));
     assert_null(strstr((char *)json, "DOE"));
     mrc_free(json);
+
+    /* A sidecar that cannot be written stops the image too. */
+    assert_ok(mrc_make_dirs(made_path("blocked.json"), &err), &err);
+    assert_int_equal(
+        mrc_nifti_save_derived(result, source, &made_derivation, made_path("blocked.nii"), &err),
+        MRC_ERR_WRITE);
+    assert_false(mrc_path_exists(made_path("blocked.nii")));
     mrc_volume_destroy(back);
     mrc_volume_destroy(result);
     mrc_volume_destroy(source);
@@ -612,6 +653,7 @@ int main(void) {
         cmocka_unit_test(test_deterministic),
         cmocka_unit_test(test_values_that_do_not_fit),
         cmocka_unit_test(test_no_forms),
+        cmocka_unit_test(test_forms_that_mirror),
         cmocka_unit_test(test_forms_that_disagree),
         cmocka_unit_test(test_shear_and_flat),
         cmocka_unit_test(test_units),

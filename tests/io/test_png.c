@@ -120,6 +120,26 @@ static void test_natural_order(void **state) {
     mrc_volume_destroy(vol);
 }
 
+static void test_a_gap_in_the_numbers_is_told(void **state) {
+    (void)state;
+    static const int numbers[] = {8, 9, 10, 12};
+    for (size_t count = 1; count <= 4; ++count) {
+        const char *dir = folder("gap");
+        for (size_t n = 0; n < count; ++n) {
+            char name[32];
+            (void)snprintf(name, sizeof name, "gap/s7_%d_x.png", numbers[n]);
+            write_grey(made_path(name), 3, 3, 8, 0.5f);
+        }
+        mrc_volume *vol = load(dir);
+        const char *remark = mrc_volume_provenance(vol)->remark;
+        if (count < 4)
+            assert_string_equal(remark, "");
+        else
+            assert_non_null(strstr(remark, "go from 10 to 12"));
+        mrc_volume_destroy(vol);
+    }
+}
+
 static void test_kinds(void **state) {
     (void)state;
     static const struct {
@@ -318,6 +338,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_depths),
         cmocka_unit_test(test_natural_order),
+        cmocka_unit_test(test_a_gap_in_the_numbers_is_told),
         cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_interlaced),
         cmocka_unit_test(test_uneven_stacks),

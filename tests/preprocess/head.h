@@ -12,7 +12,7 @@ enum { HEAD_COLUMNS = 40, HEAD_ROWS = 48, HEAD_SLICES = 12 };
 #define HEAD_ROW_MM    2.5
 #define HEAD_SLICE_MM  2.75
 /** Axial index of the marker: towards Left, Anterior, Superior of the centre. */
-enum { MARK_X = 29, MARK_Y = 12, MARK_Z = 8 };
+enum { MARK_X = 24, MARK_Y = 18, MARK_Z = 5 };
 
 /** Intensity at an axial index: an ellipsoid with dark middle, a gradient, and the marker. */
 float head_value(int64_t x, int64_t y, int64_t z);

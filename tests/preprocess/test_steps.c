@@ -72,10 +72,20 @@ static mrc_volume *layered_head(float air, float bone, float csf, float grey, fl
         if (r < 17) v[n] = csf;
         if (r < 16) v[n] = grey;
         if (r < 13) v[n] = white;
-        if (r < 4) v[n] = csf;
+        if (r < 6) v[n] = csf;
         if (n % 48 > 45 && n / 48 % 48 < 4) v[n] = white * 2.0f; /* capsule */
     }
     return vol;
+}
+
+/* The definition: no air in the rectangle around it, as far as the field goes. */
+static bool is_deep(const unsigned char *mask, int64_t n, int64_t reach) {
+    int64_t x = n % 48, y = n / 48 % 48, z = n / 2304;
+    for (int64_t b = y - reach; b <= y + reach; ++b)
+        for (int64_t a = x - reach; a <= x + reach; ++a)
+            if (a >= 0 && a < 48 && b >= 0 && b < 48 && mask[(z * 48 + b) * 48 + a] == MRC_IN_AIR)
+                return false;
+    return true;
 }
 
 static void test_the_head_is_filled_and_alone(void **state) {
@@ -94,13 +104,40 @@ static void test_the_head_is_filled_and_alone(void **state) {
         double x = (double)(n % 48) - 23.5, y = (double)(n / 48 % 48) - 23.5,
                z = (double)(n / 2304) - 11.5;
         bool head = x * x + y * y + z * z * 4.0 / 3.0 < 21.0 * 21.0;
-        assert_int_equal(mask[n], head);
+        assert_int_equal(mask[n] != MRC_IN_AIR, head);
         in_ball += head;
     }
     for (int z = 0; z < 24; ++z) total += per_slice[z];
     assert_int_equal(total, in_ball);
     assert_true(fabs(record.foreground_fraction - (double)in_ball / (double)count) < 1e-12);
     assert_true(record.foreground_threshold > 5.0 && record.foreground_threshold < 350.0);
+    int64_t reach = llround(0.3 * sqrt((double)per_slice[11] / acos(-1.0))), core = 0;
+    for (int64_t n = 0; n < (int64_t)count; ++n) {
+        assert_int_equal(mask[n] == MRC_IN_CORE, is_deep(mask, n, reach));
+        core += mask[n] == MRC_IN_CORE;
+    }
+    assert_in_range(core, total / 10, total / 2);
+    mrc_free(mask);
+    mrc_volume_destroy(vol);
+}
+
+/* A stick is all rind: then it is all core. */
+static void test_a_head_without_core_is_core(void **state) {
+    (void)state;
+    const size_t count = 40 * 40 * 10;
+    mrc_volume *vol = plain_axial(40, 40, 10, 1, 1, 1);
+    float *v = mrc_volume_voxels(vol);
+    for (size_t n = 0; n < count; ++n) v[n] = n / 40 % 40 == 20 ? 100.0f : 0.0f;
+    v[0] = 20.0f; /* the air is not one value */
+    struct mrc_axial_record axial = axial_of(vol);
+    struct mrc_normalise_record record = {0};
+    struct mrc_error err = {0};
+    int64_t per_slice[10];
+    unsigned char *mask = mrc_alloc(count, 1);
+    assert_non_null(mask);
+    assert_ok(mrc_foreground_find(mask, per_slice, &record, v, &axial, "x", &err), &err);
+    for (size_t n = 0; n < count; ++n)
+        assert_int_equal(mask[n], n / 40 % 40 == 20 ? MRC_IN_CORE : MRC_IN_AIR);
     mrc_free(mask);
     mrc_volume_destroy(vol);
 }
@@ -123,7 +160,7 @@ static void test_limits_keep_csf_apart_from_air(void **state) {
     const struct {
         float air, bone, csf, grey, white, scalp;
         double lo, hi;
-    } cases[] = {{0, 5, 100, 350, 500, 600, 0, 600},
+    } cases[] = {{0, 5, 100, 350, 500, 600, 0, 500},
                  {2, 10, 900, 500, 300, 360, 2, 900},
                  {0, 0, 100, 350, 500, 0, 0, 500},
                  {-40, -40, 100, 350, 500, -40, -40, 500}};
@@ -319,6 +356,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_percentiles_are_elements_of_the_sorted_values),
         cmocka_unit_test(test_the_head_is_filled_and_alone),
+        cmocka_unit_test(test_a_head_without_core_is_core),
         cmocka_unit_test(test_limits_keep_csf_apart_from_air),
         cmocka_unit_test(test_a_hot_voxel_changes_nothing),
         cmocka_unit_test(test_squares_agree_with_the_formula),

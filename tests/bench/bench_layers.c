@@ -1,12 +1,8 @@
-/* bench_ops.c: GFLOP/s of each convolution of the U-Net and the discriminator, and GB/s of the
- * other operations. Usage: mrcycle-bench-ops [width [batch [threads [algorithm]]]], algorithm
- * being gemm, winograd2 or winograd4: that one wherever it can, else the table's choice. Nominal
- * work, padding taps included; medians of repeated runs. */
-#define _POSIX_C_SOURCE 200809L
+/* bench_layers.c: GFLOP/s of each convolution of the U-Net and the discriminator, and GB/s of the
+ * other operations. Nominal work, padding taps included; medians of repeated runs. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "base/parallel.h"
@@ -14,8 +10,7 @@
 #include "model/blas.h"
 #include "model/blas_select.h"
 #include "model/op.h"
-#include "model/ops/conv_kernel.h"
-#include "model/ops/conv_winograd.h"
+#include "tests/bench/bench.h"
 
 enum { MOST_RUNS = 25 };
 static const double seconds_per_kernel = 0.15;
@@ -36,15 +31,13 @@ struct setup {
 
 /* On one thread CPU time, which a busy machine disturbs less. */
 static double now_s(void) {
-    struct timespec t;
-    clock_gettime(mrc_parallel_threads() == 1 ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    return mrc_parallel_threads() == 1 ? bench_cpu_s() : bench_now_s();
 }
 
 static float *floats(struct setup *s, size_t count) {
     float *x = mrc_alloc(count, sizeof *x);
     if (x == NULL) {
-        fprintf(stderr, "mrcycle-bench-ops: out of memory\n");
+        fprintf(stderr, "mrcycle-bench: layers: out of memory\n");
         exit(1);
     }
     struct mrc_rng rng = mrc_rng_for(1, 0, (uint64_t)s->count, MRC_FOR_TEST);
@@ -64,7 +57,7 @@ static void setup_init(struct setup *s, const struct mrc_op *op, const struct mr
     s->node.in_channels[0] = in.c;
     s->site.in[0] = in;
     if (op->declare(&s->node, &err) != MRC_OK || op->infer(&s->site, &s->node, &err) != MRC_OK) {
-        fprintf(stderr, "mrcycle-bench-ops: %s\n", err.text);
+        fprintf(stderr, "mrcycle-bench: layers: %s\n", err.text);
         exit(1);
     }
     size_t src = mrc_shape_count(in), dst = mrc_shape_count(s->site.out);
@@ -159,22 +152,9 @@ static void bench_sgemm(void) {
     setup_clear(&s);
 }
 
-static void force(const char *algorithm) {
-    if (strcmp(algorithm, "gemm") == 0) {
-        mrc_conv_force(&mrc_conv_gemm);
-    } else if (strcmp(algorithm, "winograd2") == 0 || strcmp(algorithm, "winograd4") == 0) {
-        mrc_conv_force(&mrc_conv_winograd);
-        mrc_conv_winograd_force(algorithm[8] - '0', MRC_WINOGRAD_BEST);
-    } else {
-        fprintf(stderr, "mrcycle-bench-ops: algorithm \"%s\" is unknown\n", algorithm);
-        exit(1);
-    }
-}
-
-int main(int argc, char **argv) {
-    const int64_t w = argc > 1 ? atoi(argv[1]) : 64, batch = argc > 2 ? atoi(argv[2]) : 8;
-    if (argc > 3) mrc_parallel_set_threads(atoi(argv[3]));
-    if (argc > 4) force(argv[4]);
+enum mrc_status bench_layers(const struct bench_problem *p, struct mrc_error *err) {
+    (void)err;
+    const int64_t w = p->w, batch = p->b;
     const struct mrc_op *down = &mrc_op_conv, *up = &mrc_op_conv_transpose;
     const struct layer layers[] = {
         {"enc1", down, 1, w, 64, 3, 1, 1},         {"enc2", down, w, 2 * w, 64, 4, 2, 1},
@@ -206,5 +186,5 @@ int main(int argc, char **argv) {
     bench_element("leaky_relu", &mrc_op_leaky_relu, (struct mrc_shape){batch, w, 1, 64, 64});
     bench_element("pad", &mrc_op_pad, (struct mrc_shape){batch, 4 * w, 1, 8, 8});
     bench_element("sigmoid", &mrc_op_sigmoid, (struct mrc_shape){batch, 1, 1, 64, 64});
-    return 0;
+    return MRC_OK;
 }

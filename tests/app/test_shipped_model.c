@@ -1,0 +1,101 @@
+/* test_shipped_model.c: the shipped model on generated patients, whose tissues are known: the order
+ * of the tissues' brightness is that of the contrast asked for. */
+#include "tests/support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "app/phantom.h"
+#include "app/translate.h"
+#include "base/fs.h"
+#include "io/image.h"
+
+enum { SUBJECTS = 2, CSF = 1, GREY = 2, WHITE = 3, VENTRICLES = 5, LABELS = 6 }; /* dseg.tsv */
+
+static char root[] = "/tmp/mrcycle-test-XXXXXX";
+
+static int make_patients(void **state) {
+    (void)state;
+    struct mrc_phantom_options options = MRC_PHANTOM_DEFAULTS;
+    struct mrc_error err = {0};
+    options.seed = 5;
+    options.subjects = SUBJECTS;
+    for (int a = 0; a < 3; ++a) options.voxel_mm[a] = 2.0;
+    if (mkdtemp(root) == NULL || chdir(root) != 0) return -1;
+    return mrc_phantom_write("patients", &options, NULL, &err) == MRC_OK ? 0 : -1;
+}
+
+static int remove_patients(void **state) {
+    (void)state;
+    if (chdir("/") != 0) return -1;
+    mrc_remove_tree(root);
+    return 0;
+}
+
+static mrc_volume *load(const char *path) {
+    struct mrc_image_options options = {.allow_synthetic = true};
+    struct mrc_error err = {0};
+    mrc_volume *vol = NULL;
+    assert_ok(mrc_image_load(&vol, path, &options, &err), &err);
+    return vol;
+}
+
+static void tissue_means(double mean[LABELS], int subject, const char *from, enum mrc_contrast to) {
+    char input[128], labels_path[128];
+    snprintf(input, sizeof input, "patients/sub-%02d/anat/sub-%02d_%s.nii.gz", subject, subject,
+             from);
+    snprintf(labels_path, sizeof labels_path, "patients/sub-%02d/anat/sub-%02d_dseg.nii.gz",
+             subject, subject);
+    struct mrc_translate_options options = MRC_TRANSLATE_DEFAULTS;
+    struct mrc_error err = {0};
+    options.input = input;
+    options.output = "out.nii";
+    options.to = to;
+    options.replace = true;
+    assert_ok(mrc_translate_run(&options, NULL, NULL, &err), &err);
+    mrc_volume *made = load("out.nii"), *labels = load(labels_path);
+    struct mrc_extent e = mrc_volume_extent(made);
+    const float *v = mrc_volume_voxels_const(made), *label = mrc_volume_voxels_const(labels);
+    double sum[LABELS] = {0}, count[LABELS] = {0};
+    for (int64_t n = 0; n < e.i * e.j * e.k; ++n) {
+        if (label[n] >= (float)LABELS) continue;
+        sum[(int)label[n]] += (double)v[n];
+        count[(int)label[n]] += 1.0;
+    }
+    for (int l = 0; l < LABELS; ++l) mean[l] = sum[l] / count[l];
+    mrc_volume_destroy(labels);
+    mrc_volume_destroy(made);
+}
+
+static void test_t2w_looks_like_t2w(void **state) {
+    (void)state;
+    for (int subject = 1; subject <= SUBJECTS; ++subject) {
+        double mean[LABELS];
+        tissue_means(mean, subject, "T1w", MRC_CONTRAST_T2W);
+        assert_true(mean[GREY] > mean[WHITE] + 0.08);
+        assert_true(mean[CSF] > mean[GREY] + 0.08);
+        assert_true(mean[VENTRICLES] > mean[WHITE] + 0.25);
+        assert_true(mean[0] < 0.1);
+    }
+}
+
+static void test_t1w_looks_like_t1w(void **state) {
+    (void)state;
+    for (int subject = 1; subject <= SUBJECTS; ++subject) {
+        double mean[LABELS];
+        tissue_means(mean, subject, "T2w", MRC_CONTRAST_T1W);
+        assert_true(mean[WHITE] > mean[GREY] + 0.08);
+        assert_true(mean[GREY] > mean[CSF] + 0.05);
+        assert_true(mean[WHITE] > mean[VENTRICLES] + 0.2);
+        assert_true(mean[0] < 0.1);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_t2w_looks_like_t2w),
+        cmocka_unit_test(test_t1w_looks_like_t1w),
+    };
+    return cmocka_run_group_tests(tests, make_patients, remove_patients);
+}
