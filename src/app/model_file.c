@@ -51,7 +51,7 @@ static enum mrc_status find_shipped(char **out, struct mrc_error *err) {
     }
     return mrc_fail(err, MRC_ERR_IO,
                     "%s: not found in MRCYCLE_MODEL_DIR (%s) nor in %s, expected the shipped model "
-                    "(or the option to name one)",
+                    "(--model names another)",
                     shipped_name, folders[0] != NULL ? folders[0] : "not set", installed);
 }
 

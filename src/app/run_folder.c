@@ -275,13 +275,26 @@ static enum mrc_status keep_rows(mrc_run_folder *folder, int64_t steps_done,
 
 /* --- The folder --- */
 
+enum mrc_status mrc_run_folder_check(const struct mrc_train_options *options,
+                                     struct mrc_error *err) {
+    static const char *const patterns[] = {"settings.json",
+                                           "log.csv",
+                                           "losses.png",
+                                           "model.safetensors",
+                                           "samples/epoch_*.png",
+                                           "checkpoints/last.safetensors",
+                                           "checkpoints/epoch_*.safetensors",
+                                           NULL};
+    static const struct mrc_place_kind run = {
+        .mark = "settings.json", .words = "\"mrcycle ", .patterns = patterns};
+    if (options->resume) return MRC_OK; /* its settings are compared once the set is read */
+    return mrc_place_check_kind(options->run, options->replace, &run, err);
+}
+
 static enum mrc_status make_folders(mrc_run_folder *folder, const struct mrc_train_options *options,
                                     struct mrc_error *err) {
     static const char *const below[] = {"samples", "checkpoints"};
-    enum mrc_status status = MRC_OK;
-    if (!options->resume)
-        status =
-            mrc_place_check_marked_folder(options->run, options->replace, "settings.json", err);
+    enum mrc_status status = mrc_run_folder_check(options, err);
     if (status != MRC_OK) return status;
     folder->path = mrc_strdup(options->run);
     if (folder->path == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");

@@ -14,6 +14,9 @@ enum { MRC_LOSS_COUNT = 13 };
 
 typedef struct mrc_run_folder mrc_run_folder;
 
+/** Whether the run may be written where the options say (place.h). */
+enum mrc_status mrc_run_folder_check(const struct mrc_train_options *options,
+                                     struct mrc_error *err);
 /** Makes the folder (an earlier run in it is removed when options->replace) and writes
  * settings.json. With options->resume the folder stays, its settings must be those of the options
  * (but for the epochs and how often things are saved), and log.csv keeps its rows up to

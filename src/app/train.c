@@ -128,9 +128,7 @@ static enum mrc_status check_places(const struct mrc_train_options *o, struct mr
         return mrc_fail(err, MRC_ERR_IO, "%s: not found, expected a folder with T1w and T2w inside",
                         o->data.set);
     enum mrc_status status = mrc_place_keep_input(o->run, o->data.set, err);
-    if (status == MRC_OK && !o->resume)
-        status = mrc_place_check_marked_folder(o->run, o->replace, "settings.json", err);
-    return status;
+    return status == MRC_OK ? mrc_run_folder_check(o, err) : status;
 }
 
 static double mib(size_t bytes) {
@@ -142,8 +140,8 @@ static enum mrc_status check_memory(const struct mrc_train_options *o, size_t by
                                     struct mrc_error *err) {
     if (o->max_bytes == 0 || bytes <= o->max_bytes) return MRC_OK;
     return mrc_fail(err, MRC_ERR_NOMEM,
-                    "%s: training needs %.0f MiB of memory, expected at most %.0f as asked "
-                    "(a smaller batch, width or size needs less)",
+                    "%s: training needs %.0f MiB of memory, expected at most %.0f MiB "
+                    "(a smaller --batch, --width or --size needs less)",
                     o->run, ceil(mib(bytes)), mib((size_t)o->max_bytes));
 }
 
@@ -252,7 +250,7 @@ enum mrc_status mrc_train_export(const struct mrc_export_options *options, struc
     char *path = NULL;
     enum mrc_status status = mrc_model_file_find_complete(&path, options->checkpoint, err);
     if (status == MRC_OK) status = mrc_place_keep_input(options->output, path, err);
-    if (status == MRC_OK) status = mrc_place_check_file(options->output, options->replace, err);
+    if (status == MRC_OK) status = mrc_place_check_model(options->output, options->replace, err);
     if (status == MRC_OK) status = mrc_checkpoint_load(&gan, &info, path, err);
     if (status == MRC_OK) {
         if (options->name != NULL) snprintf(info.name, sizeof info.name, "%s", options->name);

@@ -159,7 +159,7 @@ static enum mrc_status keep_sidecar(const struct work *w, struct mrc_error *err)
 
 static enum mrc_status check_sheet(const struct mrc_translate_options *o, struct mrc_error *err) {
     enum mrc_status status = mrc_place_keep_input(o->sheet, o->input, err);
-    if (status == MRC_OK) status = mrc_place_check_file(o->sheet, o->replace, err);
+    if (status == MRC_OK) status = mrc_place_check_sheet(o->sheet, o->replace, err);
     bool inside = false, around = false;
     if (status == MRC_OK) status = mrc_place_is_inside(&inside, o->sheet, o->output, err);
     if (status == MRC_OK) status = mrc_place_is_inside(&around, o->output, o->sheet, err);

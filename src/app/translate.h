@@ -33,7 +33,7 @@ struct mrc_translate_options {
     bool assume_ras;      /* NIfTI without sform and qform: take the axes as RAS+ */
     bool allow_synthetic; /* work on what is marked as synthetic or derived */
     bool force;           /* work on an input recognised as another contrast */
-    bool replace;         /* what is at `output` and `sheet` may be replaced */
+    bool replace;         /* earlier results at `output` and `sheet` may be replaced; no scan is */
     int64_t batch;        /* slices translated at once */
 };
 #define MRC_TRANSLATE_DEFAULTS                                                                     \

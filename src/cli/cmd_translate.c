@@ -51,7 +51,7 @@ static const struct argp_option table[] = {
     {.name = "force",
      .key = MRC_OPTION_FORCE,
      .doc = "Work on an input that was recognised as another contrast"},
-    {.name = "replace", .key = MRC_OPTION_REPLACE, .doc = "Replace what was written there before"},
+    {.name = "replace", .key = MRC_OPTION_REPLACE, .doc = "Replace an earlier result"},
     {.name = "threads", .key = MRC_OPTION_THREADS, .arg = "N", .doc = "Default: all cores"},
     {.name = "quiet", .key = 'q', .doc = "Say nothing but errors"},
     {0}};
