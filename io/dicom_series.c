@@ -386,9 +386,12 @@ static void finish(struct mrc_dicom_series *series) {
     if (!series->usable) return;
     const struct mrc_dicom_slice *s = series->slices[0];
     if (series->synthetic)
-        object_to(series, "synthetic (SyntheticData or ImageType), expected an acquired image");
+        object_to(series, "synthetic (SyntheticData or ImageType), expected an acquired image "
+                          "(--allow-synthetic accepts it)");
     if (series->derived)
-        object_to(series, "ImageType (0008,0008) is %s\\%s\\%s, expected an acquired image",
+        object_to(series,
+                  "ImageType (0008,0008) is %s\\%s\\%s, expected an acquired image "
+                  "(--allow-synthetic accepts it)",
                   s->image_type[0], s->image_type[1], s->image_type[2]);
 }
 

@@ -346,9 +346,10 @@ static void describe(struct mrc_image_info *info, const struct nifti_input *in) 
     info->usable = false;
     const char *reason = NULL;
     if (!in->oriented)
-        reason = "neither sform nor qform says where the axes point";
+        reason =
+            "neither sform nor qform says where the axes point (--assume-ras takes them as RAS+)";
     else if (in->synthetic)
-        reason = "marked as synthetic";
+        reason = "marked as synthetic (--allow-synthetic accepts it)";
     else if (f->intent_code == LABEL_INTENT || mrc_name_is_label_map(name))
         reason = "a label map, not an image";
     else
@@ -422,12 +423,14 @@ static enum mrc_status check_wanted(const struct nifti_input *in,
     if (!in->oriented && !options->assume_ras) {
         return mrc_fail(err, MRC_ERR_UNSUPPORTED,
                         "%s: sform_code and qform_code are 0, expected one that says where the "
-                        "axes point (or the option to assume RAS+)",
+                        "axes point (--assume-ras takes them as right, anterior, superior)",
                         in->header_path);
     }
     if (in->synthetic && !options->allow_synthetic) {
-        return mrc_fail(err, MRC_ERR_UNSUPPORTED,
-                        "%s: marked as synthetic, expected an acquired image", in->header_path);
+        return mrc_fail(
+            err, MRC_ERR_UNSUPPORTED,
+            "%s: marked as synthetic, expected an acquired image (--allow-synthetic accepts it)",
+            in->header_path);
     }
     if (in->facts.intent_code == LABEL_INTENT) {
         return mrc_fail(err, MRC_ERR_UNSUPPORTED,

@@ -125,8 +125,10 @@ static enum mrc_status load_stack(mrc_volume **out, char *const *files, size_t c
     enum mrc_status st = inspect_file(&facts, files[0], err);
     if (st != MRC_OK) return st;
     if (facts.synthetic && !options->allow_synthetic) {
-        return mrc_fail(err, MRC_ERR_UNSUPPORTED,
-                        "%s: marked as synthetic, expected an acquired image", files[0]);
+        return mrc_fail(
+            err, MRC_ERR_UNSUPPORTED,
+            "%s: marked as synthetic, expected an acquired image (--allow-synthetic accepts it)",
+            files[0]);
     }
     if (count > MAX_SLICES) {
         return mrc_fail(err, MRC_ERR_RANGE, "%s and others: %zu pictures, expected at most %d",
@@ -214,7 +216,7 @@ static void describe(struct mrc_image_info *info, const struct stack_facts *s, c
     else if (s->uneven)
         reason = "the pictures differ in size or depth";
     else if (s->synthetic)
-        reason = "marked as synthetic";
+        reason = "marked as synthetic (--allow-synthetic accepts it)";
     (void)snprintf(info->reason, sizeof info->reason, "%s", reason);
 }
 

@@ -571,7 +571,7 @@ enum mrc_status checkpoint_load_generator(mrc_net **out, struct mrc_checkpoint_i
     }
     if (st == MRC_OK) st = compare_list(&list, file, path, err);
     if (st == MRC_OK) st = check_hash(file, info, path, err);
-    if (st == MRC_OK) st = mrc_net_finish(net, err);
+    if (st == MRC_OK) st = net_finish_values(net, err);
     if (st == MRC_OK) {
         for (size_t i = 0; i < list.count; ++i) list.items[i].to = mrc_net_values(net);
         st = load_list(&list, file, path, err);

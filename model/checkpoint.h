@@ -49,11 +49,14 @@ MRC_STATUS mrc_checkpoint_load(mrc_cyclegan **out, struct mrc_checkpoint_info *i
 
 /** One generator, ready to apply. */
 typedef struct mrc_generator mrc_generator;
-/** which: MRC_NET_G (T1w -> T2w) or MRC_NET_F (T2w -> T1w). batch: slices applied at once (8 is a
- * good choice). */
+/** which: MRC_NET_G (T1w -> T2w) or MRC_NET_F (T2w -> T1w). size: pixels a side of the slices; 0:
+ * what it was trained on. A `local` generator takes any from 16 to 1024, the others only their own:
+ * MRC_ERR_UNSUPPORTED. batch: slices applied at once (8 is a good choice). */
 MRC_STATUS mrc_generator_load(mrc_generator **out, struct mrc_checkpoint_info *info,
-                              const char *path, enum mrc_cyclegan_net which, int64_t batch,
-                              struct mrc_error *err);
+                              const char *path, enum mrc_cyclegan_net which, int64_t size,
+                              int64_t batch, struct mrc_error *err);
+/** Pixels a side of the slices it takes. */
+MRC_API int64_t mrc_generator_size(const mrc_generator *generator);
 /** dst, src [count][size][size][channels] in [0,1]; not the same buffer. Any count. Cannot fail. */
 MRC_API void mrc_generator_apply(mrc_generator *generator, float *dst, const float *src,
                                  int64_t count);

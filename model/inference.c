@@ -11,14 +11,33 @@ struct mrc_generator {
     mrc_pass *pass;
     void *scratch;
     float *stage; /* a last batch that is not full */
-    int64_t batch;
+    int64_t size, batch;
     size_t slice; /* floats */
 };
+
+enum { SMALLEST_SIDE = 16, LARGEST_SIDE = 1024 };
+
+static enum mrc_status settle_size(mrc_generator *g, int64_t size,
+                                   const struct mrc_cyclegan_settings *settings, const char *path,
+                                   struct mrc_error *err) {
+    g->size = size == 0 ? settings->size : size;
+    if (g->size == settings->size) return MRC_OK;
+    if (settings->generator != MRC_GENERATOR_LOCAL)
+        return mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                        "%s: a %s generator for slices of %lld x %lld, expected a local one for "
+                        "%lld x %lld",
+                        path, mrc_generator_kind_name(settings->generator),
+                        (long long)settings->size, (long long)settings->size, (long long)size,
+                        (long long)size);
+    if (size >= SMALLEST_SIDE && size <= LARGEST_SIDE) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_ARGUMENT, "slices of %lld x %lld, expected %d to %d a side",
+                    (long long)size, (long long)size, SMALLEST_SIDE, LARGEST_SIDE);
+}
 
 static enum mrc_status prepare(mrc_generator *g, const struct mrc_cyclegan_settings *settings,
                                struct mrc_error *err) {
     struct mrc_shape in = {
-        .n = g->batch, .c = settings->channels, .d = 1, .h = settings->size, .w = settings->size};
+        .n = g->batch, .c = settings->channels, .d = 1, .h = g->size, .w = g->size};
     g->slice = mrc_shape_count(in) / (size_t)g->batch;
     enum mrc_status st = mrc_plan_create(&g->plan, g->net, in, MRC_PLAN_INFERENCE, err);
     if (st != MRC_OK) return st;
@@ -30,14 +49,15 @@ static enum mrc_status prepare(mrc_generator *g, const struct mrc_cyclegan_setti
 }
 
 enum mrc_status mrc_generator_load(mrc_generator **out, struct mrc_checkpoint_info *info,
-                                   const char *path, enum mrc_cyclegan_net which, int64_t batch,
-                                   struct mrc_error *err) {
-    MRC_ASSERT(out != NULL && info != NULL && path != NULL && batch > 0);
+                                   const char *path, enum mrc_cyclegan_net which, int64_t size,
+                                   int64_t batch, struct mrc_error *err) {
+    MRC_ASSERT(out != NULL && info != NULL && path != NULL && size >= 0 && batch > 0);
     MRC_ASSERT(which == MRC_NET_G || which == MRC_NET_F);
     mrc_generator *g = mrc_alloc(1, sizeof(*g));
     if (g == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
     g->batch = batch;
     enum mrc_status st = checkpoint_load_generator(&g->net, info, path, which, err);
+    if (st == MRC_OK) st = settle_size(g, size, &info->settings, path, err);
     if (st == MRC_OK) st = prepare(g, &info->settings, err);
     if (st != MRC_OK) {
         mrc_generator_destroy(g);
@@ -45,6 +65,10 @@ enum mrc_status mrc_generator_load(mrc_generator **out, struct mrc_checkpoint_in
     }
     *out = g;
     return MRC_OK;
+}
+
+int64_t mrc_generator_size(const mrc_generator *g) {
+    return g->size;
 }
 
 void mrc_generator_apply(mrc_generator *g, float *dst, const float *src, int64_t count) {

@@ -186,14 +186,19 @@ enum mrc_status net_check(mrc_net *net, struct mrc_error *err) {
     return MRC_OK;
 }
 
-enum mrc_status mrc_net_finish(mrc_net *net, struct mrc_error *err) {
+enum mrc_status net_finish_values(mrc_net *net, struct mrc_error *err) {
     MRC_ASSERT(net != NULL && net->values == NULL);
     enum mrc_status st = net_check(net, err);
     if (st != MRC_OK) return st;
     net->values = mrc_alloc(net->size, sizeof(float));
+    return net->values != NULL ? MRC_OK : out_of_memory(err);
+}
+
+enum mrc_status mrc_net_finish(mrc_net *net, struct mrc_error *err) {
+    enum mrc_status st = net_finish_values(net, err);
+    if (st != MRC_OK) return st;
     net->gradients = mrc_alloc(net->size, sizeof(float));
-    if (net->values == NULL || net->gradients == NULL) return out_of_memory(err);
-    return MRC_OK;
+    return net->gradients != NULL ? MRC_OK : out_of_memory(err);
 }
 
 int mrc_net_find(const mrc_net *net, const char *name) {

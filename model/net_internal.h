@@ -18,7 +18,7 @@ struct mrc_net {
     struct net_parameter *parameters;
     size_t parameter_count, parameter_capacity;
     size_t size; /* floats in a block; every tensor begins on a cache line, gaps stay zero */
-    float *values, *gradients; /* NULL until mrc_net_finish */
+    float *values, *gradients; /* NULL until mrc_net_finish; no gradients after net_finish_values */
     struct mrc_error failure;  /* the first one while building */
 };
 
@@ -48,6 +48,9 @@ struct mrc_plan {
 
 /** The first failure of building, or an output that nobody reads. */
 enum mrc_status net_check(mrc_net *net, struct mrc_error *err);
+
+/** mrc_net_finish without gradients: for a net that is only applied. */
+enum mrc_status net_finish_values(mrc_net *net, struct mrc_error *err);
 
 /* The lists of layers. They add nodes only; the blocks of parameters are allocated by
  * mrc_net_finish. */

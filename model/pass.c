@@ -19,6 +19,7 @@ enum mrc_status mrc_pass_create(mrc_pass **out, mrc_net *net, const mrc_plan *pl
                                 struct mrc_error *err) {
     MRC_ASSERT(out != NULL && net != NULL && plan != NULL && net->values != NULL &&
                plan->count == net->node_count);
+    MRC_ASSERT(net->gradients != NULL || plan->mode == MRC_PLAN_INFERENCE);
     MRC_ASSERT(scratch != NULL || plan->scratch_bytes == 0);
     mrc_pass *pass = mrc_alloc(1, sizeof(*pass));
     if (pass != NULL) pass->memory = mrc_alloc(plan->pass_bytes, 1);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/phantom_image.h"
+#include "app/place.h"
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/hash.h"
@@ -249,11 +250,27 @@ static enum mrc_status write_subject(const char *dir, int subject, struct job *j
     return st;
 }
 
+static enum mrc_status check_place(const char *dir, bool replace, struct mrc_error *err) {
+    static const char *const patterns[] = {".bidsignore",
+                                           "README",
+                                           "dataset_description.json",
+                                           "dseg.tsv",
+                                           "participants.tsv",
+                                           "sub-*/anat/sub-*_*.json",
+                                           "sub-*/anat/sub-*_*.nii.gz",
+                                           "sub-*/dicom/*/IM*.dcm",
+                                           NULL};
+    static const struct mrc_place_kind phantoms = {
+        .mark = "dataset_description.json", .words = "mrcycle phantom", .patterns = patterns};
+    return mrc_place_check_kind(dir, replace, &phantoms, err);
+}
+
 enum mrc_status mrc_phantom_write(const char *dir, const struct mrc_phantom_options *options,
                                   const struct mrc_events *events, struct mrc_error *err) {
     struct mrc_output output = {0};
     struct job job = {.options = options, .events = events};
     enum mrc_status st = mrc_phantom_check(options, err);
+    if (st == MRC_OK) st = check_place(dir, options->replace, err);
     if (st == MRC_OK) st = mrc_output_open_dir(&output, dir, options->replace, err);
     if (st != MRC_OK) return st;
     st = write_dataset_texts(output.temporary, options, err);

@@ -22,7 +22,7 @@ struct mrc_phantom_options {
     double voxel_mm[3];               /* between columns, rows, slices; 0.5 … 10 */
     double noise; /* standard deviation, as a part of grey matter's signal; Rician; 0 … 1 */
     double bias;  /* the receive field varies by about +- this part; 0 … 1 */
-    bool replace; /* an existing folder may be replaced */
+    bool replace; /* earlier phantoms in the folder may be replaced; nothing else is */
 };
 #define MRC_PHANTOM_DEFAULTS                                                                       \
     {                                                                                              \

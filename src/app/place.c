@@ -3,6 +3,7 @@
 #define _XOPEN_SOURCE 700 /* realpath */
 #include "app/place.h"
 
+#include <fnmatch.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +11,9 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "io/image.h"
+#include "model/checkpoint.h"
 
-enum { MAX_SIDECAR_BYTES = 1 << 20 };
+enum { MAX_TEXT_BYTES = 1 << 24, MAX_FILES = 1000000 };
 
 /* Without slashes at the end, but for "/" itself. */
 static size_t length_without_slashes(const char *path) {
@@ -85,7 +87,7 @@ enum mrc_status mrc_place_check_file(const char *path, bool replace, struct mrc_
         return mrc_fail(err, MRC_ERR_WRITE, "%s: is a folder, expected the name of a file", path);
     if (replace) return MRC_OK;
     return mrc_fail(err, MRC_ERR_WRITE,
-                    "%s: exists already, expected a new name (or the option to replace it)", path);
+                    "%s: exists already, expected a new name (--replace replaces it)", path);
 }
 
 /* The first entry of a folder that is not a file of one of the suffixes; NULL when there is none.
@@ -119,7 +121,7 @@ static enum mrc_status check_folder(bool *settled, struct mrc_name_list *list, c
     if (!replace)
         return mrc_fail(err, MRC_ERR_WRITE,
                         "%s: exists already and holds %zu entries, expected a new or empty folder "
-                        "(or the option to replace it)",
+                        "(--replace replaces it)",
                         path, list->count);
     *settled = false;
     return MRC_OK;
@@ -141,20 +143,79 @@ enum mrc_status mrc_place_check_folder(const char *path, bool replace, const cha
     return status;
 }
 
-enum mrc_status mrc_place_check_marked_folder(const char *path, bool replace, const char *mark,
-                                              struct mrc_error *err) {
+static bool file_says(const char *dir, const char *name, const char *words) {
+    unsigned char *text = NULL;
+    size_t size = 0;
+    char *path = mrc_path_join(dir, name);
+    bool says = path != NULL && mrc_read_file(&text, &size, path, MAX_TEXT_BYTES, NULL) == MRC_OK &&
+                strstr((const char *)text, words) != NULL;
+    mrc_free(text);
+    mrc_free(path);
+    return says;
+}
+
+static bool fits(const char *const *patterns, const char *path) {
+    for (const char *const *p = patterns; *p != NULL; ++p)
+        if (fnmatch(*p, path, FNM_PATHNAME) == 0) return true;
+    return false;
+}
+
+/* What is there is a folder with something inside, and to be replaced. */
+static enum mrc_status check_kind(const char *path, const struct mrc_place_kind *kind,
+                                  struct mrc_error *err) {
+    if (!file_says(path, kind->mark, kind->words))
+        return mrc_fail(err, MRC_ERR_WRITE,
+                        "%s: is not replaced, for it holds no %s of this program", path,
+                        kind->mark);
+    struct mrc_name_list files = {0};
+    size_t begin = length_without_slashes(path);
+    enum mrc_status status = mrc_list_tree(&files, path, MAX_FILES, err);
+    for (size_t i = 0; status == MRC_OK && i < files.count; ++i) {
+        const char *below = files.names[i] + begin;
+        while (*below == '/') ++below;
+        if (!fits(kind->patterns, below))
+            status = mrc_fail(err, MRC_ERR_WRITE,
+                              "%s: is not replaced, for it holds %s, which is none of its own",
+                              path, below);
+    }
+    mrc_name_list_clear(&files);
+    return status;
+}
+
+enum mrc_status mrc_place_check_kind(const char *path, bool replace,
+                                     const struct mrc_place_kind *kind, struct mrc_error *err) {
     struct mrc_name_list list = {0};
     bool settled;
     enum mrc_status status = check_folder(&settled, &list, path, replace, err);
-    if (status == MRC_OK && !settled) {
-        bool marked = false;
-        for (size_t i = 0; i < list.count; ++i) marked = marked || strcmp(list.names[i], mark) == 0;
-        if (!marked)
-            status =
-                mrc_fail(err, MRC_ERR_WRITE, "%s: is not replaced, for it holds no %s", path, mark);
-    }
     mrc_name_list_clear(&list);
-    return status;
+    return status == MRC_OK && !settled ? check_kind(path, kind, err) : status;
+}
+
+static enum mrc_status fail_kept(const char *path, const char *what, struct mrc_error *err) {
+    return mrc_fail(err, MRC_ERR_WRITE, "%s: is not replaced, for it is no %s of this program",
+                    path, what);
+}
+
+enum mrc_status mrc_place_check_sheet(const char *path, bool replace, struct mrc_error *err) {
+    static const unsigned char signature[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
+    enum { COLOUR_TYPE_AT = 25, COLOURS = 2 }; /* PNG (third edition), 11.2.1 */
+    unsigned char head[COLOUR_TYPE_AT + 1];
+    size_t size = 0;
+    enum mrc_status status = mrc_place_check_file(path, replace, err);
+    if (status != MRC_OK || !mrc_path_exists(path)) return status;
+    status = mrc_read_head(head, sizeof head, &size, path, err);
+    if (status != MRC_OK) return status;
+    bool colour = size == sizeof head && memcmp(head, signature, sizeof signature) == 0 &&
+                  (head[COLOUR_TYPE_AT] & COLOURS) != 0;
+    return colour ? MRC_OK : fail_kept(path, "sheet", err);
+}
+
+enum mrc_status mrc_place_check_model(const char *path, bool replace, struct mrc_error *err) {
+    struct mrc_checkpoint_info info = {0};
+    enum mrc_status status = mrc_place_check_file(path, replace, err);
+    if (status != MRC_OK || !mrc_path_exists(path)) return status;
+    status = mrc_checkpoint_describe(&info, path, NULL);
+    return status == MRC_OK ? MRC_OK : fail_kept(path, "model", err);
 }
 
 /* A DICOM series may be marked by a scanner that derived it; ours names its maker. */
@@ -167,7 +228,7 @@ static bool is_own_image(const struct mrc_image_list *list) {
 static bool is_own_sidecar(const char *path) {
     unsigned char *text = NULL;
     size_t size = 0;
-    bool own = mrc_read_file(&text, &size, path, MAX_SIDECAR_BYTES, NULL) == MRC_OK &&
+    bool own = mrc_read_file(&text, &size, path, MAX_TEXT_BYTES, NULL) == MRC_OK &&
                strstr((const char *)text, "\"SyntheticData\"") != NULL;
     mrc_free(text);
     return own;

@@ -33,10 +33,25 @@ MRC_MUST_CHECK enum mrc_status mrc_place_check_file(const char *path, bool repla
 MRC_MUST_CHECK enum mrc_status mrc_place_check_folder(const char *path, bool replace,
                                                       const char *const *suffixes,
                                                       struct mrc_error *err);
-/** The same for a folder that is recognised, when `replace`, by holding a file named `mark`. */
-MRC_MUST_CHECK enum mrc_status mrc_place_check_marked_folder(const char *path, bool replace,
-                                                             const char *mark,
-                                                             struct mrc_error *err);
+/** What a folder of this program's making looks like: it holds the file `mark`, in which `words`
+ * stand, and no file below it but such as one of the patterns fits ("samples/epoch_*.png"; fnmatch,
+ * a star does not cross a slash; NULL-terminated). */
+struct mrc_place_kind {
+    const char *mark, *words;
+    const char *const *patterns;
+};
+/** A folder of that kind may be written at `path`: nothing is there, or an empty folder, or
+ * `replace` and a folder of the kind. Else MRC_ERR_WRITE, which names what is not of the kind. */
+MRC_MUST_CHECK enum mrc_status mrc_place_check_kind(const char *path, bool replace,
+                                                    const struct mrc_place_kind *kind,
+                                                    struct mrc_error *err);
+/** As mrc_place_check_file, and what is replaced is a colour PNG, as sheets are and scans are not.
+ */
+MRC_MUST_CHECK enum mrc_status mrc_place_check_sheet(const char *path, bool replace,
+                                                     struct mrc_error *err);
+/** As mrc_place_check_file, and what is replaced is a model or checkpoint of this program. */
+MRC_MUST_CHECK enum mrc_status mrc_place_check_model(const char *path, bool replace,
+                                                     struct mrc_error *err);
 /** What lies at `path` (nothing, a file, or a folder of files) may be removed for a new result:
  * every image in it says that this program computed it, every sidecar (.json) that its image is
  * synthetic. Else MRC_ERR_WRITE: an acquired image is not replaced, whatever the options say. */

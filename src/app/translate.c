@@ -159,7 +159,7 @@ static enum mrc_status keep_sidecar(const struct work *w, struct mrc_error *err)
 
 static enum mrc_status check_sheet(const struct mrc_translate_options *o, struct mrc_error *err) {
     enum mrc_status status = mrc_place_keep_input(o->sheet, o->input, err);
-    if (status == MRC_OK) status = mrc_place_check_file(o->sheet, o->replace, err);
+    if (status == MRC_OK) status = mrc_place_check_sheet(o->sheet, o->replace, err);
     bool inside = false, around = false;
     if (status == MRC_OK) status = mrc_place_is_inside(&inside, o->sheet, o->output, err);
     if (status == MRC_OK) status = mrc_place_is_inside(&around, o->output, o->sheet, err);
@@ -201,13 +201,30 @@ static enum mrc_status settle_format(struct work *w, struct mrc_error *err) {
 
 /* --- The model --- */
 
+/* A local generator works at any size, so a scan's own grid gets slices cut finer than those it was
+ * trained on. Not as fine as the scan: what the generator sees around a pixel shrinks with the
+ * pixel, and the middle of a wide ventricle then looks like air (docs/preprocessing.md). */
+static int64_t choose_size(const struct work *w) {
+    enum { FINER = 2, LARGEST = 1024 };
+    const struct mrc_cyclegan_settings *trained = &w->info.settings;
+    const struct mrc_extent e = mrc_volume_extent(w->source);
+    int64_t finer = FINER * trained->size;
+    if (w->options->size != 0) return w->options->size;
+    bool can = trained->generator == MRC_GENERATOR_LOCAL && finer <= LARGEST;
+    bool gains =
+        w->options->grid == MRC_GRID_SOURCE && (e.i >= finer || e.j >= finer || e.k >= finer);
+    return can && gains ? finer : trained->size;
+}
+
 static enum mrc_status load_generator(struct work *w, struct mrc_error *err) {
     const struct mrc_translate_options *o = w->options;
     char *path = NULL;
     enum mrc_cyclegan_net which = o->to == MRC_CONTRAST_T2W ? MRC_NET_G : MRC_NET_F;
     enum mrc_status status = mrc_model_file_find(&path, o->model, err);
+    if (status == MRC_OK) status = mrc_checkpoint_describe(&w->info, path, err);
     if (status == MRC_OK)
-        status = mrc_generator_load(&w->generator, &w->info, path, which, o->batch, err);
+        status =
+            mrc_generator_load(&w->generator, &w->info, path, which, choose_size(w), o->batch, err);
     if (status == MRC_OK && w->info.name[0] == '\0') {
         const char *name = mrc_path_name(path);
         snprintf(w->info.name, sizeof w->info.name, "%.*s",
@@ -249,7 +266,7 @@ static enum mrc_status translate_slices(struct work *w, struct mrc_error *err) {
 static enum mrc_status make_slices(struct mrc_slices *out, const struct work *w,
                                    const mrc_volume *vol, const char *name, struct mrc_error *err) {
     struct mrc_slices_options options = MRC_SLICES_DEFAULTS;
-    options.size = w->info.settings.size;
+    options.size = mrc_generator_size(w->generator);
     return mrc_slices_from_volume(out, vol, name, &options, err);
 }
 
@@ -369,7 +386,7 @@ static enum mrc_status write_result(const struct work *w, struct mrc_error *err)
                      "high_percentile=%g;grid=%s;assume_ras=%d",
                      mrc_contrast_name(w->from), mrc_contrast_name(o->to),
                      mrc_generator_kind_name(w->info.settings.generator),
-                     (long long)w->info.settings.channels, (long long)w->info.settings.size,
+                     (long long)w->info.settings.channels, (long long)w->before.size,
                      defaults.low_percentile, defaults.high_percentile,
                      o->grid == MRC_GRID_MODEL ? "model" : "source", o->assume_ras);
     struct mrc_derivation derivation = {.from = w->from,

@@ -26,12 +26,14 @@ struct mrc_translate_options {
     enum mrc_source_kind
         format; /* MRC_SOURCE_NONE: NIfTI when the output's name says so, else the input's */
     enum mrc_grid grid;
+    int64_t size; /* pixels a side of the slices worked on, as mrc_generator_load takes it; 0: on
+                     the model's grid the model's, on the source's twice that where the model can */
     const char *sheet;    /* PNG of some slices, source beside result; NULL: none */
     const char *truth;    /* an image of the contrast asked for, shown in the sheet; NULL: none */
     bool assume_ras;      /* NIfTI without sform and qform: take the axes as RAS+ */
     bool allow_synthetic; /* work on what is marked as synthetic or derived */
     bool force;           /* work on an input recognised as another contrast */
-    bool replace;         /* what is at `output` and `sheet` may be replaced */
+    bool replace;         /* earlier results at `output` and `sheet` may be replaced; no scan is */
     int64_t batch;        /* slices translated at once */
 };
 #define MRC_TRANSLATE_DEFAULTS                                                                     \

@@ -47,12 +47,11 @@ static void run_again(const char *kernel, const char *word, const char *other, c
 
 static void choose(struct mrc_kernel_choice *choice, char **argv) {
     const char *wanted = getenv(variable), *note = getenv(marker), *other = "";
-    struct mrc_cpu cpu;
-    mrc_cpu_describe(&cpu);
+    const char *running = mrc_blas_kernel_name();
     choice->by = MRC_KERNEL_BY_OPENBLAS;
     if (begins(note, chosen)) {
-        choice->by = MRC_KERNEL_BY_MRCYCLE;
         other = note + strlen(chosen);
+        if (strcmp(other, running) != 0) choice->by = MRC_KERNEL_BY_MRCYCLE; /* it was heard */
     } else if (begins(note, refused)) {
         choice->by = MRC_KERNEL_FALLBACK;
         other = note + strlen(refused);
@@ -60,7 +59,8 @@ static void choose(struct mrc_kernel_choice *choice, char **argv) {
         choice->by = MRC_KERNEL_BY_USER;
         other = wanted;
     } else {
-        const char *running = mrc_blas_kernel_name();
+        struct mrc_cpu cpu;
+        mrc_cpu_describe(&cpu);
         const char *faster = mrc_blas_faster_kernel(&cpu, running, wanted);
         if (faster != NULL) run_again(faster, chosen, running, argv);
     }

@@ -16,7 +16,7 @@ static const struct argp_option table[] = {
      .key = KEY_DATA_NOTE,
      .arg = "TEXT",
      .doc = "Other words about the training data"},
-    {.name = "replace", .key = MRC_OPTION_REPLACE, .doc = "Replace FILE"},
+    {.name = "replace", .key = MRC_OPTION_REPLACE, .doc = "Replace an earlier model"},
     {0}};
 
 static error_t parse(int key, char *value, struct argp_state *state) {

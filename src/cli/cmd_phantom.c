@@ -41,7 +41,7 @@ static const struct argp_option table[] = {
      .doc = "Noise as a part of grey matter's signal; 0.03"},
     {.name = "bias", .key = KEY_BIAS, .arg = "PART", .doc = "Unevenness of the coil; 0.15"},
     {.name = "no-noise", .key = KEY_NO_NOISE, .doc = "Neither noise nor unevenness"},
-    {.name = "replace", .key = MRC_OPTION_REPLACE, .doc = "Replace what is in DIR"},
+    {.name = "replace", .key = MRC_OPTION_REPLACE, .doc = "Replace earlier phantoms in DIR"},
     {.name = "threads", .key = MRC_OPTION_THREADS, .arg = "N", .doc = "Default: all cores"},
     {.name = "quiet", .key = 'q', .doc = "Say nothing but errors"},
     {0}};

@@ -8,7 +8,7 @@
 #include "cli/options.h"
 #include "cli/terminal.h"
 
-enum { KEY_TO = MRC_OPTION_OWN, KEY_MODEL, KEY_FORMAT, KEY_GRID, KEY_SHEET, KEY_TRUTH };
+enum { KEY_TO = MRC_OPTION_OWN, KEY_MODEL, KEY_FORMAT, KEY_GRID, KEY_SIZE, KEY_SHEET, KEY_TRUTH };
 
 static const struct argp_option table[] = {
     {.name = "output",
@@ -29,6 +29,11 @@ static const struct argp_option table[] = {
      .arg = "GRID",
      .doc = "source: the input's own rows, columns and slices (default); model: the axial "
             "slices the model works on"},
+    {.name = "size",
+     .key = KEY_SIZE,
+     .arg = "N",
+     .doc = "Pixels a side of the slices worked on, for local models; default: on the input's "
+            "grid twice the model's, else the model's"},
     {.name = "sheet",
      .key = KEY_SHEET,
      .arg = "FILE",
@@ -46,7 +51,7 @@ static const struct argp_option table[] = {
     {.name = "force",
      .key = MRC_OPTION_FORCE,
      .doc = "Work on an input that was recognised as another contrast"},
-    {.name = "replace", .key = MRC_OPTION_REPLACE, .doc = "Replace what was written there before"},
+    {.name = "replace", .key = MRC_OPTION_REPLACE, .doc = "Replace an earlier result"},
     {.name = "threads", .key = MRC_OPTION_THREADS, .arg = "N", .doc = "Default: all cores"},
     {.name = "quiet", .key = 'q', .doc = "Say nothing but errors"},
     {0}};
@@ -88,6 +93,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
         a->options.grid = mrc_option_choice(state, "--grid", value, grids) == 0 ? MRC_GRID_SOURCE
                                                                                 : MRC_GRID_MODEL;
         break;
+    case KEY_SIZE: a->options.size = mrc_option_integer(state, "--size", value, 16, 1024); break;
     case KEY_SHEET: a->options.sheet = value; break;
     case KEY_TRUTH: a->options.truth = value; break;
     case MRC_OPTION_ASSUME_RAS: a->options.assume_ras = true; break;

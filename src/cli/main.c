@@ -1,5 +1,4 @@
 /* main.c: the table of commands. Which one was asked for, and what to say when there is none. */
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +6,7 @@
 #include "base/alloc.h"
 #include "cli/blas_kernel.h"
 #include "cli/command.h"
+#include "cli/spelling.h"
 #include "cli/terminal.h"
 
 static const struct command {
@@ -19,7 +19,7 @@ static const struct command {
     {"info", "describe images and models", mrc_cmd_info},
     {"phantom", "generate patients with a known answer", mrc_cmd_phantom},
 };
-enum { COMMANDS = sizeof commands / sizeof commands[0], LONGEST_NAME = 32 };
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 static const struct command *find(const char *name) {
     for (size_t i = 0; i < COMMANDS; ++i)
@@ -27,41 +27,13 @@ static const struct command *find(const char *name) {
     return NULL;
 }
 
-static int smaller(int a, int b) {
-    return a < b ? a : b;
-}
-
-/* Letters to insert, delete or change (Levenshtein). */
-static int distance(const char *a, const char *b) {
-    int row[LONGEST_NAME + 1];
-    int n = (int)strlen(b);
-    if (n > LONGEST_NAME || strlen(a) > LONGEST_NAME) return LONGEST_NAME;
-    for (int j = 0; j <= n; ++j) row[j] = j;
-    for (int i = 1; a[i - 1] != '\0'; ++i) {
-        int diagonal = row[0];
-        row[0] = i;
-        for (int j = 1; j <= n; ++j) {
-            int changed = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            row[j] = smaller(changed, smaller(row[j], row[j - 1]) + 1);
-        }
-    }
-    return row[n];
-}
-
 static int unknown_command(const char *name) {
-    const struct command *nearest = NULL;
-    int least = 3;
-    for (size_t i = 0; i < COMMANDS; ++i) {
-        bool begins = name[0] != '\0' && strncmp(commands[i].name, name, strlen(name)) == 0;
-        int letters = begins ? 0 : distance(name, commands[i].name);
-        if (letters >= least) continue;
-        least = letters;
-        nearest = &commands[i];
-    }
-    if (nearest != NULL)
+    const char *names[COMMANDS];
+    for (size_t i = 0; i < COMMANDS; ++i) names[i] = commands[i].name;
+    int nearest = mrc_spelling_nearest(name, names, COMMANDS);
+    if (nearest >= 0)
         return mrc_terminal_usage(NULL, "no command '%.40s', did you mean '%s'?", name,
-                                  nearest->name);
+                                  names[nearest]);
     return mrc_terminal_usage(NULL, "no command '%.40s'", name);
 }
 
@@ -88,7 +60,7 @@ static int run(const struct command *command, int argc, char **argv) {
 }
 
 static int help(int argc, char **argv) {
-    if (argc < 2) {
+    if (argc < 2 || strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0) {
         print_help();
         return MRC_EXIT_OK;
     }

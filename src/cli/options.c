@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/spelling.h"
 #include "cli/terminal.h"
 
 /* "translate" of "mrcycle translate". */
@@ -81,8 +82,137 @@ const char *mrc_option_words(const struct argp_state *state, const char *name, c
     return text;
 }
 
+/* --- The words of the command line, before argp reads them: it would say two lines --- */
+
+enum { MOST_OPTIONS = 64 };
+
+/* The options of one command, those for help among them. */
+struct known {
+    struct argp_option options[MOST_OPTIONS];
+    const char *names[MOST_OPTIONS]; /* "--model" */
+    char text[MOST_OPTIONS][40];
+    size_t count;
+};
+
+static void know(struct known *known, const struct argp_option *table) {
+    for (; table->name != NULL; ++table) {
+        MRC_ASSERT(known->count < MOST_OPTIONS);
+        size_t at = known->count++;
+        known->options[at] = *table;
+        snprintf(known->text[at], sizeof known->text[at], "--%s", table->name);
+        known->names[at] = known->text[at];
+    }
+}
+
+static const struct argp_option *find_letter(const struct known *known, char letter) {
+    for (size_t i = 0; i < known->count; ++i)
+        if (known->options[i].key == letter) return &known->options[i];
+    return NULL;
+}
+
+/* The option that `word` ("--mod" or "--mod=x") names whole or begins; fails when none or several
+ * do. */
+static const struct argp_option *find_word(const struct argp_state *state,
+                                           const struct known *known, const char *word) {
+    char name[80];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
+    const struct argp_option *found = NULL;
+    char several[200] = "";
+    size_t count = 0;
+    for (size_t i = 0; i < known->count; ++i) {
+        if (strcmp(known->names[i], name) == 0) return &known->options[i];
+        if (strncmp(known->names[i], name, strlen(name)) != 0) continue;
+        size_t used = strlen(several);
+        snprintf(several + used, sizeof several - used, "%s%s", count++ > 0 ? ", " : "",
+                 known->names[i]);
+        found = &known->options[i];
+    }
+    if (count > 1) mrc_option_fail(state, "option '%s' may be one of %s", name, several);
+    if (found != NULL) return found;
+    int nearest = mrc_spelling_nearest(name, known->names, known->count);
+    if (nearest >= 0)
+        mrc_option_fail(state, "no option '%s', did you mean '%s'?", name, known->names[nearest]);
+    mrc_option_fail(state, "no option '%s'", name);
+}
+
+static void need_value(const struct argp_state *state, const struct argp_option *option,
+                       const char *value) {
+    if (value != NULL) return;
+    if (isgraph(option->key))
+        mrc_option_fail(state, "-%c needs a value: -%c %s", option->key, option->key, option->arg);
+    mrc_option_fail(state, "--%s needs a value: --%s %s", option->name, option->name, option->arg);
+}
+
+/* Returns how many words the option takes. */
+static int check_long(const struct argp_state *state, const struct known *known, char **words) {
+    const struct argp_option *option = find_word(state, known, words[0]);
+    const char *equals = strchr(words[0], '=');
+    if (option->arg == NULL && equals != NULL)
+        mrc_option_fail(state, "--%s takes no value, found '%s'", option->name, equals + 1);
+    if (option->arg == NULL || equals != NULL) return 1;
+    need_value(state, option, words[1]);
+    return 2;
+}
+
+static int check_letters(const struct argp_state *state, const struct known *known, char **words) {
+    for (const char *letter = words[0] + 1; *letter != '\0'; ++letter) {
+        const struct argp_option *option = find_letter(known, *letter);
+        if (option == NULL) mrc_option_fail(state, "no option '-%c'", *letter);
+        if (option->arg == NULL) continue;
+        if (letter[1] != '\0') return 1;
+        need_value(state, option, words[1]);
+        return 2;
+    }
+    return 1;
+}
+
+/* --- Help --- */
+
+static const struct argp_option help_table[] = {
+    {.name = "help", .key = 'h', .doc = "Give this help list", .group = -1},
+    {.name = "usage", .key = MRC_OPTION_USAGE, .doc = "Give a short usage message"},
+    {0}};
+
+static error_t parse_help(int key, char *value, struct argp_state *state) {
+    (void)value;
+    if (key == 'h')
+        argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
+    else if (key == MRC_OPTION_USAGE)
+        argp_state_help(state, stdout, ARGP_HELP_USAGE | ARGP_HELP_EXIT_OK);
+    else
+        return ARGP_ERR_UNKNOWN;
+    return 0;
+}
+
+/* Leaves out what argp says of every program. */
+static char *filter_help(int key, const char *text, void *input) {
+    (void)input;
+    return key == ARGP_KEY_HELP_DUP_ARGS_NOTE ? NULL : (char *)text;
+}
+
+/* Ends the program at the first option that argp would refuse. */
+static void check_words(const struct argp *argp, int argc, char **argv) {
+    const struct argp_state state = {.argc = argc, .argv = argv};
+    struct known known = {.count = 0};
+    know(&known, argp->options);
+    know(&known, help_table);
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0;) {
+        if (argv[i][0] != '-' || argv[i][1] == '\0')
+            ++i;
+        else
+            i += argv[i][1] == '-' ? check_long(&state, &known, argv + i)
+                                   : check_letters(&state, &known, argv + i);
+    }
+}
+
 void mrc_option_parse(const struct argp *argp, int argc, char **argv, void *input) {
+    static const struct argp help = {.options = help_table, .parser = parse_help};
+    const struct argp_child children[] = {{.argp = &help}, {0}};
+    struct argp whole = *argp;
+    whole.children = children;
+    whole.help_filter = filter_help;
     argp_err_exit_status = MRC_EXIT_USAGE;
-    if (argp_parse(argp, argc, argv, 0, NULL, input) != 0)
+    check_words(argp, argc, argv);
+    if (argp_parse(&whole, argc, argv, ARGP_NO_HELP, NULL, input) != 0)
         exit(mrc_terminal_usage(NULL, "out of memory"));
 }

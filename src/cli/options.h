@@ -1,5 +1,5 @@
 /* options.h: what all subcommands share in reading their command line. A wrong value ends the
- * program with one line and exit code 1, as argp does for an unknown option. */
+ * program with one line and exit code 1, and so does an option that does not exist. */
 #ifndef MRC_CLI_OPTIONS_H
 #define MRC_CLI_OPTIONS_H
 
@@ -16,6 +16,7 @@ enum {
     MRC_OPTION_ASSUME_RAS,
     MRC_OPTION_ALLOW_SYNTHETIC,
     MRC_OPTION_FORCE,
+    MRC_OPTION_USAGE, /* every command has it */
     MRC_OPTION_OWN
 };
 

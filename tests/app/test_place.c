@@ -24,11 +24,18 @@ static int enter(void **state) {
     assert_ok(mrc_make_dirs("empty", &err), &err);
     assert_ok(mrc_make_dirs("images", &err), &err);
     assert_ok(mrc_make_dirs("mixed/sub", &err), &err);
-    assert_ok(mrc_make_dirs("run", &err), &err);
+    assert_ok(mrc_make_dirs("run/samples", &err), &err);
+    assert_ok(mrc_make_dirs("foreign", &err), &err);
+    assert_ok(mrc_make_dirs("guest/samples", &err), &err);
     plant("in/deep/a.dcm", "a");
     plant("images/IM0001.dcm", "a");
     plant("mixed/IM0001.dcm", "a");
-    plant("run/settings.json", "{}");
+    plant("run/settings.json", "{\"program\": \"mrcycle 0.1.0\"}");
+    plant("run/samples/epoch_0010.png", "p");
+    plant("foreign/settings.json", "{}");
+    plant("guest/settings.json", "{\"program\": \"mrcycle 0.1.0\"}");
+    plant("guest/samples/scan.nii.gz", "s");
+    plant("scan.nii", "a scan");
     return symlink("in", "link");
 }
 
@@ -92,13 +99,58 @@ static void test_folders(void **state) {
             mrc_place_check_folder(cases[i].path, cases[i].replace, suffixes, &err);
         if (status != cases[i].status) fail_msg("%s: %s", cases[i].path, err.text);
     }
+}
+
+/* --replace removes what it recognises as its own, whole, and nothing that lies among it. */
+static void test_kinds(void **state) {
+    (void)state;
+    static const char *const patterns[] = {"settings.json", "samples/epoch_*.png", NULL};
+    static const struct mrc_place_kind run = {
+        .mark = "settings.json", .words = "\"mrcycle ", .patterns = patterns};
+    static const struct {
+        const char *path;
+        bool replace;
+        const char *words; /* NULL: may be written */
+    } cases[] = {
+        {"absent", true, NULL},
+        {"empty", false, NULL},
+        {"run", true, NULL},
+        {"run/", true, NULL},
+        {"run", false,
+         "run: exists already and holds 2 entries, expected a new or empty folder "
+         "(--replace replaces it)"},
+        {"images", true, "images: is not replaced, for it holds no settings.json of this program"},
+        {"foreign", true,
+         "foreign: is not replaced, for it holds no settings.json of this program"},
+        {"guest", true,
+         "guest: is not replaced, for it holds samples/scan.nii.gz, which is none of "
+         "its own"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; ++i) {
+        struct mrc_error err = {0};
+        enum mrc_status status = mrc_place_check_kind(cases[i].path, cases[i].replace, &run, &err);
+        assert_int_equal(status, cases[i].words == NULL ? MRC_OK : MRC_ERR_WRITE);
+        assert_string_equal(err.text, cases[i].words == NULL ? "" : cases[i].words);
+    }
+}
+
+static void test_only_sheets_and_models_are_replaced(void **state) {
+    (void)state;
+    unsigned char picture[40] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n', [25] = 2};
     struct mrc_error err = {0};
-    assert_ok(mrc_place_check_marked_folder("run", true, "settings.json", &err), &err);
-    assert_int_equal(mrc_place_check_marked_folder("run", false, "settings.json", &err),
-                     MRC_ERR_WRITE);
+    assert_ok(mrc_write_file("sheet.png", picture, sizeof picture, &err), &err);
+    picture[25] = 0; /* grey, as slices of a scan are */
+    assert_ok(mrc_write_file("slice.png", picture, sizeof picture, &err), &err);
+    assert_ok(mrc_place_check_sheet("absent", false, &err), &err);
+    assert_ok(mrc_place_check_sheet("sheet.png", true, &err), &err);
+    assert_int_equal(mrc_place_check_sheet("sheet.png", false, NULL), MRC_ERR_WRITE);
+    assert_int_equal(mrc_place_check_sheet("slice.png", true, NULL), MRC_ERR_WRITE);
+    assert_int_equal(mrc_place_check_sheet("scan.nii", true, &err), MRC_ERR_WRITE);
+    assert_string_equal(err.text, "scan.nii: is not replaced, for it is no sheet of this program");
     mrc_error_clear(&err);
-    assert_int_equal(mrc_place_check_marked_folder("images", true, "settings.json", &err),
-                     MRC_ERR_WRITE);
+    assert_ok(mrc_place_check_model("absent", false, &err), &err);
+    assert_int_equal(mrc_place_check_model("scan.nii", true, &err), MRC_ERR_WRITE);
+    assert_string_equal(err.text, "scan.nii: is not replaced, for it is no model of this program");
 }
 
 static void test_files(void **state) {
@@ -124,8 +176,12 @@ static void test_memory_failures(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_inside),          cmocka_unit_test(test_input_is_kept),
-        cmocka_unit_test(test_folders),         cmocka_unit_test(test_files),
+        cmocka_unit_test(test_inside),
+        cmocka_unit_test(test_input_is_kept),
+        cmocka_unit_test(test_folders),
+        cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_only_sheets_and_models_are_replaced),
+        cmocka_unit_test(test_files),
         cmocka_unit_test(test_memory_failures),
     };
     return cmocka_run_group_tests(tests, enter, leave);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "model/net_internal.h"
 #include "tests/bench/bench.h"
 
 /* --- forward --- */
@@ -18,20 +19,10 @@ struct series {
     size_t batch, count; /* floats in a batch, in the series */
 };
 
-static enum mrc_status create_net(mrc_net **out, const struct bench_problem *p,
-                                  struct mrc_error *err) {
-    const struct mrc_generator_settings s = {.channels = 1, .size = p->side, .width = p->w};
-    switch (p->generator) {
-    case MRC_GENERATOR_LOCAL: return mrc_local_create(out, &s, err);
-    case MRC_GENERATOR_HYBRID: return mrc_hybrid_create(out, &s, err);
-    case MRC_GENERATOR_UNET: break;
-    }
-    return mrc_unet_create(out, &s, err);
-}
-
 static enum mrc_status series_init(struct series *s, const struct bench_problem *p,
                                    struct mrc_error *err) {
     struct mrc_shape in = {.n = p->b, .c = 1, .d = 1, .h = p->side, .w = p->side};
+    const struct mrc_generator_settings generator = {.channels = 1, .size = p->side, .width = p->w};
     int64_t slices = p->slices > 0 ? p->slices : p->b;
     s->batches = (slices + p->b - 1) / p->b;
     s->batch = mrc_shape_count(in);
@@ -39,7 +30,8 @@ static enum mrc_status series_init(struct series *s, const struct bench_problem 
     s->src = mrc_alloc((size_t)s->batches * s->batch, sizeof *s->src);
     enum mrc_status st =
         s->src != NULL ? MRC_OK : mrc_fail(err, MRC_ERR_NOMEM, "out of memory for slices");
-    if (st == MRC_OK) st = create_net(&s->net, p, err);
+    if (st == MRC_OK) st = net_declare_generator(&s->net, p->generator, &generator, err);
+    if (st == MRC_OK) st = net_finish_values(s->net, err);
     if (st == MRC_OK) st = bench_fill_net(s->net, "G", err);
     if (st == MRC_OK) st = mrc_plan_create(&s->plan, s->net, in, MRC_PLAN_INFERENCE, err);
     if (st != MRC_OK) return st;

@@ -45,6 +45,9 @@ odd ODD_DEFAULT=Prescott
 expect trap "^kernel +$fast, chosen by mrcycle: OpenBLAS by itself runs Prescott\$"
 expect trap '^sums +right'
 
+odd ODD_ONLY=Prescott
+expect only '^kernel +Prescott, chosen by OpenBLAS$'
+
 odd ODD_DEFAULT=Prescott ODD_WRONG=$fast
 [ "$code" -eq 0 ] || failed=$((failed + 1))
 expect wrong "^kernel +Prescott, chosen by OpenBLAS: $fast computes wrong sums here\$"

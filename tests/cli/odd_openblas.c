@@ -1,5 +1,6 @@
 /* odd_openblas.c: to be preloaded. Makes OpenBLAS do what it does elsewhere:
  *   ODD_DEFAULT=Prescott      the kernel it takes where OPENBLAS_CORETYPE is not set
+ *   ODD_ONLY=Prescott         the only kernel it has, whatever OPENBLAS_CORETYPE says
  *   ODD_WRONG=SkylakeX        this kernel computes a wrong sum ("all": each of them) */
 #define _GNU_SOURCE /* dladdr, RTLD_NEXT */
 #include <cblas.h>
@@ -18,8 +19,9 @@ static char *value_of(const char *name) {
 
 char *getenv(const char *name) {
     Dl_info caller;
-    char *value = value_of(name), *odd = value_of("ODD_DEFAULT");
-    if (value != NULL || odd == NULL || strcmp(name, "OPENBLAS_CORETYPE") != 0) return value;
+    char *value = value_of(name), *odd = value_of("ODD_ONLY");
+    if (odd == NULL && value == NULL) odd = value_of("ODD_DEFAULT");
+    if (odd == NULL || strcmp(name, "OPENBLAS_CORETYPE") != 0) return value;
     if (dladdr(__builtin_return_address(0), &caller) == 0) return value;
     return strstr(caller.dli_fname, "libopenblas") != NULL ? odd : value;
 }

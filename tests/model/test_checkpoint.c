@@ -125,7 +125,7 @@ static void apply(float *dst, const float *src, int64_t count, const char *path,
     struct mrc_error err = {0};
     struct mrc_checkpoint_info info;
     mrc_generator *g = NULL;
-    assert_ok(mrc_generator_load(&g, &info, path, which, batch, &err), &err);
+    assert_ok(mrc_generator_load(&g, &info, path, which, 0, batch, &err), &err);
     mrc_generator_apply(g, dst, src, count);
     mrc_generator_destroy(g);
 }
@@ -168,6 +168,44 @@ static void test_generator(void **unused) {
     mrc_free(other);
     mrc_free(whole);
     mrc_free(src);
+    mrc_cyclegan_destroy(gan);
+}
+
+/* A local generator does not know how large an image is: what stands in a corner of a larger one
+ * becomes the same, but for the rim that sees the neighbourhood. The others keep their size. */
+static void test_generator_sizes(void **unused) {
+    (void)unused;
+    enum { SMALL = 32, LARGE = 48, RIM = 4 };
+    struct mrc_error err = {0};
+    struct mrc_checkpoint_info info;
+    mrc_generator *g = NULL;
+    float src[SMALL * SMALL], dst[SMALL * SMALL], larger[LARGE * LARGE], made[LARGE * LARGE];
+    struct mrc_rng rng = mrc_rng_for(3, 0, 0, MRC_FOR_TEST);
+    for (int i = 0; i < LARGE * LARGE; ++i) larger[i] = (float)mrc_rng_uniform(&rng);
+    for (int i = 0; i < SMALL * SMALL; ++i) src[i] = larger[i / SMALL * LARGE + i % SMALL];
+    mrc_cyclegan *gan = make_gan(MRC_GENERATOR_LOCAL, 0.0, 1);
+    const char *path = path_of("local.safetensors");
+    save(gan, false, false, path);
+    apply(dst, src, 1, path, MRC_NET_G, 1);
+    assert_ok(mrc_generator_load(&g, &info, path, MRC_NET_G, LARGE, 1, &err), &err);
+    assert_int_equal(mrc_generator_size(g), LARGE);
+    assert_int_equal(info.settings.size, SMALL);
+    mrc_generator_apply(g, made, larger, 1);
+    mrc_generator_destroy(g);
+    for (int y = 0; y < SMALL - RIM; ++y)
+        for (int x = 0; x < SMALL - RIM; ++x)
+            assert_true(fabsf(dst[y * SMALL + x] - made[y * LARGE + x]) < 1e-5f);
+    assert_int_equal(mrc_generator_load(&g, &info, path, MRC_NET_G, 8, 1, &err), MRC_ERR_ARGUMENT);
+    mrc_error_clear(&err);
+    mrc_cyclegan_destroy(gan);
+
+    gan = make_gan(MRC_GENERATOR_HYBRID, 0.0, 1);
+    save(gan, false, false, path);
+    assert_int_equal(mrc_generator_load(&g, &info, path, MRC_NET_G, LARGE, 1, &err),
+                     MRC_ERR_UNSUPPORTED);
+    mrc_error_clear(&err);
+    assert_ok(mrc_generator_load(&g, &info, path, MRC_NET_G, SMALL, 1, &err), &err);
+    mrc_generator_destroy(g);
     mrc_cyclegan_destroy(gan);
 }
 
@@ -308,7 +346,7 @@ static void assert_refused(const char *path, enum mrc_status status, const char 
     struct mrc_error err = {0};
     struct mrc_checkpoint_info info;
     mrc_generator *g = NULL;
-    enum mrc_status st = mrc_generator_load(&g, &info, path, MRC_NET_G, 1, &err);
+    enum mrc_status st = mrc_generator_load(&g, &info, path, MRC_NET_G, 0, 1, &err);
     if (st != status || strstr(err.text, says) == NULL)
         fail_msg("%s: %s", mrc_status_name(st), err.text);
     assert_null(g);
@@ -405,7 +443,7 @@ static enum mrc_status load_one_again(void) {
     struct mrc_checkpoint_info info;
     mrc_generator *g = NULL;
     enum mrc_status st =
-        mrc_generator_load(&g, &info, path_of("memory.safetensors"), MRC_NET_F, 2, &err);
+        mrc_generator_load(&g, &info, path_of("memory.safetensors"), MRC_NET_F, 0, 2, &err);
     mrc_generator_destroy(g);
     return st;
 }
@@ -425,10 +463,11 @@ static void test_out_of_memory(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_generator),
-        cmocka_unit_test(test_half),          cmocka_unit_test(test_bad_headers),
-        cmocka_unit_test(test_header_length), cmocka_unit_test(test_changed_files),
-        cmocka_unit_test(test_cannot_write),  cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_generator),
+        cmocka_unit_test(test_generator_sizes), cmocka_unit_test(test_half),
+        cmocka_unit_test(test_bad_headers),     cmocka_unit_test(test_header_length),
+        cmocka_unit_test(test_changed_files),   cmocka_unit_test(test_cannot_write),
+        cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -28,7 +28,7 @@ static enum mrc_status write_all(const char *folder, struct mrc_error *err) {
     enum mrc_status st = mrc_cyclegan_create(&gan, &settings, err);
     if (st == MRC_OK) st = mrc_cyclegan_step(gan, &losses, input, input, err);
     if (st == MRC_OK) st = mrc_checkpoint_save(gan, &words, &options, path[0], err);
-    if (st == MRC_OK) st = mrc_generator_load(&generator, &info, path[0], MRC_NET_G, BATCH, err);
+    if (st == MRC_OK) st = mrc_generator_load(&generator, &info, path[0], MRC_NET_G, 0, BATCH, err);
     if (st == MRC_OK) {
         mrc_generator_apply(generator, output, input, BATCH);
         st = mrc_write_file(path[1], input, sizeof(input), err);
