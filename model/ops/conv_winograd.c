@@ -25,15 +25,20 @@
 
 enum {
     PHASES = 4,
+    TAPS = 16,
     WINDOW = MRC_WINOGRAD_MOST_POINTS * MRC_WINOGRAD_MOST_POINTS,
-    BAND_TILES = 64,        /* rows of a product of a band */
-    SLICE_TILES = 256,      /* rows of a product of a block */
-    LARGEST_PLANE = 1024,   /* tiles of a plane, which backward-data takes whole */
-    BLOCK_FLOATS = 1 << 19, /* transformed weights of a block, 2 MB */
+    BAND_TILES = 64,         /* rows of a product of a band */
+    SLICE_TILES = 128,       /* rows of a product of a block */
+    LARGEST_PLANE = 1024,    /* tiles of a plane, which backward-data takes whole */
+    BANDED_FLOATS = 4 << 20, /* the most transformed weights that bands share, 16 MB */
+    BLOCK_COLUMNS = 64,      /* transformed weights of a block: 25 times 64 x 128 are 800 KB */
+    BLOCK_SUM = 128,
     SLICE_FLOATS = 2 << 20, /* both sides of a slice of the sum of backward-weights, 8 MB */
     SUM_FLOATS = 1 << 20,   /* weights' sums up to this size are one matrix shared by the threads */
+    SMALLEST_SIDE = 4,      /* of the out side, for backward-weights */
     GATHER_TILES = 2,
-    GATHER_ROWS = 4
+    GATHER_ROWS = 16,
+    SQUARE = 16
 };
 
 static enum mrc_winograd_lanes forced_lanes = MRC_WINOGRAD_BEST;
@@ -69,10 +74,25 @@ static int64_t aligned(int64_t floats) {
     return (floats + 15) / 16 * 16;
 }
 
-/* From one point's matrix to the next: never a multiple of 4096 bytes, or all points would fall
- * into the same few lines of the cache. */
+/* Floats from one row of a matrix to the next: an odd number of cache lines, or all rows would fall
+ * into the same few sets of the cache; from one point's matrix to the next likewise. */
+static int64_t pitch(int64_t columns) {
+    return 16 * (mrc_parts(columns, 16) | 1);
+}
+
 static int64_t point_stride(int64_t rows, int64_t columns) {
-    return aligned(rows * columns) + 16;
+    return 16 * (rows * pitch(columns) / 16 | 1);
+}
+
+/* A block of channels of both sides. */
+struct block {
+    int64_t in, ins, out, outs;
+};
+
+/* The right matrix of a block: [4 ins][outs] forward, [outs][4 ins] backwards. */
+static int64_t right_stride(enum mrc_conv_direction direction, struct block b) {
+    return direction == MRC_CONV_FORWARD ? point_stride(PHASES * b.ins, b.outs)
+                                         : point_stride(b.outs, PHASES * b.ins);
 }
 
 static struct channels whole(int64_t count) {
@@ -114,22 +134,27 @@ static struct cut cut_product(const struct mrc_conv *c, const struct mrc_winogra
     const bool forward = direction == MRC_CONV_FORWARD;
     const int64_t weights = PHASES * c->cin * c->cout * cut.points;
     const int64_t unit = forward ? 1 : cut.tiles_h * cut.tiles_w; /* backwards planes stay whole */
-    if (cut.tiles >= 4 * BAND_TILES && weights <= 8 * BLOCK_FLOATS) {
+    if (cut.tiles >= 4 * BAND_TILES && weights <= BANDED_FLOATS) {
         cut.band = mrc_max_i64(1, BAND_TILES / unit) * unit;
         cut.bands = mrc_parts(cut.tiles, cut.band);
     } else {
-        struct channels *side = forward ? &cut.out : &cut.in;
-        int64_t target = side->count * BLOCK_FLOATS / weights;
-        *side = blocks_of(side->count, mrc_min_i64(target, side->count / 4));
+        const int64_t out = forward ? BLOCK_COLUMNS : BLOCK_SUM;
+        const int64_t in = (forward ? BLOCK_SUM : BLOCK_COLUMNS) / PHASES;
+        cut.out = blocks_of(c->cout, forward ? mrc_min_i64(out, c->cout / 4) : out);
+        cut.in = blocks_of(c->cin, forward ? in : mrc_min_i64(in, c->cin / 4));
         cut.slice = mrc_min_i64(cut.tiles, mrc_max_i64(1, SLICE_TILES / unit) * unit);
         cut.band = cut.slice;
     }
     const int64_t k_in = PHASES * cut.in.width, k_out = cut.out.width;
     cut.left = cut.points * point_stride(cut.band, forward ? PHASES * c->cin : c->cout);
-    cut.right = cut.points * point_stride(k_in, k_out);
+    const struct block b = {.ins = cut.in.width, .outs = cut.out.width};
+    cut.right = cut.points * right_stride(direction, b);
     cut.product = cut.points * point_stride(cut.band, forward ? k_out : k_in);
-    cut.shared_floats = cut.bands > 1 ? cut.right : cut.left;
-    cut.lane_floats = cut.product + (cut.bands > 1 ? cut.left : cut.right);
+    const bool banded = cut.bands > 1;
+    const int64_t turned = forward ? 0 : TAPS * k_in / PHASES * (banded ? GATHER_ROWS : k_out);
+    cut.shared_floats = banded ? cut.right : cut.left;
+    cut.lane_floats = banded ? mrc_max_i64(cut.left + cut.product, aligned(turned))
+                             : cut.right + cut.product + aligned(turned);
     return cut;
 }
 
@@ -248,6 +273,14 @@ static void transform_in(float *to, int64_t stride, const struct job *job, struc
     }
 }
 
+/* Block by block, as the products read them. */
+static void transform_in_blocks(float *to, int64_t stride, const struct job *job, struct tile t) {
+    const struct channels *in = &job->cut->in;
+    for (int64_t k = 0; k < in->blocks; ++k)
+        transform_in(to + PHASES * first_of(in, k), stride, job, t, first_of(in, k),
+                     width_of(in, k));
+}
+
 static void transform_out(float *to, int64_t stride, const struct job *job, struct tile t) {
     const struct mrc_winograd *w = job->cut->w;
     int64_t offsets[WINDOW];
@@ -291,42 +324,69 @@ static void finish_in(const float *from, int64_t stride, const struct job *job, 
     }
 }
 
-/* Weights of input channel `channel` of a block, for `outs` output channels from `out`. */
-static void taps_of(int64_t offsets[4], const struct mrc_conv *c, int phase, int64_t channel,
-                    int64_t out) {
-    for (int i = 0; i < 4; ++i) {
-        int64_t kh = 2 * (i / 2) + phase / 2, kw = 2 * (i % 2) + phase % 2;
-        offsets[i] = ((kh * 4 + kw) * c->cin + channel) * c->cout + out;
-    }
+static int64_t tap_of(int phase, int i) {
+    int64_t kh = 2 * (i / 2) + phase / 2, kw = 2 * (i % 2) + phase % 2;
+    return kh * 4 + kw;
 }
 
-/* A block of weights; `to` is the row of its first channel in phase 0. */
-struct block {
-    int64_t in, ins, out, outs;
-};
+/* Turns a square around through memory of its own, so that full lines are read and written. */
+static void turn_square(float *to, int64_t to_row, const float *from, int64_t from_row,
+                        int64_t rows, int64_t columns) {
+    float square[SQUARE][SQUARE];
+    for (int64_t i = 0; i < rows; ++i)
+        for (int64_t k = 0; k < columns; ++k) square[k][i] = from[i * from_row + k];
+    for (int64_t k = 0; k < columns; ++k)
+        for (int64_t i = 0; i < rows; ++i) to[k * to_row + i] = square[k][i];
+}
 
+/* turned [tap][outs][ins] of a block of weight [tap][cin][cout]. */
+static void turn_block(float *turned, const struct job *job, struct block b) {
+    const int64_t cin = job->c->cin, cout = job->c->cout;
+    for (int64_t tap = 0; tap < TAPS; ++tap, turned += b.outs * b.ins)
+        for (int64_t in = 0; in < b.ins; in += SQUARE)
+            for (int64_t out = 0; out < b.outs; out += SQUARE)
+                turn_square(turned + out * b.ins + in, b.ins,
+                            job->weight + (tap * cin + b.in + in) * cout + b.out + out, cout,
+                            mrc_min_i64(SQUARE, b.ins - in), mrc_min_i64(SQUARE, b.outs - out));
+}
+
+/* The right matrix of a block forward, [4 ins][outs]; phases are phase_rows rows apart. */
 static void transform_weights(float *to, int64_t stride, const struct job *job, struct block b,
-                              int64_t begin, int64_t end) {
-    int64_t offsets[4];
+                              int64_t phase_rows) {
+    const struct mrc_conv *c = job->c;
     const float *from[4];
     for (int phase = 0; phase < PHASES; ++phase)
-        for (int64_t i = begin; i < end; ++i) {
-            taps_of(offsets, job->c, phase, b.in + i, b.out);
-            for (int tap = 0; tap < 4; ++tap) from[tap] = job->weight + offsets[tap];
-            job->cut->w->weights(to + (phase * b.ins + i) * b.outs, stride, from, 0, b.outs);
+        for (int64_t i = 0; i < b.ins; ++i) {
+            for (int k = 0; k < 4; ++k)
+                from[k] = job->weight + (tap_of(phase, k) * c->cin + b.in + i) * c->cout + b.out;
+            job->cut->w->weights(to + (phase * phase_rows + i) * pitch(b.outs), stride, from, 0,
+                                 b.outs);
+        }
+}
+
+/* The same backwards, [outs][4 ins], through the weights turned around. */
+static void transform_turned(float *to, int64_t stride, const struct job *job, struct block b,
+                             float *turned) {
+    const float *from[4];
+    turn_block(turned, job, b);
+    for (int64_t i = 0; i < b.outs; ++i, to += pitch(PHASES * b.ins))
+        for (int phase = 0; phase < PHASES; ++phase) {
+            for (int k = 0; k < 4; ++k) from[k] = turned + (tap_of(phase, k) * b.outs + i) * b.ins;
+            job->cut->w->weights(to + phase * b.ins, stride, from, 0, b.ins);
         }
 }
 
 static void finish_weights(const float *from, int64_t stride, const struct job *job, struct block b,
                            int64_t begin, int64_t end) {
-    int64_t offsets[4];
+    const struct mrc_conv *c = job->c;
     float *to[4];
     for (int phase = 0; phase < PHASES; ++phase)
         for (int64_t i = begin; i < end; ++i) {
-            taps_of(offsets, job->c, phase, b.in + i, b.out);
-            for (int tap = 0; tap < 4; ++tap) to[tap] = job->d_weight + offsets[tap];
+            for (int k = 0; k < 4; ++k)
+                to[k] = job->d_weight + (tap_of(phase, k) * c->cin + b.in + i) * c->cout + b.out;
             job->cut->w->weights_adjoint(to, (const float *const *)to,
-                                         from + (phase * b.ins + i) * b.outs, stride, 0, b.outs);
+                                         from + (phase * b.ins + i) * pitch(b.outs), stride, 0,
+                                         b.outs);
         }
 }
 
@@ -339,11 +399,11 @@ static void make_left(float *to, int64_t stride, const struct job *job, int64_t 
     for (int64_t at = first; at < last; ++at) {
         struct tile t = tile_at(job->cut, at);
         if (job->direction == MRC_CONV_FORWARD) {
-            transform_in(to, stride, job, t, 0, c->cin);
-            to += PHASES * c->cin;
+            transform_in_blocks(to, stride, job, t);
+            to += pitch(PHASES * c->cin);
         } else {
             transform_out(to, stride, job, t);
-            to += c->cout;
+            to += pitch(c->cout);
         }
     }
 }
@@ -363,7 +423,7 @@ static void gather_left(void *context, size_t begin, size_t end, int lane) {
         job->direction == MRC_CONV_FORWARD ? PHASES * job->c->cin : job->c->cout;
     const int64_t first = (int64_t)begin * GATHER_TILES;
     const int64_t last = mrc_min_i64(slice_rows(job), first + GATHER_TILES);
-    make_left(job->shared + first * columns, left_stride(job), job, job->slice + first,
+    make_left(job->shared + first * pitch(columns), left_stride(job), job, job->slice + first,
               job->slice + last);
 }
 
@@ -371,66 +431,127 @@ static struct block all_weights(const struct mrc_conv *c) {
     return (struct block){.ins = c->cin, .outs = c->cout};
 }
 
-static void gather_right(void *context, size_t begin, size_t end, int lane) {
-    (void)end, (void)lane;
-    const struct job *job = context;
-    const int64_t first = (int64_t)begin * GATHER_ROWS;
-    const int64_t last = mrc_min_i64(job->c->cin, first + GATHER_ROWS);
-    transform_weights(job->shared, point_stride(PHASES * job->c->cin, job->c->cout), job,
-                      all_weights(job->c), first, last);
+static int64_t summed_channels(const struct job *job) {
+    return job->direction == MRC_CONV_FORWARD ? job->c->cin : job->c->cout;
 }
 
-static struct block block_at(const struct cut *cut, int64_t index) {
-    int64_t in = index / cut->out.blocks, out = index % cut->out.blocks;
+/* Rows of the shared right matrix: those of some channels of the sum. */
+static void gather_right(void *context, size_t begin, size_t end, int lane) {
+    (void)end;
+    const struct job *job = context;
+    const int64_t first = (int64_t)begin * GATHER_ROWS;
+    const int64_t count = mrc_min_i64(GATHER_ROWS, summed_channels(job) - first);
+    struct block b = all_weights(job->c);
+    const int64_t stride = right_stride(job->direction, b);
+    if (job->direction == MRC_CONV_FORWARD) {
+        b.in = first, b.ins = count;
+        transform_weights(job->shared + first * pitch(b.outs), stride, job, b, job->c->cin);
+    } else {
+        b.out = first, b.outs = count;
+        transform_turned(job->shared + first * pitch(PHASES * b.ins), stride, job, b,
+                         lane_of(job, lane));
+    }
+}
+
+static struct block block_at(const struct cut *cut, int64_t in, int64_t out) {
     return (struct block){.in = first_of(&cut->in, in),
                           .ins = width_of(&cut->in, in),
                           .out = first_of(&cut->out, out),
                           .outs = width_of(&cut->out, out)};
 }
 
-/* A band or a block: what of it is not shared is made, multiplied point by point, and finished. */
-static void product_chunk(void *context, size_t begin, size_t end, int lane) {
+static void multiply(const struct mrc_winograd *w, const struct mrc_winograd_product *p) {
+    if (w->multiply != NULL) {
+        w->multiply(p);
+        return;
+    }
+    const bool transposed = p->a_row == 1 && p->a_column != 1;
+    mrc_sgemm(transposed, false, p->rows, p->columns, p->sum, p->a,
+              transposed ? p->a_column : p->a_row, p->b, p->b_row, p->add ? 1.0f : 0.0f, p->c,
+              p->c_row);
+}
+
+/* Adds to the product of a chunk, at all points, what a block of the sum gives. */
+static void multiply_block(const struct job *job, float *product, const float *left,
+                           const float *right, struct block b, int64_t rows) {
+    const bool forward = job->direction == MRC_CONV_FORWARD;
+    struct mrc_winograd_product p = {.rows = rows, .a_column = 1};
+    p.columns = forward ? b.outs : PHASES * b.ins;
+    p.b_row = p.c_row = pitch(p.columns);
+    p.sum = forward ? PHASES * b.ins : b.outs;
+    p.a_row = pitch(forward ? PHASES * job->c->cin : job->c->cout);
+    p.add = forward ? b.in > 0 : b.out > 0;
+    left += forward ? PHASES * b.in : b.out;
+    for (int64_t at = 0; at < job->cut->points; ++at) {
+        p.a = left + at * left_stride(job);
+        p.b = right + at * right_stride(job->direction, b);
+        p.c = product + at * point_stride(rows, p.columns);
+        multiply(job->cut->w, &p);
+    }
+}
+
+static void finish_product(const struct job *job, const float *product, struct block b,
+                           int64_t first, int64_t rows, int lane) {
+    const bool forward = job->direction == MRC_CONV_FORWARD;
+    const int64_t columns = forward ? b.outs : PHASES * b.ins;
+    const int64_t stride = point_stride(rows, columns);
+    for (int64_t i = 0; i < rows; ++i) {
+        struct tile t = tile_at(job->cut, first + i);
+        if (forward)
+            finish_out(product + i * pitch(columns), stride, job, t, b.out, b.outs,
+                       unread_of(job, lane));
+        else
+            finish_in(product + i * pitch(columns), stride, job, t, b.in, b.ins,
+                      unread_of(job, lane));
+    }
+}
+
+static void band_chunk(void *context, size_t begin, size_t end, int lane) {
     (void)end;
     const struct job *job = context;
     const struct cut *cut = job->cut;
-    const bool forward = job->direction == MRC_CONV_FORWARD, banded = cut->bands > 1;
-    const int64_t first = banded ? (int64_t)begin * cut->band : job->slice;
+    const int64_t first = (int64_t)begin * cut->band;
     const int64_t rows = mrc_min_i64(cut->band, cut->tiles - first);
-    const struct block b = banded ? all_weights(job->c) : block_at(cut, (int64_t)begin);
-    float *made = lane_of(job, lane), *product = made + (banded ? cut->left : cut->right);
-    const float *left = banded ? made : job->shared, *right = banded ? job->shared : made;
-    const int64_t right_stride = point_stride(PHASES * b.ins, b.outs);
-    if (banded)
-        make_left(made, left_stride(job), job, first, first + rows);
-    else
-        transform_weights(made, right_stride, job, b, 0, b.ins);
-    const int64_t columns = forward ? b.outs : PHASES * b.ins;
-    const int64_t sum = forward ? PHASES * job->c->cin : job->c->cout;
-    const int64_t stride = point_stride(rows, columns);
-    for (int64_t p = 0; p < cut->points; ++p)
-        mrc_sgemm(false, !forward, rows, columns, sum, left + p * left_stride(job), sum,
-                  right + p * right_stride, b.outs, 0.0f, product + p * stride, columns);
-    float *unread = unread_of(job, lane);
-    for (int64_t i = 0; i < rows; ++i) {
-        struct tile t = tile_at(cut, first + i);
+    float *left = lane_of(job, lane), *product = left + cut->left;
+    make_left(left, left_stride(job), job, first, first + rows);
+    multiply_block(job, product, left, job->shared, all_weights(job->c), rows);
+    finish_product(job, product, all_weights(job->c), first, rows, lane);
+}
+
+/* A block of the channels of one side, summed over blocks of the other. */
+static void block_chunk(void *context, size_t begin, size_t end, int lane) {
+    (void)end;
+    const struct job *job = context;
+    const struct cut *cut = job->cut;
+    const bool forward = job->direction == MRC_CONV_FORWARD;
+    const int64_t sums = forward ? cut->in.blocks : cut->out.blocks, rows = slice_rows(job);
+    float *right = lane_of(job, lane), *product = right + cut->right;
+    struct block b;
+    for (int64_t k = 0; k < sums; ++k) {
+        int64_t in = forward ? k : (int64_t)begin, out = forward ? (int64_t)begin : k;
+        b = block_at(cut, in, out);
         if (forward)
-            finish_out(product + i * columns, stride, job, t, b.out, b.outs, unread);
+            transform_weights(right, right_stride(job->direction, b), job, b, b.ins);
         else
-            finish_in(product + i * columns, stride, job, t, b.in, b.ins, unread);
+            transform_turned(right, right_stride(job->direction, b), job, b,
+                             product + cut->product);
+        multiply_block(job, product, job->shared, right, b, rows);
     }
+    finish_product(job, product, b, job->slice, rows, lane);
 }
 
 static void run_product(struct job *job) {
     const struct cut *cut = job->cut;
     const int lanes = job->c->lanes;
+    const bool forward = job->direction == MRC_CONV_FORWARD;
     if (cut->bands > 1) {
-        mrc_op_for(mrc_parts(job->c->cin, GATHER_ROWS), lanes, gather_right, job);
-        mrc_op_for(cut->bands, lanes, product_chunk, job);
+        mrc_op_for(mrc_parts(summed_channels(job), GATHER_ROWS), lanes, gather_right, job);
+        mrc_op_for(cut->bands, lanes, band_chunk, job);
         return;
     }
     for (job->slice = 0; job->slice < cut->tiles; job->slice += cut->slice) {
         mrc_op_for(mrc_parts(slice_rows(job), GATHER_TILES), lanes, gather_left, job);
-        mrc_op_for(cut->in.blocks * cut->out.blocks, lanes, product_chunk, job);
+        mrc_op_for(forward ? cut->out.blocks : cut->in.blocks, lanes, block_chunk, job);
     }
 }
 
@@ -444,7 +565,7 @@ static float *slice_sums(const struct job *job) {
     return slice_right(job) + job->cut->right;
 }
 
-/* Both sides of a few tiles of the slice; the in side block by block, as its products read it. */
+/* Both sides of a few tiles of the slice. */
 static void gather_slice(void *context, size_t begin, size_t end, int lane) {
     (void)end, (void)lane;
     const struct job *job = context;
@@ -453,13 +574,9 @@ static void gather_slice(void *context, size_t begin, size_t end, int lane) {
     const int64_t last = mrc_min_i64(slice_rows(job), first + GATHER_TILES);
     for (int64_t i = first; i < last; ++i) {
         struct tile t = tile_at(cut, job->slice + i);
-        float *to = job->shared + i * PHASES * job->c->cin;
-        for (int64_t k = 0; k < cut->in.blocks; ++k) {
-            int64_t channel = first_of(&cut->in, k);
-            transform_in(to + PHASES * channel, left_stride(job), job, t, channel,
-                         width_of(&cut->in, k));
-        }
-        transform_out(slice_right(job) + i * job->c->cout, cut->right / cut->points, job, t);
+        transform_in_blocks(job->shared + i * pitch(PHASES * job->c->cin), left_stride(job), job,
+                            t);
+        transform_out(slice_right(job) + i * pitch(job->c->cout), cut->right / cut->points, job, t);
     }
 }
 
@@ -467,11 +584,19 @@ static void gather_slice(void *context, size_t begin, size_t end, int lane) {
 static void sum_point(const struct job *job, float *sums, struct block b, int64_t point) {
     const struct mrc_conv *c = job->c;
     const struct cut *cut = job->cut;
-    mrc_sgemm(true, false, PHASES * b.ins, b.outs, slice_rows(job),
-              job->shared + point * left_stride(job) + PHASES * b.in, PHASES * c->cin,
-              slice_right(job) + point * (cut->right / cut->points) + b.out, c->cout,
-              job->slice > 0 ? 1.0f : 0.0f, sums + point * point_stride(PHASES * b.ins, b.outs),
-              b.outs);
+    const struct mrc_winograd_product p = {
+        .c = sums + point * point_stride(PHASES * b.ins, b.outs),
+        .a = job->shared + point * left_stride(job) + PHASES * b.in,
+        .b = slice_right(job) + point * (cut->right / cut->points) + b.out,
+        .rows = PHASES * b.ins,
+        .columns = b.outs,
+        .sum = slice_rows(job),
+        .a_row = 1,
+        .a_column = pitch(PHASES * c->cin),
+        .b_row = pitch(c->cout),
+        .c_row = pitch(b.outs),
+        .add = job->slice > 0};
+    multiply(cut->w, &p);
 }
 
 static void sum_chunk(void *context, size_t begin, size_t end, int lane) {
@@ -492,7 +617,8 @@ static void finish_chunk(void *context, size_t begin, size_t end, int lane) {
 static void weights_chunk(void *context, size_t begin, size_t end, int lane) {
     (void)end;
     const struct job *job = context;
-    const struct block b = block_at(job->cut, (int64_t)begin);
+    const int64_t outs = job->cut->out.blocks;
+    const struct block b = block_at(job->cut, (int64_t)begin / outs, (int64_t)begin % outs);
     float *sums = lane_of(job, lane);
     for (int64_t p = 0; p < job->cut->points; ++p) sum_point(job, sums, b, p);
     finish_weights(sums, point_stride(PHASES * b.ins, b.outs), job, b, 0, b.ins);
@@ -513,7 +639,10 @@ static void run_weights(struct job *job) {
 
 /* --- The row of the table --- */
 
-/* No dead taps: theirs would be a gradient of rounding errors instead of none. */
+/* Where a gradient is exactly 0, what comes back from the points is the rounding of numbers that
+ * cancel, and Adam makes a step of the learning rate of it. So no dead taps; and no gradient of the
+ * weights on maps so small that the pixels of a channel which are not 0 (behind a relu) often all
+ * lie where a tap meets padding. */
 static bool is_able(const struct mrc_conv *c, const struct mrc_winograd *w,
                     enum mrc_conv_direction direction) {
     if (w == NULL || c->k[0] != 1 || c->stride[0] != 1 || c->pad[0] != 0) return false;
@@ -521,23 +650,28 @@ static bool is_able(const struct mrc_conv *c, const struct mrc_winograd *w,
         if (c->k[axis] != 4 || c->stride[axis] != 2 || c->pad[axis] != 1 || c->lo[axis] != 0 ||
             c->hi[axis] != 4)
             return false;
+    if (direction == MRC_CONV_BACKWARD_WEIGHTS && mrc_min_i64(c->out[1], c->out[2]) < SMALLEST_SIDE)
+        return false;
     return direction != MRC_CONV_BACKWARD_DATA ||
            mrc_parts(c->out[1], w->outputs) * mrc_parts(c->out[2], w->outputs) <= LARGEST_PLANE;
 }
 
-/* In multiplications and additions of a large product: those of the product, and for each
+/* In multiplications and additions of a product of patches: those at the points, and for each
  * transformed float of the tiles and of the weights what it costs to make or finish it, as measured
  * on the layers of docs/performance.md. */
 static double cost_of(const struct mrc_conv *c, const struct mrc_winograd *w,
                       enum mrc_conv_direction direction) {
-    static const double tile_float[] = {[MRC_CONV_FORWARD] = 20.0,
-                                        [MRC_CONV_BACKWARD_DATA] = 32.0,
-                                        [MRC_CONV_BACKWARD_WEIGHTS] = 40.0};
-    static const double weight_float = 10.0;
+    static const double tile_float[] = {[MRC_CONV_FORWARD] = 24.0,
+                                        [MRC_CONV_BACKWARD_DATA] = 24.0,
+                                        [MRC_CONV_BACKWARD_WEIGHTS] = 45.0};
+    static const double product = 0.9, weight_float = 12.0, turned_float = 20.0;
     const struct cut cut = cut_tiles(c, w);
     const double tiles = (double)cut.tiles, in = PHASES * (double)c->cin, out = (double)c->cout;
-    return (double)cut.points * (tiles * in * out + tile_float[direction] * tiles * (in + out) +
-                                 weight_float * in * out);
+    double cost =
+        (double)cut.points * (product * tiles * in * out +
+                              tile_float[direction] * tiles * (in + out) + weight_float * in * out);
+    if (direction == MRC_CONV_BACKWARD_DATA) cost += turned_float * PHASES * in * out;
+    return cost;
 }
 
 static const struct mrc_winograd *choose(const struct mrc_conv *c,

@@ -15,6 +15,7 @@
 #ifndef MRC_MODEL_OPS_WINOGRAD_H
 #define MRC_MODEL_OPS_WINOGRAD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { MRC_WINOGRAD_MOST_OUTPUTS = 4, MRC_WINOGRAD_MOST_POINTS = 5 }; /* along one axis */
@@ -27,6 +28,17 @@ typedef void mrc_winograd_from_points(float *const *to, const float *const *befo
                                       const float *from, int64_t stride, int64_t begin,
                                       int64_t end);
 
+/** c [rows][columns] = (add ? c : 0) + a [rows][sum] * b [sum][columns]. Nothing is packed: b is
+ * best a narrow block. Element (i, k) of a lies at i * a_row + k * a_column; b_row, c_row: floats
+ * from one row to the next. */
+struct mrc_winograd_product {
+    float *c;
+    const float *a, *b;
+    int64_t rows, columns, sum;
+    int64_t a_row, a_column, b_row, c_row;
+    bool add;
+};
+
 struct mrc_winograd {
     int outputs, points;                     /* m and m + 1, along one axis */
     mrc_winograd_to_points *input;           /* B', from points^2 inputs */
@@ -35,6 +47,8 @@ struct mrc_winograd {
     mrc_winograd_to_points *output_adjoint;  /* A */
     mrc_winograd_to_points *weights;         /* G, from 2x2 taps */
     mrc_winograd_from_points *weights_adjoint;
+    /** NULL: the BLAS is faster. */
+    void (*multiply)(const struct mrc_winograd_product *product);
 };
 
 /** Instructions a kernel is written in. All give the same numbers but for rounding. */

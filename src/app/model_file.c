@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "model/checkpoint.h"
 
 static const char shipped_name[] = "t1w-t2w-64.safetensors";
 
@@ -89,6 +90,43 @@ enum mrc_status mrc_model_file_find(char **out, const char *given, struct mrc_er
     return find_given(out, given, "model.safetensors", err);
 }
 
+/* The complete checkpoint of a run that has made most steps: "last" is older than the others where
+ * a run was taken up again and killed. */
+static enum mrc_status find_newest(char **out, const char *run, struct mrc_error *err) {
+    struct mrc_name_list names = {0};
+    int64_t most = -1;
+    char *folder = mrc_path_join(run, "checkpoints");
+    if (folder == NULL) return no_memory(err);
+    enum mrc_status status = MRC_OK;
+    if (mrc_path_is_dir(folder)) status = mrc_list_dir(&names, folder, err);
+    for (size_t i = 0; status == MRC_OK && i < names.count; ++i) {
+        struct mrc_checkpoint_info info;
+        struct mrc_error none = {0};
+        char *path = mrc_path_join(folder, names.names[i]);
+        if (path == NULL) status = no_memory(err);
+        if (path != NULL && mrc_checkpoint_describe(&info, path, &none) == MRC_OK &&
+            info.complete && info.step > most) {
+            most = info.step;
+            mrc_free(*out);
+            *out = path;
+        } else {
+            mrc_free(path);
+        }
+    }
+    mrc_name_list_clear(&names);
+    mrc_free(folder);
+    if (status == MRC_OK && *out == NULL)
+        status = mrc_fail(err, MRC_ERR_IO,
+                          "%s: holds no complete checkpoint, expected the folder of a training run",
+                          run);
+    if (status == MRC_OK) return MRC_OK;
+    mrc_free(*out);
+    *out = NULL;
+    return status;
+}
+
 enum mrc_status mrc_model_file_find_complete(char **out, const char *given, struct mrc_error *err) {
-    return find_given(out, given, "checkpoints/last.safetensors", err);
+    *out = NULL;
+    if (mrc_path_is_dir(given)) return find_newest(out, given, err);
+    return find_given(out, given, "", err);
 }

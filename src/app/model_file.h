@@ -14,7 +14,7 @@ extern "C" {
  * share/mrcycle/models beside the program's bin folder, and in the source tree it was built from.
  * MRC_ERR_IO when there is none. */
 MRC_STATUS mrc_model_file_find(char **out, const char *given, struct mrc_error *err);
-/** The complete checkpoint of a training run (checkpoints/last.safetensors), or the file itself. */
+/** The complete checkpoint of a training run that has made most steps, or the file itself. */
 MRC_STATUS mrc_model_file_find_complete(char **out, const char *given, struct mrc_error *err);
 
 #ifdef __cplusplus

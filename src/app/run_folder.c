@@ -2,6 +2,7 @@
 #include "app/run_folder.h"
 
 #include <cjson/cJSON.h>
+#include <float.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +27,8 @@ static const struct loss_column {
 #undef LOSS
 };
 _Static_assert(sizeof loss_columns / sizeof loss_columns[0] == MRC_LOSS_COUNT, "one row a loss");
+
+enum { MAX_TEXT_BYTES = 1 << 28 };
 
 struct mrc_run_folder {
     char *path;
@@ -108,9 +111,8 @@ static void add_data(cJSON *root, const struct mrc_train_options *options,
     }
 }
 
-static enum mrc_status save_settings(const mrc_run_folder *folder,
-                                     const struct mrc_train_options *options,
-                                     const struct mrc_dataset *dataset, struct mrc_error *err) {
+static cJSON *settings_of(const struct mrc_train_options *options,
+                          const struct mrc_dataset *dataset) {
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "program", "mrcycle " MRC_VERSION);
     cJSON_AddStringToObject(root, "name", options->name);
@@ -123,6 +125,13 @@ static enum mrc_status save_settings(const mrc_run_folder *folder,
     cJSON_AddNumberToObject(root, "threads", mrc_parallel_threads());
     add_model(root, &options->model);
     add_data(root, options, dataset);
+    return root;
+}
+
+static enum mrc_status save_settings(const mrc_run_folder *folder,
+                                     const struct mrc_train_options *options,
+                                     const struct mrc_dataset *dataset, struct mrc_error *err) {
+    cJSON *root = settings_of(options, dataset);
     char *text = cJSON_Print(root);
     enum mrc_status status = text != NULL ? save_text(folder, "settings.json", text, err)
                                           : mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
@@ -131,68 +140,71 @@ static enum mrc_status save_settings(const mrc_run_folder *folder,
     return status;
 }
 
-/* --- The folder --- */
+/* --- The settings of a run that is to go on --- */
 
-enum mrc_status mrc_run_folder_check(const struct mrc_train_options *options,
-                                     struct mrc_error *err) {
-    static const char *const patterns[] = {"settings.json",
-                                           "log.csv",
-                                           "losses.png",
-                                           "model.safetensors",
-                                           "samples/epoch_*.png",
-                                           "checkpoints/last.safetensors",
-                                           "checkpoints/epoch_*.safetensors",
-                                           NULL};
-    static const struct mrc_place_kind run = {
-        .mark = "settings.json", .words = "\"mrcycle ", .patterns = patterns};
-    return mrc_place_check_kind(options->run, options->replace, &run, err);
+/* What may differ: where the set lies, and the words about it. */
+static void drop_names(cJSON *data) {
+    cJSON_DeleteItemFromObject(data, "set");
+    cJSON_DeleteItemFromObject(data, "note");
+    for (int domain = 0; domain < MRC_DOMAIN_COUNT; ++domain) {
+        cJSON *node = cJSON_GetObjectItem(data, mrc_dataset_domain_name(domain)), *image = NULL;
+        cJSON_ArrayForEach(image, cJSON_GetObjectItem(node, "images"))
+            cJSON_DeleteItemFromObject(image, "path");
+    }
 }
 
-static enum mrc_status make_folders(mrc_run_folder *folder, const struct mrc_train_options *options,
-                                    struct mrc_error *err) {
-    static const char *const below[] = {"samples", "checkpoints"};
-    enum mrc_status status = mrc_run_folder_check(options, err);
-    if (status != MRC_OK) return status;
-    folder->path = mrc_strdup(options->run);
-    if (folder->path == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
-    if (options->replace) mrc_remove_tree(options->run);
-    for (size_t i = 0; status == MRC_OK && i < 2; ++i) {
-        char *path = mrc_path_join(folder->path, below[i]);
-        status = path != NULL ? mrc_make_dirs(path, err)
-                              : mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
-        mrc_free(path);
+/* The first member of `now` that `then` has otherwise; NULL: none. */
+static const char *first_difference(const cJSON *then, const cJSON *now) {
+    const cJSON *item = NULL;
+    cJSON_ArrayForEach(item, now) if (!cJSON_Compare(cJSON_GetObjectItem(then, item->string), item,
+                                                     true)) return item->string;
+    return NULL;
+}
+
+static enum mrc_status compare_settings(cJSON *then, cJSON *now, const char *run,
+                                        struct mrc_error *err) {
+    static const char *const of_the_run[] = {"flip", "gamma"};
+    const char *other =
+        first_difference(cJSON_GetObjectItem(then, "model"), cJSON_GetObjectItem(now, "model"));
+    for (size_t i = 0; other == NULL && i < 2; ++i)
+        if (!cJSON_Compare(cJSON_GetObjectItem(then, of_the_run[i]),
+                           cJSON_GetObjectItem(now, of_the_run[i]), true))
+            other = of_the_run[i];
+    if (other != NULL)
+        return mrc_fail(err, MRC_ERR_ARGUMENT,
+                        "%s: the run began with another %s (settings.json), expected the same", run,
+                        other);
+    drop_names(cJSON_GetObjectItem(then, "data"));
+    drop_names(cJSON_GetObjectItem(now, "data"));
+    other = first_difference(cJSON_GetObjectItem(then, "data"), cJSON_GetObjectItem(now, "data"));
+    if (other == NULL) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_ARGUMENT,
+                    "%s: the run began with another set (%s in settings.json), expected the same",
+                    run, other);
+}
+
+static enum mrc_status check_settings(const struct mrc_train_options *options,
+                                      const struct mrc_dataset *dataset, struct mrc_error *err) {
+    unsigned char *text = NULL;
+    size_t size = 0;
+    char *path = mrc_path_join(options->run, "settings.json");
+    enum mrc_status status = path != NULL ? mrc_read_file(&text, &size, path, MAX_TEXT_BYTES, err)
+                                          : mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
+    if (status == MRC_OK) {
+        cJSON *then = cJSON_ParseWithLength((const char *)text, size);
+        cJSON *now = settings_of(options, dataset);
+        status = cJSON_IsObject(then)
+                     ? compare_settings(then, now, options->run, err)
+                     : mrc_fail(err, MRC_ERR_FORMAT, "%s: not the settings of a run", path);
+        cJSON_Delete(now);
+        cJSON_Delete(then);
     }
+    mrc_free(text);
+    mrc_free(path);
     return status;
 }
 
-enum mrc_status mrc_run_folder_create(mrc_run_folder **out, const struct mrc_train_options *options,
-                                      const struct mrc_dataset *dataset, struct mrc_error *err) {
-    mrc_run_folder *folder = mrc_alloc(1, sizeof *folder);
-    if (folder == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
-    enum mrc_status status = make_folders(folder, options, err);
-    if (status == MRC_OK) status = save_settings(folder, options, dataset, err);
-    if (status != MRC_OK) {
-        mrc_run_folder_destroy(folder);
-        return status;
-    }
-    mrc_text_appendf(&folder->log, "epoch,step,seconds,images_per_second");
-    for (size_t c = 0; c < MRC_LOSS_COUNT; ++c)
-        mrc_text_appendf(&folder->log, ",%s", loss_columns[c].name);
-    mrc_text_appendf(&folder->log, "\n");
-    *out = folder;
-    return MRC_OK;
-}
-
-void mrc_run_folder_destroy(mrc_run_folder *folder) {
-    if (folder == NULL) return;
-    for (size_t c = 0; c < MRC_LOSS_COUNT; ++c) mrc_free(folder->losses[c]);
-    mrc_free(folder->epochs);
-    mrc_text_clear(&folder->log);
-    mrc_free(folder->path);
-    mrc_free(folder);
-}
-
-/* --- log.csv and losses.png --- */
+/* --- The rows of log.csv --- */
 
 static void append_number(struct mrc_text *text, double value) {
     char number[12]; /* eight digits are more than a mean is worth */
@@ -215,6 +227,120 @@ static bool add_row(mrc_run_folder *folder, int64_t epoch, const struct mrc_loss
     folder->epochs[folder->rows++] = (double)epoch;
     return true;
 }
+
+/* A row of log.csv as it was written; false when the line is none. */
+static bool read_row(int64_t *epoch, int64_t *step, struct mrc_losses *losses, const char *line) {
+    double value[4 + MRC_LOSS_COUNT];
+    for (size_t c = 0; c < sizeof value / sizeof *value; ++c) {
+        char field[32];
+        size_t length = strcspn(line, ",\n");
+        if (length == 0 || length >= sizeof field) return false;
+        memcpy(field, line, length);
+        field[length] = '\0';
+        if (mrc_parse_f64(&value[c], field, -DBL_MAX, DBL_MAX) != MRC_OK) return false;
+        bool is_last = c + 1 == sizeof value / sizeof *value;
+        if (line[length] != (is_last ? '\n' : ',')) return false;
+        line += length + 1;
+    }
+    *epoch = (int64_t)value[0];
+    *step = (int64_t)value[1];
+    for (size_t c = 0; c < MRC_LOSS_COUNT; ++c)
+        memcpy((char *)losses + loss_columns[c].offset, &value[4 + c], sizeof value[c]);
+    return true;
+}
+
+/* The rows of the earlier log up to the step that training goes on from. */
+static enum mrc_status keep_rows(mrc_run_folder *folder, int64_t steps_done,
+                                 struct mrc_error *err) {
+    unsigned char *text = NULL;
+    size_t size = 0;
+    char *path = NULL;
+    enum mrc_status status = mrc_run_folder_path(&path, folder, NULL, "log", 0, ".csv", err);
+    if (status == MRC_OK && mrc_path_exists(path))
+        status = mrc_read_file(&text, &size, path, MAX_TEXT_BYTES, err);
+    const char *line = (const char *)text;
+    while (status == MRC_OK && line != NULL && (line = strchr(line, '\n')) != NULL) {
+        int64_t epoch, step;
+        struct mrc_losses losses = {0};
+        ++line; /* the first line is the header */
+        if (!read_row(&epoch, &step, &losses, line) || step > steps_done) break;
+        mrc_text_appendf(&folder->log, "%.*s\n", (int)strcspn(line, "\n"), line);
+        if (folder->log.failed || !add_row(folder, epoch, &losses))
+            status = mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
+    }
+    mrc_free(text);
+    mrc_free(path);
+    return status;
+}
+
+/* --- The folder --- */
+
+enum mrc_status mrc_run_folder_check(const struct mrc_train_options *options,
+                                     struct mrc_error *err) {
+    static const char *const patterns[] = {"settings.json",
+                                           "log.csv",
+                                           "losses.png",
+                                           "model.safetensors",
+                                           "samples/epoch_*.png",
+                                           "checkpoints/last.safetensors",
+                                           "checkpoints/epoch_*.safetensors",
+                                           NULL};
+    static const struct mrc_place_kind run = {
+        .mark = "settings.json", .words = "\"mrcycle ", .patterns = patterns};
+    if (options->resume) return MRC_OK; /* its settings are compared once the set is read */
+    return mrc_place_check_kind(options->run, options->replace, &run, err);
+}
+
+static enum mrc_status make_folders(mrc_run_folder *folder, const struct mrc_train_options *options,
+                                    struct mrc_error *err) {
+    static const char *const below[] = {"samples", "checkpoints"};
+    enum mrc_status status = mrc_run_folder_check(options, err);
+    if (status != MRC_OK) return status;
+    folder->path = mrc_strdup(options->run);
+    if (folder->path == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
+    if (options->replace) mrc_remove_tree(options->run);
+    for (size_t i = 0; status == MRC_OK && i < 2; ++i) {
+        char *path = mrc_path_join(folder->path, below[i]);
+        status = path != NULL ? mrc_make_dirs(path, err)
+                              : mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
+        mrc_free(path);
+    }
+    return status;
+}
+
+enum mrc_status mrc_run_folder_create(mrc_run_folder **out, const struct mrc_train_options *options,
+                                      const struct mrc_dataset *dataset, int64_t steps_done,
+                                      struct mrc_error *err) {
+    mrc_run_folder *folder = mrc_alloc(1, sizeof *folder);
+    if (folder == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
+    enum mrc_status status = options->resume ? check_settings(options, dataset, err) : MRC_OK;
+    if (status == MRC_OK) status = make_folders(folder, options, err);
+    if (status == MRC_OK) status = save_settings(folder, options, dataset, err);
+    if (status == MRC_OK) {
+        mrc_text_appendf(&folder->log, "epoch,step,seconds,images_per_second");
+        for (size_t c = 0; c < MRC_LOSS_COUNT; ++c)
+            mrc_text_appendf(&folder->log, ",%s", loss_columns[c].name);
+        mrc_text_appendf(&folder->log, "\n");
+    }
+    if (status == MRC_OK && options->resume) status = keep_rows(folder, steps_done, err);
+    if (status != MRC_OK) {
+        mrc_run_folder_destroy(folder);
+        return status;
+    }
+    *out = folder;
+    return MRC_OK;
+}
+
+void mrc_run_folder_destroy(mrc_run_folder *folder) {
+    if (folder == NULL) return;
+    for (size_t c = 0; c < MRC_LOSS_COUNT; ++c) mrc_free(folder->losses[c]);
+    mrc_free(folder->epochs);
+    mrc_text_clear(&folder->log);
+    mrc_free(folder->path);
+    mrc_free(folder);
+}
+
+/* --- log.csv and losses.png --- */
 
 enum mrc_status mrc_run_folder_log(mrc_run_folder *folder, const struct mrc_trainer_progress *at,
                                    double images_per_second, struct mrc_error *err) {

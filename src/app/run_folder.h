@@ -18,9 +18,12 @@ typedef struct mrc_run_folder mrc_run_folder;
 enum mrc_status mrc_run_folder_check(const struct mrc_train_options *options,
                                      struct mrc_error *err);
 /** Makes the folder (an earlier run in it is removed when options->replace) and writes
- * settings.json. */
+ * settings.json. With options->resume the folder stays, its settings must be those of the options
+ * (but for the epochs and how often things are saved), and log.csv keeps its rows up to
+ * `steps_done`: MRC_ERR_ARGUMENT names what differs. */
 enum mrc_status mrc_run_folder_create(mrc_run_folder **out, const struct mrc_train_options *options,
-                                      const struct mrc_dataset *dataset, struct mrc_error *err);
+                                      const struct mrc_dataset *dataset, int64_t steps_done,
+                                      struct mrc_error *err);
 void mrc_run_folder_destroy(mrc_run_folder *folder);
 /** Adds a row to log.csv and a point to the curves. */
 enum mrc_status mrc_run_folder_log(mrc_run_folder *folder, const struct mrc_trainer_progress *at,

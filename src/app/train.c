@@ -21,6 +21,7 @@ struct work {
     mrc_cyclegan *gan;
     mrc_sampler *sampler;
     mrc_run_folder *folder;
+    int64_t first_step; /* made before, by the run that goes on */
 };
 
 static void work_clear(struct work *w) {
@@ -98,8 +99,8 @@ static enum mrc_status stop(const struct work *w, const struct mrc_trainer_progr
     if (status == MRC_OK) status = mrc_run_folder_draw(w->folder, err);
     if (status != MRC_OK) return status;
     return mrc_fail(err, MRC_ERR_CANCELLED,
-                    "%s: stopped in epoch %lld of %lld at step %lld of %lld, state saved in "
-                    "checkpoints/last.safetensors",
+                    "%s: stopped in epoch %lld of %lld at step %lld of %lld, state saved "
+                    "(train --resume goes on)",
                     w->options->run, (long long)at->epoch, (long long)at->epochs,
                     (long long)at->step, (long long)at->steps);
 }
@@ -110,8 +111,9 @@ static enum mrc_status after_step(void *context, mrc_cyclegan *gan,
     (void)gan;
     struct mrc_train_progress progress = {.at = at};
     double images = 2.0 * (double)w->options->model.batch;
-    if (at->seconds > 0.0) progress.images_per_second = images * (double)at->step / at->seconds;
-    progress.seconds_left = at->seconds / (double)at->step * (double)(at->steps - at->step);
+    double made = (double)(at->step - w->first_step);
+    if (at->seconds > 0.0) progress.images_per_second = images * made / at->seconds;
+    progress.seconds_left = at->seconds / made * (double)(at->steps - at->step);
     enum mrc_status status = MRC_OK;
     if (at->epoch_means != NULL) status = end_epoch(w, at, progress.images_per_second, err);
     if (status == MRC_OK && w->report != NULL)
@@ -143,11 +145,57 @@ static enum mrc_status check_memory(const struct mrc_train_options *o, size_t by
                     o->run, ceil(mib(bytes)), mib((size_t)o->max_bytes));
 }
 
+/* --- Going on with a run --- */
+
+/* The checkpoint is to be the run's own; settings.json is compared later, and names what differs.
+ */
+static bool is_same_model(const struct mrc_cyclegan_settings *a,
+                          const struct mrc_cyclegan_settings *b) {
+    return a->generator == b->generator && a->gan_mode == b->gan_mode && a->size == b->size &&
+           a->channels == b->channels && a->generator_width == b->generator_width &&
+           a->discriminator_width == b->discriminator_width && a->batch == b->batch &&
+           a->seed == b->seed && (a->ema_decay > 0.0) == (b->ema_decay > 0.0) &&
+           (a->lambda_identity > 0.0) == (b->lambda_identity > 0.0);
+}
+
+/* A run that was killed before its first checkpoint begins anew. */
+static bool has_only_begun(const char *run) {
+    char *settings = mrc_path_join(run, "settings.json");
+    bool begun = settings != NULL && mrc_path_exists(settings);
+    mrc_free(settings);
+    return begun;
+}
+
+static enum mrc_status load_newest(struct work *w, struct mrc_error *err) {
+    const struct mrc_train_options *o = w->options;
+    struct mrc_checkpoint_info info;
+    char *path = NULL;
+    enum mrc_status status = mrc_model_file_find_complete(&path, o->run, err);
+    if (status == MRC_ERR_IO && has_only_begun(o->run)) {
+        mrc_error_clear(err);
+        mrc_events_note(w->events, "%s: no checkpoint yet, begins anew", o->run);
+        return mrc_cyclegan_create(&w->gan, &o->model, err);
+    }
+    if (status == MRC_OK) status = mrc_checkpoint_load(&w->gan, &info, path, err);
+    if (status == MRC_OK && !is_same_model(&info.settings, &o->model))
+        status = mrc_fail(err, MRC_ERR_ARGUMENT,
+                          "%s: begun with other settings (mrcycle info shows them), expected the "
+                          "same options",
+                          path);
+    if (status == MRC_OK) w->first_step = info.step;
+    if (status == MRC_OK)
+        mrc_events_note(w->events, "going on from epoch %lld, step %lld", (long long)info.epoch,
+                        (long long)info.step);
+    mrc_free(path);
+    return status;
+}
+
 static enum mrc_status create_model(struct work *w, size_t gan, struct mrc_error *err) {
     const struct mrc_train_options *o = w->options;
     size_t images = mrc_dataset_bytes(&w->dataset);
     enum mrc_status status = check_memory(o, gan + images, err);
-    if (status == MRC_OK) status = mrc_cyclegan_create(&w->gan, &o->model, err);
+    if (status == MRC_OK)
+        status = o->resume ? load_newest(w, err) : mrc_cyclegan_create(&w->gan, &o->model, err);
     if (status == MRC_OK) status = mrc_sampler_create(&w->sampler, w->gan, &w->dataset, err);
     if (status != MRC_OK) return status;
     size_t samples = mrc_sampler_bytes(w->sampler);
@@ -174,7 +222,8 @@ static enum mrc_status prepare(struct work *w, struct mrc_error *err) {
     if (status == MRC_OK) status = check_memory(o, gan, err);
     if (status == MRC_OK) status = mrc_dataset_load(&w->dataset, &data, w->events, err);
     if (status == MRC_OK) status = create_model(w, gan, err);
-    if (status == MRC_OK) status = mrc_run_folder_create(&w->folder, o, &w->dataset, err);
+    if (status == MRC_OK)
+        status = mrc_run_folder_create(&w->folder, o, &w->dataset, w->first_step, err);
     return status;
 }
 

@@ -24,6 +24,8 @@ struct mrc_train_options {
     bool half;                              /* the final model in half precision */
     uint64_t max_bytes;                     /* refuse to train with more memory; 0: no limit */
     bool replace; /* an earlier run in the folder may be replaced; nothing else is */
+    bool resume;  /* go on with the run in the folder from its newest checkpoint, with the same
+                     options and set; `trainer.epochs` may be more than before */
 };
 #define MRC_TRAIN_DEFAULTS                                                                         \
     {                                                                                              \

@@ -26,6 +26,7 @@ enum {
     KEY_NO_FLIP,
     KEY_GAMMA,
     KEY_EMA,
+    KEY_RESUME,
     KEY_CHECKPOINT_EVERY,
     KEY_SAMPLE_EVERY,
     KEY_MIN_FOREGROUND,
@@ -103,6 +104,10 @@ static const struct argp_option table[] = {
      .arg = "TEXT",
      .doc = "Words about the training data, kept in the model"},
     {.name = "half", .key = KEY_HALF, .doc = "Write the final model in half precision"},
+    {.name = "resume",
+     .key = KEY_RESUME,
+     .doc = "Go on with the run in RUN from its newest checkpoint; other options as when it began, "
+            "but for --epochs"},
     {.name = "replace", .key = MRC_OPTION_REPLACE, .doc = "Replace an earlier run in RUN"},
     {.name = "threads",
      .key = MRC_OPTION_THREADS,
@@ -198,6 +203,7 @@ static bool parse_run(int key, char *value, struct argp_state *state, struct mrc
     case MRC_OPTION_ASSUME_RAS: o->data.assume_ras = true; break;
     case MRC_OPTION_ALLOW_SYNTHETIC: o->data.allow_synthetic = true; break;
     case MRC_OPTION_FORCE: o->data.force = true; break;
+    case KEY_RESUME: o->resume = true; break;
     case MRC_OPTION_REPLACE: o->replace = true; break;
     default: return false;
     }
@@ -207,6 +213,8 @@ static bool parse_run(int key, char *value, struct argp_state *state, struct mrc
 static void check(struct argp_state *state, struct mrc_train_options *o) {
     if (o->data.set == NULL) mrc_option_fail(state, "expected a SET");
     if (o->run == NULL) mrc_option_fail(state, "expected -o RUN");
+    if (o->resume && o->replace)
+        mrc_option_fail(state, "--resume and --replace exclude each other");
     if (o->model.discriminator_width == 0) o->model.discriminator_width = o->model.generator_width;
 }
 
@@ -239,7 +247,8 @@ static const struct argp argp = {
     .doc = "Learns to translate T1w to T2w and back from unpaired images (CycleGAN).\v"
            "SET holds two folders, T1w and T2w, with DICOM series, NIfTI files and PNG slices at "
            "any depth. RUN gets settings.json, log.csv, losses.png, samples, checkpoints and "
-           "model.safetensors, whose path is printed. An interrupt finishes the step and saves."};
+           "model.safetensors, whose path is printed. An interrupt finishes the step and saves; "
+           "--resume goes on."};
 
 int mrc_cmd_train(int argc, char **argv) {
     struct arguments a = {.options = MRC_TRAIN_DEFAULTS};

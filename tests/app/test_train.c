@@ -170,6 +170,74 @@ static void test_interruption_saves(void **state) {
     assert_false(mrc_path_exists("stopped/model.safetensors"));
 }
 
+/* A run that was stopped in the middle of an epoch and taken up again ends with the bytes of one
+ * that was not, and its log has each epoch once. */
+static void test_a_run_goes_on(void **state) {
+    (void)state;
+    struct counter counter = {.limit = 4};
+    struct mrc_events events = {.context = &counter, .cancelled = cancelled_after};
+    struct mrc_train_options whole = make_options("whole"), parts = make_options("parts");
+    struct mrc_error err = {0};
+    whole.model.ema_decay = parts.model.ema_decay = 0.9;
+    whole.trainer.gamma = parts.trainer.gamma = 1.5;
+    whole.trainer.epochs = parts.trainer.epochs = 3;
+    assert_ok(mrc_train_run(&whole, NULL, NULL, &err), &err);
+    assert_int_equal(mrc_train_run(&parts, &events, count_step, &err), MRC_ERR_CANCELLED);
+    mrc_error_clear(&err);
+    parts.resume = true;
+    parts.data.set = "./set"; /* where the set lies may differ */
+    assert_ok(mrc_train_run(&parts, NULL, NULL, &err), &err);
+    const char *const files[] = {"model.safetensors", "checkpoints/last.safetensors"};
+    for (int f = 0; f < 2; ++f) {
+        unsigned char *text[2];
+        size_t size[2];
+        for (int r = 0; r < 2; ++r) {
+            char path[96];
+            snprintf(path, sizeof path, "%s/%s", r == 0 ? "whole" : "parts", files[f]);
+            assert_ok(mrc_read_file(&text[r], &size[r], path, 1 << 28, &err), &err);
+        }
+        assert_int_equal(size[0], size[1]);
+        assert_memory_equal(text[0], text[1], size[0]);
+        mrc_free(text[0]);
+        mrc_free(text[1]);
+    }
+    unsigned char *log = NULL;
+    size_t size = 0, lines = 0;
+    assert_ok(mrc_read_file(&log, &size, "parts/log.csv", 1 << 20, &err), &err);
+    for (size_t i = 0; i < size; ++i) lines += log[i] == '\n';
+    assert_int_equal(lines, 1 + 3);
+    mrc_free(log);
+
+    parts.trainer.gamma = 1.0;
+    assert_int_equal(mrc_train_run(&parts, NULL, NULL, &err), MRC_ERR_ARGUMENT);
+    mrc_error_clear(&err);
+    parts.trainer.gamma = 1.5;
+    parts.model.learning_rate *= 2.0;
+    assert_int_equal(mrc_train_run(&parts, NULL, NULL, &err), MRC_ERR_ARGUMENT);
+    assert_non_null(strstr(err.text, "learning_rate"));
+    mrc_error_clear(&err);
+    parts.model.learning_rate /= 2.0;
+    parts.model.batch += 1;
+    assert_int_equal(mrc_train_run(&parts, NULL, NULL, &err), MRC_ERR_ARGUMENT);
+    mrc_error_clear(&err);
+    parts.model.batch -= 1;
+    parts.data.min_foreground = 0.3;
+    assert_int_equal(mrc_train_run(&parts, NULL, NULL, &err), MRC_ERR_ARGUMENT);
+    assert_non_null(strstr(err.text, "another set"));
+    mrc_error_clear(&err);
+    mrc_remove_tree(
+        "parts/checkpoints"); /* killed before the first checkpoint: the whole way again */
+    parts.data.min_foreground = whole.data.min_foreground;
+    assert_ok(mrc_train_run(&parts, NULL, NULL, &err), &err);
+    struct mrc_checkpoint_info info[2];
+    assert_ok(mrc_checkpoint_describe(&info[0], "whole/model.safetensors", &err), &err);
+    assert_ok(mrc_checkpoint_describe(&info[1], "parts/model.safetensors", &err), &err);
+    assert_string_equal(info[0].hash, info[1].hash);
+    parts.run = "absent";
+    assert_int_equal(mrc_train_run(&parts, NULL, NULL, &err), MRC_ERR_IO);
+    assert_false(mrc_path_exists("absent"));
+}
+
 static void test_broken_sets(void **state) {
     (void)state;
     struct mrc_error err = {0};
@@ -300,6 +368,7 @@ int main(void) {
         cmocka_unit_test(test_export_gives_the_same_model),
         cmocka_unit_test(test_same_seed_same_model_on_any_threads),
         cmocka_unit_test(test_interruption_saves),
+        cmocka_unit_test(test_a_run_goes_on),
         cmocka_unit_test(test_broken_sets),
         cmocka_unit_test(test_folders_below_folders),
         cmocka_unit_test(test_survey),

@@ -78,7 +78,14 @@ kill -INT "$child"
 code=0
 wait "$child" || code=$?
 [ "$code" -eq 82 ] || fail "interrupted training: exit code $code, expected 82: $(tail -n 1 "$work/stderr")"
-tail -n 1 "$work/stderr" | grep -q "^mrcycle: $out/stopped: stopped in epoch .* state saved in checkpoints/last.safetensors$"
+tail -n 1 "$work/stderr" | grep -q "^mrcycle: $out/stopped: stopped in epoch .* state saved (train --resume goes on)$"
+rows=$(wc -l <"$out/stopped/log.csv")
+prints "$out/stopped/model.safetensors" "${train[@]}" -o "$out/stopped" --epochs $((rows + 3)) --sample-every 0 -q --resume
+[ "$(wc -l <"$out/stopped/log.csv")" -eq $((rows + 4)) ] || fail "a run taken up again: $(wc -l <"$out/stopped/log.csv") lines in log.csv, expected $((rows + 4))"
+code=0
+"${train[@]}" -o "$out/stopped" --epochs $((rows + 3)) --gamma 1.5 -q --resume 2>"$work/stderr" || code=$?
+[ "$code" -eq 1 ] || fail "--resume with another gamma: exit code $code, expected 1"
+grep -q "the run began with another gamma" "$work/stderr" || fail "--resume with another gamma: $(cat "$work/stderr")"
 prints "$out/half.safetensors" "$mrcycle" export "$out/stopped" -o "$out/half.safetensors" --half
 
 # An interrupt during a translation: nothing is left.

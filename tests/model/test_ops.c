@@ -481,6 +481,28 @@ static void test_winograd_on_large_layers(void **state) {
         }
 }
 
+/* A tap that meets only padding and zeros has a gradient of exactly 0: Adam makes whole steps of
+ * anything else. Here only the first row of a 2x2 map is not 0, which tap 0 reads padding for. */
+static void test_gradient_of_zeros_is_zero(void **state) {
+    (void)state;
+    static const struct op_case c = {
+        "zeros", TRANSPOSE, {.channels = 40, PLANE(4, 2, 1)}, {{9, 50, 1, 2, 2}}};
+    char name[96];
+    for (size_t k = 0; k < ALL_WAYS; ++k) {
+        struct op_fixture f;
+        if (!enter(&ways[k], &c, name)) continue;
+        op_fixture_init(&f, &c);
+        const size_t row = 2 * 50;
+        for (size_t i = 0; i < f.src_count[0]; ++i)
+            if (i / row % 2 == 1) f.src[0][i] = 0.0f;
+        op_backward(&f, 0.0f);
+        for (size_t i = 0; i < f.node.weight_count / 4; ++i)
+            if (f.d_weight[i] != 0.0f)
+                fail_msg("%s: d_weight[%zu] is %g, expected 0", name, i, (double)f.d_weight[i]);
+        op_fixture_clear(&f);
+    }
+}
+
 /* --- The manners every operation has --- */
 
 static void test_null_gradients_are_skipped(void **state) {
@@ -699,6 +721,7 @@ int main(void) {
         cmocka_unit_test_teardown(test_adjoint, leave),
         cmocka_unit_test_teardown(test_threads, leave),
         cmocka_unit_test_teardown(test_winograd_on_large_layers, leave),
+        cmocka_unit_test_teardown(test_gradient_of_zeros_is_zero, leave),
         cmocka_unit_test(test_null_gradients_are_skipped),
         cmocka_unit_test(test_flags),
         cmocka_unit_test(test_norm_of_constant_and_shifted_maps),

@@ -8,16 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/ops/conv_kernel.h"
+#include "model/ops/conv_winograd.h"
 #include "support.h"
 #include "torch_fixture.h"
 
 /* Absolute for what is of the order of 1, relative in the L2 norm for gradients. */
 static const double FORWARD = 5e-5, LOSS_1 = 1e-5, LOSS_5 = 5e-3, GRADIENT = 1e-4, PRENORM = 1e-4,
                     ADAM = 1e-6;
-/* Weights after steps. Adam's first step is lr times the gradient's sign, and where the gradient is
- * rounding, so is the sign: such elements are left out after one step, and after five their 2 lr
- * have reached the others. */
-static const double WEIGHTS_OF_OWN = 8.0, WEIGHTS_LEAST_1 = 2e-5, WEIGHTS_LEAST_5 = 5e-4;
+/* Weights after steps: Adam's step is about lr whatever the gradient, so single elements may differ
+ * by 2 lr and more. */
+static const double WEIGHTS_OF_OWN = 8.0, WEIGHTS_LEAST = 2e-5;
+/* Minimal filtering rounds two to three times as much as the product of patches: after one step,
+ * weights whose gradient is not 0 but below rounding have no sign to compare, and after five the
+ * others have felt it (the largest found is 1.4e-4). */
+static const double WEIGHTS_LEAST_ROUNDED = 3e-4;
 
 static const char *const fixture_nets[MRC_NET_COUNT] = {"G", "F", "DX", "DY"};
 
@@ -40,6 +45,27 @@ static void fill_from(const struct fixture *fixture, const char *group, enum mrc
         assert_memory_equal(t->shape, p->shape, (size_t)p->rank * sizeof(int64_t));
         mrc_net_import(net, i, t->values, block);
     }
+}
+
+/* The convolutions by one algorithm wherever it can, so that each is compared, and what is compared
+ * does not depend on the costs in the table. */
+static const struct way {
+    const char *name;
+    const struct mrc_conv_algorithm *algorithm;
+    int outputs;
+} ways[] = {{"patches", &mrc_conv_gemm, 0},
+            {"F(2x2)", &mrc_conv_winograd, 2},
+            {"F(4x4)", &mrc_conv_winograd, 4}};
+static const struct way *forced = NULL;
+
+static bool rounds_more(void) {
+    return forced != NULL && forced->algorithm == &mrc_conv_winograd;
+}
+
+static void force(const struct way *way) {
+    forced = way;
+    mrc_conv_force(way != NULL ? way->algorithm : NULL);
+    mrc_conv_winograd_force(way != NULL ? way->outputs : 0, MRC_WINOGRAD_BEST);
 }
 
 static void start(struct state *s, enum mrc_gan_mode mode) {
@@ -96,15 +122,19 @@ static int close_both(void **unused) {
     return 0;
 }
 
-/* Every test runs on both fixtures. */
+/* Every test runs on both fixtures, with every algorithm. */
 static void on_both(void (*check)(struct state *s)) {
     assert_true(small.present);
-    check(&small);
-    if (large.present)
-        check(&large);
-    else
+    if (!large.present)
         print_message("%s is not there: only the small fixture was used\n",
                       MRC_SHARED_DIR "/fixtures/torch_step");
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); ++i) {
+        print_message("%s\n", ways[i].name);
+        force(&ways[i]);
+        check(&small);
+        if (large.present) check(&large);
+    }
+    force(NULL);
 }
 
 static void assert_same_image(const struct fixture *fixture, const char *name, const float *found) {
@@ -242,8 +272,9 @@ static void check_gradients(struct state *s, const char *group) {
     }
 }
 
-/* found = expected where the gradient is below what gradients are compared to, relative to its root
- * mean square. Fails when that is more than one in 500. */
+/* found = expected where the gradient is not 0 but below what gradients are compared to, relative
+ * to its root mean square: there its sign is rounding. Where it is exactly 0 nothing may move, and
+ * nothing is left out. Fails when it is more than one in 500. */
 static void leave_out_unsigned(float *found, const float *expected,
                                const struct fixture_tensor *gradient) {
     double squares = 0.0;
@@ -262,7 +293,7 @@ static void leave_out_unsigned(float *found, const float *expected,
 }
 
 /* gradients: their group, NULL after more than one step. */
-static void check_weights(struct state *s, const char *group, const char *gradients, double least) {
+static void check_weights(struct state *s, const char *group, const char *gradients) {
     for (int k = 0; k < MRC_NET_COUNT; ++k) {
         mrc_net *net = mrc_cyclegan_net_of(s->gan, (enum mrc_cyclegan_net)k);
         for (size_t i = 0; i < mrc_net_parameter_count(net); ++i) {
@@ -274,7 +305,9 @@ static void check_weights(struct state *s, const char *group, const char *gradie
             if (t->prenorm_bias) continue; /* Adam turns their rounding into steps of lr */
             float *found = mrc_alloc(t->count, sizeof(float));
             mrc_net_export(net, i, mrc_net_values(net), found);
-            if (gradients != NULL) {
+            double least = WEIGHTS_LEAST;
+            if (rounds_more() && gradients == NULL) least = WEIGHTS_LEAST_ROUNDED;
+            if (rounds_more() && gradients != NULL) {
                 char of[96];
                 fixture_name(of, sizeof(of), gradients, fixture_nets[k], parameter);
                 leave_out_unsigned(found, t->values, fixture_find(&s->fixture, of));
@@ -302,12 +335,12 @@ static void step_agrees(struct state *s) {
     assert_same_image(&s->fixture, "step1/same_x", images.same_x);
     assert_same_image(&s->fixture, "step1/same_y", images.same_y);
     check_gradients(s, "grad");
-    check_weights(s, "after1", "grad", WEIGHTS_LEAST_1);
+    check_weights(s, "after1", "grad");
     for (int step = 1; step < 5; ++step) {
         assert_ok(mrc_cyclegan_step(s->gan, &losses, s->x, s->y, &err), &err);
         check_losses(&s->fixture, "losses_f32", step, &losses, LOSS_5);
     }
-    check_weights(s, "after5", NULL, WEIGHTS_LEAST_5);
+    check_weights(s, "after5", NULL);
     assert_int_equal(mrc_cyclegan_steps(s->gan), 5);
 }
 
