@@ -169,6 +169,9 @@ static enum mrc_status check_sheet(const struct mrc_translate_options *o, struct
     if (status == MRC_OK && (inside || around))
         status = mrc_fail(err, MRC_ERR_ARGUMENT, "%s: the sheet and the output %s need two places",
                           o->sheet, o->output);
+    if (status == MRC_OK && !mrc_path_has_suffix(o->sheet, ".png"))
+        status =
+            mrc_fail(err, MRC_ERR_ARGUMENT, "%s: a sheet needs a name ending in .png", o->sheet);
     return status;
 }
 

@@ -103,7 +103,8 @@ static error_t parse(int key, char *value, struct argp_state *state) {
         mrc_parallel_set_threads(
             (int)mrc_option_integer(state, "--threads", value, 1, MRC_MAX_THREADS));
         break;
-    case ARGP_KEY_ARG: mrc_option_fail(state, "an argument '%s', expected none", value);
+    case ARGP_KEY_ARG:
+        mrc_option_fail(state, "an argument '%s', expected none (-o names the folder)", value);
     case ARGP_KEY_END: check(state, a); break;
     default: return ARGP_ERR_UNKNOWN;
     }
