@@ -158,10 +158,20 @@ static bool is_same_model(const struct mrc_cyclegan_settings *a,
            (a->lambda_identity > 0.0) == (b->lambda_identity > 0.0);
 }
 
-/* A run that was killed before its first checkpoint begins anew. */
+/* A run that was killed before its first checkpoint begins anew; one with a checkpoint, be it
+ * broken, never does. */
 static bool has_only_begun(const char *run) {
-    char *settings = mrc_path_join(run, "settings.json");
-    bool begun = settings != NULL && mrc_path_exists(settings);
+    struct mrc_name_list names = {0};
+    struct mrc_error none = {0};
+    char *settings = mrc_path_join(run, "settings.json"),
+         *checkpoints = mrc_path_join(run, "checkpoints");
+    bool begun = settings != NULL && checkpoints != NULL && mrc_path_exists(settings);
+    if (begun && mrc_path_exists(checkpoints))
+        begun = mrc_list_dir(&names, checkpoints, &none) == MRC_OK;
+    for (size_t i = 0; i < names.count; ++i)
+        begun = begun && !mrc_path_has_suffix(names.names[i], ".safetensors");
+    mrc_name_list_clear(&names);
+    mrc_free(checkpoints);
     mrc_free(settings);
     return begun;
 }

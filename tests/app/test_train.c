@@ -225,9 +225,14 @@ static void test_a_run_goes_on(void **state) {
     assert_int_equal(mrc_train_run(&parts, NULL, NULL, &err), MRC_ERR_ARGUMENT);
     assert_non_null(strstr(err.text, "another set"));
     mrc_error_clear(&err);
-    mrc_remove_tree(
-        "parts/checkpoints"); /* killed before the first checkpoint: the whole way again */
     parts.data.min_foreground = whole.data.min_foreground;
+    mrc_remove_tree("parts/checkpoints");
+    assert_ok(mrc_make_dirs("parts/checkpoints", &err), &err);
+    assert_ok(mrc_write_file("parts/checkpoints/last.safetensors", "broken", 6, &err), &err);
+    assert_int_equal(mrc_train_run(&parts, NULL, NULL, &err), MRC_ERR_IO); /* not as if none were */
+    mrc_error_clear(&err);
+    /* killed before the first checkpoint: the whole way again */
+    mrc_remove_tree("parts/checkpoints");
     assert_ok(mrc_train_run(&parts, NULL, NULL, &err), &err);
     struct mrc_checkpoint_info info[2];
     assert_ok(mrc_checkpoint_describe(&info[0], "whole/model.safetensors", &err), &err);
