@@ -376,13 +376,14 @@ static enum mrc_status mark_core(unsigned char *mask, int64_t head, const int64_
     double depth_mm = CORE_DEPTH * sqrt((double)widest * mm[0] * mm[1] / acos(-1.0));
     const struct core_reach reach = {llround(depth_mm / mm[0]), llround(depth_mm / mm[1])};
     enum mrc_status st = walk_slices(mask, axial, find_core_of_slice, &reach, err);
+    if (st != MRC_OK) return st;
     const int64_t count = mrc_extent_count(axial->extent);
     int64_t core = 0;
     for (int64_t n = 0; n < count; ++n) core += mask[n] == MRC_IN_CORE;
-    if ((double)core >= LEAST_CORE * (double)head) return st;
+    if ((double)core >= LEAST_CORE * (double)head) return MRC_OK;
     for (int64_t n = 0; n < count; ++n)
         if (mask[n] != MRC_IN_AIR) mask[n] = MRC_IN_CORE;
-    return st;
+    return MRC_OK;
 }
 
 enum mrc_status mrc_foreground_find(unsigned char *mask, int64_t *per_slice,
