@@ -21,6 +21,16 @@ static char *folder_of(const char *path) {
     return length == 0 ? mrc_strdup(".") : mrc_asprintf("%.*s", (int)length, path);
 }
 
+/* The record is a struct mrc_dicom_slice. */
+static enum mrc_status dicom_read(void **record, size_t *bytes, const char *path,
+                                  struct mrc_error *err) {
+    struct mrc_dicom_slice *slice = mrc_alloc(1, sizeof *slice);
+    if (slice == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
+    *record = slice;
+    *bytes = sizeof *slice;
+    return mrc_dicom_slice_read(slice, path, err);
+}
+
 /* --- scan --- */
 
 /* The grid as far as it is known. */
@@ -93,10 +103,11 @@ static enum mrc_status list_damaged(struct mrc_image_list *list,
     return st;
 }
 
-static enum mrc_status dicom_scan(struct mrc_image_list *list, char *const *files, size_t count,
+static enum mrc_status dicom_scan(struct mrc_image_list *list,
+                                  const struct mrc_image_file *const *files, size_t count,
                                   struct mrc_error *err) {
     struct mrc_dicom_study study = {0};
-    enum mrc_status st = mrc_dicom_study_read(&study, files, count, err);
+    enum mrc_status st = mrc_dicom_study_group(&study, files, count, err);
     for (size_t i = 0; st == MRC_OK && i < study.series_count; ++i)
         st = describe_series(list, &study.series[i], mrc_dicom_study_broken(&study), err);
     if (st == MRC_OK) st = list_damaged(list, &study, err);
@@ -279,17 +290,18 @@ static enum mrc_status load_series(mrc_volume **out, const struct mrc_dicom_seri
     return st;
 }
 
-static enum mrc_status dicom_load(mrc_volume **out, char *const *files, size_t count,
-                                  const struct mrc_image_options *options, struct mrc_error *err) {
+static enum mrc_status dicom_load(mrc_volume **out, const struct mrc_image_file *const *files,
+                                  size_t count, const struct mrc_image_options *options,
+                                  struct mrc_error *err) {
     struct mrc_dicom_study study = {0};
     const struct mrc_dicom_series *series = NULL;
     static const struct mrc_image_options defaults = MRC_IMAGE_DEFAULTS;
     if (options == NULL) options = &defaults;
     *out = NULL;
     if (count == 0) return mrc_fail(err, MRC_ERR_FORMAT, "no DICOM file");
-    char *folder = folder_of(files[0]);
-    if (folder == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", files[0]);
-    enum mrc_status st = mrc_dicom_study_read(&study, files, count, err);
+    char *folder = folder_of(files[0]->path);
+    if (folder == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", files[0]->path);
+    enum mrc_status st = mrc_dicom_study_group(&study, files, count, err);
     if (st == MRC_OK) st = choose(&series, &study, options, folder, err);
     if (st == MRC_OK) st = load_series(out, series, folder, err);
     if (st == MRC_OK)
@@ -303,5 +315,6 @@ static enum mrc_status dicom_load(mrc_volume **out, char *const *files, size_t c
 const struct mrc_format mrc_format_dicom = {.name = "dicom",
                                             .kind = MRC_SOURCE_DICOM,
                                             .probe = dicom_probe,
+                                            .read = dicom_read,
                                             .scan = dicom_scan,
                                             .load = dicom_load};

@@ -395,44 +395,41 @@ static void finish(struct mrc_dicom_series *series) {
                   s->image_type[0], s->image_type[1], s->image_type[2]);
 }
 
-/* --- reading --- */
+/* --- from files to series --- */
 
-static void record_refusal(struct mrc_dicom_study *study, const char *path,
-                           const struct mrc_error *why) {
+static void record_refusal(struct mrc_dicom_study *study, const struct mrc_image_file *file) {
     struct mrc_dicom_refusal *refusal = &study->refused[study->refused_count++];
-    size_t prefix = strlen(path);
-    const char *text = why->text;
-    if (strncmp(text, path, prefix) == 0 && strncmp(text + prefix, ": ", 2) == 0)
-        text += prefix + 2;
-    refusal->path = path;
-    refusal->status = why->code;
+    refusal->path = file->path;
+    refusal->status = file->status;
     (void)snprintf(refusal->reason, sizeof refusal->reason, "%.*s", (int)sizeof refusal->reason - 1,
-                   text);
+                   file->reason);
 }
 
-static enum mrc_status read_slices(struct mrc_dicom_study *study, char *const *files, size_t count,
-                                   struct mrc_error *err) {
+static enum mrc_status collect_slices(struct mrc_dicom_study *study,
+                                      const struct mrc_image_file *const *files, size_t count,
+                                      struct mrc_error *err) {
     study->slices = mrc_alloc(count, sizeof *study->slices);
     study->refused = mrc_alloc(count, sizeof *study->refused);
     if (study->slices == NULL || study->refused == NULL)
         return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for %zu DICOM headers", count);
     for (size_t i = 0; i < count; ++i) {
-        struct mrc_error local = {0};
-        enum mrc_status st =
-            mrc_dicom_slice_read(&study->slices[study->slice_count], files[i], &local);
-        if (st == MRC_ERR_NOMEM) return mrc_fail(err, st, "%s", local.text);
-        if (st == MRC_OK)
-            ++study->slice_count;
-        else
-            record_refusal(study, files[i], &local);
+        if (files[i]->status != MRC_OK) {
+            record_refusal(study, files[i]);
+            continue;
+        }
+        struct mrc_dicom_slice *slice = &study->slices[study->slice_count++];
+        MRC_ASSERT(files[i]->record_bytes == sizeof *slice);
+        memcpy(slice, files[i]->record, sizeof *slice);
+        slice->path = files[i]->path;
     }
     return MRC_OK;
 }
 
-enum mrc_status mrc_dicom_study_read(struct mrc_dicom_study *out, char *const *files, size_t count,
-                                     struct mrc_error *err) {
+enum mrc_status mrc_dicom_study_group(struct mrc_dicom_study *out,
+                                      const struct mrc_image_file *const *files, size_t count,
+                                      struct mrc_error *err) {
     *out = (struct mrc_dicom_study){0};
-    enum mrc_status st = read_slices(out, files, count, err);
+    enum mrc_status st = collect_slices(out, files, count, err);
     for (size_t i = 0; st == MRC_OK && i < out->slice_count; ++i)
         st = add_slice(out, &out->slices[i], err);
     for (size_t i = 0; st == MRC_OK && i < out->series_count; ++i)
