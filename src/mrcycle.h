@@ -5,6 +5,7 @@
 #define MRC_MRCYCLE_H
 
 #include "app/chart.h"
+#include "app/check.h"
 #include "app/dataset.h"
 #include "app/evaluate.h"
 #include "app/events.h"
@@ -26,6 +27,7 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "io/derived.h"
+#include "io/dicom_check.h"
 #include "io/geometry.h"
 #include "io/image.h"
 #include "io/volume.h"

@@ -27,7 +27,7 @@ says() {
     said=$("${@:2}") || return
     grep -q "$1" <<<"$said"
 }
-for command in translate train evaluate export info phantom; do
+for command in translate train evaluate export info check phantom; do
     says "^  $command " "$mrcycle" --help || fail "help lacks $command"
     says "^Usage: mrcycle $command " "$mrcycle" help "$command" || fail "help $command"
     says "^Usage: mrcycle $command " "$mrcycle" "$command" -h || fail "$command -h"
@@ -36,6 +36,11 @@ done
 
 prints "$out/dicom" "$mrcycle" translate "$in/axial" -o "$out/dicom" --to T2w "${model[@]}" --sheet "$out/sheet.png"
 [ "$(find "$out/dicom" -name '*.dcm' | wc -l)" -eq "$(find "$in/axial" -name '*.dcm' | wc -l)" ]
+says '^.*: consistent, a synthetic series of ' "$mrcycle" check "$out/dicom" || fail "check of a translation"
+says '"consistent":	true' "$mrcycle" check --json "$in/axial" || fail "check --json"
+code=0
+"$mrcycle" check "$in" >"$work/stdout" 2>"$work/stderr" || code=$?
+[ "$code" -eq 21 ] || fail "check of several series: exit code $code, expected 21"
 prints "$out/dicom" "$mrcycle" translate "$in/sagittal" -o "$out/dicom" --to T2w "${model[@]}" --replace
 prints "$out/a.nii" "$mrcycle" translate "$in/axial" -o "$out/a.nii" --to T2w "${model[@]}"
 prints "$out/b.nii.gz" "$mrcycle" translate "$in/coronal.nii.gz" -o "$out/b.nii.gz" --to T1w "${model[@]}" --threads 1
