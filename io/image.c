@@ -54,7 +54,12 @@ enum mrc_status mrc_image_list_refuse(struct mrc_image_list *list, const char *p
 }
 
 void mrc_image_list_clear(struct mrc_image_list *list) {
-    for (size_t i = 0; i < list->count; ++i) mrc_free(list->items[i].path);
+    for (size_t i = 0; i < list->count; ++i) {
+        mrc_free(list->items[i].path);
+        for (size_t m = 0; m < list->items[i].member_count; ++m)
+            mrc_free(list->items[i].members[m]);
+        mrc_free(list->items[i].members);
+    }
     for (size_t r = 0; r < list->refused_count; ++r) mrc_free(list->refused[r].path);
     mrc_free(list->items);
     mrc_free(list->refused);
@@ -270,6 +275,15 @@ enum mrc_status mrc_image_list_scan(struct mrc_image_list *list, const char *pat
 
 /* --- loading --- */
 
+static enum mrc_status check_series_option(const struct mrc_format *format, const char *path,
+                                           const struct mrc_image_options *options,
+                                           struct mrc_error *err) {
+    if (options->series == NULL || format->kind == MRC_SOURCE_DICOM) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_ARGUMENT,
+                    "%s: --series chooses among DICOM series, and this is a %s image", path,
+                    format->name);
+}
+
 static enum mrc_status load_files(mrc_volume **out, const struct mrc_format *format,
                                   const struct mrc_finds *f,
                                   const struct mrc_image_options *options, struct mrc_error *err) {
@@ -302,6 +316,7 @@ static enum mrc_status load_file(mrc_volume **out, const char *path,
     const struct mrc_image_file *file = &one.files[0];
     if (file->probed && file->format == NULL)
         st = mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: not a DICOM, NIfTI or PNG image", path);
+    if (st == MRC_OK && file->probed) st = check_series_option(file->format, path, options, err);
     if (st == MRC_OK && file->probed && file->format->kind == MRC_SOURCE_DICOM) {
         struct mrc_image_options its_series = *options; /* one of a series: the series */
         its_series.member = path;
@@ -427,6 +442,7 @@ static enum mrc_status load_folder(mrc_volume **out, const char *dir,
     const struct mrc_format *format = NULL;
     enum mrc_status st = finds_in(&f, dir, options->flat, err);
     if (st == MRC_OK) st = only_format(&format, &f, dir, err);
+    if (st == MRC_OK) st = check_series_option(format, dir, options, err);
     if (st == MRC_OK && format->kind == MRC_SOURCE_PNG) st = check_one_folder(&f, format, dir, err);
     if (st == MRC_OK) {
         st = format->kind == MRC_SOURCE_NIFTI ? load_only_usable(out, &f, dir, options, err)
@@ -444,4 +460,37 @@ enum mrc_status mrc_image_load(mrc_volume **out, const char *path,
     *out = NULL;
     return mrc_path_is_dir(path) ? load_folder(out, path, options, err)
                                  : load_file(out, path, options, err);
+}
+
+/* From its own files alone. */
+static enum mrc_status load_members(mrc_volume **out, const struct mrc_image_info *item,
+                                    const struct mrc_image_options *options,
+                                    struct mrc_error *err) {
+    struct mrc_finds f;
+    size_t count = 0;
+    enum mrc_status st = mrc_finds_of(&f, item->members, item->member_count, err);
+    if (st != MRC_OK) return st;
+    const struct mrc_image_file **files =
+        mrc_finds_select(&count, &f, 0, f.count, &mrc_format_dicom);
+    if (files == NULL) st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a list of files");
+    if (st == MRC_OK && count < f.count)
+        st = mrc_fail(err, MRC_ERR_IO, "%s: changed since its folder was searched", item->path);
+    if (st == MRC_OK) st = mrc_format_dicom.load(out, files, count, options, err);
+    mrc_free(files);
+    mrc_finds_clear(&f);
+    return st;
+}
+
+enum mrc_status mrc_image_load_item(mrc_volume **out, const struct mrc_image_info *item,
+                                    const struct mrc_image_options *options,
+                                    struct mrc_error *err) {
+    struct mrc_image_options its_own = MRC_IMAGE_DEFAULTS;
+    if (options != NULL) its_own = *options;
+    *out = NULL;
+    its_own.series = NULL;
+    its_own.flat = true;
+    its_own.member = item->member_count > 0 ? item->members[0] : NULL;
+    its_own.frame = item->frame;
+    return item->member_count > 0 ? load_members(out, item, &its_own, err)
+                                  : mrc_image_load(out, item->path, &its_own, err);
 }
