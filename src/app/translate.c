@@ -61,6 +61,8 @@ static enum mrc_status load_source(struct work *w, struct mrc_error *err) {
     struct mrc_image_options image = MRC_IMAGE_DEFAULTS;
     image.assume_ras = o->assume_ras;
     image.allow_synthetic = o->allow_synthetic;
+    image.allow_gaps = o->allow_gaps;
+    image.series = o->series;
     mrc_events_progress(w->events, "reading", 0, 1);
     enum mrc_status status = mrc_image_load(&w->source, o->input, &image, err);
     if (status != MRC_OK) return status;
