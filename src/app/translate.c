@@ -426,7 +426,8 @@ static enum mrc_status write_result(const struct work *w, struct mrc_error *err)
                                         .model_name = w->info.name,
                                         .model_hash = w->info.hash,
                                         .steps = steps.data,
-                                        .settings = settings.data};
+                                        .settings = settings.data,
+                                        .reformatted = w->before.record.reformat.used};
     enum mrc_status status = MRC_OK;
     if (steps.failed || settings.failed) status = no_memory(w, err);
     if (status == MRC_OK) status = check_cancelled(w, err);
