@@ -105,7 +105,7 @@ enum mrc_status mrc_axial_find(struct mrc_axial_record *out, struct mrc_reformat
         if (st != MRC_OK) return st;
     }
     if (mrc_axial_is_oblique(g)) {
-        enum mrc_status st = mrc_reformat_find(reformat, g, e, max_slice_mm, name, err);
+        enum mrc_status st = mrc_reformat_find(reformat, g, e, NULL, max_slice_mm, name, err);
         if (st == MRC_OK) mrc_axial_nearest(out, &reformat->grid, reformat->extent);
         return st;
     }

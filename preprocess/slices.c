@@ -168,30 +168,56 @@ static enum mrc_status cut_with(struct mrc_slices *out, const float *voxels,
     return st;
 }
 
-/* The limits are found in the voxels that were acquired: what surrounds them on the axial grid is
- * not the patient's. It is given the value that becomes 0. */
+/* The grids of everything that follows. */
+static enum mrc_status settle(struct mrc_slices *out, const char *name, struct mrc_error *err) {
+    out->record.square = mrc_square_find(&out->record.axial, out->size);
+    out->count = out->record.axial.extent.k;
+    return alloc_slices(out, name, err);
+}
+
+/* The limits, and the axial grid around the head, are found in the voxels that were acquired. */
+static enum mrc_status find_oblique(struct mrc_slices *out, struct mrc_normalise_record *limits,
+                                    const mrc_volume *vol, const struct mrc_slices_options *options,
+                                    const char *name, struct mrc_error *err) {
+    struct mrc_slices_record *r = &out->record;
+    const struct mrc_geometry *g = mrc_volume_geometry(vol);
+    const struct mrc_extent e = mrc_volume_extent(vol);
+    const float *voxels = mrc_volume_voxels_const(vol);
+    struct mrc_axial_record stored;
+    struct mrc_normalise_record head;
+    mrc_axial_nearest(&stored, g, e);
+    int64_t *per_slice = mrc_alloc((size_t)stored.extent.k, sizeof *per_slice);
+    unsigned char *mask = mrc_alloc((size_t)mrc_extent_count(e), 1);
+    enum mrc_status st = MRC_OK;
+    if (per_slice == NULL || mask == NULL)
+        st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for reformatting", name);
+    if (st == MRC_OK)
+        st = mrc_normalise_find(limits, per_slice, voxels, &stored, options, name, err);
+    if (st == MRC_OK) st = mrc_foreground_find(mask, per_slice, &head, voxels, &stored, name, err);
+    if (st == MRC_OK)
+        st = mrc_reformat_find(&r->reformat, g, e, mask, options->max_slice_mm, name, err);
+    if (st == MRC_OK) mrc_axial_nearest(&r->axial, &r->reformat.grid, r->reformat.extent);
+    mrc_free(mask);
+    mrc_free(per_slice);
+    return st;
+}
+
+/* What lies off the source's grid is given the value that becomes 0. */
 static enum mrc_status reformat_and_cut(struct mrc_slices *out, const mrc_volume *vol,
                                         const struct mrc_slices_options *options, const char *name,
                                         struct mrc_error *err) {
     const struct mrc_reformat_record *r = &out->record.reformat;
-    const float *voxels = mrc_volume_voxels_const(vol);
-    struct mrc_axial_record stored;
     struct mrc_normalise_record limits;
-    mrc_axial_nearest(&stored, mrc_volume_geometry(vol), r->source);
-    int64_t *per_slice = mrc_alloc((size_t)stored.extent.k, sizeof *per_slice);
+    enum mrc_status st = find_oblique(out, &limits, vol, options, name, err);
+    if (st == MRC_OK) st = settle(out, name, err);
+    if (st != MRC_OK) return st;
     float *axial = mrc_alloc((size_t)mrc_extent_count(r->extent), sizeof *axial);
-    enum mrc_status st = MRC_OK;
-    if (per_slice == NULL || axial == NULL)
-        st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for reformatting", name);
-    if (st == MRC_OK)
-        st = mrc_normalise_find(&limits, per_slice, voxels, &stored, options, name, err);
-    if (st == MRC_OK) {
-        mrc_regrid(axial, r->extent, &r->grid, voxels, r->source, mrc_volume_geometry(vol),
-                   (float)limits.lo);
-        st = cut_with(out, axial, &limits, name, err);
-    }
+    if (axial == NULL)
+        return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for reformatting", name);
+    mrc_regrid(axial, r->extent, &r->grid, mrc_volume_voxels_const(vol), r->source,
+               mrc_volume_geometry(vol), (float)limits.lo);
+    st = cut_with(out, axial, &limits, name, err);
     mrc_free(axial);
-    mrc_free(per_slice);
     return st;
 }
 
@@ -204,13 +230,13 @@ enum mrc_status mrc_slices_from_volume(struct mrc_slices *out, const mrc_volume 
         st = mrc_axial_find(&out->record.axial, &out->record.reformat, mrc_volume_geometry(vol),
                             mrc_volume_extent(vol), options->max_slice_mm, name, err);
     if (st != MRC_OK) return st;
-    out->record.square = mrc_square_find(&out->record.axial, options->size);
     out->size = options->size;
-    out->count = out->record.axial.extent.k;
-    st = alloc_slices(out, name, err);
-    if (st == MRC_OK)
-        st = out->record.reformat.used ? reformat_and_cut(out, vol, options, name, err)
-                                       : cut(out, mrc_volume_voxels_const(vol), options, name, err);
+    if (out->record.reformat.used) {
+        st = reformat_and_cut(out, vol, options, name, err);
+    } else {
+        st = settle(out, name, err);
+        if (st == MRC_OK) st = cut(out, mrc_volume_voxels_const(vol), options, name, err);
+    }
     if (st != MRC_OK) mrc_slices_clear(out);
     return st;
 }

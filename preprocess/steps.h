@@ -37,8 +37,8 @@ bool mrc_axial_is_oblique(const struct mrc_geometry *g);
  * one's. Axial planes turned in themselves are kept. MRC_ERR_UNSUPPORTED when voxels that would be
  * cut across are longer than max_slice_mm, MRC_ERR_RANGE when the grid is too large. */
 enum mrc_status mrc_reformat_find(struct mrc_reformat_record *out, const struct mrc_geometry *g,
-                                  struct mrc_extent e, double max_slice_mm, const char *name,
-                                  struct mrc_error *err);
+                                  struct mrc_extent e, const unsigned char *mask,
+                                  double max_slice_mm, const char *name, struct mrc_error *err);
 
 /* --- axial.c --- */
 
