@@ -146,6 +146,10 @@ enum mrc_status mrc_slices_from_volume(struct mrc_slices *out, const mrc_volume 
     if (st == MRC_OK)
         st = mrc_normalise_find(&out->record.normalise, per_slice, voxels, &out->record.axial,
                                 options, name, err);
+    if (st == MRC_OK && options->stored_range > 0.0) {
+        out->record.normalise.lo = 0.0;
+        out->record.normalise.hi = options->stored_range;
+    }
     if (st == MRC_OK) st = resample_down(out, voxels, err);
     if (st == MRC_OK) set_foreground(out, per_slice);
     mrc_free(per_slice);

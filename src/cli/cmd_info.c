@@ -109,7 +109,10 @@ static void print_checkpoint(const struct mrc_survey_checkpoint *checkpoint) {
     printf("\n  name      ");
     print_plain(info->name);
     printf("\n  networks  G and F: %s", mrc_generator_kind_name(s->generator));
-    if (s->generator != MRC_GENERATOR_LOCAL) /* its width is fixed */
+    if (s->generator_f > 0)
+        printf(" and %s", mrc_generator_kind_name(mrc_cyclegan_generator_of(s, MRC_NET_F)));
+    if (s->generator != MRC_GENERATOR_LOCAL ||
+        mrc_cyclegan_generator_of(s, MRC_NET_F) != MRC_GENERATOR_LOCAL) /* its width is fixed */
         printf(" of width %lld", (long long)s->generator_width);
     printf(", %lld channel%s, %lld x %lld pixels", (long long)s->channels,
            s->channels == 1 ? "" : "s", (long long)s->size, (long long)s->size);
