@@ -370,46 +370,50 @@ static void describe(struct mrc_image_info *info, const struct nifti_input *in) 
         (void)snprintf(info->reason + at, sizeof info->reason - (size_t)at, "; %s", remark);
 }
 
-/* The message without the path it begins with. */
-static const char *without_path(const char *text, const char *path) {
-    size_t length = strlen(path);
-    bool begins = strncmp(text, path, length) == 0 && strncmp(text + length, ": ", 2) == 0;
-    return begins ? text + length + 2 : text;
-}
-
-static enum mrc_status scan_one(struct mrc_image_list *list, const char *path,
-                                struct mrc_error *err) {
+/* What a header says, as it is kept between reading it and describing the folder. */
+static enum mrc_status nifti_read(void **record, size_t *bytes, const char *path,
+                                  struct mrc_error *err) {
     struct nifti_input in;
-    struct mrc_error why = {0};
-    enum mrc_status st = input_open(&in, path, &why);
-    if (st == MRC_ERR_NOMEM) return mrc_fail(err, st, "%s", why.text);
-    if (st != MRC_OK)
-        return mrc_image_list_refuse(list, path, st, err, "%s", without_path(why.text, path));
-    struct mrc_image_info *info = NULL;
-    st = mrc_image_list_add(list, &info, err);
-    if (st == MRC_OK) {
-        describe(info, &in);
-        info->path = mrc_strdup(in.header_path);
-        if (info->path == NULL) st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a path");
-    }
+    *record = NULL;
+    enum mrc_status st = input_open(&in, path, err);
+    if (st != MRC_OK) return st;
+    struct mrc_image_info *info = mrc_alloc(1, sizeof *info);
+    if (info != NULL) describe(info, &in);
     input_close(&in);
-    return st;
+    *record = info;
+    *bytes = sizeof *info;
+    return info != NULL ? MRC_OK : mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
 }
 
-static bool list_holds(char *const *files, size_t count, const char *path) {
+static enum mrc_status scan_one(struct mrc_image_list *list, const struct mrc_image_file *file,
+                                struct mrc_error *err) {
+    struct mrc_image_info *info = NULL;
+    if (file->status != MRC_OK)
+        return mrc_image_list_refuse(list, file->path, file->status, err, "%s", file->reason);
+    enum mrc_status st = mrc_image_list_add(list, &info, err);
+    if (st != MRC_OK) return st;
+    MRC_ASSERT(file->record_bytes == sizeof *info);
+    memcpy(info, file->record, sizeof *info);
+    info->path =
+        mrc_path_has_suffix(file->path, ".img") ? twin_name(file->path) : mrc_strdup(file->path);
+    return info->path != NULL ? MRC_OK : mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a path");
+}
+
+static bool list_holds(const struct mrc_image_file *const *files, size_t count, const char *path) {
     for (size_t f = 0; f < count; ++f) {
-        if (strcmp(files[f], path) == 0) return true;
+        if (strcmp(files[f]->path, path) == 0) return true;
     }
     return false;
 }
 
-static enum mrc_status nifti_scan(struct mrc_image_list *list, char *const *files, size_t count,
+static enum mrc_status nifti_scan(struct mrc_image_list *list,
+                                  const struct mrc_image_file *const *files, size_t count,
                                   struct mrc_error *err) {
     enum mrc_status st = MRC_OK;
     for (size_t f = 0; st == MRC_OK && f < count; ++f) {
         bool told_by_header = false;
-        if (mrc_path_has_suffix(files[f], ".img")) {
-            char *header = twin_name(files[f]);
+        if (mrc_path_has_suffix(files[f]->path, ".img")) {
+            char *header = twin_name(files[f]->path);
             told_by_header = header != NULL && list_holds(files, count, header);
             mrc_free(header);
         }
@@ -459,14 +463,15 @@ static enum mrc_status keep_provenance(mrc_volume *vol, const struct nifti_input
     return MRC_OK;
 }
 
-static enum mrc_status nifti_load(mrc_volume **out, char *const *files, size_t count,
-                                  const struct mrc_image_options *options, struct mrc_error *err) {
+static enum mrc_status nifti_load(mrc_volume **out, const struct mrc_image_file *const *files,
+                                  size_t count, const struct mrc_image_options *options,
+                                  struct mrc_error *err) {
     MRC_ASSERT(count == 1 && options != NULL);
     (void)count;
     *out = NULL;
     struct nifti_input in;
     mrc_volume *vol = NULL;
-    enum mrc_status st = input_open(&in, files[0], err);
+    enum mrc_status st = input_open(&in, files[0]->path, err);
     if (st != MRC_OK) return st;
     st = check_wanted(&in, options, err);
     if (st == MRC_OK) st = mrc_volume_create(&vol, in.facts.extent, &in.geometry, err);
@@ -485,6 +490,7 @@ const struct mrc_format mrc_format_nifti = {
     .name = "nifti",
     .kind = MRC_SOURCE_NIFTI,
     .probe = nifti_probe,
+    .read = nifti_read,
     .scan = nifti_scan,
     .load = nifti_load,
 };

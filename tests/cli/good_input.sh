@@ -91,6 +91,13 @@ code=0
 "${train[@]}" -o "$out/stopped" --epochs $((rows + 3)) --gamma 1.5 -q --resume 2>"$work/stderr" || code=$?
 [ "$code" -eq 1 ] || fail "--resume with another gamma: exit code $code, expected 1"
 grep -q "the run began with another gamma" "$work/stderr" || fail "--resume with another gamma: $(cat "$work/stderr")"
+if command -v python3 >/dev/null; then
+    for run in run stopped; do
+        python3 "$(dirname "$0")/event_file.py" "$out/$run" || fail "the event file of $out/$run"
+    done
+else
+    printf 'good_input: no python3, so nobody else has read the event files\n'
+fi
 prints "$out/half.safetensors" "$mrcycle" export "$out/stopped" -o "$out/half.safetensors" --half
 
 # A model scored on a set of pairs, and two folders of images.
