@@ -155,9 +155,10 @@ static void print_checkpoint(const struct mrc_survey_checkpoint *checkpoint) {
                (long long)s->discriminator_width);
     printf("\n");
     printf("  training  %s, batch %lld, cycle %g, identity %g, Adam %g %g %g,\n            average "
-           "%g, seed %llu\n",
+           "%g, R1 %g, warm-up %lld, seed %llu\n",
            mrc_gan_mode_name(s->gan_mode), (long long)s->batch, s->lambda_cycle, s->lambda_identity,
-           s->learning_rate, s->beta1, s->beta2, s->ema_decay, (unsigned long long)s->seed);
+           s->learning_rate, s->beta1, s->beta2, s->ema_decay, s->r1_gamma, (long long)s->warm_up,
+           (unsigned long long)s->seed);
     printf("  progress  epoch %lld of %lld, step %lld\n", (long long)info->epoch,
            (long long)info->epochs, (long long)info->step);
     printf("  data      ");
