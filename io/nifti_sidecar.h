@@ -1,5 +1,5 @@
-/* nifti_sidecar.h: what the JSON file beside a NIfTI file says (BIDS; dcm2niix). Private to the package
- * io. */
+/* nifti_sidecar.h: what the JSON file beside a NIfTI file says (BIDS; dcm2niix). Private to the
+ * package io. */
 #ifndef MRC_IO_NIFTI_SIDECAR_H
 #define MRC_IO_NIFTI_SIDECAR_H
 
@@ -14,8 +14,8 @@ struct mrc_nifti_sidecar {
     char manufacturer[MRC_DICOM_LONG];
 };
 
-/** Reads "name.json" for "name.nii", "name.nii.gz" or "name.hdr". One that is missing or broken says
- * nothing. */
+/** Reads "name.json" for "name.nii", "name.nii.gz" or "name.hdr". One that is missing or broken
+ * says nothing. */
 void mrc_nifti_sidecar_read(struct mrc_nifti_sidecar *out, const char *path);
 
 #endif
