@@ -17,6 +17,7 @@ static const struct command {
     {"train", "learn both translations from a set of T1w and T2w images", mrc_cmd_train},
     {"export", "write the model of a training run as one small file", mrc_cmd_export},
     {"info", "describe images and models", mrc_cmd_info},
+    {"deidentify", "DICOM without the patients", mrc_cmd_deidentify},
     {"phantom", "generate patients with a known answer", mrc_cmd_phantom},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
@@ -42,7 +43,7 @@ static void print_help(void) {
            "Synthetic T2-weighted from T1-weighted brain MR images, and back.\n"
            "What it writes is synthetic and not for diagnosis.\n\n");
     for (size_t i = 0; i < COMMANDS; ++i)
-        printf("  %-10s %s\n", commands[i].name, commands[i].summary);
+        printf("  %-11s %s\n", commands[i].name, commands[i].summary);
     printf("\n  mrcycle help COMMAND   the options of a command\n"
            "  mrcycle --version\n\n"
            "Results go to standard output, words to standard error. Exit codes: 1 usage;\n"
