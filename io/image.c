@@ -55,7 +55,12 @@ enum mrc_status mrc_image_list_refuse(struct mrc_image_list *list, const char *p
 }
 
 void mrc_image_list_clear(struct mrc_image_list *list) {
-    for (size_t i = 0; i < list->count; ++i) mrc_free(list->items[i].path);
+    for (size_t i = 0; i < list->count; ++i) {
+        mrc_free(list->items[i].path);
+        for (size_t m = 0; m < list->items[i].member_count; ++m)
+            mrc_free(list->items[i].members[m]);
+        mrc_free(list->items[i].members);
+    }
     for (size_t r = 0; r < list->refused_count; ++r) mrc_free(list->refused[r].path);
     mrc_free(list->items);
     mrc_free(list->refused);
@@ -399,6 +404,15 @@ enum mrc_status mrc_image_list_scan(struct mrc_image_list *list, const char *pat
 
 /* --- loading --- */
 
+static enum mrc_status check_series_option(const struct mrc_format *format, const char *path,
+                                           const struct mrc_image_options *options,
+                                           struct mrc_error *err) {
+    if (options->series == NULL || format->kind == MRC_SOURCE_DICOM) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_ARGUMENT,
+                    "%s: --series chooses among DICOM series, and this is a %s image", path,
+                    format->name);
+}
+
 static enum mrc_status load_files(mrc_volume **out, const struct mrc_format *format,
                                   const struct finds *f, const struct mrc_image_options *options,
                                   struct mrc_error *err) {
@@ -421,6 +435,7 @@ static enum mrc_status load_file(mrc_volume **out, const char *path,
     enum mrc_status st = probe_file(&file, err);
     if (st == MRC_OK && file.format == NULL)
         st = mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: not a DICOM, NIfTI or PNG image", path);
+    if (st == MRC_OK) st = check_series_option(file.format, path, options, err);
     if (st == MRC_OK && file.format->kind == MRC_SOURCE_DICOM) { /* one of a series: the series */
         struct finds f;
         struct mrc_image_options its_series = *options;
@@ -527,6 +542,7 @@ static enum mrc_status load_folder(mrc_volume **out, const char *dir,
     const struct mrc_format *format = NULL;
     enum mrc_status st = finds_in(&f, dir, options->flat, err);
     if (st == MRC_OK) st = only_format(&format, &f, dir, err);
+    if (st == MRC_OK) st = check_series_option(format, dir, options, err);
     if (st == MRC_OK && format->kind == MRC_SOURCE_PNG) st = check_one_folder(&f, format, dir, err);
     if (st == MRC_OK) {
         st = format->kind == MRC_SOURCE_NIFTI ? load_only_usable(out, &f, dir, options, err)
@@ -544,4 +560,19 @@ enum mrc_status mrc_image_load(mrc_volume **out, const char *path,
     *out = NULL;
     return mrc_path_is_dir(path) ? load_folder(out, path, options, err)
                                  : load_file(out, path, options, err);
+}
+
+enum mrc_status mrc_image_load_item(mrc_volume **out, const struct mrc_image_info *item,
+                                    const struct mrc_image_options *options,
+                                    struct mrc_error *err) {
+    struct mrc_image_options its_own = MRC_IMAGE_DEFAULTS;
+    if (options != NULL) its_own = *options;
+    *out = NULL;
+    its_own.series = NULL;
+    its_own.flat = true;
+    its_own.member = item->member_count > 0 ? item->members[0] : NULL;
+    its_own.frame = item->frame;
+    if (item->member_count > 0)
+        return mrc_format_dicom.load(out, item->members, item->member_count, &its_own, err);
+    return mrc_image_load(out, item->path, &its_own, err);
 }

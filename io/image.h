@@ -31,8 +31,14 @@ struct mrc_image_info {
     bool physical;                /* spacing and orientation mean something */
     struct mrc_geometry geometry; /* of the grid, k along the slices; zero where not physical */
     char manufacturer[65];
-    char series_uid[65]; /* DICOM only; for choosing, never for printing unless asked */
-    bool synthetic;      /* marked as synthetic or derived */
+    char series_uid[65];   /* DICOM only; for choosing, never for printing unless asked */
+    int64_t series_number; /* DICOM; 0: not said */
+    char selector[24]; /* DICOM: what chooses it among all it was found with (options.series): "4",
+                          or "4:2" for the second volume of the series numbered 4; "" elsewhere */
+    char **members;    /* DICOM: its files, each once; else NULL */
+    size_t member_count;
+    int64_t frame;  /* DICOM: that of its first slice in members[0]; 0: no multi-frame file */
+    bool synthetic; /* marked as synthetic or derived */
 };
 struct mrc_image_refusal {
     char *path;
@@ -55,17 +61,31 @@ struct mrc_image_options {
     bool assume_ras; /* NIfTI without sform and qform: take the axes as RAS+ instead of refusing */
     bool allow_synthetic; /* accept what is marked as synthetic or derived */
     bool flat;            /* of a folder: its own files only, none of the folders below */
-    const char *member; /* DICOM: only the series that holds this file (mrc_image_load sets it when
+    bool allow_gaps;      /* DICOM: fill slices that are missing in between, instead of refusing */
+    const char *series; /* DICOM: only the one so called: SeriesNumber "4", or "4:2" for the second
+                         * volume of it, or the beginning of a SeriesInstanceUID, which has a point;
+                         * NULL: any */
+    const char *member; /* DICOM: only the volume that holds this file (mrc_image_load sets it when
                          * it is given a file); NULL: any */
+    int64_t frame;      /* and this frame of it; 0: any */
 };
 #define MRC_IMAGE_DEFAULTS                                                                         \
-    { .assume_ras = false, .allow_synthetic = false, .flat = false, .member = NULL }
+    {                                                                                              \
+        .assume_ras = false, .allow_synthetic = false, .flat = false, .allow_gaps = false,         \
+        .series = NULL, .member = NULL, .frame = 0                                                 \
+    }
 
 /** Loads the one image at `path`: a DICOM folder with exactly one usable series (or one DICOM
  * file's series folder), a NIfTI file, a folder of PNG slices or one PNG. Several usable series are
  * an error that lists how many and asks for one folder. `options` may be NULL. */
 MRC_STATUS mrc_image_load(mrc_volume **out, const char *path,
                           const struct mrc_image_options *options, struct mrc_error *err);
+
+/** Loads what an item of a list describes, from its own files and no others: how its folder was
+ * searched and what lies beside it has been judged when it was listed. `options` as above (`flat`,
+ * `series`, `member` and `frame` are not used); NULL: defaults. */
+MRC_STATUS mrc_image_load_item(mrc_volume **out, const struct mrc_image_info *item,
+                               const struct mrc_image_options *options, struct mrc_error *err);
 
 /* --- Formats (conventions C14) --- */
 

@@ -331,6 +331,13 @@ mrc_net *const *cyclegan_nets_of(const mrc_cyclegan *gan) {
     return gan->nets;
 }
 
+const mrc_pass *cyclegan_pass_of(const mrc_cyclegan *gan, int index) {
+    MRC_ASSERT(index >= 0 && index < CYCLEGAN_PASSES);
+    const struct direction *way = &gan->directions[index / 4];
+    const mrc_pass *const passes[] = {way->first, way->cycle, way->judge_fake, way->judge_real};
+    return passes[index % 4];
+}
+
 const float *mrc_cyclegan_best_weights(const mrc_cyclegan *gan, enum mrc_cyclegan_net which) {
     MRC_ASSERT((unsigned)which < GENERATORS);
     const float *average = gan->state->average[which];

@@ -309,3 +309,19 @@ void mrc_slices_record_print(struct mrc_text *out, const struct mrc_slices_recor
     if (n->nonfinite > 0)
         mrc_text_appendf(out, " (%lld non-finite voxels as 0)", (long long)n->nonfinite);
 }
+
+enum mrc_status mrc_slices_find_head(unsigned char *mask, const float *pixels, struct mrc_extent e,
+                                     struct mrc_error *err) {
+    const size_t count = (size_t)mrc_extent_count(e);
+    struct mrc_axial_record axial = {.axis = {0, 1, 2}, .extent = e, .spacing_mm = {1.0, 1.0, 1.0}};
+    struct mrc_normalise_record record = {0};
+    struct mrc_error own = {0};
+    int64_t *per_slice = mrc_alloc((size_t)e.k, sizeof *per_slice);
+    if (per_slice == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "head: out of memory");
+    enum mrc_status st =
+        mrc_foreground_find(mask, per_slice, &record, pixels, &axial, "slices", &own);
+    mrc_free(per_slice);
+    if (st == MRC_ERR_NOMEM) return mrc_fail(err, st, "%s", own.text);
+    for (size_t n = 0; n < count; ++n) mask[n] = st == MRC_OK && mask[n] != MRC_IN_AIR ? 1 : 0;
+    return MRC_OK;
+}

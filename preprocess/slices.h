@@ -89,6 +89,11 @@ MRC_STATUS mrc_slices_to_model_grid(mrc_volume **out, const struct mrc_slices *s
                                     const mrc_volume *source, struct mrc_error *err);
 MRC_API void mrc_slices_clear(struct mrc_slices *slices);
 
+/** mask [e.k][e.j][e.i]: 1 inside the head, as it is found in a volume (docs/preprocessing.md), of
+ * axial images that lie in memory as slices do; all 0 when there is none. MRC_ERR_NOMEM. */
+MRC_STATUS mrc_slices_find_head(unsigned char *mask, const float *pixels, struct mrc_extent e,
+                                struct mrc_error *err);
+
 /** The record in words, for DerivationDescription and sidecars; ASCII, no patient data. */
 MRC_API void mrc_slices_record_print(struct mrc_text *out, const struct mrc_slices_record *record);
 

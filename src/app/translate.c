@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "io/derived.h"
+#include "io/dicom_check.h"
 #include "io/image.h"
 #include "model/checkpoint.h"
 #include "preprocess/slices.h"
@@ -60,6 +61,8 @@ static enum mrc_status load_source(struct work *w, struct mrc_error *err) {
     struct mrc_image_options image = MRC_IMAGE_DEFAULTS;
     image.assume_ras = o->assume_ras;
     image.allow_synthetic = o->allow_synthetic;
+    image.allow_gaps = o->allow_gaps;
+    image.series = o->series;
     mrc_events_progress(w->events, "reading", 0, 1);
     enum mrc_status status = mrc_image_load(&w->source, o->input, &image, err);
     if (status != MRC_OK) return status;
@@ -367,6 +370,26 @@ static enum mrc_status prepare_sheet(struct mrc_output *out, struct work *w,
 
 /* --- Writing --- */
 
+/* What would appear is asked as if somebody else had written it. What the source's patient or study
+ * has wrong stays wrong: the series of one study must not differ. */
+static enum mrc_status check_series(const char *folder, const char *output, struct mrc_error *err) {
+    struct mrc_dicom_check check;
+    enum mrc_status status = mrc_dicom_check_folder(&check, folder, err);
+    if (status != MRC_OK) return status;
+    for (size_t f = 0; status == MRC_OK && f < check.count; ++f)
+        if (check.findings[f].level == MRC_FINDING_ERROR && !check.findings[f].inherited)
+            status = mrc_fail(
+                err, MRC_ERR_FORMAT, "%s: not written, for %s of the new series would be wrong: %s",
+                output, check.findings[f].file != NULL ? check.findings[f].file : "all",
+                check.findings[f].text);
+    if (status == MRC_OK && !check.synthetic)
+        status = mrc_fail(err, MRC_ERR_FORMAT,
+                          "%s: not written, for the new series would not be marked as synthetic",
+                          output);
+    mrc_dicom_check_clear(&check);
+    return status;
+}
+
 static enum mrc_status write_folder(const struct work *w, const struct mrc_derivation *derivation,
                                     struct mrc_error *err) {
     struct mrc_output out = {0};
@@ -376,6 +399,8 @@ static enum mrc_status write_folder(const struct work *w, const struct mrc_deriv
         status = mrc_dicom_save_derived(w->result, w->source, derivation, out.temporary, err);
     else if (status == MRC_OK)
         status = mrc_png_save_derived(w->result, w->source, derivation, out.temporary, err);
+    if (status == MRC_OK && w->format == MRC_SOURCE_DICOM)
+        status = check_series(out.temporary, w->options->output, err);
     if (status == MRC_OK) status = check_cancelled(w, err);
     if (status == MRC_OK) status = mrc_output_commit(&out, err);
     mrc_output_discard(&out);

@@ -31,6 +31,9 @@ struct mrc_translate_options {
     const char *sheet;    /* PNG of some slices, source beside result; NULL: none */
     const char *truth;    /* an image of the contrast asked for, shown in the sheet; NULL: none */
     bool assume_ras;      /* NIfTI without sform and qform: take the axes as RAS+ */
+    const char *series;   /* of several DICOM series the one so called (mrc_image_options.series);
+                             NULL:   there is one */
+    bool allow_gaps;      /* fill in slices that are missing in a DICOM series */
     bool allow_synthetic; /* work on what is marked as synthetic or derived */
     bool force;           /* work on an input recognised as another contrast */
     bool replace;         /* earlier results at `output` and `sheet` may be replaced; no scan is */

@@ -77,6 +77,7 @@ static void print_image(const struct mrc_image_info *image) {
            image->physical ? mrc_orientation_name(image->orientation) : "-",
            (long long)image->files);
     print_plain(image->path);
+    if (image->selector[0] != '\0') printf("  (--series %s)", image->selector);
     if (image->reason[0] != '\0') {
         printf("\n  ");
         print_plain(image->reason);

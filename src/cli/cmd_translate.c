@@ -8,7 +8,17 @@
 #include "cli/options.h"
 #include "cli/terminal.h"
 
-enum { KEY_TO = MRC_OPTION_OWN, KEY_MODEL, KEY_FORMAT, KEY_GRID, KEY_SIZE, KEY_SHEET, KEY_TRUTH };
+enum {
+    KEY_TO = MRC_OPTION_OWN,
+    KEY_MODEL,
+    KEY_FORMAT,
+    KEY_GRID,
+    KEY_SIZE,
+    KEY_SHEET,
+    KEY_TRUTH,
+    KEY_SERIES,
+    KEY_ALLOW_GAPS
+};
 
 static const struct argp_option table[] = {
     {.name = "output",
@@ -42,6 +52,14 @@ static const struct argp_option table[] = {
      .key = KEY_TRUTH,
      .arg = "PATH",
      .doc = "The true image of the asked contrast, shown in the sheet"},
+    {.name = "series",
+     .key = KEY_SERIES,
+     .arg = "N",
+     .doc = "Of several DICOM series the one with this number, or N:K, its K-th volume (echo, time "
+            "point), as info lists them; or the beginning of its UID"},
+    {.name = "allow-gaps",
+     .key = KEY_ALLOW_GAPS,
+     .doc = "Fill in the slices that are missing inside a DICOM series from their neighbours"},
     {.name = "assume-ras",
      .key = MRC_OPTION_ASSUME_RAS,
      .doc = "Take the axes of a NIfTI file without orientation as right, anterior, superior"},
@@ -96,6 +114,8 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     case KEY_SIZE: a->options.size = mrc_option_integer(state, "--size", value, 16, 1024); break;
     case KEY_SHEET: a->options.sheet = value; break;
     case KEY_TRUTH: a->options.truth = value; break;
+    case KEY_SERIES: a->options.series = value; break;
+    case KEY_ALLOW_GAPS: a->options.allow_gaps = true; break;
     case MRC_OPTION_ASSUME_RAS: a->options.assume_ras = true; break;
     case MRC_OPTION_ALLOW_SYNTHETIC: a->options.allow_synthetic = true; break;
     case MRC_OPTION_FORCE: a->options.force = true; break;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/cyclegan_internal.h"
 #include "model/ops/conv_kernel.h"
 #include "model/ops/conv_winograd.h"
 #include "support.h"
@@ -16,6 +17,14 @@
 /* Absolute for what is of the order of 1, relative in the L2 norm for gradients. */
 static const double FORWARD = 5e-5, LOSS_1 = 1e-5, LOSS_5 = 5e-3, GRADIENT = 1e-4, PRENORM = 1e-4,
                     ADAM = 1e-6;
+/* Gradients jump where rounding moves a pre-activation across 0. The large fixture's are known to
+ * be 2.1 times PyTorch's rounding away from it; minimal filtering rounds two to three times as
+ * much, so one or two may cross. Where that is seen to have happened, gradients of a step are
+ * compared to FLIPPED (fixture's README: 2e-4 to 5e-3), and those of the passes, on the same side
+ * of 0, as ever.
+ */
+static const double FLIPPED = 5e-3, NEAR_ZERO = 2e-5;
+enum { FLIPS_MOST = 4 };
 /* Weights after steps: Adam's step is about lr whatever the gradient, so single elements may differ
  * by 2 lr and more. */
 static const double WEIGHTS_OF_OWN = 8.0, WEIGHTS_LEAST = 2e-5;
@@ -24,6 +33,8 @@ static const double WEIGHTS_OF_OWN = 8.0, WEIGHTS_LEAST = 2e-5;
  * others have felt it (the largest found is 1.4e-4). */
 static const double WEIGHTS_LEAST_ROUNDED = 3e-4;
 
+enum { ACTIVATIONS = 3 * 8 }; /* encoders, decoders, convolutions of a discriminator */
+
 static const char *const fixture_nets[MRC_NET_COUNT] = {"G", "F", "DX", "DY"};
 
 struct state {
@@ -31,6 +42,8 @@ struct state {
     bool present;
     mrc_cyclegan *gan;
     float *x, *y;
+    float *by_patches[CYCLEGAN_PASSES][ACTIVATIONS]; /* of the first step */
+    double gradient;                                 /* tolerance of the gradients of a step */
 };
 
 static void fill_from(const struct fixture *fixture, const char *group, enum mrc_cyclegan_net which,
@@ -110,6 +123,8 @@ static int open_both(void **unused) {
 static void close_state(struct state *s) {
     if (!s->present) return;
     mrc_cyclegan_destroy(s->gan);
+    for (int k = 0; k < CYCLEGAN_PASSES; ++k)
+        for (int i = 0; i < ACTIVATIONS; ++i) mrc_free(s->by_patches[k][i]);
     mrc_free(s->x);
     mrc_free(s->y);
     fixture_close(&s->fixture);
@@ -212,6 +227,147 @@ static void test_forward(void **unused) {
     on_both(forward_agrees);
 }
 
+/* --- Algorithms against each other --- */
+
+static double relative_l2(const float *found, const float *expected, size_t n) {
+    double difference = 0.0, size = 0.0;
+    for (size_t i = 0; i < n; ++i) {
+        double d = (double)found[i] - (double)expected[i];
+        difference += d * d;
+        size += (double)expected[i] * (double)expected[i];
+    }
+    return sqrt(difference) / fmax(sqrt(size), 1e-30);
+}
+
+static double largest(const float *x, size_t n) {
+    double most = 0.0;
+    for (size_t i = 0; i < n; ++i) most = fmax(most, fabs((double)x[i]));
+    return most;
+}
+
+/* One network applied by patches and by the algorithm at hand. */
+struct pair {
+    mrc_net *net;
+    mrc_plan *plans[2];
+    mrc_pass *passes[2];
+    void *scratch[2];
+    const float *out[2];
+    size_t out_count;
+};
+
+static void pair_forward(struct pair *p, struct state *s, enum mrc_cyclegan_net which,
+                         const struct way *way, const float *src) {
+    struct mrc_error err = {0};
+    struct mrc_shape in = {s->fixture.batch, 1, 1, s->fixture.side, s->fixture.side};
+    *p = (struct pair){.net = mrc_cyclegan_net_of(s->gan, which)};
+    for (int i = 0; i < 2; ++i) {
+        force(i == 0 ? &ways[0] : way);
+        assert_ok(mrc_plan_create(&p->plans[i], p->net, in, MRC_PLAN_TRAINING, &err), &err);
+        p->scratch[i] = mrc_alloc(mrc_plan_scratch_bytes(p->plans[i]), 1);
+        assert_ok(mrc_pass_create(&p->passes[i], p->net, p->plans[i], p->scratch[i], &err), &err);
+        p->out[i] = mrc_pass_forward(p->passes[i], src);
+    }
+    p->out_count = mrc_shape_count(mrc_plan_output(p->plans[0]));
+}
+
+static void pair_close(struct pair *p) {
+    for (int i = 0; i < 2; ++i) {
+        mrc_pass_destroy(p->passes[i]);
+        mrc_free(p->scratch[i]);
+        mrc_plan_destroy(p->plans[i]);
+    }
+}
+
+/* The i-th of the activations that have a kink at 0, of `count` values; NULL where a network has
+ * none of that name. */
+static const float *activation(size_t *count, mrc_net *net, const mrc_pass *pass, int i) {
+    static const char *const blocks[] = {"enc%d.act", "dec%d.act", "conv%d.act"};
+    char name[16];
+    (void)snprintf(name, sizeof(name), blocks[i / 8], i % 8);
+    int node = mrc_net_find(net, name);
+    if (node < 0) return NULL;
+    struct mrc_shape shape;
+    const float *values = mrc_pass_node(pass, node, &shape);
+    assert_non_null(values);
+    *count = mrc_shape_count(shape);
+    return values;
+}
+
+/* How many of a and b disagree on the side of 0; there both must be near it. With `take`, which is
+ * a, it takes b's value. */
+static size_t compare_sides(float *take, const float *a, const float *b, size_t count) {
+    double squares = 0.0;
+    size_t flips = 0;
+    for (size_t i = 0; i < count; ++i) squares += (double)b[i] * (double)b[i];
+    const double near = NEAR_ZERO * sqrt(squares / (double)count);
+    for (size_t i = 0; i < count; ++i) {
+        if ((a[i] > 0.0f) == (b[i] > 0.0f)) continue;
+        if (!(fmax(fabs((double)a[i]), fabs((double)b[i])) <= near))
+            fail_msg("an activation is %g by patches and %g by %s", (double)a[i], (double)b[i],
+                     forced->name);
+        if (take != NULL) take[i] = b[i];
+        ++flips;
+    }
+    return flips;
+}
+
+/* Gradients of the pair at the same sides of 0, for the L1 distance to `target`, or for a map of
+ * verdicts the sum. */
+static void pair_gradients_agree(struct pair *p, struct state *s, enum mrc_cyclegan_net which,
+                                 const struct way *way, const float *target) {
+    const size_t size = mrc_net_size(p->net);
+    float *d_out = mrc_alloc(p->out_count, sizeof(float)),
+          *by_patches = mrc_alloc(size, sizeof(float));
+    float *gradients = mrc_net_gradients(p->net);
+    float *found = mrc_alloc(size, sizeof(float)), *expected = mrc_alloc(size, sizeof(float));
+    for (size_t i = 0; i < p->out_count; ++i)
+        d_out[i] = target == NULL || p->out[0][i] > target[i] ? 1.0f : -1.0f;
+    for (int i = 0; i < 2; ++i) {
+        force(i == 0 ? &ways[0] : way);
+        memset(gradients, 0, size * sizeof(float));
+        mrc_pass_backward(p->passes[i], d_out, NULL, false);
+        if (i == 0) memcpy(by_patches, gradients, size * sizeof(float));
+    }
+    for (size_t i = 0; i < mrc_net_parameter_count(p->net); ++i) {
+        char name[96];
+        const struct mrc_parameter *parameter = mrc_net_parameter(p->net, i);
+        fixture_name(name, sizeof(name), "grad", fixture_nets[which], parameter->name);
+        if (fixture_find(&s->fixture, name)->prenorm_bias) continue;
+        mrc_net_export(p->net, i, by_patches, expected);
+        mrc_net_export(p->net, i, gradients, found);
+        double error = relative_l2(found, expected, parameter->count);
+        if (!(error <= GRADIENT)) fail_msg("%s of a pass differs by %g", name, error);
+    }
+    mrc_free(expected);
+    mrc_free(found);
+    mrc_free(by_patches);
+    mrc_free(d_out);
+}
+
+/* Each network of a direction applied once by patches and once by the algorithm. */
+static void passes_agree(struct state *s, const struct way *way) {
+    const struct {
+        enum mrc_cyclegan_net net;
+        const float *in, *target;
+    } all[] = {{MRC_NET_G, s->x, s->y},
+               {MRC_NET_F, s->y, s->x},
+               {MRC_NET_D_X, s->x, NULL},
+               {MRC_NET_D_Y, s->y, NULL}};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); ++i) {
+        struct pair p;
+        pair_forward(&p, s, all[i].net, way, all[i].in);
+        for (int k = 0; k < ACTIVATIONS; ++k) {
+            size_t count;
+            float *by_patches = (float *)activation(&count, p.net, p.passes[0], k);
+            if (by_patches == NULL) continue;
+            const float *by_way = activation(&count, p.net, p.passes[1], k);
+            (void)compare_sides(by_patches, by_patches, by_way, count);
+        }
+        pair_gradients_agree(&p, s, all[i].net, way, all[i].target);
+        pair_close(&p);
+    }
+}
+
 /* --- One step --- */
 
 static void check_losses(const struct fixture *fixture, const char *list, int step,
@@ -234,22 +390,6 @@ static void check_losses(const struct fixture *fixture, const char *list, int st
     }
 }
 
-static double relative_l2(const float *found, const float *expected, size_t n) {
-    double difference = 0.0, size = 0.0;
-    for (size_t i = 0; i < n; ++i) {
-        double d = (double)found[i] - (double)expected[i];
-        difference += d * d;
-        size += (double)expected[i] * (double)expected[i];
-    }
-    return sqrt(difference) / fmax(sqrt(size), 1e-30);
-}
-
-static double largest(const float *x, size_t n) {
-    double most = 0.0;
-    for (size_t i = 0; i < n; ++i) most = fmax(most, fabs((double)x[i]));
-    return most;
-}
-
 static void check_gradients(struct state *s, const char *group) {
     for (int k = 0; k < MRC_NET_COUNT; ++k) {
         mrc_net *net = mrc_cyclegan_net_of(s->gan, (enum mrc_cyclegan_net)k);
@@ -264,7 +404,7 @@ static void check_gradients(struct state *s, const char *group) {
             if (t->prenorm_bias) {
                 if (!(largest(found, t->count) < PRENORM))
                     fail_msg("%s is %g, expected 0", name, largest(found, t->count));
-            } else if (!(relative_l2(found, t->values, t->count) <= GRADIENT)) {
+            } else if (!(relative_l2(found, t->values, t->count) <= s->gradient)) {
                 fail_msg("%s differs by %g", name, relative_l2(found, t->values, t->count));
             }
             mrc_free(found);
@@ -320,11 +460,44 @@ static void check_weights(struct state *s, const char *group, const char *gradie
     }
 }
 
+/* Keeps the activations of a step by patches; of another algorithm, counts those on the other side
+ * of 0 than then. */
+static size_t count_flips(struct state *s) {
+    size_t flips = 0;
+    for (int k = 0; k < CYCLEGAN_PASSES; ++k) {
+        const bool judge = k % 4 >= 2, to_x = k >= 4;
+        mrc_net *net = mrc_cyclegan_net_of(s->gan, judge ? (to_x ? MRC_NET_D_X : MRC_NET_D_Y)
+                                                         : (to_x ? MRC_NET_F : MRC_NET_G));
+        for (int i = 0; i < ACTIVATIONS; ++i) {
+            size_t count;
+            const float *found = activation(&count, net, cyclegan_pass_of(s->gan, k), i);
+            if (found == NULL) continue;
+            float **kept = &s->by_patches[k][i];
+            if (*kept == NULL) {
+                assert_true(forced == &ways[0]);
+                *kept = mrc_alloc(count, sizeof(float));
+                memcpy(*kept, found, count * sizeof(float));
+            } else {
+                flips += compare_sides(NULL, *kept, found, count);
+            }
+        }
+    }
+    return flips;
+}
+
 static void step_agrees(struct state *s) {
     struct mrc_error err = {0};
     struct mrc_losses losses;
     start(s, MRC_GAN_LSGAN);
+    if (rounds_more()) passes_agree(s, forced);
     assert_ok(mrc_cyclegan_step(s->gan, &losses, s->x, s->y, &err), &err);
+    s->gradient = GRADIENT;
+    size_t flips = count_flips(s);
+    if (flips > 0) {
+        print_message("%zu activations on the other side of 0 than by patches\n", flips);
+        assert_true(flips <= FLIPS_MOST);
+        s->gradient = FLIPPED;
+    }
     check_losses(&s->fixture, "losses_f32", 0, &losses, LOSS_1);
     check_losses(&s->fixture, "losses_f64", 0, &losses, LOSS_1);
     struct mrc_cyclegan_images images = mrc_cyclegan_last_images(s->gan);
@@ -335,7 +508,7 @@ static void step_agrees(struct state *s) {
     assert_same_image(&s->fixture, "step1/same_x", images.same_x);
     assert_same_image(&s->fixture, "step1/same_y", images.same_y);
     check_gradients(s, "grad");
-    check_weights(s, "after1", "grad");
+    if (flips == 0) check_weights(s, "after1", "grad"); /* Adam makes signs of the gradients */
     for (int step = 1; step < 5; ++step) {
         assert_ok(mrc_cyclegan_step(s->gan, &losses, s->x, s->y, &err), &err);
         check_losses(&s->fixture, "losses_f32", step, &losses, LOSS_5);
@@ -354,6 +527,7 @@ static void test_bce(void **unused) {
     struct mrc_error err = {0};
     struct mrc_losses losses;
     start(&small, MRC_GAN_BCE);
+    small.gradient = GRADIENT;
     assert_ok(mrc_cyclegan_step(small.gan, &losses, small.x, small.y, &err), &err);
     check_losses(&small.fixture, "losses_bce_f32", -1, &losses, LOSS_1);
     check_losses(&small.fixture, "losses_bce_f64", -1, &losses, LOSS_1);
