@@ -21,6 +21,16 @@ static char *folder_of(const char *path) {
     return length == 0 ? mrc_strdup(".") : mrc_asprintf("%.*s", (int)length, path);
 }
 
+/* The record is an array of struct mrc_dicom_slice. */
+static enum mrc_status dicom_read(void **record, size_t *bytes, const char *path,
+                                  struct mrc_error *err) {
+    struct mrc_dicom_slices slices = {0};
+    enum mrc_status st = mrc_dicom_slices_read(&slices, path, err);
+    *record = slices.items;
+    *bytes = slices.count * sizeof *slices.items;
+    return st;
+}
+
 /* --- scan --- */
 
 /* The grid as far as it is known. */
@@ -60,7 +70,7 @@ static enum mrc_status list_members(struct mrc_image_info *info,
         bool known = false;
         for (size_t k = i; !known && k > 0 && series->slices[i]->frame > 0; --k)
             known = series->slices[k - 1]->path == path;
-        if (known) continue;
+        if (known || series->slices[i]->damage != MRC_OK) continue; /* the damaged are refused */
         info->members[info->member_count] = mrc_strdup(path);
         if (info->members[info->member_count] == NULL)
             return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for its files", info->path);
@@ -117,13 +127,39 @@ static enum mrc_status list_damaged(struct mrc_image_list *list,
     return st;
 }
 
-static enum mrc_status dicom_scan(struct mrc_image_list *list, char *const *files, size_t count,
+/* Files of which no image went into a series: the same images as in others. */
+static enum mrc_status list_copies(struct mrc_image_list *list, const struct mrc_dicom_study *study,
+                                   struct mrc_error *err) {
+    const struct mrc_dicom_slice *s = study->slices.items;
+    size_t count = study->slices.count;
+    bool *used = mrc_alloc(count, sizeof *used);
+    if (used == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for %zu images", count);
+    for (size_t i = 0; i < study->series_count; ++i)
+        for (size_t k = 0; k < study->series[i].count; ++k)
+            used[study->series[i].slices[k] - s] = true;
+    enum mrc_status st = MRC_OK;
+    for (size_t begin = 0, end; st == MRC_OK && begin < count; begin = end) {
+        bool any = false;
+        for (end = begin; end < count && s[end].path == s[begin].path; ++end)
+            any = any || used[end];
+        if (any) continue;
+        st = mrc_image_list_refuse(list, s[begin].path, MRC_ERR_UNSUPPORTED, err,
+                                   "a copy of another file of its series, left out");
+        if (st == MRC_OK) list->refused[list->refused_count - 1].aside = true;
+    }
+    mrc_free(used);
+    return st;
+}
+
+static enum mrc_status dicom_scan(struct mrc_image_list *list,
+                                  const struct mrc_image_file *const *files, size_t count,
                                   struct mrc_error *err) {
     struct mrc_dicom_study study = {0};
-    enum mrc_status st = mrc_dicom_study_read(&study, files, count, err);
+    enum mrc_status st = mrc_dicom_study_group(&study, files, count, err);
     for (size_t i = 0; st == MRC_OK && i < study.series_count; ++i)
         st = describe_series(list, &study.series[i], mrc_dicom_study_broken(&study), err);
     if (st == MRC_OK) st = list_damaged(list, &study, err);
+    if (st == MRC_OK) st = list_copies(list, &study, err);
     mrc_dicom_study_clear(&study);
     return st;
 }
@@ -395,17 +431,18 @@ static enum mrc_status load_series(mrc_volume **out, const struct mrc_dicom_seri
     return st;
 }
 
-static enum mrc_status dicom_load(mrc_volume **out, char *const *files, size_t count,
-                                  const struct mrc_image_options *options, struct mrc_error *err) {
+static enum mrc_status dicom_load(mrc_volume **out, const struct mrc_image_file *const *files,
+                                  size_t count, const struct mrc_image_options *options,
+                                  struct mrc_error *err) {
     struct mrc_dicom_study study = {0};
     const struct mrc_dicom_series *series = NULL;
     static const struct mrc_image_options defaults = MRC_IMAGE_DEFAULTS;
     if (options == NULL) options = &defaults;
     *out = NULL;
     if (count == 0) return mrc_fail(err, MRC_ERR_FORMAT, "no DICOM file");
-    char *folder = folder_of(files[0]);
-    if (folder == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", files[0]);
-    enum mrc_status st = mrc_dicom_study_read(&study, files, count, err);
+    char *folder = folder_of(files[0]->path);
+    if (folder == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", files[0]->path);
+    enum mrc_status st = mrc_dicom_study_group(&study, files, count, err);
     if (st == MRC_OK) st = choose(&series, &study, options, folder, err);
     if (st == MRC_OK) st = load_series(out, series, folder, err);
     if (st == MRC_OK)
@@ -419,5 +456,6 @@ static enum mrc_status dicom_load(mrc_volume **out, char *const *files, size_t c
 const struct mrc_format mrc_format_dicom = {.name = "dicom",
                                             .kind = MRC_SOURCE_DICOM,
                                             .probe = dicom_probe,
+                                            .read = dicom_read,
                                             .scan = dicom_scan,
                                             .load = dicom_load};

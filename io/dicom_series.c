@@ -437,31 +437,42 @@ bool mrc_dicom_series_holds(const struct mrc_dicom_series *series, const char *p
     return false;
 }
 
-/* --- reading --- */
+/* --- from files to series --- */
 
-static void record_refusal(struct mrc_dicom_study *study, const char *path,
-                           const struct mrc_error *why) {
+static void record_refusal(struct mrc_dicom_study *study, const struct mrc_image_file *file) {
     struct mrc_dicom_refusal *refusal = &study->refused[study->refused_count++];
-    size_t prefix = strlen(path);
-    const char *text = why->text;
-    if (strncmp(text, path, prefix) == 0 && strncmp(text + prefix, ": ", 2) == 0)
-        text += prefix + 2;
-    refusal->path = path;
-    refusal->status = why->code;
+    refusal->path = file->path;
+    refusal->status = file->status;
     (void)snprintf(refusal->reason, sizeof refusal->reason, "%.*s", (int)sizeof refusal->reason - 1,
-                   text);
+                   file->reason);
 }
 
-static enum mrc_status read_slices(struct mrc_dicom_study *study, char *const *files, size_t count,
-                                   struct mrc_error *err) {
+static enum mrc_status append_slices(struct mrc_dicom_slices *slices,
+                                     const struct mrc_image_file *file, struct mrc_error *err) {
+    size_t count = file->record_bytes / sizeof *slices->items;
+    void *items = slices->items;
+    if (!mrc_grow(&items, &slices->capacity, slices->count + count, sizeof *slices->items))
+        return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for %zu DICOM images",
+                        slices->count + count);
+    slices->items = items;
+    memcpy(slices->items + slices->count, file->record, count * sizeof *slices->items);
+    for (size_t i = 0; i < count; ++i) slices->items[slices->count++].path = file->path;
+    return MRC_OK;
+}
+
+static enum mrc_status collect_slices(struct mrc_dicom_study *study,
+                                      const struct mrc_image_file *const *files, size_t count,
+                                      struct mrc_error *err) {
     study->refused = mrc_alloc(count, sizeof *study->refused);
     if (study->refused == NULL)
         return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for %zu DICOM files", count);
     for (size_t i = 0; i < count; ++i) {
-        struct mrc_error local = {0};
-        enum mrc_status st = mrc_dicom_slices_read(&study->slices, files[i], &local);
-        if (st == MRC_ERR_NOMEM) return mrc_fail(err, st, "%s", local.text);
-        if (st != MRC_OK) record_refusal(study, files[i], &local);
+        enum mrc_status st = MRC_OK;
+        if (files[i]->status != MRC_OK)
+            record_refusal(study, files[i]);
+        else
+            st = append_slices(&study->slices, files[i], err);
+        if (st != MRC_OK) return st;
     }
     return MRC_OK;
 }
@@ -486,10 +497,11 @@ static enum mrc_status group(struct mrc_dicom_study *study, struct mrc_error *er
     return st;
 }
 
-enum mrc_status mrc_dicom_study_read(struct mrc_dicom_study *out, char *const *files, size_t count,
-                                     struct mrc_error *err) {
+enum mrc_status mrc_dicom_study_group(struct mrc_dicom_study *out,
+                                      const struct mrc_image_file *const *files, size_t count,
+                                      struct mrc_error *err) {
     *out = (struct mrc_dicom_study){0};
-    enum mrc_status st = read_slices(out, files, count, err);
+    enum mrc_status st = collect_slices(out, files, count, err);
     if (st == MRC_OK) st = group(out, err);
     for (size_t i = 0; st == MRC_OK && i < out->series_count; ++i)
         st = judge_series(&out->series[i], err);

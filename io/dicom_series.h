@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "io/dicom_slice.h"
+#include "io/image.h"
 
 enum { MRC_DICOM_SELECTOR = 24 };
 
@@ -49,10 +50,11 @@ struct mrc_dicom_study {
     size_t refused_count;
 };
 
-/** Reads the headers of `count` files and judges. Broken files are refusals, not errors. `files`
- * must outlive *out. */
-enum mrc_status mrc_dicom_study_read(struct mrc_dicom_study *out, char *const *files, size_t count,
-                                     struct mrc_error *err);
+/** Groups the headers that were read of `count` files, and judges. Broken files are refusals, not
+ * errors. `files` must outlive *out. */
+enum mrc_status mrc_dicom_study_group(struct mrc_dicom_study *out,
+                                      const struct mrc_image_file *const *files, size_t count,
+                                      struct mrc_error *err);
 /** The first file that is broken, so that nobody knows whether a slice is missing; NULL: none is.
  */
 const struct mrc_dicom_refusal *mrc_dicom_study_broken(const struct mrc_dicom_study *study);

@@ -23,6 +23,7 @@
 #include "base/export.h"
 #include "base/fs.h"
 #include "base/hash.h"
+#include "base/isolate.h"
 #include "base/parallel.h"
 #include "base/pseudonym.h"
 #include "base/rng.h"
