@@ -310,7 +310,7 @@ static enum mrc_status write_html(const struct run *r, struct mrc_error *err) {
 
 static enum mrc_status list_input(struct run *r, struct mrc_error *err) {
     const char *input = r->options->input;
-    if (mrc_path_is_dir(input)) return mrc_list_tree(&r->files, NULL, input, MAX_FILES, err);
+    if (mrc_path_is_dir(input)) return mrc_list_tree(&r->files, input, MAX_FILES, err);
     if (!mrc_path_exists(input))
         return mrc_fail(err, MRC_ERR_IO, "%s: not found, expected a file or a folder", input);
     r->files.names = mrc_alloc(1, sizeof *r->files.names);
