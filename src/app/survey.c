@@ -129,7 +129,10 @@ static enum mrc_status scan_images(const struct task *t, const char *path, struc
                                              .cancelled = is_cancelled};
     size_t first = images->count, refused = images->refused_count;
     enum mrc_status status = mrc_image_list_scan_with(images, path, &options, err);
-    for (size_t i = first; status == MRC_OK && i < images->count; ++i) judge(&images->items[i]);
+    for (size_t i = first; status == MRC_OK && i < images->count; ++i) {
+        if (t->options != NULL) (void)mrc_contrast_map_apply(t->options->map, &images->items[i]);
+        judge(&images->items[i]);
+    }
     forget_pictures(images, refused);
     return status;
 }

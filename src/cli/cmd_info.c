@@ -10,7 +10,7 @@
 #include "cli/options.h"
 #include "cli/terminal.h"
 
-enum { KEY_JSON = MRC_OPTION_OWN, KEY_PLAN, KEY_SYSTEM, KEY_MAX_FILES, KEY_QUIET = 'q' };
+enum { KEY_JSON = MRC_OPTION_OWN, KEY_PLAN, KEY_SYSTEM, KEY_MAX_FILES, KEY_MAP, KEY_QUIET = 'q' };
 enum { MOST_FILES = 10000000 };
 
 static const struct argp_option table[] = {
@@ -19,6 +19,13 @@ static const struct argp_option table[] = {
      .key = KEY_MAX_FILES,
      .arg = "N",
      .doc = "Refuse to search a folder with more files (default 50000)"},
+    {.name = "map",
+     .key = KEY_MAP,
+     .arg = "FILE.tsv",
+     .doc =
+         "Contrasts that overrule recognition: lines of field, pattern, contrast, apart by tabs; "
+         "fields are SeriesDescription, ProtocolName, SequenceName, SeriesNumber, Manufacturer, "
+         "path"},
     {.name = "quiet", .key = KEY_QUIET, .doc = "No progress bar"},
     {.name = "plan", .key = KEY_PLAN, .doc = "Also the networks of models, layer by layer"},
     {.name = "system",
@@ -30,6 +37,7 @@ struct arguments {
     char **paths;
     int path_count;
     bool json, plan, machine, quiet;
+    const char *map;
     struct mrc_survey_options options;
 };
 
@@ -38,6 +46,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     switch (key) {
     case KEY_JSON: a->json = true; break;
     case KEY_PLAN: a->plan = true; break;
+    case KEY_MAP: a->map = value; break;
     case KEY_QUIET: a->quiet = true; break;
     case KEY_MAX_FILES:
         a->options.most_files =
@@ -232,7 +241,9 @@ int mrc_cmd_info(int argc, char **argv) {
         enum mrc_status told = print_system(a.json, &err);
         return told == MRC_OK ? MRC_EXIT_OK : mrc_terminal_fail(&terminal, told, &err);
     }
-    enum mrc_status status = MRC_OK;
+    mrc_contrast_map *map = NULL;
+    enum mrc_status status = a.map != NULL ? mrc_contrast_map_load(&map, a.map, &err) : MRC_OK;
+    a.options.map = map;
     for (int i = 0; status == MRC_OK && i < a.path_count; ++i)
         status = mrc_survey_add_with(&survey, a.paths[i], &a.options, &events, &err);
     mrc_terminal_clear_bar(&terminal);
@@ -241,5 +252,6 @@ int mrc_cmd_info(int argc, char **argv) {
     if (status == MRC_OK && !mrc_survey_is_useful(&survey))
         status = explain(&survey, a.paths[0], &err);
     mrc_survey_clear(&survey);
+    mrc_contrast_map_destroy(map);
     return status == MRC_OK ? MRC_EXIT_OK : mrc_terminal_fail(&terminal, status, &err);
 }
