@@ -13,6 +13,7 @@
 #include "app/html.h"
 #include "app/model_file.h"
 #include "app/phantom.h"
+#include "app/prepare.h"
 #include "app/sheet.h"
 #include "app/survey.h"
 #include "app/system.h"

@@ -18,6 +18,7 @@ static const struct command {
     {"evaluate", "score translations, with baselines beside them", mrc_cmd_evaluate},
     {"export", "write the model of a training run as one small file", mrc_cmd_export},
     {"info", "describe images and models", mrc_cmd_info},
+    {"prepare", "make a training set of scanner exports", mrc_cmd_prepare},
     {"deidentify", "DICOM without the patients", mrc_cmd_deidentify},
     {"check", "is a DICOM folder one consistent series, and marked if synthetic?", mrc_cmd_check},
     {"phantom", "generate patients with a known answer", mrc_cmd_phantom},

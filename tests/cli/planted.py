@@ -19,7 +19,7 @@ STEERING = {
     "FrameOfReferenceUID", "PatientID", "PatientName", "SpecificCharacterSet", "InstanceNumber", "SeriesDescription",
     "ProtocolName", "SequenceName", "ComplexImageComponent", "ImagesInAcquisition", "EchoNumbers", "TemporalPositionIdentifier",
     "TriggerTime", "AcquisitionNumber", "EchoTrainLength", "WindowCenter", "WindowWidth", "ContrastBolusAgent",
-    "PatientPosition", "QualityControlImage", "MRAcquisitionType", "DiffusionBValue",
+    "PatientPosition", "AnatomicalOrientationType", "QualityControlImage", "MRAcquisitionType", "DiffusionBValue",
 }
 VALUES = {
     "AE": WORD, "AS": "087Y", "CS": WORD, "LO": WORD + " lo", "LT": WORD + " lt", "PN": WORD + "^PN", "SH": WORD, "ST": WORD + " st",
