@@ -35,9 +35,11 @@ struct mrc_net_peer {
 
 /** An application entity's title: 1 to 16 printable ASCII characters, no backslash, not only
  * spaces; those around it do not count. MRC_ERR_ARGUMENT. */
-MRC_STATUS mrc_net_parse_aet(char out[MRC_AET_TEXT], const char *text, struct mrc_error *err);
+MRC_MUST_CHECK enum mrc_status mrc_net_parse_aet(char out[MRC_AET_TEXT], const char *text,
+                                                 struct mrc_error *err);
 /** "AET@host:port" into called, host and port. MRC_ERR_ARGUMENT. */
-MRC_STATUS mrc_net_parse_peer(struct mrc_net_peer *peer, const char *text, struct mrc_error *err);
+MRC_MUST_CHECK enum mrc_status mrc_net_parse_peer(struct mrc_net_peer *peer, const char *text,
+                                                  struct mrc_error *err);
 
 /* --- Towards a peer (SCU) --- */
 

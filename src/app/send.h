@@ -37,10 +37,12 @@ struct mrc_send_report {
  *
  * A line of the list is "<stored|warning|refused> TAB <status> TAB <SHA-256 of the peer and the
  * file's bytes>", added and synced when the answer is there; lines that are not so are ignored. */
-MRC_STATUS mrc_send_run(const struct mrc_send_options *options, struct mrc_send_report *report,
-                        const struct mrc_events *events, struct mrc_error *err);
+MRC_MUST_CHECK enum mrc_status mrc_send_run(const struct mrc_send_options *options,
+                                            struct mrc_send_report *report,
+                                            const struct mrc_events *events, struct mrc_error *err);
 /** Opens an association, C-ECHO, releases. */
-MRC_STATUS mrc_send_echo(const struct mrc_net_peer *peer, struct mrc_error *err);
+MRC_MUST_CHECK enum mrc_status mrc_send_echo(const struct mrc_net_peer *peer,
+                                             struct mrc_error *err);
 
 #ifdef __cplusplus
 }
