@@ -152,7 +152,10 @@ static void print_checkpoint(const struct mrc_survey_checkpoint *checkpoint) {
     printf("\n  name      ");
     print_plain(info->name);
     printf("\n  networks  G and F: %s", mrc_generator_kind_name(s->generator));
-    if (s->generator != MRC_GENERATOR_LOCAL) /* its width is fixed */
+    if (s->generator_f > 0)
+        printf(" and %s", mrc_generator_kind_name(mrc_cyclegan_generator_of(s, MRC_NET_F)));
+    if (s->generator != MRC_GENERATOR_LOCAL ||
+        mrc_cyclegan_generator_of(s, MRC_NET_F) != MRC_GENERATOR_LOCAL) /* its width is fixed */
         printf(" of width %lld", (long long)s->generator_width);
     printf(", %lld channel%s, %lld x %lld pixels", (long long)s->channels,
            s->channels == 1 ? "" : "s", (long long)s->size, (long long)s->size);
@@ -161,9 +164,10 @@ static void print_checkpoint(const struct mrc_survey_checkpoint *checkpoint) {
                (long long)s->discriminator_width);
     printf("\n");
     printf("  training  %s, batch %lld, cycle %g, identity %g, Adam %g %g %g,\n            average "
-           "%g, seed %llu\n",
+           "%g, R1 %g, warm-up %lld, seed %llu\n",
            mrc_gan_mode_name(s->gan_mode), (long long)s->batch, s->lambda_cycle, s->lambda_identity,
-           s->learning_rate, s->beta1, s->beta2, s->ema_decay, (unsigned long long)s->seed);
+           s->learning_rate, s->beta1, s->beta2, s->ema_decay, s->r1_gamma, (long long)s->warm_up,
+           (unsigned long long)s->seed);
     printf("  progress  epoch %lld of %lld, step %lld\n", (long long)info->epoch,
            (long long)info->epochs, (long long)info->step);
     printf("  data      ");
