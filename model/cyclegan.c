@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/parallel.h"
+#include "base/team.h"
 #include "model/cyclegan_internal.h"
 #include "model/net_internal.h"
 
@@ -106,6 +107,11 @@ enum mrc_status cyclegan_check_settings(const struct mrc_cyclegan_settings *s,
     for (size_t i = 0; st == MRC_OK && i < sizeof(numbers) / sizeof(numbers[0]); ++i)
         st = check_number(numbers[i].name, numbers[i].value, numbers[i].lo, numbers[i].hi, err);
     struct mrc_generator_settings generator = cyclegan_generator_settings(s);
+    int team = mrc_team_current()->count;
+    if (st == MRC_OK && s->batch % team != 0)
+        st = mrc_fail(err, MRC_ERR_ARGUMENT,
+                      "batch is %" PRId64 ", expected a multiple of the %d processes", s->batch,
+                      team);
     return st == MRC_OK ? net_check_generator(&generator, err) : st;
 }
 
@@ -144,7 +150,11 @@ static enum mrc_status create_nets(mrc_cyclegan *gan, struct mrc_error *err) {
 
 static enum mrc_status create_plans(mrc_cyclegan *gan, struct mrc_error *err) {
     const struct mrc_cyclegan_settings *s = &gan->settings;
-    struct mrc_shape image = {.n = s->batch, .c = s->channels, .d = 1, .h = s->size, .w = s->size};
+    struct mrc_shape image = {.n = s->batch / mrc_team_current()->count,
+                              .c = s->channels,
+                              .d = 1,
+                              .h = s->size,
+                              .w = s->size};
     struct mrc_shape first = image;
     if (gan->with_identity) first.n *= 2;
     enum mrc_status st =
@@ -363,6 +373,7 @@ struct mrc_cyclegan_images mrc_cyclegan_last_images(const mrc_cyclegan *gan) {
 struct direction_losses {
     double adversarial, cycle, identity, real, fake;
 };
+_Static_assert(sizeof(struct direction_losses) == 5 * sizeof(double), "shared as five numbers");
 
 static void forward(mrc_cyclegan *gan, const float *const real[DIRECTIONS][2]) {
     size_t bytes = gan->images * sizeof(float);
@@ -486,6 +497,25 @@ static void average_range(void *context, size_t begin, size_t end, int lane) {
         t.average[i] = t.decay * t.average[i] + (1.0f - t.decay) * t.values[i];
 }
 
+/* Over all processes: every rank has the losses and gradients of the whole batch. The part that a
+ * lost process would leave undone changes no weight. */
+static enum mrc_status share_losses(struct direction_losses part[DIRECTIONS],
+                                    struct mrc_error *err) {
+    double values[DIRECTIONS * 5];
+    for (int k = 0; k < DIRECTIONS; ++k) memcpy(values + k * 5, &part[k], sizeof part[k]);
+    enum mrc_status st = mrc_team_mean(values, DIRECTIONS * 5, err);
+    for (int k = 0; st == MRC_OK && k < DIRECTIONS; ++k)
+        memcpy(&part[k], values + k * 5, sizeof part[k]);
+    return st;
+}
+
+static enum mrc_status share_gradients(const mrc_cyclegan *gan, struct mrc_error *err) {
+    enum mrc_status st = MRC_OK;
+    for (int i = 0; st == MRC_OK && i < MRC_NET_COUNT; ++i)
+        st = mrc_team_mean_floats(mrc_net_gradients(gan->nets[i]), mrc_net_size(gan->nets[i]), err);
+    return st;
+}
+
 static void update(mrc_cyclegan *gan) {
     const struct mrc_cyclegan_settings *s = &gan->settings;
     const struct mrc_adam adam = {.learning_rate = s->learning_rate,
@@ -515,8 +545,10 @@ enum mrc_status mrc_cyclegan_step(mrc_cyclegan *gan, struct mrc_losses *losses, 
         judge(gan, &gan->directions[k], real[k][1], &part[k]);
         compare(gan, &gan->directions[k], real[k][1], &part[k]);
     }
+    enum mrc_status st = share_losses(part, err);
+    if (st != MRC_OK) return st;
     *losses = collect(gan, part);
-    enum mrc_status st = check_finite(gan, losses, err);
+    st = check_finite(gan, losses, err);
     if (st != MRC_OK) return st;
 
     for (int i = 0; i < MRC_NET_COUNT; ++i)
@@ -524,6 +556,7 @@ enum mrc_status mrc_cyclegan_step(mrc_cyclegan *gan, struct mrc_losses *losses, 
                          mrc_net_gradients(gan->nets[i]));
     backward_generators(gan, real);
     backward_discriminators(gan);
-    update(gan);
-    return MRC_OK;
+    st = share_gradients(gan, err);
+    if (st == MRC_OK) update(gan);
+    return st;
 }

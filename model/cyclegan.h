@@ -77,7 +77,10 @@ MRC_STATUS mrc_cyclegan_measure(size_t *bytes, const struct mrc_cyclegan_setting
 /** One step on x, y [batch][size][size][channels] in [0,1]: generators against the discriminators
  * as they are, discriminators on the fakes made before the generators' update, then four Adam
  * updates. The gradients stay in the nets until the next step. MRC_ERR_NUMERIC when a loss is not
- * finite: *losses tells which, and no weight was changed. */
+ * finite: *losses tells which, and no weight was changed. In a team (base/team.h) x, y are this
+ * process's share, [batch / count]; losses and gradients are means over the team, so all come to
+ * the same weights, those of one process to rounding; MRC_ERR_CANCELLED, and no weight changed,
+ * when a process is lost. */
 MRC_STATUS mrc_cyclegan_step(mrc_cyclegan *gan, struct mrc_losses *losses, const float *x,
                              const float *y, struct mrc_error *err);
 MRC_API int64_t mrc_cyclegan_steps(const mrc_cyclegan *gan);

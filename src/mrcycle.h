@@ -26,6 +26,7 @@
 #include "base/parallel.h"
 #include "base/rng.h"
 #include "base/status.h"
+#include "base/team.h"
 #include "base/text.h"
 #include "io/derived.h"
 #include "io/dicom_check.h"
