@@ -506,6 +506,8 @@ static void put_derivation(struct mrc_dicom_draft *d, const struct job *job,
     plain_ascii(text, sizeof text, scratch->data);
     mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x2111), text);
     mrc_dicom_draft_code(d, MRC_TAG(0x0008, 0x9215), "113085", "Spatial resampling");
+    if (v->reformatted)
+        mrc_dicom_draft_code(d, MRC_TAG(0x0008, 0x9215), "113072", "Multiplanar reformatting");
 }
 
 /* --- where it comes from --- */

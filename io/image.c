@@ -275,9 +275,13 @@ enum mrc_status mrc_image_list_scan(struct mrc_image_list *list, const char *pat
 
 /* --- loading --- */
 
-static enum mrc_status check_series_option(const struct mrc_format *format, const char *path,
-                                           const struct mrc_image_options *options,
-                                           struct mrc_error *err) {
+static enum mrc_status check_choice(const struct mrc_format *format, const char *path,
+                                    const struct mrc_image_options *options,
+                                    struct mrc_error *err) {
+    if (options->volume > 0 && format->kind != MRC_SOURCE_NIFTI)
+        return mrc_fail(err, MRC_ERR_ARGUMENT,
+                        "%s: --volume chooses in a NIfTI file, and this is a %s image", path,
+                        format->name);
     if (options->series == NULL || format->kind == MRC_SOURCE_DICOM) return MRC_OK;
     return mrc_fail(err, MRC_ERR_ARGUMENT,
                     "%s: --series chooses among DICOM series, and this is a %s image", path,
@@ -316,7 +320,7 @@ static enum mrc_status load_file(mrc_volume **out, const char *path,
     const struct mrc_image_file *file = &one.files[0];
     if (file->probed && file->format == NULL)
         st = mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: not a DICOM, NIfTI or PNG image", path);
-    if (st == MRC_OK && file->probed) st = check_series_option(file->format, path, options, err);
+    if (st == MRC_OK && file->probed) st = check_choice(file->format, path, options, err);
     if (st == MRC_OK && file->probed && file->format->kind == MRC_SOURCE_DICOM) {
         struct mrc_image_options its_series = *options; /* one of a series: the series */
         its_series.member = path;
@@ -442,7 +446,7 @@ static enum mrc_status load_folder(mrc_volume **out, const char *dir,
     const struct mrc_format *format = NULL;
     enum mrc_status st = finds_in(&f, dir, options->flat, err);
     if (st == MRC_OK) st = only_format(&format, &f, dir, err);
-    if (st == MRC_OK) st = check_series_option(format, dir, options, err);
+    if (st == MRC_OK) st = check_choice(format, dir, options, err);
     if (st == MRC_OK && format->kind == MRC_SOURCE_PNG) st = check_one_folder(&f, format, dir, err);
     if (st == MRC_OK) {
         st = format->kind == MRC_SOURCE_NIFTI ? load_only_usable(out, &f, dir, options, err)

@@ -28,6 +28,7 @@ struct mrc_image_info {
     int64_t files, slices, rows, columns;
     double spacing_mm[3]; /* between rows, between columns, between slices */
     enum mrc_orientation orientation;
+    int64_t volumes;              /* NIfTI: in the file (4-D); one must be chosen to load it */
     bool physical;                /* spacing and orientation mean something */
     struct mrc_geometry geometry; /* of the grid, k along the slices; zero where not physical */
     char manufacturer[65];
@@ -74,7 +75,8 @@ struct mrc_image_options {
     bool assume_ras; /* NIfTI without sform and qform: take the axes as RAS+ instead of refusing */
     bool allow_synthetic; /* accept what is marked as synthetic or derived */
     bool flat;            /* of a folder: its own files only, none of the folders below */
-    bool allow_gaps;      /* DICOM: fill slices that are missing in between, instead of refusing */
+    int64_t volume;  /* NIfTI of several volumes (4-D): the one to load, from 1; 0: there is one */
+    bool allow_gaps; /* DICOM: fill slices that are missing in between, instead of refusing */
     const char *series; /* DICOM: only the one so called: SeriesNumber "4", or "4:2" for the second
                          * volume of it, or the beginning of a SeriesInstanceUID, which has a point;
                          * NULL: any */
@@ -84,8 +86,8 @@ struct mrc_image_options {
 };
 #define MRC_IMAGE_DEFAULTS                                                                         \
     {                                                                                              \
-        .assume_ras = false, .allow_synthetic = false, .flat = false, .allow_gaps = false,         \
-        .series = NULL, .member = NULL, .frame = 0                                                 \
+        .assume_ras = false, .allow_synthetic = false, .flat = false, .volume = 0,                 \
+        .allow_gaps = false, .series = NULL, .member = NULL, .frame = 0                            \
     }
 
 /** Loads the one image at `path`: a DICOM folder with exactly one usable series (or one DICOM

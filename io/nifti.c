@@ -104,7 +104,7 @@ static enum mrc_status read_header(struct nifti_input *in, struct mrc_error *err
         size = 0;
     }
     if (st != MRC_OK) return st;
-    int64_t needed = f->data_offset + f->data_bytes;
+    int64_t needed = f->data_offset + f->data_bytes * f->volumes;
     if (!mrc_nifti_stream_can_hold(&in->stream, needed)) {
         return mrc_fail(err, MRC_ERR_FORMAT,
                         "%s: the header declares %lld bytes, more than the file's %lld can hold",
@@ -273,20 +273,24 @@ static enum mrc_status convert(float *dst, unsigned char *src, size_t count, int
     return MRC_OK;
 }
 
-static enum mrc_status read_voxels(float *voxels, struct nifti_input *in, struct mrc_error *err) {
+/* Volume `which` (from 0) of the file; a compressed one is read to its end, for its checksum. */
+static enum mrc_status read_voxels(float *voxels, struct nifti_input *in, int64_t which,
+                                   struct mrc_error *err) {
     const struct mrc_nifti_facts *f = &in->facts;
     size_t count = (size_t)mrc_extent_count(f->extent), part = PORTION / f->voxel_bytes;
     int64_t nonfinite = 0;
     unsigned char *buffer = mrc_alloc(PORTION, 1);
     if (buffer == NULL)
         return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for reading", in->voxel_path);
-    enum mrc_status st = MRC_OK;
+    enum mrc_status st = mrc_nifti_stream_skip(&in->stream, which * f->data_bytes, err);
     for (size_t at = 0; st == MRC_OK && at < count; at += part) {
         size_t n = count - at < part ? count - at : part;
         st = mrc_nifti_stream_read(&in->stream, buffer, n * f->voxel_bytes, err);
         if (st == MRC_OK) st = convert(voxels + at, buffer, n, &nonfinite, in, err);
     }
     mrc_free(buffer);
+    if (st == MRC_OK && in->stream.packed)
+        st = mrc_nifti_stream_skip(&in->stream, (f->volumes - 1 - which) * f->data_bytes, err);
     if (st == MRC_OK) st = mrc_nifti_stream_finish(&in->stream, err);
     if (st == MRC_OK && nonfinite > (int64_t)(count / 2)) {
         st = mrc_fail(err, MRC_ERR_FORMAT,
@@ -336,6 +340,7 @@ static void describe(struct mrc_image_info *info, const struct nifti_input *in) 
     info->files = f->pair ? 2 : 1;
     info->columns = f->extent.i;
     info->rows = f->extent.j;
+    info->volumes = f->volumes;
     info->slices = f->extent.k;
     info->spacing_mm[0] = in->geometry.spacing_mm[1];
     info->spacing_mm[1] = in->geometry.spacing_mm[0];
@@ -346,7 +351,13 @@ static void describe(struct mrc_image_info *info, const struct nifti_input *in) 
     info->synthetic = in->synthetic;
     info->usable = false;
     const char *reason = NULL;
-    if (!in->oriented)
+    char several[80];
+    if (f->volumes > 1) {
+        (void)snprintf(several, sizeof several,
+                       "%lld volumes, expected one (--volume K takes the K-th)",
+                       (long long)f->volumes);
+        reason = several;
+    } else if (!in->oriented)
         reason =
             "neither sform nor qform says where the axes point (--assume-ras takes them as RAS+)";
     else if (in->synthetic)
@@ -422,9 +433,25 @@ static enum mrc_status nifti_scan(struct mrc_image_list *list,
     return st;
 }
 
+/* One of several volumes is chosen, never the first taken for the only one. */
+static enum mrc_status check_volume(const struct nifti_input *in, int64_t wanted,
+                                    struct mrc_error *err) {
+    int64_t volumes = in->facts.volumes;
+    if (wanted == 0 && volumes > 1)
+        return mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                        "%s: %lld volumes, expected one (--volume K takes the K-th)",
+                        in->header_path, (long long)volumes);
+    if (wanted > volumes)
+        return mrc_fail(err, MRC_ERR_ARGUMENT, "%s: --volume is %lld, expected 1 to %lld",
+                        in->header_path, (long long)wanted, (long long)volumes);
+    return MRC_OK;
+}
+
 static enum mrc_status check_wanted(const struct nifti_input *in,
                                     const struct mrc_image_options *options,
                                     struct mrc_error *err) {
+    enum mrc_status st = check_volume(in, options->volume, err);
+    if (st != MRC_OK) return st;
     if (!in->oriented && !options->assume_ras) {
         return mrc_fail(err, MRC_ERR_UNSUPPORTED,
                         "%s: sform_code and qform_code are 0, expected one that says where the "
@@ -476,7 +503,9 @@ static enum mrc_status nifti_load(mrc_volume **out, const struct mrc_image_file 
     st = check_wanted(&in, options, err);
     if (st == MRC_OK) st = mrc_volume_create(&vol, in.facts.extent, &in.geometry, err);
     if (st == MRC_OK) st = keep_provenance(vol, &in, err);
-    if (st == MRC_OK) st = read_voxels(mrc_volume_voxels(vol), &in, err);
+    if (st == MRC_OK)
+        st = read_voxels(mrc_volume_voxels(vol), &in, options->volume > 0 ? options->volume - 1 : 0,
+                         err);
     input_close(&in);
     if (st != MRC_OK) {
         mrc_volume_destroy(vol);

@@ -17,7 +17,8 @@ enum {
     KEY_SHEET,
     KEY_TRUTH,
     KEY_SERIES,
-    KEY_ALLOW_GAPS
+    KEY_ALLOW_GAPS,
+    KEY_VOLUME
 };
 
 static const struct argp_option table[] = {
@@ -57,6 +58,10 @@ static const struct argp_option table[] = {
      .arg = "N",
      .doc = "Of several DICOM series the one with this number, or N:K, its K-th volume (echo, time "
             "point), as info lists them; or the beginning of its UID"},
+    {.name = "volume",
+     .key = KEY_VOLUME,
+     .arg = "K",
+     .doc = "Of a NIfTI file with several volumes (4-D) the K-th, from 1"},
     {.name = "allow-gaps",
      .key = KEY_ALLOW_GAPS,
      .doc = "Fill in the slices that are missing inside a DICOM series from their neighbours"},
@@ -115,6 +120,9 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     case KEY_SHEET: a->options.sheet = value; break;
     case KEY_TRUTH: a->options.truth = value; break;
     case KEY_SERIES: a->options.series = value; break;
+    case KEY_VOLUME:
+        a->options.volume = mrc_option_integer(state, "--volume", value, 1, 65536);
+        break;
     case KEY_ALLOW_GAPS: a->options.allow_gaps = true; break;
     case MRC_OPTION_ASSUME_RAS: a->options.assume_ras = true; break;
     case MRC_OPTION_ALLOW_SYNTHETIC: a->options.allow_synthetic = true; break;
