@@ -28,6 +28,7 @@
 #include "base/status.h"
 #include "base/team.h"
 #include "base/text.h"
+#include "io/contrast_map.h"
 #include "io/derived.h"
 #include "io/dicom_check.h"
 #include "io/geometry.h"
