@@ -20,6 +20,8 @@ static const struct command {
     {"info", "describe images and models", mrc_cmd_info},
     {"check", "is a DICOM folder one consistent series, and marked if synthetic?", mrc_cmd_check},
     {"phantom", "generate patients with a known answer", mrc_cmd_phantom},
+    {"echo", "ask a PACS whether it answers", mrc_cmd_echo},
+    {"send", "store DICOM files in a PACS", mrc_cmd_send},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -49,7 +51,7 @@ static void print_help(void) {
            "  mrcycle --version\n\n"
            "Results go to standard output, words to standard error. Exit codes: 1 usage;\n"
            "20 input unreadable, 21 broken, 22 refused, 23 beyond a limit; 40 output;\n"
-           "60 network; 80 memory, 81 numbers, 82 stopped.\n");
+           "60 network, 61 refused by the peer; 80 memory, 81 numbers, 82 stopped.\n");
 }
 
 static int run(const struct command *command, int argc, char **argv) {
