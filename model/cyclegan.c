@@ -49,6 +49,7 @@ struct mrc_cyclegan {
     size_t scratch_bytes;
     struct mrc_arena memory;
     size_t images, map; /* floats in a batch of images, in a batch of patch maps */
+    int64_t share;      /* of the batch, that this process makes: see base/team.h */
     bool with_identity, has_means;
     double rate_factor;
     size_t bytes;
@@ -529,14 +530,17 @@ static void backward_discriminators(mrc_cyclegan *gan) {
  * weight is that of g . v at v = g held still, and since derivatives may change places that is how
  * the weight's gradient changes along v: a difference of two ordinary backward passes, no second
  * derivative of any operation. */
-static void add_penalty(mrc_cyclegan *gan, struct direction *way, const float *real_b) {
+static enum mrc_status add_penalty(mrc_cyclegan *gan, struct direction *way, const float *real_b,
+                                   struct mrc_error *err) {
     const float per_verdict = (float)((double)gan->share / (double)gan->map);
-    float *g = gan->d_fake, *moved = gan->d_cycle, largest = 0.0f;
+    float *g = gan->d_fake, *moved = gan->d_cycle;
+    double largest = 0.0;
     for (size_t i = 0; i < gan->map; ++i) way->d_map_real[i] = per_verdict;
     mrc_pass_backward(way->judge_real, way->d_map_real, g, true);
-    for (size_t i = 0; i < gan->images; ++i) largest = fmaxf(largest, fabsf(g[i]));
-    if (!(largest > 0.0f)) return;
-    const float step = PROBE / largest;
+    for (size_t i = 0; i < gan->images; ++i) largest = fmax(largest, fabs((double)g[i]));
+    enum mrc_status st = mrc_team_largest(&largest, err);
+    if (st != MRC_OK || !(largest > 0.0)) return st;
+    const float step = PROBE / (float)largest;
     const double weight = PENALTY_EVERY * gan->settings.r1_gamma / (double)gan->share;
     for (int side = -1; side <= 1; side += 2) {
         for (size_t i = 0; i < gan->images; ++i) moved[i] = real_b[i] + (float)side * step * g[i];
@@ -546,6 +550,7 @@ static void add_penalty(mrc_cyclegan *gan, struct direction *way, const float *r
                 (float)(weight * (double)per_verdict * side / (2.0 * (double)step));
         mrc_pass_backward(way->judge_real, way->d_map_real, NULL, false);
     }
+    return MRC_OK;
 }
 
 static void zero_range(void *context, size_t begin, size_t end, int lane) {
@@ -690,8 +695,9 @@ enum mrc_status mrc_cyclegan_step(mrc_cyclegan *gan, struct mrc_losses *losses, 
     backward_generators(gan, real);
     backward_discriminators(gan);
     if (gan->settings.r1_gamma > 0.0 && (gan->state->steps + 1) % PENALTY_EVERY == 0)
-        for (int k = 0; k < DIRECTIONS; ++k) add_penalty(gan, &gan->directions[k], real[k][1]);
-    st = share_gradients(gan, err);
+        for (int k = 0; st == MRC_OK && k < DIRECTIONS; ++k)
+            st = add_penalty(gan, &gan->directions[k], real[k][1], err);
+    if (st == MRC_OK) st = share_gradients(gan, err);
     if (st == MRC_OK) update(gan);
     return st;
 }

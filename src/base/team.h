@@ -12,11 +12,13 @@
 extern "C" {
 #endif
 
+enum { MRC_TEAM_MOST = 4096 };
+
 /** A call of either sum is made by all processes in the same order with the same n. The result is
  * the same to the bit in all of them, and in every run of as many processes. MRC_ERR_CANCELLED when
  * a process is lost or all are asked to stop. */
 struct mrc_team {
-    int rank, count; /* 0 <= rank < count */
+    int rank, count; /* 0 <= rank < count <= MRC_TEAM_MOST */
     void *context;
     enum mrc_status (*sum)(void *context, double *values, size_t n, struct mrc_error *err);
     enum mrc_status (*sum_floats)(void *context, float *values, size_t n, struct mrc_error *err);
@@ -30,6 +32,8 @@ MRC_API const struct mrc_team *mrc_team_current(void);
 /** values[n] become their mean over the team. Nothing to do for one. */
 MRC_STATUS mrc_team_mean(double *values, size_t n, struct mrc_error *err);
 MRC_STATUS mrc_team_mean_floats(float *values, size_t n, struct mrc_error *err);
+/** value >= 0 becomes the largest of the team's. */
+MRC_STATUS mrc_team_largest(double *value, struct mrc_error *err);
 
 #ifdef __cplusplus
 }

@@ -83,11 +83,9 @@ static void cut(int *counts, int *offsets, size_t n, int count) {
     }
 }
 
-enum { MOST_RANKS = 4096 };
-
 static enum mrc_status sum_piece(char *values, size_t n, const struct number *number,
                                  struct mrc_error *err) {
-    static int counts[MOST_RANKS], offsets[MOST_RANKS], mine[MOST_RANKS], places[MOST_RANKS];
+    static int counts[MRC_TEAM_MOST], offsets[MRC_TEAM_MOST], mine[MRC_TEAM_MOST], places[MRC_TEAM_MOST];
     int count = self.team.count, own;
     MPI_Request request;
     cut(counts, offsets, n, count);
@@ -135,9 +133,9 @@ enum mrc_status mrc_mpi_begin(struct mrc_error *err) {
     MPI_Comm_rank(MPI_COMM_WORLD, &self.team.rank);
     MPI_Comm_size(MPI_COMM_WORLD, &self.team.count);
     if (self.team.count == 1) return MRC_OK;
-    if (self.team.count > MOST_RANKS)
+    if (self.team.count > MRC_TEAM_MOST)
         return mrc_fail(err, MRC_ERR_ARGUMENT, "%d processes, expected at most %d", self.team.count,
-                        MOST_RANKS);
+                        MRC_TEAM_MOST);
     self.parts = mrc_alloc(PIECE + (size_t)self.team.count, sizeof(double));
     if (self.parts == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a team");
     self.team.sum = sum_doubles;
