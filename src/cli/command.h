@@ -16,7 +16,7 @@ enum {
 typedef int mrc_command_fn(int argc, char **argv);
 
 mrc_command_fn mrc_cmd_echo, mrc_cmd_send;
-mrc_command_fn mrc_cmd_check, mrc_cmd_evaluate, mrc_cmd_export, mrc_cmd_info, mrc_cmd_phantom,
-    mrc_cmd_train, mrc_cmd_translate;
+mrc_command_fn mrc_cmd_check, mrc_cmd_deidentify, mrc_cmd_evaluate, mrc_cmd_export, mrc_cmd_info,
+    mrc_cmd_phantom, mrc_cmd_prepare, mrc_cmd_train, mrc_cmd_translate;
 
 #endif

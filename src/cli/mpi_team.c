@@ -85,7 +85,8 @@ static void cut(int *counts, int *offsets, size_t n, int count) {
 
 static enum mrc_status sum_piece(char *values, size_t n, const struct number *number,
                                  struct mrc_error *err) {
-    static int counts[MRC_TEAM_MOST], offsets[MRC_TEAM_MOST], mine[MRC_TEAM_MOST], places[MRC_TEAM_MOST];
+    static int counts[MRC_TEAM_MOST], offsets[MRC_TEAM_MOST], mine[MRC_TEAM_MOST],
+        places[MRC_TEAM_MOST];
     int count = self.team.count, own;
     MPI_Request request;
     cut(counts, offsets, n, count);
