@@ -171,8 +171,8 @@ static void clamp_range(void *context, size_t begin, size_t end, int lane) {
 }
 
 /* Rows first, then columns, so that the larger array is written once. */
-static enum mrc_status resample_back(float *voxels, const struct mrc_slices *slices,
-                                     struct mrc_error *err) {
+enum mrc_status mrc_slices_spread(float *voxels, const struct mrc_slices *slices,
+                                  struct mrc_error *err) {
     const struct mrc_axial_record *axial = &slices->record.axial;
     const struct mrc_square_record *square = &slices->record.square;
     const int64_t sides[2] = {axial->extent.i, axial->extent.j};
@@ -196,7 +196,6 @@ static enum mrc_status resample_back(float *voxels, const struct mrc_slices *sli
         exchange_planes(first, small, slices->pixels, square->size, axial, true);
         mrc_resample_axis(second, first, small, axial->axis[1], &f[1], NULL);
         mrc_resample_axis(voxels, second, narrow, axial->axis[0], &f[0], NULL);
-        mrc_parallel_for((size_t)mrc_extent_count(whole), 1 << 18, clamp_range, voxels);
     }
     mrc_free(first);
     mrc_free(second);
@@ -204,8 +203,8 @@ static enum mrc_status resample_back(float *voxels, const struct mrc_slices *sli
     return st;
 }
 
-static enum mrc_status check_same_grid(const struct mrc_slices *slices, const mrc_volume *vol,
-                                       struct mrc_error *err) {
+enum mrc_status mrc_slices_check_source(const struct mrc_slices *slices, const mrc_volume *vol,
+                                        struct mrc_error *err) {
     const struct mrc_extent want = mrc_axial_stored_extent(&slices->record.axial);
     const struct mrc_extent have = mrc_volume_extent(vol);
     if (have.i == want.i && have.j == want.j && have.k == want.k) return MRC_OK;
@@ -220,14 +219,17 @@ static enum mrc_status check_same_grid(const struct mrc_slices *slices, const mr
 enum mrc_status mrc_slices_to_volume(mrc_volume **out, const struct mrc_slices *slices,
                                      const mrc_volume *like, struct mrc_error *err) {
     *out = NULL;
-    enum mrc_status st = check_same_grid(slices, like, err);
+    enum mrc_status st = mrc_slices_check_source(slices, like, err);
     if (st == MRC_OK) st = mrc_volume_create_like(out, like, err);
-    if (st == MRC_OK) st = resample_back(mrc_volume_voxels(*out), slices, err);
+    if (st == MRC_OK) st = mrc_slices_spread(mrc_volume_voxels(*out), slices, err);
     if (st != MRC_OK) {
         mrc_volume_destroy(*out);
         *out = NULL;
+        return st;
     }
-    return st;
+    mrc_parallel_for((size_t)mrc_extent_count(mrc_volume_extent(*out)), 1 << 18, clamp_range,
+                     mrc_volume_voxels(*out));
+    return MRC_OK;
 }
 
 /* --- The model's own grid --- */
@@ -266,7 +268,7 @@ enum mrc_status mrc_slices_to_model_grid(mrc_volume **out, const struct mrc_slic
     struct mrc_geometry g;
     struct mrc_provenance provenance = {0};
     *out = NULL;
-    enum mrc_status st = check_same_grid(slices, source, err);
+    enum mrc_status st = mrc_slices_check_source(slices, source, err);
     if (st != MRC_OK) return st;
     mrc_geometry_init(&g);
     if (from->physical) {

@@ -405,19 +405,29 @@ static enum mrc_status write_folder(const struct work *w, const struct mrc_deriv
     return status;
 }
 
+static const char *upsampling_name(enum mrc_upsampling upsampling) {
+    return upsampling == MRC_UPSAMPLE_CUBIC ? "cubic" : "guided";
+}
+
 static enum mrc_status write_result(const struct work *w, struct mrc_error *err) {
     const struct mrc_translate_options *o = w->options;
     const struct mrc_slices_options defaults = MRC_SLICES_DEFAULTS;
     struct mrc_text steps = {0}, settings = {0};
     mrc_slices_record_print(&steps, &w->before.record);
-    mrc_text_appendf(&settings,
-                     "from=%s;to=%s;generator=%s;channels=%lld;size=%lld;low_percentile=%g;"
-                     "high_percentile=%g;grid=%s;assume_ras=%d",
-                     mrc_contrast_name(w->from), mrc_contrast_name(o->to),
-                     mrc_generator_kind_name(w->info.settings.generator),
-                     (long long)w->info.settings.channels, (long long)w->before.size,
-                     defaults.low_percentile, defaults.high_percentile,
-                     o->grid == MRC_GRID_MODEL ? "model" : "source", o->assume_ras);
+    if (o->grid == MRC_GRID_SOURCE)
+        mrc_text_appendf(&steps, "; back to the source's grid, %s",
+                         o->upsampling == MRC_UPSAMPLE_CUBIC
+                             ? "cubic"
+                             : "with the source's detail beyond the slices (guided)");
+    mrc_text_appendf(
+        &settings,
+        "from=%s;to=%s;generator=%s;channels=%lld;size=%lld;low_percentile=%g;"
+        "high_percentile=%g;grid=%s;upsampling=%s;assume_ras=%d",
+        mrc_contrast_name(w->from), mrc_contrast_name(o->to),
+        mrc_generator_kind_name(w->info.settings.generator), (long long)w->info.settings.channels,
+        (long long)w->before.size, defaults.low_percentile, defaults.high_percentile,
+        o->grid == MRC_GRID_MODEL ? "model" : "source",
+        o->grid == MRC_GRID_MODEL ? "none" : upsampling_name(o->upsampling), o->assume_ras);
     struct mrc_derivation derivation = {.from = w->from,
                                         .to = o->to,
                                         .software_version = MRC_VERSION,
@@ -449,6 +459,17 @@ static void fill_report(struct mrc_translate_report *report, const struct work *
     memcpy(report->model_name, w->info.name, sizeof report->model_name);
 }
 
+static enum mrc_status lay_out(struct work *w, struct mrc_error *err) {
+    const struct mrc_translate_options *o = w->options;
+    const struct mrc_detail_options detail = MRC_DETAIL_DEFAULTS;
+    if (o->grid == MRC_GRID_MODEL)
+        return mrc_slices_to_model_grid(&w->result, &w->after, w->source, err);
+    if (o->upsampling == MRC_UPSAMPLE_CUBIC)
+        return mrc_slices_to_volume(&w->result, &w->after, w->source, err);
+    return mrc_slices_to_volume_detailed(&w->result, &w->after, &w->before, w->source, &detail,
+                                         err);
+}
+
 static enum mrc_status run(struct work *w, struct mrc_error *err) {
     const struct mrc_translate_options *o = w->options;
     struct mrc_output sheet = {0};
@@ -458,10 +479,7 @@ static enum mrc_status run(struct work *w, struct mrc_error *err) {
     if (status == MRC_OK) status = load_generator(w, err);
     if (status == MRC_OK) status = make_slices(&w->before, w, w->source, o->input, err);
     if (status == MRC_OK) status = translate_slices(w, err);
-    if (status == MRC_OK)
-        status = o->grid == MRC_GRID_MODEL
-                     ? mrc_slices_to_model_grid(&w->result, &w->after, w->source, err)
-                     : mrc_slices_to_volume(&w->result, &w->after, w->source, err);
+    if (status == MRC_OK) status = lay_out(w, err);
     if (status == MRC_OK) status = prepare_sheet(&sheet, w, err);
     if (status == MRC_OK) status = write_result(w, err);
     if (status == MRC_OK && o->sheet != NULL) status = mrc_output_commit(&sheet, err);
