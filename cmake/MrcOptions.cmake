@@ -7,6 +7,9 @@ target_compile_options(mrc_warnings INTERFACE
     $<$<BOOL:${MRC_WERROR}>:-Werror>)
 
 add_library(mrc_instrumentation INTERFACE)
+if(MRC_FAULT_HOOK)
+    target_compile_definitions(mrc_instrumentation INTERFACE MRC_FAULT_HOOK)
+endif()
 if(MRC_SANITIZE)
     target_compile_options(mrc_instrumentation INTERFACE
         -fsanitize=${MRC_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)

@@ -21,6 +21,16 @@ static char *folder_of(const char *path) {
     return length == 0 ? mrc_strdup(".") : mrc_asprintf("%.*s", (int)length, path);
 }
 
+/* The record is an array of struct mrc_dicom_slice. */
+static enum mrc_status dicom_read(void **record, size_t *bytes, const char *path,
+                                  struct mrc_error *err) {
+    struct mrc_dicom_slices slices = {0};
+    enum mrc_status st = mrc_dicom_slices_read(&slices, path, err);
+    *record = slices.items;
+    *bytes = slices.count * sizeof *slices.items;
+    return st;
+}
+
 /* --- scan --- */
 
 /* The grid as far as it is known. */
@@ -30,6 +40,7 @@ static void describe_grid(struct mrc_image_info *info, const struct mrc_dicom_se
     double matrix[3][4];
     info->rows = slice->rows;
     info->columns = slice->columns;
+    info->slices = series->usable ? (int64_t)series->planes : (int64_t)series->count;
     info->spacing_mm[0] = slice->spacing_mm[0];
     info->spacing_mm[1] = slice->spacing_mm[1];
     info->spacing_mm[2] = series->gap_mm;
@@ -44,6 +55,29 @@ static void describe_grid(struct mrc_image_info *info, const struct mrc_dicom_se
     info->usable = false; /* as translating would find it */
     info->status = MRC_ERR_UNSUPPORTED;
     (void)snprintf(info->reason, sizeof info->reason, "%s", askew);
+}
+
+/* Its files, each once, the one with the lowest slice first. */
+static enum mrc_status list_members(struct mrc_image_info *info,
+                                    const struct mrc_dicom_series *series, struct mrc_error *err) {
+    info->frame = series->slices[0]->frame;
+    info->members = mrc_alloc(series->count, sizeof *info->members);
+    if (info->members == NULL)
+        return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for its files", info->path);
+    for (size_t i = 0; i < series->count; ++i) {
+        const char *path = series->slices[i]->path;
+        /* frames of one file share the pointer, and mostly follow each other */
+        bool known = false;
+        for (size_t k = i; !known && k > 0 && series->slices[i]->frame > 0; --k)
+            known = series->slices[k - 1]->path == path;
+        if (known || series->slices[i]->damage != MRC_OK) continue; /* the damaged are refused */
+        info->members[info->member_count] = mrc_strdup(path);
+        if (info->members[info->member_count] == NULL)
+            return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for its files", info->path);
+        ++info->member_count;
+    }
+    info->files = (int64_t)info->member_count;
+    return MRC_OK;
 }
 
 static enum mrc_status describe_series(struct mrc_image_list *list,
@@ -61,8 +95,10 @@ static enum mrc_status describe_series(struct mrc_image_list *list,
     mrc_text_plain(info->manufacturer, sizeof info->manufacturer, slice->manufacturer);
     mrc_text_plain(info->series_uid, sizeof info->series_uid, slice->series_uid);
     info->contrast = series->contrast;
+    info->series_number = slice->series_number;
+    (void)snprintf(info->selector, sizeof info->selector, "%s", series->selector);
     info->synthetic = series->synthetic || series->derived;
-    info->usable = series->usable && !info->synthetic;
+    info->usable = series->usable && !info->synthetic && !series->gaps;
     info->status = info->usable               ? MRC_OK
                    : series->damage != MRC_OK ? series->damage
                                               : MRC_ERR_UNSUPPORTED;
@@ -74,10 +110,8 @@ static enum mrc_status describe_series(struct mrc_image_list *list,
         (void)snprintf(info->reason, sizeof info->reason, "%.60s beside it is broken: %.110s",
                        mrc_path_name(broken->path), broken->reason);
     }
-    info->files = (int64_t)series->count;
-    info->slices = (int64_t)series->count;
     describe_grid(info, series);
-    return MRC_OK;
+    return list_members(info, series, err);
 }
 
 static enum mrc_status list_damaged(struct mrc_image_list *list,
@@ -86,44 +120,75 @@ static enum mrc_status list_damaged(struct mrc_image_list *list,
     for (size_t i = 0; st == MRC_OK && i < study->refused_count; ++i)
         st = mrc_image_list_refuse(list, study->refused[i].path, study->refused[i].status, err,
                                    "%s", study->refused[i].reason);
-    for (size_t i = 0; st == MRC_OK && i < study->slice_count; ++i)
-        if (study->slices[i].damage != MRC_OK)
-            st = mrc_image_list_refuse(list, study->slices[i].path, study->slices[i].damage, err,
-                                       "%s", study->slices[i].reason);
+    const struct mrc_dicom_slice *s = study->slices.items;
+    for (size_t i = 0; st == MRC_OK && i < study->slices.count; ++i)
+        if (s[i].damage != MRC_OK && (i == 0 || s[i].path != s[i - 1].path)) /* a file once */
+            st = mrc_image_list_refuse(list, s[i].path, s[i].damage, err, "%s", s[i].reason);
     return st;
 }
 
-static enum mrc_status dicom_scan(struct mrc_image_list *list, char *const *files, size_t count,
+/* Files of which no image went into a series: the same images as in others. */
+static enum mrc_status list_copies(struct mrc_image_list *list, const struct mrc_dicom_study *study,
+                                   struct mrc_error *err) {
+    const struct mrc_dicom_slice *s = study->slices.items;
+    size_t count = study->slices.count;
+    bool *used = mrc_alloc(count, sizeof *used);
+    if (used == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for %zu images", count);
+    for (size_t i = 0; i < study->series_count; ++i)
+        for (size_t k = 0; k < study->series[i].count; ++k)
+            used[study->series[i].slices[k] - s] = true;
+    enum mrc_status st = MRC_OK;
+    for (size_t begin = 0, end; st == MRC_OK && begin < count; begin = end) {
+        bool any = false;
+        for (end = begin; end < count && s[end].path == s[begin].path; ++end)
+            any = any || used[end];
+        if (any) continue;
+        st = mrc_image_list_refuse(list, s[begin].path, MRC_ERR_UNSUPPORTED, err,
+                                   "a copy of another file of its series, left out");
+        if (st == MRC_OK) list->refused[list->refused_count - 1].aside = true;
+    }
+    mrc_free(used);
+    return st;
+}
+
+static enum mrc_status dicom_scan(struct mrc_image_list *list,
+                                  const struct mrc_image_file *const *files, size_t count,
                                   struct mrc_error *err) {
     struct mrc_dicom_study study = {0};
-    enum mrc_status st = mrc_dicom_study_read(&study, files, count, err);
+    enum mrc_status st = mrc_dicom_study_group(&study, files, count, err);
     for (size_t i = 0; st == MRC_OK && i < study.series_count; ++i)
         st = describe_series(list, &study.series[i], mrc_dicom_study_broken(&study), err);
     if (st == MRC_OK) st = list_damaged(list, &study, err);
+    if (st == MRC_OK) st = list_copies(list, &study, err);
     mrc_dicom_study_clear(&study);
     return st;
 }
 
 /* --- load --- */
 
-static bool holds_file(const struct mrc_dicom_series *series, const char *path) {
-    for (size_t i = 0; i < series->count; ++i)
-        if (strcmp(series->slices[i]->path, path) == 0) return true;
-    return false;
+static bool is_asked_for(const struct mrc_dicom_study *study, const struct mrc_dicom_series *series,
+                         const struct mrc_image_options *options) {
+    if (options->member != NULL && !mrc_dicom_series_holds(series, options->member, options->frame))
+        return false;
+    return options->series == NULL || mrc_dicom_series_is_selected(study, series, options->series);
 }
 
-static bool acceptable(const struct mrc_dicom_series *series,
+static bool acceptable(const struct mrc_dicom_study *study, const struct mrc_dicom_series *series,
                        const struct mrc_image_options *options) {
-    if (options->member != NULL && !holds_file(series, options->member)) return false;
-    return series->usable && (options->allow_synthetic || (!series->synthetic && !series->derived));
+    return is_asked_for(study, series, options) && series->usable &&
+           (options->allow_synthetic || (!series->synthetic && !series->derived)) &&
+           (options->allow_gaps || !series->gaps);
 }
 
-/* The one file asked for is refused by itself, or its series is. */
-static const struct mrc_dicom_series *series_of(const struct mrc_dicom_study *study,
-                                                const char *path) {
-    for (size_t i = 0; path != NULL && i < study->series_count; ++i)
-        if (holds_file(&study->series[i], path)) return &study->series[i];
-    return NULL;
+/* The series asked for, usable or not, when it is one. */
+static const struct mrc_dicom_series *asked_series(const struct mrc_dicom_study *study,
+                                                   const struct mrc_image_options *options) {
+    const struct mrc_dicom_series *found = NULL;
+    if (options->member == NULL && options->series == NULL) return NULL;
+    for (size_t i = 0; i < study->series_count; ++i)
+        if (found == NULL && is_asked_for(study, &study->series[i], options))
+            found = &study->series[i];
+    return found;
 }
 
 static size_t refusal_of(const struct mrc_dicom_study *study, const char *path) {
@@ -133,9 +198,16 @@ static size_t refusal_of(const struct mrc_dicom_study *study, const char *path) 
 }
 
 /* No series can be used: the reason of the one asked for, or of the first. */
-static enum mrc_status fail_none(const struct mrc_dicom_study *study, const char *member,
-                                 const char *folder, struct mrc_error *err) {
-    const struct mrc_dicom_series *asked = series_of(study, member);
+static enum mrc_status fail_none(const struct mrc_dicom_study *study,
+                                 const struct mrc_image_options *options, const char *folder,
+                                 struct mrc_error *err) {
+    const char *member = options->member;
+    const struct mrc_dicom_series *asked = asked_series(study, options);
+    if (asked == NULL && options->series != NULL && study->series_count > 0)
+        return mrc_fail(err, MRC_ERR_ARGUMENT,
+                        "%s: none of %zu series found is '%s', expected the number of a series, or "
+                        "the beginning of its UID",
+                        folder, study->series_count, options->series);
     if (asked == NULL && study->refused_count > 0 && (member != NULL || study->series_count == 0)) {
         size_t r = refusal_of(study, member);
         return mrc_fail(err, study->refused[r].status, "%s: %s", study->refused[r].path,
@@ -161,7 +233,7 @@ static const char *folder_around(size_t *length, const struct mrc_dicom_study *s
     const char *previous = NULL;
     *length = 0;
     for (size_t i = 0; i < study->series_count; ++i) {
-        if (!acceptable(&study->series[i], options)) continue;
+        if (!acceptable(study, &study->series[i], options)) continue;
         const char *path = study->series[i].slices[0]->path;
         size_t own = folder_length(path), end = 0;
         if (previous != NULL) {
@@ -176,22 +248,33 @@ static const char *folder_around(size_t *length, const struct mrc_dicom_study *s
     return *length > 0 ? previous : NULL;
 }
 
-static enum mrc_status fail_several(const struct mrc_dicom_study *study,
+/* "4 T1w, 5:1 T2w, 5:2 T2w" */
+static void name_candidates(struct mrc_text *names, const struct mrc_dicom_study *study,
+                            const struct mrc_image_options *options) {
+    enum { MOST = 6 };
+    size_t found = 0;
+    for (size_t rank = 0; rank < study->series_count; ++rank)
+        for (size_t i = 0; i < study->series_count; ++i)
+            if (study->series[i].rank == rank && acceptable(study, &study->series[i], options) &&
+                ++found <= MOST)
+                mrc_text_appendf(names, "%s%s %s", found > 1 ? ", " : "", study->series[i].selector,
+                                 mrc_contrast_name(study->series[i].contrast));
+    if (found > MOST) mrc_text_appendf(names, ", ...");
+}
+
+static enum mrc_status fail_several(const struct mrc_dicom_study *study, size_t usable,
                                     const struct mrc_image_options *options, const char *folder,
                                     struct mrc_error *err) {
     struct mrc_text names = {0};
-    size_t usable = 0;
-    for (size_t i = 0; i < study->series_count; ++i)
-        if (acceptable(&study->series[i], options) && ++usable <= 6)
-            mrc_text_appendf(&names, "%s%s", usable > 1 ? ", " : "",
-                             mrc_contrast_name(study->series[i].contrast));
+    name_candidates(&names, study, options);
     size_t length = 0;
     const char *around = folder_around(&length, study, options);
-    enum mrc_status st = mrc_fail(
-        err, MRC_ERR_UNSUPPORTED, "%.*s: %zu series can be used (%s%s), expected one; %s",
-        around != NULL ? (int)length : (int)strlen(folder), around != NULL ? around : folder,
-        usable, names.data != NULL ? names.data : "", usable > 6 ? ", ..." : "",
-        around != NULL ? "name the folder of one" : "give each series a folder of its own");
+    enum mrc_status st =
+        mrc_fail(err, MRC_ERR_UNSUPPORTED, "%.*s: %zu series can be used (%s), expected one; %s",
+                 around != NULL ? (int)length : (int)strlen(folder),
+                 around != NULL ? around : folder, usable, names.data != NULL ? names.data : "",
+                 around != NULL ? "name the folder of one, or choose with --series"
+                                : "choose with --series");
     mrc_text_clear(&names);
     return st;
 }
@@ -207,12 +290,14 @@ static enum mrc_status choose(const struct mrc_dicom_series **out,
     if (broken != NULL)
         return mrc_fail(err, broken->status, "%s: %s", broken->path, broken->reason);
     for (size_t i = 0; i < study->series_count; ++i) {
-        if (!acceptable(&study->series[i], options)) continue;
+        if (!acceptable(study, &study->series[i], options)) continue;
         if (usable++ == 0) *out = &study->series[i];
     }
-    if (usable == 0) return fail_none(study, options->member, folder, err);
-    return usable == 1 ? MRC_OK : fail_several(study, options, folder, err);
+    if (usable == 0) return fail_none(study, options, folder, err);
+    return usable == 1 ? MRC_OK : fail_several(study, usable, options, folder, err);
 }
+
+/* --- its voxels --- */
 
 /* MONOCHROME1 shows its largest value black: inverted over the whole volume, so that slices stay
  * comparable. Padding (NAN so far) becomes the darkest value. */
@@ -231,19 +316,32 @@ static void finish_values(float *voxels, size_t count, bool inverted) {
     }
 }
 
+/* What the user is to know of how the slices became a volume. */
+static void remark_on(char *out, size_t capacity, const struct mrc_dicom_series *series) {
+    int64_t said = series->slices[0]->acquisition_images;
+    if (series->missing > 0)
+        (void)snprintf(out, capacity, "%zu slice%s missing, filled in between the neighbours",
+                       series->missing, series->missing == 1 ? " is" : "s are");
+    else if (series->resampled)
+        (void)snprintf(out, capacity, "slices unevenly apart, interpolated to %.3f mm",
+                       series->gap_mm);
+    else if (said > (int64_t)series->count) /* cut at an end, a stack has no gap that would tell */
+        (void)snprintf(out, capacity,
+                       "%zu slices, but ImagesInAcquisition (0020,1002) is %lld: some may be "
+                       "missing",
+                       series->count, (long long)said);
+}
+
 static enum mrc_status note_provenance(mrc_volume *vol, const struct mrc_dicom_series *series,
                                        struct mrc_error *err) {
     struct mrc_provenance from = {.kind = MRC_SOURCE_DICOM, .contrast = series->contrast};
-    int64_t said = series->slices[0]->acquisition_images;
-    if (said > (int64_t)series->count) /* cut at an end, a stack has no gap that would tell */
-        (void)snprintf(
-            from.remark, sizeof from.remark,
-            "%zu slices, but ImagesInAcquisition (0020,1002) is %lld: some may be missing",
-            series->count, (long long)said);
+    remark_on(from.remark, sizeof from.remark, series);
     from.files = mrc_alloc(series->count, sizeof *from.files);
-    bool whole = from.files != NULL;
+    from.frames = mrc_alloc(series->count, sizeof *from.frames);
+    bool whole = from.files != NULL && from.frames != NULL;
     for (size_t i = 0; whole && i < series->count; ++i) {
         from.files[i] = mrc_strdup(series->slices[i]->path);
+        from.frames[i] = series->slices[i]->frame;
         whole = from.files[i] != NULL;
         if (whole) ++from.file_count;
     }
@@ -254,10 +352,69 @@ static enum mrc_status note_provenance(mrc_volume *vol, const struct mrc_dicom_s
                             series->count);
 }
 
+/* Between two slices; padding of one (NAN) leaves the other. */
+static void blend(float *out, const float *below, const float *above, size_t count, float part) {
+    for (size_t i = 0; i < count; ++i) {
+        if (isnan(below[i]) || isnan(above[i]))
+            out[i] = isnan(below[i]) ? above[i] : below[i];
+        else
+            out[i] = below[i] + part * (above[i] - below[i]);
+    }
+}
+
+/* Slices that do not lie on the even grid: linear between the two around each plane, by their true
+ * positions. Three slices are in memory at a time, each read once. */
+static enum mrc_status load_between(float *voxels, const struct mrc_dicom_series *series,
+                                    size_t slice_voxels, struct mrc_dicom_reader *reader,
+                                    struct mrc_error *err) {
+    const struct mrc_dicom_slice *const *s = series->slices;
+    float *pair = mrc_alloc(2 * slice_voxels, sizeof *pair), *below = pair;
+    if (pair == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", s[0]->path);
+    float *above = pair + slice_voxels;
+    enum mrc_status st = mrc_dicom_reader_load(below, reader, s[0], err);
+    if (st == MRC_OK) st = mrc_dicom_reader_load(above, reader, s[1], err);
+    double step = (s[series->count - 1]->along_mm - s[0]->along_mm) / (double)(series->planes - 1);
+    size_t upper = 1;
+    for (size_t k = 0; st == MRC_OK && k < series->planes; ++k) {
+        double along = s[0]->along_mm + step * (double)k;
+        while (st == MRC_OK && along > s[upper]->along_mm && upper + 1 < series->count) {
+            float *free_one = below;
+            below = above;
+            above = free_one;
+            st = mrc_dicom_reader_load(above, reader, s[++upper], err);
+        }
+        double part =
+            (along - s[upper - 1]->along_mm) / (s[upper]->along_mm - s[upper - 1]->along_mm);
+        blend(voxels + k * slice_voxels, below, above, slice_voxels,
+              (float)fmin(1.0, fmax(0.0, part)));
+    }
+    mrc_free(pair);
+    return st;
+}
+
+static enum mrc_status load_voxels(float *voxels, const struct mrc_dicom_series *series,
+                                   struct mrc_error *err) {
+    const struct mrc_dicom_slice *first = series->slices[0];
+    size_t slice_voxels = (size_t)first->columns * (size_t)first->rows;
+    struct mrc_dicom_reader reader = {0};
+    enum mrc_status st = MRC_OK;
+    if (series->resampled) {
+        st = load_between(voxels, series, slice_voxels, &reader, err);
+    } else {
+        for (size_t k = 0; st == MRC_OK && k < series->count; ++k)
+            st = mrc_dicom_reader_load(voxels + k * slice_voxels, &reader, series->slices[k], err);
+    }
+    mrc_dicom_reader_close(&reader);
+    if (st == MRC_OK)
+        finish_values(voxels, slice_voxels * series->planes,
+                      strcmp(first->photometric, "MONOCHROME1") == 0);
+    return st;
+}
+
 static enum mrc_status load_series(mrc_volume **out, const struct mrc_dicom_series *series,
                                    const char *folder, struct mrc_error *err) {
     const struct mrc_dicom_slice *first = series->slices[0];
-    struct mrc_extent extent = {first->columns, first->rows, (int64_t)series->count};
+    struct mrc_extent extent = {first->columns, first->rows, (int64_t)series->planes};
     struct mrc_geometry geometry;
     double matrix[3][4];
     mrc_volume *vol = NULL;
@@ -265,13 +422,8 @@ static enum mrc_status load_series(mrc_volume **out, const struct mrc_dicom_seri
     enum mrc_status st = mrc_geometry_from_lps(&geometry, matrix, folder, err);
     if (st == MRC_OK) st = mrc_volume_create(&vol, extent, &geometry, err);
     if (st == MRC_OK) st = note_provenance(vol, series, err);
-    size_t slice_voxels = (size_t)first->columns * (size_t)first->rows;
-    for (size_t k = 0; st == MRC_OK && k < series->count; ++k)
-        st =
-            mrc_dicom_slice_load(mrc_volume_voxels(vol) + k * slice_voxels, series->slices[k], err);
+    if (st == MRC_OK) st = load_voxels(mrc_volume_voxels(vol), series, err);
     if (st == MRC_OK) {
-        finish_values(mrc_volume_voxels(vol), slice_voxels * series->count,
-                      strcmp(first->photometric, "MONOCHROME1") == 0);
         *out = vol;
         vol = NULL;
     }
@@ -279,17 +431,18 @@ static enum mrc_status load_series(mrc_volume **out, const struct mrc_dicom_seri
     return st;
 }
 
-static enum mrc_status dicom_load(mrc_volume **out, char *const *files, size_t count,
-                                  const struct mrc_image_options *options, struct mrc_error *err) {
+static enum mrc_status dicom_load(mrc_volume **out, const struct mrc_image_file *const *files,
+                                  size_t count, const struct mrc_image_options *options,
+                                  struct mrc_error *err) {
     struct mrc_dicom_study study = {0};
     const struct mrc_dicom_series *series = NULL;
     static const struct mrc_image_options defaults = MRC_IMAGE_DEFAULTS;
     if (options == NULL) options = &defaults;
     *out = NULL;
     if (count == 0) return mrc_fail(err, MRC_ERR_FORMAT, "no DICOM file");
-    char *folder = folder_of(files[0]);
-    if (folder == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", files[0]);
-    enum mrc_status st = mrc_dicom_study_read(&study, files, count, err);
+    char *folder = folder_of(files[0]->path);
+    if (folder == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", files[0]->path);
+    enum mrc_status st = mrc_dicom_study_group(&study, files, count, err);
     if (st == MRC_OK) st = choose(&series, &study, options, folder, err);
     if (st == MRC_OK) st = load_series(out, series, folder, err);
     if (st == MRC_OK)
@@ -303,5 +456,6 @@ static enum mrc_status dicom_load(mrc_volume **out, char *const *files, size_t c
 const struct mrc_format mrc_format_dicom = {.name = "dicom",
                                             .kind = MRC_SOURCE_DICOM,
                                             .probe = dicom_probe,
+                                            .read = dicom_read,
                                             .scan = dicom_scan,
                                             .load = dicom_load};

@@ -559,7 +559,7 @@ enum mrc_status mrc_dicom_check_folder(struct mrc_dicom_check *out, const char *
     if (!mrc_path_is_dir(dir))
         return mrc_fail(err, MRC_ERR_IO, "%s: %s, expected a folder with a DICOM series", dir,
                         mrc_path_exists(dir) ? "is a file" : "not found");
-    enum mrc_status st = mrc_list_tree(&files, NULL, dir, FILE_LIMIT, err);
+    enum mrc_status st = mrc_list_tree(&files, dir, FILE_LIMIT, err);
     if (st == MRC_OK && files.count > 0) {
         w.facts = mrc_alloc(files.count, sizeof *w.facts);
         if (w.facts == NULL)

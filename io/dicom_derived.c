@@ -46,7 +46,11 @@ static void add_origin(mrc_hash *hash, const struct job *job, const char *purpos
     mrc_hash_add_text(hash, mrc_contrast_name(d->from));
     mrc_hash_add_text(hash, mrc_contrast_name(d->to));
     mrc_hash_add_text(hash, job->sources[0].series_uid);
-    for (size_t s = 0; s < job->source_count; ++s) mrc_hash_add_text(hash, job->sources[s].sop_uid);
+    for (size_t s = 0; s < job->source_count; ++s) {
+        mrc_hash_add_text(hash, job->sources[s].sop_uid);
+        if (job->sources[s].frame > 0)
+            mrc_hash_add(hash, &job->sources[s].frame, sizeof job->sources[s].frame);
+    }
     mrc_hash_add(hash, job->grid.index_to_lps_mm, sizeof job->grid.index_to_lps_mm);
 }
 
@@ -105,6 +109,34 @@ static enum mrc_status store_voxels(struct job *job, struct mrc_error *err) {
     return MRC_OK;
 }
 
+static enum mrc_status check_source(const struct mrc_dicom_slice *slice, struct mrc_error *err) {
+    if (slice->study_uid[0] != '\0' && slice->series_uid[0] != '\0' && slice->sop_uid[0] != '\0')
+        return MRC_OK;
+    return mrc_fail(err, MRC_ERR_FORMAT,
+                    "%s: StudyInstanceUID, SeriesInstanceUID or SOPInstanceUID is missing, and a "
+                    "derived series must refer to them",
+                    slice->path);
+}
+
+/* The header of source k; *file holds the images of the file read last. */
+static enum mrc_status read_source(struct job *job, struct mrc_dicom_slices *file,
+                                   const struct mrc_provenance *from, size_t k,
+                                   struct mrc_error *err) {
+    const char *path = from->files[k];
+    int64_t frame = from->frames != NULL ? from->frames[k] : 0;
+    enum mrc_status st = MRC_OK;
+    if (file->count == 0 || strcmp(file->items[0].path, path) != 0) {
+        file->count = 0;
+        st = mrc_dicom_slices_read(file, path, err);
+    }
+    size_t at = frame > 0 ? (size_t)frame - 1 : 0;
+    if (st == MRC_OK && (at >= file->count || file->items[at].frame != frame))
+        st = mrc_fail(err, MRC_ERR_FORMAT, "%s: changed while it was read", path);
+    if (st == MRC_OK) st = check_source(&file->items[at], err);
+    if (st == MRC_OK) job->sources[k] = file->items[at];
+    return st;
+}
+
 static enum mrc_status read_sources(struct job *job, const mrc_volume *source,
                                     struct mrc_error *err) {
     const struct mrc_provenance *from = mrc_volume_provenance(source);
@@ -116,26 +148,20 @@ static enum mrc_status read_sources(struct job *job, const mrc_volume *source,
     if (job->sources == NULL)
         return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for %zu DICOM headers",
                         from->file_count);
-    for (; job->source_count < from->file_count; ++job->source_count) {
-        struct mrc_dicom_slice *slice = &job->sources[job->source_count];
-        enum mrc_status st = mrc_dicom_slice_read(slice, from->files[job->source_count], err);
-        if (st != MRC_OK) return st;
-        if (slice->study_uid[0] == '\0' || slice->series_uid[0] == '\0' ||
-            slice->sop_uid[0] == '\0')
-            return mrc_fail(err, MRC_ERR_FORMAT,
-                            "%s: StudyInstanceUID, SeriesInstanceUID or SOPInstanceUID is missing, "
-                            "and a derived series must "
-                            "refer to them",
-                            slice->path);
-    }
-    return MRC_OK;
+    struct mrc_dicom_slices file = {0};
+    enum mrc_status st = MRC_OK;
+    for (; st == MRC_OK && job->source_count < from->file_count; ++job->source_count)
+        st = read_source(job, &file, from, job->source_count, err);
+    mrc_dicom_slices_clear(&file);
+    return st;
 }
 
-/* Values of a text as it stands, when each fits a decimal string; else numbers, printed anew. */
+/* Values of a text as it stands, when each fits a decimal string; else numbers, printed anew. A
+ * frame's values stand in its functional groups and are printed. */
 static void keep_decimals(char out[MRC_DICOM_LINE], mrc_dcmtk_item *item, uint32_t tag,
                           const double *numbers, size_t count) {
     size_t bytes = 0, longest = 0, run = 0;
-    const char *raw = mrc_dcmtk_raw(item, tag, &bytes);
+    const char *raw = item != NULL ? mrc_dcmtk_raw(item, tag, &bytes) : NULL;
     for (size_t i = 0; i < bytes; ++i) {
         run = raw[i] == '\\' ? 0 : run + 1;
         if (run > longest) longest = run;
@@ -158,7 +184,7 @@ static void settle_plane(struct job *job) {
     mrc_dicom_print_numbers(job->spacing, spacing, 2);
     mrc_dicom_print_numbers(job->orientation, orientation, 6);
     if (!job->same_grid) return;
-    mrc_dcmtk_item *item = mrc_dcmtk_root(job->first);
+    mrc_dcmtk_item *item = first->frame > 0 ? NULL : mrc_dcmtk_root(job->first);
     keep_decimals(job->spacing, item, MRC_TAG(0x0028, 0x0030), first->spacing_mm, 2);
     keep_decimals(job->orientation, item, MRC_TAG(0x0020, 0x0037), first->orientation, 6);
 }
@@ -480,38 +506,29 @@ static void put_derivation(struct mrc_dicom_draft *d, const struct job *job,
     plain_ascii(text, sizeof text, scratch->data);
     mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x2111), text);
     mrc_dicom_draft_code(d, MRC_TAG(0x0008, 0x9215), "113085", "Spatial resampling");
-}
-
-static void put_plane(struct mrc_dicom_draft *d, const struct job *job, int64_t slice,
-                      mrc_dcmtk_item *source) {
-    char text[MRC_DICOM_LINE];
-    double position[3], thickness = 0.0;
-    mrc_dicom_grid_position(position, &job->grid, slice);
-    if (job->same_grid)
-        keep_decimals(text, source, MRC_TAG(0x0020, 0x0032), job->sources[slice].position_mm, 3);
-    else
-        mrc_dicom_print_numbers(text, position, 3);
-    mrc_dicom_draft_text(d, MRC_TAG(0x0020, 0x0032), text);
-    mrc_dicom_draft_text(d, MRC_TAG(0x0020, 0x0037), job->orientation);
-    mrc_dicom_draft_text(d, MRC_TAG(0x0028, 0x0030), job->spacing);
-    bool known =
-        mrc_dcmtk_number(&thickness, source, MRC_TAG(0x0018, 0x0050), 0) && thickness > 0.0;
-    mrc_dicom_draft_number(d, MRC_TAG(0x0018, 0x0050),
-                           known && job->same_grid ? thickness : job->grid.spacing_mm[2]);
-    mrc_dicom_draft_number(d, MRC_TAG(0x0018, 0x0088), job->grid.spacing_mm[2]);
-    mrc_dicom_draft_number(d, MRC_TAG(0x0020, 0x1041), mrc_dicom_grid_location(&job->grid, slice));
+    if (v->reformatted)
+        mrc_dicom_draft_code(d, MRC_TAG(0x0008, 0x9215), "113072", "Multiplanar reformatting");
 }
 
 /* --- where it comes from --- */
 
 static void put_reference(struct mrc_dicom_draft *d, const struct mrc_dicom_slice *source) {
-    mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x1150), mr_image);
+    mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x1150),
+                         source->sop_class[0] != '\0' ? source->sop_class : mr_image);
     mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x1155), source->sop_uid);
 }
 
-static void put_source_image(struct mrc_dicom_draft *d, const struct job *job, size_t source) {
+static bool same_instance(const struct mrc_dicom_slice *a, const struct mrc_dicom_slice *b) {
+    return a->frame > 0 && strcmp(a->sop_uid, b->sop_uid) == 0;
+}
+
+/* `count` sources of one instance: an image, or frames of it, whose numbers are listed in `frames`.
+ */
+static void put_source_image(struct mrc_dicom_draft *d, const struct job *job, size_t source,
+                             const struct mrc_text *frames) {
     struct mrc_dicom_draft item = mrc_dicom_draft_item(d, MRC_TAG(0x0008, 0x2112));
     put_reference(&item, &job->sources[source]);
+    if (frames->data != NULL) mrc_dicom_draft_text(&item, MRC_TAG(0x0008, 0x1160), frames->data);
     mrc_dicom_draft_text(&item, MRC_TAG(0x0028, 0x135A), job->same_grid ? "YES" : "NO");
     mrc_dicom_draft_code(&item, MRC_TAG(0x0040, 0xA170), "121322",
                          "Source image for image processing operation");
@@ -549,6 +566,28 @@ static size_t nearest_source(const struct job *job, int64_t slice) {
     return nearest;
 }
 
+static void put_plane(struct mrc_dicom_draft *d, const struct job *job, int64_t slice,
+                      mrc_dcmtk_item *source) {
+    char text[MRC_DICOM_LINE];
+    const struct mrc_dicom_slice *nearest = &job->sources[nearest_source(job, slice)];
+    double position[3];
+    mrc_dicom_grid_position(position, &job->grid, slice);
+    if (job->same_grid)
+        keep_decimals(text, nearest->frame > 0 ? NULL : source, MRC_TAG(0x0020, 0x0032),
+                      nearest->position_mm, 3);
+    else
+        mrc_dicom_print_numbers(text, position, 3);
+    mrc_dicom_draft_text(d, MRC_TAG(0x0020, 0x0032), text);
+    mrc_dicom_draft_text(d, MRC_TAG(0x0020, 0x0037), job->orientation);
+    mrc_dicom_draft_text(d, MRC_TAG(0x0028, 0x0030), job->spacing);
+    bool known = nearest->thickness_mm > 0.0; /* not of NAN */
+    mrc_dicom_draft_number(d, MRC_TAG(0x0018, 0x0050),
+                           known && job->same_grid ? nearest->thickness_mm
+                                                   : job->grid.spacing_mm[2]);
+    mrc_dicom_draft_number(d, MRC_TAG(0x0018, 0x0088), job->grid.spacing_mm[2]);
+    mrc_dicom_draft_number(d, MRC_TAG(0x0020, 0x1041), mrc_dicom_grid_location(&job->grid, slice));
+}
+
 static double source_gap(const struct job *job) {
     const struct mrc_dicom_slice *s = job->sources;
     return job->source_count > 1 ? fabs(s[job->source_count - 1].along_mm - s[0].along_mm) /
@@ -556,16 +595,34 @@ static double source_gap(const struct job *job) {
                                  : 0.0;
 }
 
+static bool is_part(const struct job *job, int64_t slice, size_t source, size_t nearest,
+                    double reach) {
+    if (source == nearest) return true;
+    if (job->same_grid) return false;
+    return !is_parallel(job) || plane_distance(job, slice, source) < reach;
+}
+
 /* The slices that went into this one: its own on the source's grid; those within reach on a
- * parallel grid; all when the planes cross. */
+ * parallel grid; all when the planes cross. Frames of one instance are one item. */
 static void put_sources(struct mrc_dicom_draft *d, const struct job *job, int64_t slice) {
     size_t nearest = nearest_source(job, slice);
-    bool parallel = is_parallel(job);
     double reach = fmax(job->grid.spacing_mm[2], source_gap(job));
-    for (size_t s = 0; s < job->source_count; ++s) {
-        bool part = s == nearest;
-        if (!job->same_grid) part = part || !parallel || plane_distance(job, slice, s) < reach;
-        if (part) put_source_image(d, job, s);
+    const struct mrc_dicom_slice *s = job->sources;
+    for (size_t begin = 0, end; begin < job->source_count; begin = end) {
+        struct mrc_text frames = {0};
+        size_t first = job->source_count;
+        for (end = begin; end < job->source_count; ++end) {
+            if (end > begin && !same_instance(&s[begin], &s[end])) break;
+            if (!is_part(job, slice, end, nearest, reach)) continue;
+            if (s[end].frame > 0)
+                mrc_text_appendf(&frames, "%s%lld", first < job->source_count ? "\\" : "",
+                                 (long long)s[end].frame);
+            if (first == job->source_count) first = end;
+        }
+        if (frames.failed && d->st == MRC_OK)
+            d->st = mrc_fail(d->err, MRC_ERR_NOMEM, "out of memory for ReferencedFrameNumber");
+        if (first < job->source_count) put_source_image(d, job, first, &frames);
+        mrc_text_clear(&frames);
     }
 }
 
@@ -573,6 +630,7 @@ static void put_referenced_series(struct mrc_dicom_draft *d, const struct job *j
     struct mrc_dicom_draft series = mrc_dicom_draft_item(d, MRC_TAG(0x0008, 0x1115));
     mrc_dicom_draft_text(&series, MRC_TAG(0x0020, 0x000E), job->sources[0].series_uid);
     for (size_t s = 0; s < job->source_count; ++s) {
+        if (s > 0 && same_instance(&job->sources[s - 1], &job->sources[s])) continue;
         struct mrc_dicom_draft item = mrc_dicom_draft_item(&series, MRC_TAG(0x0008, 0x114A));
         put_reference(&item, &job->sources[s]);
         mrc_dicom_draft_join(&series, &item);

@@ -1,24 +1,21 @@
-/* dicom_series.c: which slices make one volume, and whether they make one. Never by file name or
- * InstanceNumber: neither is reliable. Keys, tolerances and their origins: docs/dicom.md, "Series"
- * and "Slices". */
+/* dicom_series.c: which images make one volume. Never by file name; by InstanceNumber only where
+ * nothing else tells images at one place apart. Keys and their origins: docs/dicom.md, "Volumes".
+ */
 #include "io/dicom_series.h"
 
+#include <ctype.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/fs.h"
-#include "io/dcmtk/bridge.h"
+#include "base/text.h"
+#include "io/dicom_stack.h"
 
-enum { MIN_SLICES = 3 };
-static const double same_position_mm = 1e-3;
-static const double even_mm = 0.01, even_fraction = 0.01; /* of a gap against the median */
-static const double rounding_mm = 0.1;   /* of a slice against the even grid: decimals were cut */
-static const double line_mm = 0.1;       /* of a slice against the line through the stack */
-static const double min_cosine = 0.9999; /* of the stack's direction against the normal */
+/* Stacks in as few slices and in several planes under one series are a localizer. */
+enum { LOCALIZER_SLICES = 8 };
 
 /* --- grouping --- */
 
@@ -62,7 +59,30 @@ static bool same_grid(const struct mrc_dicom_slice *a, const struct mrc_dicom_sl
 
 static bool belongs(const struct mrc_dicom_slice *a, const struct mrc_dicom_slice *b) {
     return same_series(a, b) && same_kind(a, b) && same_timing(a, b) && same_grid(a, b) &&
-           same_orientation(a, b) && a->temporal_position == b->temporal_position;
+           same_orientation(a, b) && a->temporal_position == b->temporal_position &&
+           strcmp(a->stack_id, b->stack_id) == 0;
+}
+
+static enum mrc_status new_series(struct mrc_dicom_series **out, struct mrc_dicom_study *study,
+                                  struct mrc_error *err) {
+    void *items = study->series;
+    if (!mrc_grow(&items, &study->series_capacity, study->series_count + 1, sizeof *study->series))
+        return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for %zu series",
+                        study->series_count + 1);
+    study->series = items;
+    *out = &study->series[study->series_count++];
+    **out = (struct mrc_dicom_series){0};
+    return MRC_OK;
+}
+
+static enum mrc_status put_slice(struct mrc_dicom_series *series,
+                                 const struct mrc_dicom_slice *slice, struct mrc_error *err) {
+    void *slices = series->slices;
+    if (!mrc_grow(&slices, &series->capacity, series->count + 1, sizeof *series->slices))
+        return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for %zu slices", series->count + 1);
+    series->slices = slices;
+    series->slices[series->count++] = slice;
+    return MRC_OK;
 }
 
 static enum mrc_status add_slice(struct mrc_dicom_study *study, const struct mrc_dicom_slice *slice,
@@ -72,277 +92,208 @@ static enum mrc_status add_slice(struct mrc_dicom_study *study, const struct mrc
          --i) /* neighbours in the folder tend to belong together */
         if (belongs(study->series[i - 1].slices[0], slice)) series = &study->series[i - 1];
     if (series == NULL) {
-        void *items = study->series;
-        if (!mrc_grow(&items, &study->series_capacity, study->series_count + 1,
-                      sizeof *study->series))
-            return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for %zu series",
-                            study->series_count + 1);
-        study->series = items;
-        series = &study->series[study->series_count++];
-        *series = (struct mrc_dicom_series){0};
+        enum mrc_status st = new_series(&series, study, err);
+        if (st != MRC_OK) return st;
     }
-    void *slices = series->slices;
-    if (!mrc_grow(&slices, &series->capacity, series->count + 1, sizeof *series->slices)) {
-        if (series->count == 0) --study->series_count;
-        return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for %zu slices", series->count + 1);
-    }
-    series->slices = slices;
-    series->slices[series->count++] = slice;
-    return MRC_OK;
+    return put_slice(series, slice, err);
 }
 
-/* --- the verdict over one series --- */
+/* --- images at the same place: volumes that the key does not tell apart --- */
 
-MRC_PRINTF(2, 3)
-static void object_to(struct mrc_dicom_series *series, const char *fmt, ...) {
-    if (series->reason[0] != '\0') return;
-    va_list args;
-    va_start(args, fmt);
-    (void)vsnprintf(series->reason, sizeof series->reason, fmt, args);
-    va_end(args);
+static bool repeats(const struct mrc_dicom_slice *a, const struct mrc_dicom_slice *b) {
+    return fabs(a->along_mm - b->along_mm) < MRC_DICOM_SAME_POSITION_MM;
 }
 
-static const char *name_of(const struct mrc_dicom_slice *slice) {
-    return mrc_path_name(slice->path);
-}
-
-static int by_position(const void *a, const void *b) {
-    const struct mrc_dicom_slice *p = *(const struct mrc_dicom_slice *const *)a,
-                                 *q = *(const struct mrc_dicom_slice *const *)b;
-    if (p->along_mm != q->along_mm) return p->along_mm < q->along_mm ? -1 : 1;
-    return strcmp(p->path, q->path);
-}
-
-static int by_value(const void *a, const void *b) {
-    double p = *(const double *)a, q = *(const double *)b;
-    return (p > q) - (p < q);
-}
-
-/* A reason of any slice is one of the series; damage comes first and names the file. */
-static void judge_slices(struct mrc_dicom_series *series) {
-    size_t damaged = 0;
-    const struct mrc_dicom_slice *first = NULL;
-    for (size_t i = 0; i < series->count; ++i) {
-        if (series->slices[i]->damage == MRC_OK) continue;
-        if (damaged++ == 0) first = series->slices[i];
-    }
-    if (damaged > 0) {
-        object_to(series, "%zu of %zu slices damaged, %s: %s", damaged, series->count,
-                  name_of(first), first->reason);
-        series->damage = first->damage;
-    }
-    for (size_t i = 0; i < series->count; ++i) {
-        const struct mrc_dicom_slice *slice = series->slices[i];
-        if (slice->reason[0] != '\0') object_to(series, "%s", slice->reason);
-        series->synthetic = series->synthetic || slice->synthetic;
-        series->derived = series->derived || slice->derived;
-    }
-}
-
-static enum mrc_status same_bytes(bool *same, const char *a, const char *b, struct mrc_error *err) {
-    enum { LIMIT = 1 << 28 };
-    unsigned char *bytes[2] = {NULL, NULL};
-    size_t size[2] = {0, 0};
-    enum mrc_status st = mrc_read_file(&bytes[0], &size[0], a, LIMIT, err);
-    if (st == MRC_OK) st = mrc_read_file(&bytes[1], &size[1], b, LIMIT, err);
-    *same = st == MRC_OK && size[0] == size[1] && memcmp(bytes[0], bytes[1], size[0]) == 0;
-    mrc_free(bytes[0]);
-    mrc_free(bytes[1]);
-    return st;
-}
-
-/* The same file twice counts once; one UID with two contents is an error of whoever wrote them. */
-static enum mrc_status drop_copies(struct mrc_dicom_series *series, struct mrc_error *err) {
-    size_t kept = series->count > 0 ? 1 : 0;
-    for (size_t i = 1; i < series->count; ++i) {
-        const struct mrc_dicom_slice *last = series->slices[kept - 1], *slice = series->slices[i];
-        bool same = false;
-        if (slice->sop_uid[0] != '\0' && strcmp(last->sop_uid, slice->sop_uid) == 0) {
-            enum mrc_status st = same_bytes(&same, last->path, slice->path, err);
-            if (st != MRC_OK) return st;
-            if (!same)
-                object_to(series, "%s and %s carry the same SOPInstanceUID (0008,0018) and differ",
-                          name_of(last), name_of(slice));
-        }
-        if (!same) series->slices[kept++] = slice;
-    }
-    series->copies = series->count - kept;
-    series->count = kept;
-    return MRC_OK;
-}
-
-static int by_sop_uid(const void *a, const void *b) {
-    const struct mrc_dicom_slice *p = *(const struct mrc_dicom_slice *const *)a,
-                                 *q = *(const struct mrc_dicom_slice *const *)b;
-    return strcmp(p->sop_uid, q->sop_uid);
-}
-
-/* One UID is one image: what refers to the slices would refer to the wrong ones. */
-static enum mrc_status judge_uids(struct mrc_dicom_series *series, struct mrc_error *err) {
-    const struct mrc_dicom_slice **order = mrc_alloc(series->count, sizeof(void *));
-    if (order == NULL)
-        return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for %zu slices", series->count);
-    memcpy(order, series->slices, series->count * sizeof *order);
-    qsort(order, series->count, sizeof *order, by_sop_uid);
+static bool has_repeats(const struct mrc_dicom_series *series) {
     for (size_t i = 1; i < series->count; ++i)
-        if (order[i]->sop_uid[0] != '\0' && strcmp(order[i - 1]->sop_uid, order[i]->sop_uid) == 0)
-            object_to(series, "%s and %s carry the same SOPInstanceUID (0008,0018) and differ",
-                      name_of(order[i - 1]), name_of(order[i]));
-    mrc_free(order);
-    return MRC_OK;
+        if (repeats(series->slices[i - 1], series->slices[i])) return true;
+    return false;
 }
 
-/* Whoever gave all images one series UID may have mixed patients; and positions compare within one
- * frame of reference only. */
-static void judge_identity(struct mrc_dicom_series *series) {
-    const struct mrc_dicom_slice *first = series->slices[0];
-    for (size_t i = 1; i < series->count; ++i) {
-        const struct mrc_dicom_slice *slice = series->slices[i];
-        if (strcmp(first->patient_id, slice->patient_id) != 0 ||
-            strcmp(first->patient_name, slice->patient_name) != 0)
-            object_to(series, "%s and %s name different patients, expected one in a series",
-                      name_of(first), name_of(slice));
-        if (strcmp(first->frame_uid, slice->frame_uid) != 0)
-            object_to(series,
-                      "%s and %s have different frames of reference (0020,0052), expected one in a "
-                      "series",
-                      name_of(first), name_of(slice));
-    }
+static int compare_numbers(double a, double b) {
+    if (isnan(a) || isnan(b)) return isnan(a) - isnan(b);
+    return (a > b) - (a < b);
 }
 
-/* Positions that repeat: several times each (4-D), or here and there (a double). */
-static void judge_repeats(struct mrc_dicom_series *series) {
-    size_t positions = 1, first_repeat = 0;
-    for (size_t i = 1; i < series->count; ++i) {
-        bool repeats =
-            series->slices[i]->along_mm - series->slices[i - 1]->along_mm < same_position_mm;
-        if (!repeats)
-            ++positions;
-        else if (first_repeat == 0)
-            first_repeat = i;
-    }
-    if (first_repeat == 0) return;
-    if (series->count % positions == 0 && positions >= MIN_SLICES && series->count / positions > 1)
-        object_to(series, "4-D: %zu images at each of %zu positions, expected one",
-                  series->count / positions, positions);
-    object_to(series, "slices %s and %s lie at the same position",
-              name_of(series->slices[first_repeat - 1]), name_of(series->slices[first_repeat]));
+static int by_trigger(const struct mrc_dicom_slice *a, const struct mrc_dicom_slice *b) {
+    return compare_numbers(a->trigger_ms, b->trigger_ms);
 }
 
-static double median_gap(const struct mrc_dicom_series *series, double *scratch) {
-    size_t gaps = series->count - 1;
-    for (size_t i = 0; i < gaps; ++i)
-        scratch[i] = series->slices[i + 1]->along_mm - series->slices[i]->along_mm;
-    qsort(scratch, gaps, sizeof *scratch, by_value);
-    return scratch[gaps / 2];
+static int by_acquisition(const struct mrc_dicom_slice *a, const struct mrc_dicom_slice *b) {
+    return (a->acquisition_number > b->acquisition_number) -
+           (a->acquisition_number < b->acquisition_number);
 }
 
-/* Every gap like the median, or every slice near the even grid. */
-static void judge_gaps(struct mrc_dicom_series *series, double median) {
-    const struct mrc_dicom_slice *const *s = series->slices;
-    size_t last = series->count - 1, bad = 0;
-    double step = (s[last]->along_mm - s[0]->along_mm) / (double)last,
-           tolerance = fmax(even_mm, even_fraction * median);
-    bool near_grid = true;
-    for (size_t i = 0; i < last; ++i) {
-        double gap = s[i + 1]->along_mm - s[i]->along_mm;
-        if (fabs(gap - median) > tolerance && bad == 0) bad = i + 1;
-        if (fabs(s[i]->along_mm - s[0]->along_mm - step * (double)i) >
-            fmin(rounding_mm, 0.1 * median))
-            near_grid = false;
-    }
-    if (bad == 0 || near_grid) return;
-    object_to(series, "slices %s and %s lie %.2f mm apart, expected %.2f mm", name_of(s[bad - 1]),
-              name_of(s[bad]), s[bad]->along_mm - s[bad - 1]->along_mm, median);
+/* The further values of ImageType: "NORM" and "ND" of one scan, filtered and not. */
+static int by_further_types(const struct mrc_dicom_slice *a, const struct mrc_dicom_slice *b) {
+    int order = 0;
+    for (size_t i = 3; order == 0 && i < MRC_DICOM_TYPES; ++i)
+        order = strcmp(a->image_type[i], b->image_type[i]);
+    return order;
 }
 
-/* The stack must run along the normal: the matrix has one direction for k, and slices that wander
- * off it have none. */
-static void judge_line(struct mrc_dicom_series *series) {
-    const struct mrc_dicom_slice *const *s = series->slices;
-    size_t last = series->count - 1;
-    double normal[3], step[3], length = 0.0, along = 0.0;
-    mrc_dicom_slice_normal(normal, s[0]);
-    for (int a = 0; a < 3; ++a) {
-        step[a] = (s[last]->position_mm[a] - s[0]->position_mm[a]) / (double)last;
-        length += step[a] * step[a];
-        along += step[a] * normal[a];
-    }
-    length = sqrt(length);
-    if (!(along > min_cosine * length))
-        object_to(series,
-                  "the stack is tilted by %.2f degrees against the slices' normal, expected none",
-                  acos(fmin(1.0, along / length)) * 180.0 / 3.14159265358979323846);
-    for (size_t i = 0; i <= last; ++i) {
-        double off = 0.0;
-        for (int a = 0; a < 3; ++a) {
-            double d = s[i]->position_mm[a] - s[0]->position_mm[a] - step[a] * (double)i;
-            off += d * d;
+static int by_instance(const struct mrc_dicom_slice *a, const struct mrc_dicom_slice *b) {
+    int order =
+        (a->instance_number > b->instance_number) - (a->instance_number < b->instance_number);
+    return order != 0 ? order : (a->frame > b->frame) - (a->frame < b->frame);
+}
+
+/* An image and the volume it goes to. */
+struct part {
+    const struct mrc_dicom_slice *slice;
+    size_t volume;
+};
+
+static int by_volume(const void *a, const void *b) {
+    const struct part *p = a, *q = b;
+    if (p->volume != q->volume) return p->volume < q->volume ? -1 : 1;
+    return compare_numbers(p->slice->along_mm, q->slice->along_mm);
+}
+
+static int part_by_trigger(const void *a, const void *b) {
+    return by_trigger(((const struct part *)a)->slice, ((const struct part *)b)->slice);
+}
+
+static int part_by_acquisition(const void *a, const void *b) {
+    return by_acquisition(((const struct part *)a)->slice, ((const struct part *)b)->slice);
+}
+
+static int part_by_further_types(const void *a, const void *b) {
+    return by_further_types(((const struct part *)a)->slice, ((const struct part *)b)->slice);
+}
+
+typedef int compare_fn(const void *a, const void *b);
+
+/* What compares as equal is one volume. */
+static void number_by(struct part *parts, size_t count, compare_fn *compare) {
+    qsort(parts, count, sizeof *parts, compare);
+    for (size_t i = 0; i < count; ++i)
+        parts[i].volume = i > 0 && compare(&parts[i - 1], &parts[i]) == 0 ? parts[i - 1].volume : i;
+}
+
+/* The last resort: at each position the first by InstanceNumber to the first volume, and so on.
+ * Only where every position has as many, and no number comes twice (dicom-nifti rule B2). */
+static bool number_by_order(struct part *parts, size_t count) {
+    size_t depth = 0;
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        for (end = begin + 1; end < count && repeats(parts[end - 1].slice, parts[end].slice);)
+            ++end;
+        if (begin > 0 && end - begin != depth) return false;
+        depth = end - begin;
+        for (size_t i = begin; i < end; ++i) {
+            parts[i].volume = 0;
+            for (size_t k = begin; k < end; ++k) {
+                int order = by_instance(parts[k].slice, parts[i].slice);
+                if (order == 0 && k != i) return false;
+                parts[i].volume += order < 0;
+            }
         }
-        if (sqrt(off) > line_mm + rounding_mm)
-            object_to(series, "slice %s lies %.2f mm off the line of the others", name_of(s[i]),
-                      sqrt(off));
     }
-    series->gap_mm = length;
-    for (int a = 0; a < 3; ++a) {
-        const double *x = s[0]->orientation, *y = x + 3;
-        double columns[4] = {x[a] * s[0]->spacing_mm[1], y[a] * s[0]->spacing_mm[0], step[a],
-                             s[0]->position_mm[a]};
-        memcpy(series->index_to_lps_mm[a], columns, sizeof columns);
-    }
+    return true;
 }
 
-static enum mrc_status judge_geometry(struct mrc_dicom_series *series, struct mrc_error *err) {
-    if (series->count < MIN_SLICES) {
-        object_to(series, "%zu slice%s, expected at least %d", series->count,
-                  series->count == 1 ? "" : "s", (int)MIN_SLICES);
-        return MRC_OK;
+/* Has every volume each position once, and is there more than one? Leaves the parts sorted. */
+static bool separates(struct part *parts, size_t count) {
+    qsort(parts, count, sizeof *parts, by_volume);
+    for (size_t i = 1; i < count; ++i)
+        if (parts[i].volume == parts[i - 1].volume && repeats(parts[i - 1].slice, parts[i].slice))
+            return false;
+    return parts[count - 1].volume > parts[0].volume;
+}
+
+static void reset_parts(struct part *parts, const struct mrc_dicom_series *series) {
+    for (size_t i = 0; i < series->count; ++i) parts[i] = (struct part){.slice = series->slices[i]};
+}
+
+static bool find_parts(struct part *parts, const struct mrc_dicom_series *series) {
+    static compare_fn *const compares[] = {part_by_trigger, part_by_acquisition,
+                                           part_by_further_types};
+    for (size_t c = 0; c < sizeof compares / sizeof *compares; ++c) {
+        reset_parts(parts, series);
+        number_by(parts, series->count, compares[c]);
+        if (separates(parts, series->count)) return true;
     }
-    judge_repeats(series);
-    if (series->reason[0] != '\0') return MRC_OK;
-    double *scratch = mrc_alloc(series->count, sizeof *scratch);
-    if (scratch == NULL)
-        return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for %zu slices", series->count);
-    judge_gaps(series, median_gap(series, scratch));
-    mrc_free(scratch);
-    judge_line(series);
+    reset_parts(parts, series);
+    return number_by_order(parts, series->count) && separates(parts, series->count);
+}
+
+/* The first volume stays in the series at `index`, each other becomes one of its own. */
+static enum mrc_status move_parts(struct mrc_dicom_study *study, size_t index,
+                                  const struct part *parts, size_t count, struct mrc_error *err) {
+    size_t kept = 0;
+    while (kept < count && parts[kept].volume == parts[0].volume) {
+        study->series[index].slices[kept] = parts[kept].slice;
+        ++kept;
+    }
+    study->series[index].count = kept;
+    struct mrc_dicom_series *series = NULL;
+    for (size_t i = kept; i < count; ++i) {
+        enum mrc_status st = MRC_OK;
+        if (parts[i].volume != parts[i - 1].volume) st = new_series(&series, study, err);
+        if (st == MRC_OK) st = put_slice(series, parts[i].slice, err);
+        if (st != MRC_OK) return st;
+    }
     return MRC_OK;
 }
 
-static enum mrc_status judge_series(struct mrc_dicom_series *series, struct mrc_error *err) {
-    judge_slices(series);
-    qsort(series->slices, series->count, sizeof *series->slices, by_position);
-    series->contrast = mrc_dicom_contrast(series->contrast_reason, sizeof series->contrast_reason,
-                                          &series->slices[0]->physics);
-    if (series->reason[0] != '\0') return MRC_OK;
-    judge_identity(series);
-    enum mrc_status st = drop_copies(series, err);
-    if (st == MRC_OK) st = judge_uids(series, err);
-    if (st == MRC_OK) st = judge_geometry(series, err);
+static enum mrc_status split_repeats(struct mrc_dicom_study *study, size_t index,
+                                     struct mrc_error *err) {
+    struct mrc_dicom_series *series = &study->series[index];
+    if (series->reason[0] != '\0' || !has_repeats(series)) return MRC_OK;
+    size_t count = series->count;
+    struct part *parts = mrc_alloc(count, sizeof *parts);
+    if (parts == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for %zu slices", count);
+    enum mrc_status st = MRC_OK;
+    if (find_parts(parts, series)) st = move_parts(study, index, parts, count, err);
+    mrc_free(parts);
     return st;
 }
 
-/* Several volumes under one series UID: different planes are a localizer, different times 4-D. */
-static void judge_siblings(struct mrc_dicom_study *study, struct mrc_dicom_series *series) {
+/* --- what volumes of one series say of each other --- */
+
+/* Is it the first volume of its series in its plane? */
+static bool opens_plane(const struct mrc_dicom_study *study, size_t index) {
+    const struct mrc_dicom_slice *first = study->series[index].slices[0];
+    for (size_t i = 0; i < index; ++i) {
+        const struct mrc_dicom_slice *other = study->series[i].slices[0];
+        if (other->placed && same_series(first, other) && same_orientation(first, other))
+            return false;
+    }
+    return true;
+}
+
+/* A few slices each in several planes: a localizer. */
+static void judge_planes(const struct mrc_dicom_study *study, struct mrc_dicom_series *series) {
     const struct mrc_dicom_slice *first = series->slices[0];
-    size_t planes = 1, times = 1;
+    size_t planes = 0;
+    if (first->reason[0] != '\0' || !first->placed || series->count >= LOCALIZER_SLICES) return;
     for (size_t i = 0; i < study->series_count; ++i) {
         const struct mrc_dicom_slice *other = study->series[i].slices[0];
-        if (other == first || !same_series(first, other)) continue;
-        if (!same_orientation(first, other))
-            planes += first->placed && other->placed;
-        else if (same_timing(first, other) && first->temporal_position != other->temporal_position)
-            ++times;
+        planes += other->placed && same_series(first, other) && opens_plane(study, i);
     }
-    if (series->reason[0] != '\0' && series->count >= MIN_SLICES) return;
-    if (first->reason[0] != '\0') return; /* a CT's scout is refused for being a CT */
-    if (planes > 1 || times > 1) series->reason[0] = '\0'; /* the better reason than "1 slice" */
-    if (planes > 1)
-        object_to(series, "%zu orientations in one series (a localizer), expected one", planes);
-    if (times > 1) object_to(series, "4-D: %zu time points in one series, expected one", times);
+    if (planes <= 1 || (series->reason[0] != '\0' && series->count >= MRC_DICOM_MIN_SLICES)) return;
+    series->reason[0] = '\0'; /* the better reason than "1 slice" */
+    mrc_dicom_series_object_to(series, "%zu orientations in one series (a localizer), expected one",
+                               planes);
 }
 
-/* Does an image of the other group lie beyond the ends of this one, on the same grid? */
+/* Volumes of one series on one grid have equally many slices, or one was cut short: at an end,
+ * which leaves no gap to tell. */
+static void judge_lengths(const struct mrc_dicom_study *study, struct mrc_dicom_series *series) {
+    const struct mrc_dicom_slice *first = series->slices[0];
+    for (size_t i = 0; i < study->series_count && series->reason[0] == '\0'; ++i) {
+        const struct mrc_dicom_series *other = &study->series[i];
+        const struct mrc_dicom_slice *s = other->slices[0];
+        if (other == series || s->reason[0] != '\0' || other->count <= series->count) continue;
+        if (same_series(first, s) && same_kind(first, s) && same_grid(first, s) &&
+            same_orientation(first, s) && strcmp(first->stack_id, s->stack_id) == 0)
+            mrc_dicom_series_object_to(
+                series, "%zu slices, but %zu in another volume of its series, expected as many",
+                series->count, other->count);
+    }
+}
+
+/* Does an image of the other volume lie beyond the ends of this one, on the same grid? */
 static const struct mrc_dicom_slice *continuation(const struct mrc_dicom_series *series,
                                                   const struct mrc_dicom_series *other) {
     const struct mrc_dicom_slice *first = series->slices[0];
@@ -367,16 +318,19 @@ static void judge_strays(const struct mrc_dicom_study *study, struct mrc_dicom_s
         const struct mrc_dicom_slice *stray = other->slices[0];
         if (other == series || !same_series(first, stray)) continue;
         if (other->damage != MRC_OK) {
-            object_to(series, "an image of the series is damaged (%.180s)", other->reason);
+            mrc_dicom_series_object_to(series, "an image of the series is damaged (%.180s)",
+                                       other->reason);
             series->damage = other->damage;
-        } else if (same_kind(first, stray) && other->count < MIN_SLICES) {
-            object_to(series,
-                      "%zu of %zu images of the series differ%s in %s (%s), expected one kind",
-                      other->count, other->count + series->count, other->count == 1 ? "s" : "",
-                      same_grid(first, stray) ? "timing" : "matrix or spacing", name_of(stray));
+        } else if (same_kind(first, stray) && other->count < MRC_DICOM_MIN_SLICES) {
+            mrc_dicom_series_object_to(
+                series, "%zu of %zu images of the series differ%s in %s (%s), expected one kind",
+                other->count, other->count + series->count, other->count == 1 ? "s" : "",
+                same_grid(first, stray) ? "timing or acquisition" : "matrix or spacing",
+                mrc_dicom_slice_name(stray).text);
         } else if (!same_kind(first, stray) && (stray = continuation(series, other)) != NULL) {
-            object_to(series, "%s continues the series, but is an image of another kind",
-                      name_of(stray));
+            mrc_dicom_series_object_to(series,
+                                       "%s continues the series, but is an image of another kind",
+                                       mrc_dicom_slice_name(stray).text);
         }
     }
 }
@@ -386,62 +340,179 @@ static void finish(struct mrc_dicom_series *series) {
     if (!series->usable) return;
     const struct mrc_dicom_slice *s = series->slices[0];
     if (series->synthetic)
-        object_to(series, "synthetic (SyntheticData or ImageType), expected an acquired image "
-                          "(--allow-synthetic accepts it)");
+        mrc_dicom_series_object_to(series,
+                                   "synthetic (SyntheticData or ImageType), expected an acquired "
+                                   "image (--allow-synthetic accepts it)");
     if (series->derived)
-        object_to(series,
-                  "ImageType (0008,0008) is %s\\%s\\%s, expected an acquired image "
-                  "(--allow-synthetic accepts it)",
-                  s->image_type[0], s->image_type[1], s->image_type[2]);
+        mrc_dicom_series_object_to(
+            series,
+            "ImageType (0008,0008) is %s\\%s\\%s, expected an acquired image "
+            "(--allow-synthetic accepts it)",
+            s->image_type[0], s->image_type[1], s->image_type[2]);
+    if (series->gaps)
+        mrc_dicom_series_object_to(series, "%s (--allow-gaps fills in what is missing)",
+                                   series->gap_words);
 }
 
-/* --- reading --- */
+/* --- choosing --- */
 
-static void record_refusal(struct mrc_dicom_study *study, const char *path,
-                           const struct mrc_error *why) {
+static int compare_series(const void *a, const void *b) {
+    const struct mrc_dicom_series *x = *(struct mrc_dicom_series *const *)a,
+                                  *y = *(struct mrc_dicom_series *const *)b;
+    const struct mrc_dicom_slice *p = x->slices[0], *q = y->slices[0];
+    int order = (p->series_number > q->series_number) - (p->series_number < q->series_number);
+    if (order == 0) order = strcmp(p->series_uid, q->series_uid);
+    if (order == 0) order = (p->echo_number > q->echo_number) - (p->echo_number < q->echo_number);
+    if (order == 0) order = compare_numbers(p->physics.echo_ms, q->physics.echo_ms);
+    if (order == 0) order = compare_numbers(p->physics.inversion_ms, q->physics.inversion_ms);
+    if (order == 0) order = compare_numbers(p->b_value, q->b_value);
+    for (size_t i = 0; order == 0 && i < MRC_DICOM_TYPES; ++i)
+        order = strcmp(p->image_type[i], q->image_type[i]);
+    if (order == 0) order = strcmp(p->stack_id, q->stack_id);
+    if (order == 0)
+        order = (p->temporal_position > q->temporal_position) -
+                (p->temporal_position < q->temporal_position);
+    if (order == 0) order = by_trigger(p, q);
+    if (order == 0) order = by_acquisition(p, q);
+    if (order == 0) order = by_instance(p, q);
+    for (size_t i = 0; order == 0 && i < 6; ++i)
+        order = compare_numbers(p->orientation[i], q->orientation[i]);
+    if (order == 0) order = compare_numbers(p->along_mm, q->along_mm);
+    return order != 0 ? order : strcmp(p->path, q->path);
+}
+
+/* The order of the series, by what they are and not by the names of files, and what each is called.
+ */
+static enum mrc_status name_series(struct mrc_dicom_study *study, struct mrc_error *err) {
+    struct mrc_dicom_series **order = mrc_alloc(study->series_count + 1, sizeof(void *));
+    if (order == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a list of series");
+    for (size_t i = 0; i < study->series_count; ++i) order[i] = &study->series[i];
+    if (study->series_count > 1) qsort(order, study->series_count, sizeof *order, compare_series);
+    for (size_t begin = 0, end; begin < study->series_count; begin = end) {
+        int64_t number = order[begin]->slices[0]->series_number;
+        for (end = begin + 1; end < study->series_count; ++end)
+            if (order[end]->slices[0]->series_number != number) break;
+        for (size_t i = begin; i < end; ++i) {
+            order[i]->rank = i;
+            if (end - begin == 1)
+                (void)snprintf(order[i]->selector, MRC_DICOM_SELECTOR, "%lld", (long long)number);
+            else
+                (void)snprintf(order[i]->selector, MRC_DICOM_SELECTOR, "%lld:%zu",
+                               (long long)number, i - begin + 1);
+        }
+    }
+    mrc_free(order);
+    return MRC_OK;
+}
+
+static bool is_called(const struct mrc_dicom_series *series, const char *text, size_t length) {
+    const struct mrc_dicom_slice *first = series->slices[0];
+    int64_t number = 0;
+    char digits[24];
+    if (memchr(text, '.', length) != NULL) return strncmp(first->series_uid, text, length) == 0;
+    if (length >= sizeof digits) return false;
+    (void)snprintf(digits, sizeof digits, "%.*s", (int)length, text);
+    return mrc_parse_i64(&number, digits, 0, INT64_MAX) == MRC_OK && number == first->series_number;
+}
+
+bool mrc_dicom_series_is_selected(const struct mrc_dicom_study *study,
+                                  const struct mrc_dicom_series *series, const char *text) {
+    size_t length = strcspn(text, ":");
+    int64_t wanted = 0, before = 0;
+    if (!is_called(series, text, length)) return false;
+    if (text[length] == '\0') return true;
+    if (mrc_parse_i64(&wanted, text + length + 1, 1, INT64_MAX) != MRC_OK) return false;
+    for (size_t i = 0; i < study->series_count; ++i)
+        before +=
+            study->series[i].rank < series->rank && is_called(&study->series[i], text, length);
+    return before == wanted - 1;
+}
+
+bool mrc_dicom_series_holds(const struct mrc_dicom_series *series, const char *path,
+                            int64_t frame) {
+    for (size_t i = 0; i < series->count; ++i)
+        if ((frame == 0 || series->slices[i]->frame == frame) &&
+            strcmp(series->slices[i]->path, path) == 0)
+            return true;
+    return false;
+}
+
+/* --- from files to series --- */
+
+static void record_refusal(struct mrc_dicom_study *study, const struct mrc_image_file *file) {
     struct mrc_dicom_refusal *refusal = &study->refused[study->refused_count++];
-    size_t prefix = strlen(path);
-    const char *text = why->text;
-    if (strncmp(text, path, prefix) == 0 && strncmp(text + prefix, ": ", 2) == 0)
-        text += prefix + 2;
-    refusal->path = path;
-    refusal->status = why->code;
+    refusal->path = file->path;
+    refusal->status = file->status;
     (void)snprintf(refusal->reason, sizeof refusal->reason, "%.*s", (int)sizeof refusal->reason - 1,
-                   text);
+                   file->reason);
 }
 
-static enum mrc_status read_slices(struct mrc_dicom_study *study, char *const *files, size_t count,
-                                   struct mrc_error *err) {
-    study->slices = mrc_alloc(count, sizeof *study->slices);
+static enum mrc_status append_slices(struct mrc_dicom_slices *slices,
+                                     const struct mrc_image_file *file, struct mrc_error *err) {
+    size_t count = file->record_bytes / sizeof *slices->items;
+    void *items = slices->items;
+    if (!mrc_grow(&items, &slices->capacity, slices->count + count, sizeof *slices->items))
+        return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for %zu DICOM images",
+                        slices->count + count);
+    slices->items = items;
+    memcpy(slices->items + slices->count, file->record, count * sizeof *slices->items);
+    for (size_t i = 0; i < count; ++i) slices->items[slices->count++].path = file->path;
+    return MRC_OK;
+}
+
+static enum mrc_status collect_slices(struct mrc_dicom_study *study,
+                                      const struct mrc_image_file *const *files, size_t count,
+                                      struct mrc_error *err) {
     study->refused = mrc_alloc(count, sizeof *study->refused);
-    if (study->slices == NULL || study->refused == NULL)
-        return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for %zu DICOM headers", count);
+    if (study->refused == NULL)
+        return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for %zu DICOM files", count);
     for (size_t i = 0; i < count; ++i) {
-        struct mrc_error local = {0};
-        enum mrc_status st =
-            mrc_dicom_slice_read(&study->slices[study->slice_count], files[i], &local);
-        if (st == MRC_ERR_NOMEM) return mrc_fail(err, st, "%s", local.text);
-        if (st == MRC_OK)
-            ++study->slice_count;
+        enum mrc_status st = MRC_OK;
+        if (files[i]->status != MRC_OK)
+            record_refusal(study, files[i]);
         else
-            record_refusal(study, files[i], &local);
+            st = append_slices(&study->slices, files[i], err);
+        if (st != MRC_OK) return st;
     }
     return MRC_OK;
 }
 
-enum mrc_status mrc_dicom_study_read(struct mrc_dicom_study *out, char *const *files, size_t count,
-                                     struct mrc_error *err) {
+static enum mrc_status judge_series(struct mrc_dicom_series *series, struct mrc_error *err) {
+    series->contrast = mrc_dicom_contrast(series->contrast_reason, sizeof series->contrast_reason,
+                                          &series->slices[0]->physics);
+    mrc_dicom_stack_judge_slices(series); /* anew: the volume may have been split */
+    return series->reason[0] == '\0' ? mrc_dicom_stack_judge(series, err) : MRC_OK;
+}
+
+static enum mrc_status group(struct mrc_dicom_study *study, struct mrc_error *err) {
+    enum mrc_status st = MRC_OK;
+    for (size_t i = 0; st == MRC_OK && i < study->slices.count; ++i)
+        st = add_slice(study, &study->slices.items[i], err);
+    size_t count = study->series_count; /* splitting appends */
+    for (size_t i = 0; st == MRC_OK && i < count; ++i) {
+        mrc_dicom_stack_judge_slices(&study->series[i]);
+        st = mrc_dicom_stack_sort(&study->series[i], err);
+        if (st == MRC_OK) st = split_repeats(study, i, err);
+    }
+    return st;
+}
+
+enum mrc_status mrc_dicom_study_group(struct mrc_dicom_study *out,
+                                      const struct mrc_image_file *const *files, size_t count,
+                                      struct mrc_error *err) {
     *out = (struct mrc_dicom_study){0};
-    enum mrc_status st = read_slices(out, files, count, err);
-    for (size_t i = 0; st == MRC_OK && i < out->slice_count; ++i)
-        st = add_slice(out, &out->slices[i], err);
+    enum mrc_status st = collect_slices(out, files, count, err);
+    if (st == MRC_OK) st = group(out, err);
     for (size_t i = 0; st == MRC_OK && i < out->series_count; ++i)
         st = judge_series(&out->series[i], err);
-    for (size_t i = 0; st == MRC_OK && i < out->series_count; ++i)
-        judge_siblings(out, &out->series[i]);
+    for (size_t i = 0; st == MRC_OK && i < out->series_count; ++i) {
+        judge_planes(out, &out->series[i]);
+        judge_lengths(out, &out->series[i]);
+    }
     for (size_t i = 0; st == MRC_OK && i < out->series_count; ++i)
         judge_strays(out, &out->series[i]);
     for (size_t i = 0; st == MRC_OK && i < out->series_count; ++i) finish(&out->series[i]);
+    if (st == MRC_OK) st = name_series(out, err);
     if (st != MRC_OK) mrc_dicom_study_clear(out);
     return st;
 }
@@ -454,19 +525,24 @@ const struct mrc_dicom_refusal *mrc_dicom_study_broken(const struct mrc_dicom_st
 
 size_t mrc_dicom_study_left_out(const struct mrc_dicom_study *study,
                                 const struct mrc_dicom_series *series, bool of_it_only) {
+    const struct mrc_dicom_slice *s = study->slices.items;
     size_t same = 0, others = 0;
-    for (size_t i = 0; i < study->slice_count; ++i)
-        if (same_series(&study->slices[i], series->slices[0])) ++same;
-    others = study->slice_count - same;
+    for (size_t i = 0; i < study->slices.count; ++i) {
+        if (i > 0 && s[i].path == s[i - 1].path) continue; /* a frame of the same file */
+        if (!same_series(&s[i], series->slices[0]))
+            ++others;
+        else if (!mrc_dicom_series_holds(series, s[i].path, 0))
+            ++same;
+    }
     for (size_t i = 0; i < study->refused_count; ++i)
         if (!mrc_path_has_suffix(study->refused[i].path, "DICOMDIR")) ++others;
-    return same - series->count - series->copies + (of_it_only ? 0 : others);
+    return same - series->copies + (of_it_only ? 0 : others);
 }
 
 void mrc_dicom_study_clear(struct mrc_dicom_study *study) {
     for (size_t i = 0; i < study->series_count; ++i) mrc_free(study->series[i].slices);
     mrc_free(study->series);
-    mrc_free(study->slices);
+    mrc_dicom_slices_clear(&study->slices);
     mrc_free(study->refused);
     *study = (struct mrc_dicom_study){0};
 }

@@ -123,11 +123,6 @@ bool mrc_geometry_is_right_handed(const struct mrc_geometry *g) {
 
 const char *mrc_geometry_askew(const struct mrc_geometry *g) {
     if (mrc_geometry_shear(g) > 0.0142) return "a sheared grid";
-    for (int c = 0; c < 3; ++c) {
-        double largest = 0.0;
-        for (int r = 0; r < 3; ++r) largest = fmax(largest, fabs(g->index_to_ras_mm[r][c]));
-        if (largest < 0.95 * g->spacing_mm[c]) return "oblique to the patient's axes";
-    }
     return NULL;
 }
 

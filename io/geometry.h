@@ -59,9 +59,8 @@ MRC_API double mrc_geometry_distance(const struct mrc_geometry *a, const struct 
 /** Do i, j, k run as x, y, z of a right-handed frame do? Two matrices of one image that differ in
  * this mirror each other. */
 bool mrc_geometry_is_right_handed(const struct mrc_geometry *g);
-/** Why preprocess would not make axial slices of the grid ("a sheared grid", "oblique to the
- * patient's axes"), or NULL: axes off the patient's by more than 18.2 degrees, or off each other by
- * more than 0.81. */
+/** Why preprocess would not make axial slices of the grid whatever its spacing ("a sheared grid"),
+ * or NULL: axes off a right angle to each other by more than 0.81 degrees. */
 const char *mrc_geometry_askew(const struct mrc_geometry *g);
 
 #ifdef __cplusplus

@@ -11,8 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
-
-enum { HEAD_BYTES = 4096, MAX_FILES = 50000 };
+#include "io/finds.h"
 
 static const struct mrc_format *const formats[] = {&mrc_format_dicom, &mrc_format_nifti,
                                                    &mrc_format_png};
@@ -55,134 +54,19 @@ enum mrc_status mrc_image_list_refuse(struct mrc_image_list *list, const char *p
 }
 
 void mrc_image_list_clear(struct mrc_image_list *list) {
-    for (size_t i = 0; i < list->count; ++i) mrc_free(list->items[i].path);
+    for (size_t i = 0; i < list->count; ++i) {
+        mrc_free(list->items[i].path);
+        for (size_t m = 0; m < list->items[i].member_count; ++m)
+            mrc_free(list->items[i].members[m]);
+        mrc_free(list->items[i].members);
+    }
     for (size_t r = 0; r < list->refused_count; ++r) mrc_free(list->refused[r].path);
     mrc_free(list->items);
     mrc_free(list->refused);
     *list = (struct mrc_image_list){0};
 }
 
-/* --- which file is what --- */
-
-struct found_file {
-    char *path;                      /* the list's */
-    const struct mrc_format *format; /* the one that claims it; NULL: nobody's */
-    bool unreadable;
-    bool no_text; /* empty, or with zeros at its beginning, as damaged images are */
-};
-
-static enum mrc_status probe_file(struct found_file *file, struct mrc_error *err) {
-    unsigned char head[HEAD_BYTES];
-    size_t size = 0;
-    enum mrc_status st = mrc_read_head(head, sizeof head, &size, file->path, err);
-    struct mrc_probe probe = {.path = file->path, .head = head, .head_bytes = size};
-    file->format = NULL;
-    file->unreadable = st != MRC_OK;
-    file->no_text = size == 0 || memchr(head, 0, size) != NULL;
-    for (size_t f = 0; st == MRC_OK && file->format == NULL && f < FORMATS; ++f) {
-        if (formats[f]->probe(&probe)) file->format = formats[f];
-    }
-    return st;
-}
-
-/* All files below one path, folder by folder. */
-struct finds {
-    struct mrc_name_list names, links; /* links: to folders, not followed */
-    struct found_file *files;
-    size_t count;
-};
-
-static size_t folder_length(const char *path) {
-    return (size_t)(mrc_path_name(path) - path);
-}
-
-static bool same_folder(const char *a, const char *b) {
-    size_t length = folder_length(a);
-    return length == folder_length(b) && memcmp(a, b, length) == 0;
-}
-
-/* By folder, then by name: a folder's files stand together, which they do not by plain bytes. */
-static int by_folder(const void *a, const void *b) {
-    const char *x = ((const struct found_file *)a)->path, *y = ((const struct found_file *)b)->path;
-    size_t nx = folder_length(x), ny = folder_length(y);
-    int order = memcmp(x, y, nx < ny ? nx : ny);
-    if (order != 0) return order;
-    if (nx != ny) return nx < ny ? -1 : 1;
-    return strcmp(x, y);
-}
-
-static void finds_clear(struct finds *f) {
-    mrc_free(f->files);
-    mrc_name_list_clear(&f->links);
-    mrc_name_list_clear(&f->names);
-    *f = (struct finds){0};
-}
-
-static enum mrc_status finds_probe(struct finds *f, const char *path, struct mrc_error *err) {
-    f->files = mrc_alloc(f->names.count, sizeof *f->files);
-    if (f->files == NULL)
-        return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for %zu files", path,
-                        f->names.count);
-    f->count = f->names.count;
-    for (size_t i = 0; i < f->count; ++i) {
-        f->files[i].path = f->names.names[i];
-        enum mrc_status st = probe_file(&f->files[i], NULL);
-        if (st == MRC_ERR_NOMEM) return mrc_fail(err, st, "%s: out of memory", path);
-    }
-    if (f->count > 1) qsort(f->files, f->count, sizeof *f->files, by_folder);
-    return MRC_OK;
-}
-
-/* Lists and probes everything below a folder. */
-static enum mrc_status finds_below(struct finds *f, const char *dir, struct mrc_error *err) {
-    *f = (struct finds){0};
-    enum mrc_status st = mrc_list_tree(&f->names, &f->links, dir, MAX_FILES, err);
-    if (st == MRC_OK) st = finds_probe(f, dir, err);
-    if (st != MRC_OK) finds_clear(f);
-    return st;
-}
-
-/* Lists and probes the files beside a file, its folder's subfolders not. */
-static enum mrc_status finds_beside(struct finds *f, const char *path, struct mrc_error *err) {
-    *f = (struct finds){0};
-    size_t length = folder_length(path);
-    char *dir = length > 0 ? mrc_asprintf("%.*s", (int)length, path) : mrc_strdup(".");
-    if (dir == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for a path", path);
-    enum mrc_status st = mrc_list_dir(&f->names, dir, err);
-    size_t kept = 0;
-    for (size_t i = 0; st == MRC_OK && i < f->names.count; ++i) {
-        char *joined = mrc_asprintf("%.*s%s", (int)length, path, f->names.names[i]);
-        if (joined == NULL) st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for a path", path);
-        if (joined == NULL) break;
-        mrc_free(f->names.names[i]);
-        f->names.names[i] = NULL;
-        if (mrc_path_is_file(joined))
-            f->names.names[kept++] = joined;
-        else
-            mrc_free(joined);
-    }
-    if (st == MRC_OK) f->names.count = kept;
-    if (st == MRC_OK && kept > MAX_FILES)
-        st = mrc_fail(err, MRC_ERR_RANGE, "%s: more than %d files", dir, MAX_FILES);
-    if (st == MRC_OK) st = finds_probe(f, dir, err);
-    mrc_free(dir);
-    if (st != MRC_OK) finds_clear(f);
-    return st;
-}
-
-/* The paths of one format among files begin … end-1; *count says how many. The array is the
- * caller's. */
-static char **select_format(size_t *count, const struct finds *f, size_t begin, size_t end,
-                            const struct mrc_format *format) {
-    char **paths = mrc_alloc(end - begin, sizeof *paths);
-    *count = 0;
-    for (size_t i = begin; paths != NULL && i < end; ++i) {
-        if (f->files[i].format == format) paths[(*count)++] = f->files[i].path;
-    }
-    return paths;
-}
-
-static size_t count_format(const struct finds *f, const struct mrc_format *format) {
+static size_t count_format(const struct mrc_finds *f, const struct mrc_format *format) {
     size_t count = 0;
     for (size_t i = 0; i < f->count; ++i) count += f->files[i].format == format;
     return count;
@@ -225,13 +109,13 @@ static const char *ending_of(const char *path) {
 
 /* May the file, which nobody claims, be a damaged slice of the images beside it? Named like one of
  * them, or as its format's files are; or with an ending as theirs (or none) and not a text. */
-static bool may_be_slice(const struct finds *f, size_t begin, size_t end, size_t at,
+static bool may_be_slice(const struct mrc_finds *f, size_t begin, size_t end, size_t at,
                          const struct mrc_format *format) {
     enum { LIKES = 256 }; /* slices have names alike: looking at all of them tells no more */
     static const char *const own[] = {".dcm", ".ima", ".dicom", ".dic", ".png"};
-    const struct found_file *file = &f->files[at];
+    const struct mrc_image_file *file = &f->files[at];
     size_t first = format->kind == MRC_SOURCE_PNG ? 4 : 0, last = first == 4 ? 5 : 4, likes = 0;
-    if (file->unreadable) return true;
+    if (!file->probed) return true; /* unreadable, or fatal to its reader */
     for (size_t e = first; e < last; ++e) {
         if (mrc_path_has_suffix(file->path, own[e])) return true;
     }
@@ -248,13 +132,14 @@ static bool may_be_slice(const struct finds *f, size_t begin, size_t end, size_t
 /* In a folder (files begin … end-1) with images of the format: the first file that may be a lost
  * slice of theirs, or NULL; *passed: the other files nobody claims, apart from what usually lies
  * beside images. */
-static const struct found_file *find_lost_slice(size_t *passed, const struct finds *f, size_t begin,
-                                                size_t end, const struct mrc_format *format) {
+static const struct mrc_image_file *find_lost_slice(size_t *passed, const struct mrc_finds *f,
+                                                    size_t begin, size_t end,
+                                                    const struct mrc_format *format) {
     bool there = false;
     *passed = 0;
     for (size_t i = begin; i < end; ++i) there = there || f->files[i].format == format;
     for (size_t i = begin; there && i < end; ++i) {
-        const struct found_file *file = &f->files[i];
+        const struct mrc_image_file *file = &f->files[i];
         if (file->format != NULL || is_side_file(file->path)) continue;
         if (may_be_slice(f, begin, end, i, format)) return file;
         ++*passed;
@@ -262,32 +147,25 @@ static const struct found_file *find_lost_slice(size_t *passed, const struct fin
     return NULL;
 }
 
-static size_t end_of_folder(const struct finds *f, size_t begin) {
-    size_t end = begin + 1;
-    while (end < f->count && same_folder(f->files[begin].path, f->files[end].path)) ++end;
-    return end;
-}
-
-static enum mrc_status refuse_lost_slice(const struct found_file *file,
+static enum mrc_status refuse_lost_slice(const struct mrc_image_file *file,
                                          const struct mrc_format *format, struct mrc_error *err) {
-    if (file->unreadable)
-        return mrc_fail(err, MRC_ERR_IO,
-                        "%s: cannot be read, and may be a slice of the images "
-                        "beside it",
-                        file->path);
+    if (!file->probed)
+        return mrc_fail(err, file->status,
+                        "%s: cannot be read, and may be a slice of the images beside it (%s)",
+                        file->path, file->reason);
     return mrc_fail(err, MRC_ERR_FORMAT,
                     "%s: may be a slice of the images beside it, but does not begin as a %s file",
                     file->path, format->name);
 }
 
 /* Refuses when a slice may be lost; *passed: files nobody claims beside the images. */
-static enum mrc_status check_lost_slices(size_t *passed, const struct finds *f,
+static enum mrc_status check_lost_slices(size_t *passed, const struct mrc_finds *f,
                                          const struct mrc_format *format, struct mrc_error *err) {
     *passed = 0;
     for (size_t begin = 0, end; begin < f->count; begin = end) {
         size_t here = 0;
-        end = end_of_folder(f, begin);
-        const struct found_file *lost = find_lost_slice(&here, f, begin, end, format);
+        end = mrc_finds_end_of_folder(f, begin);
+        const struct mrc_image_file *lost = find_lost_slice(&here, f, begin, end, format);
         if (lost != NULL) return refuse_lost_slice(lost, format, err);
         *passed += here;
     }
@@ -296,148 +174,169 @@ static enum mrc_status check_lost_slices(size_t *passed, const struct finds *f,
 
 /* --- describing --- */
 
-/* One line for all files of a folder that nobody claims; what usually lies beside images is passed
- * over. */
-static enum mrc_status refuse_strangers(struct mrc_image_list *list, const struct finds *f,
+/* A line for each file that nobody claims. */
+static enum mrc_status refuse_strangers(struct mrc_image_list *list, const struct mrc_finds *f,
                                         size_t begin, size_t end, struct mrc_error *err) {
-    size_t strangers = 0, first = 0;
-    for (size_t i = begin; i < end; ++i) {
-        const struct found_file *file = &f->files[i];
+    enum mrc_status st = MRC_OK;
+    for (size_t i = begin; st == MRC_OK && i < end; ++i) {
+        const struct mrc_image_file *file = &f->files[i];
         if (file->format != NULL) continue;
-        if (file->unreadable) {
-            enum mrc_status st =
-                mrc_image_list_refuse(list, file->path, MRC_ERR_IO, err, "cannot be read");
-            if (st != MRC_OK) return st;
-        } else if (!is_side_file(file->path)) {
-            if (strangers++ == 0) first = i;
-        }
+        bool aside = file->probed && is_side_file(file->path);
+        if (!file->probed)
+            st = mrc_image_list_refuse(list, file->path, file->status, err,
+                                       file->ended ? "%s" : "cannot be read: %s", file->reason);
+        else
+            st = mrc_image_list_refuse(list, file->path, MRC_ERR_UNSUPPORTED, err,
+                                       "not a DICOM, NIfTI or PNG image");
+        if (st == MRC_OK) list->refused[list->refused_count - 1].aside = aside;
     }
-    if (strangers == 0) return MRC_OK;
-    const char *path = f->files[first].path;
-    if (strangers == 1)
-        return mrc_image_list_refuse(list, path, MRC_ERR_UNSUPPORTED, err,
-                                     "not a DICOM, NIfTI or PNG image");
-    return mrc_image_list_refuse(list, path, MRC_ERR_UNSUPPORTED, err,
-                                 "not a DICOM, NIfTI or PNG image, and %zu more in its folder",
-                                 strangers - 1);
+    return st;
 }
 
 /* As loading would find it. */
-static void tell_lost_slice(struct mrc_image_list *list, size_t first, const struct finds *f,
+static void tell_lost_slice(struct mrc_image_list *list, size_t first, const struct mrc_finds *f,
                             size_t begin, size_t end, const struct mrc_format *format) {
     size_t passed = 0;
-    const struct found_file *lost =
+    const struct mrc_image_file *lost =
         format->kind == MRC_SOURCE_NIFTI ? NULL : find_lost_slice(&passed, f, begin, end, format);
     for (size_t i = first; lost != NULL && i < list->count; ++i) {
         struct mrc_image_info *info = &list->items[i];
         if (!info->usable) continue;
         info->usable = false;
-        info->status = lost->unreadable ? MRC_ERR_IO : MRC_ERR_FORMAT;
+        info->status = lost->probed ? MRC_ERR_FORMAT : lost->status;
         (void)snprintf(info->reason, sizeof info->reason,
                        "%.120s may be a slice of it, and cannot be read as one",
                        mrc_path_name(lost->path));
     }
 }
 
-static enum mrc_status scan_folder(struct mrc_image_list *list, const struct finds *f, size_t begin,
-                                   size_t end, struct mrc_error *err) {
+static enum mrc_status scan_folder(struct mrc_image_list *list, const struct mrc_finds *f,
+                                   size_t begin, size_t end, struct mrc_error *err) {
     enum mrc_status st = MRC_OK;
     for (size_t k = 0; st == MRC_OK && k < FORMATS; ++k) {
         size_t count = 0, before = list->count;
-        char **paths = select_format(&count, f, begin, end, formats[k]);
-        if (paths == NULL) st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a list of files");
-        if (st == MRC_OK && count > 0) st = formats[k]->scan(list, paths, count, err);
+        const struct mrc_image_file **files = mrc_finds_select(&count, f, begin, end, formats[k]);
+        if (files == NULL) st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a list of files");
+        if (st == MRC_OK && count > 0) st = formats[k]->scan(list, files, count, err);
         if (st == MRC_OK && count > 0) tell_lost_slice(list, before, f, begin, end, formats[k]);
-        mrc_free(paths);
+        mrc_free(files);
     }
     if (st == MRC_OK) st = refuse_strangers(list, f, begin, end, err);
     return st;
 }
 
-/* Which may lead anywhere, in circles too. */
-static enum mrc_status refuse_links(struct mrc_image_list *list, const struct finds *f,
-                                    struct mrc_error *err) {
+/* What is neither a file nor a folder to look into. */
+static enum mrc_status refuse_oddities(struct mrc_image_list *list, const struct mrc_finds *f,
+                                       struct mrc_error *err) {
     enum mrc_status st = MRC_OK;
-    for (size_t i = 0; st == MRC_OK && i < f->links.count; ++i)
-        st = mrc_image_list_refuse(list, f->links.names[i], MRC_ERR_UNSUPPORTED, err,
-                                   "a link to a folder, not followed (name it by itself)");
+    for (size_t i = 0; st == MRC_OK && i < f->tree.odd_count; ++i) {
+        const struct mrc_oddity *odd = &f->tree.odd[i];
+        enum mrc_status why = odd->kind == MRC_ODD_UNREADABLE ? MRC_ERR_IO
+                              : odd->kind == MRC_ODD_DEEP     ? MRC_ERR_RANGE
+                                                              : MRC_ERR_UNSUPPORTED;
+        st = mrc_image_list_refuse(list, odd->path, why, err, "%s", odd->why);
+    }
     return st;
 }
 
-static enum mrc_status scan_finds(struct mrc_image_list *list, const struct finds *f,
+static enum mrc_status scan_finds(struct mrc_image_list *list, const struct mrc_finds *f,
                                   struct mrc_error *err) {
     enum mrc_status st = MRC_OK;
     for (size_t begin = 0; st == MRC_OK && begin < f->count;) {
-        size_t end = end_of_folder(f, begin);
+        size_t end = mrc_finds_end_of_folder(f, begin);
         st = scan_folder(list, f, begin, end, err);
         begin = end;
     }
     return st;
 }
 
-enum mrc_status mrc_image_list_scan(struct mrc_image_list *list, const char *path,
-                                    struct mrc_error *err) {
-    if (mrc_path_is_dir(path)) {
-        struct finds f;
-        enum mrc_status st = finds_below(&f, path, err);
-        if (st == MRC_OK) st = scan_finds(list, &f, err);
-        if (st == MRC_OK) st = refuse_links(list, &f, err);
-        finds_clear(&f);
-        return st;
-    }
+enum mrc_status mrc_image_list_scan_with(struct mrc_image_list *list, const char *path,
+                                         const struct mrc_scan_options *options,
+                                         struct mrc_error *err) {
+    struct mrc_finds f;
     char *copy = mrc_strdup(path);
     if (copy == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for a path", path);
-    struct found_file file = {.path = copy};
-    enum mrc_status st = probe_file(&file, err);
-    if (st == MRC_OK)
-        st = file.format != NULL ? file.format->scan(list, &copy, 1, err)
-                                 : mrc_image_list_refuse(list, path, MRC_ERR_UNSUPPORTED, err,
-                                                         "not a DICOM, NIfTI or PNG image");
+    enum mrc_status st = mrc_path_is_dir(path) ? mrc_finds_below(&f, path, options, err)
+                                               : mrc_finds_of(&f, &copy, 1, err);
     mrc_free(copy);
+    if (st != MRC_OK) return st;
+    if (!mrc_path_is_dir(path) && f.count == 1 && !f.files[0].probed && !f.files[0].ended)
+        st = mrc_fail(err, f.files[0].status, "%s: %s", path, f.files[0].reason);
+    if (st == MRC_OK) st = scan_finds(list, &f, err);
+    if (st == MRC_OK) st = refuse_oddities(list, &f, err);
+    mrc_finds_clear(&f);
     return st;
+}
+
+enum mrc_status mrc_image_list_scan(struct mrc_image_list *list, const char *path,
+                                    struct mrc_error *err) {
+    return mrc_image_list_scan_with(list, path, NULL, err);
 }
 
 /* --- loading --- */
 
+static enum mrc_status check_choice(const struct mrc_format *format, const char *path,
+                                    const struct mrc_image_options *options,
+                                    struct mrc_error *err) {
+    if (options->volume > 0 && format->kind != MRC_SOURCE_NIFTI)
+        return mrc_fail(err, MRC_ERR_ARGUMENT,
+                        "%s: --volume chooses in a NIfTI file, and this is a %s image", path,
+                        format->name);
+    if (options->series == NULL || format->kind == MRC_SOURCE_DICOM) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_ARGUMENT,
+                    "%s: --series chooses among DICOM series, and this is a %s image", path,
+                    format->name);
+}
+
 static enum mrc_status load_files(mrc_volume **out, const struct mrc_format *format,
-                                  const struct finds *f, const struct mrc_image_options *options,
-                                  struct mrc_error *err) {
+                                  const struct mrc_finds *f,
+                                  const struct mrc_image_options *options, struct mrc_error *err) {
     size_t count = 0, passed = 0;
-    char **paths = select_format(&count, f, 0, f->count, format);
-    if (paths == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a list of files");
+    const struct mrc_image_file **files = mrc_finds_select(&count, f, 0, f->count, format);
+    if (files == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a list of files");
     enum mrc_status st = check_lost_slices(&passed, f, format, err);
-    if (st == MRC_OK) st = format->load(out, paths, count, options, err);
+    if (st == MRC_OK) st = format->load(out, files, count, options, err);
     MRC_ASSERT(st == MRC_OK ? *out != NULL : *out == NULL);
     if (st == MRC_OK) mrc_volume_add_left_out(*out, passed);
-    mrc_free(paths);
+    mrc_free(files);
     return st;
+}
+
+static enum mrc_status load_found(mrc_volume **out, const struct mrc_image_file *file,
+                                  const struct mrc_image_options *options, struct mrc_error *err) {
+    if (file->status != MRC_OK)
+        return mrc_fail(err, file->status, "%s: %s", file->path, file->reason);
+    return file->format->load(out, &file, 1, options, err);
 }
 
 static enum mrc_status load_file(mrc_volume **out, const char *path,
                                  const struct mrc_image_options *options, struct mrc_error *err) {
+    struct mrc_finds one, beside;
     char *copy = mrc_strdup(path);
     if (copy == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for a path", path);
-    struct found_file file = {.path = copy};
-    enum mrc_status st = probe_file(&file, err);
-    if (st == MRC_OK && file.format == NULL)
-        st = mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: not a DICOM, NIfTI or PNG image", path);
-    if (st == MRC_OK && file.format->kind == MRC_SOURCE_DICOM) { /* one of a series: the series */
-        struct finds f;
-        struct mrc_image_options its_series = *options;
-        its_series.member = path;
-        st = finds_beside(&f, path, err);
-        if (st == MRC_OK) st = load_files(out, file.format, &f, &its_series, err);
-        finds_clear(&f);
-    } else if (st == MRC_OK) {
-        st = file.format->load(out, &copy, 1, options, err);
-    }
+    enum mrc_status st = mrc_finds_of(&one, &copy, 1, err);
     mrc_free(copy);
+    if (st != MRC_OK) return st;
+    const struct mrc_image_file *file = &one.files[0];
+    if (file->probed && file->format == NULL)
+        st = mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: not a DICOM, NIfTI or PNG image", path);
+    if (st == MRC_OK && file->probed) st = check_choice(file->format, path, options, err);
+    if (st == MRC_OK && file->probed && file->format->kind == MRC_SOURCE_DICOM) {
+        struct mrc_image_options its_series = *options; /* one of a series: the series */
+        its_series.member = path;
+        st = mrc_finds_beside(&beside, path, err);
+        if (st == MRC_OK) st = load_files(out, file->format, &beside, &its_series, err);
+        mrc_finds_clear(&beside);
+    } else if (st == MRC_OK) {
+        st = load_found(out, file, options, err);
+    }
+    mrc_finds_clear(&one);
     return st;
 }
 
 /* A tree of NIfTI files: the one that can be used. */
-static enum mrc_status load_only_usable(mrc_volume **out, const struct finds *f, const char *dir,
-                                        const struct mrc_image_options *options,
+static enum mrc_status load_only_usable(mrc_volume **out, const struct mrc_finds *f,
+                                        const char *dir, const struct mrc_image_options *options,
                                         struct mrc_error *err) {
     struct mrc_image_list list = {0};
     enum mrc_status st = scan_finds(&list, f, err);
@@ -467,13 +366,13 @@ static enum mrc_status load_only_usable(mrc_volume **out, const struct finds *f,
     return st;
 }
 
-static enum mrc_status check_one_folder(const struct finds *f, const struct mrc_format *format,
+static enum mrc_status check_one_folder(const struct mrc_finds *f, const struct mrc_format *format,
                                         const char *dir, struct mrc_error *err) {
     const char *seen = NULL;
     size_t folders = 0;
     for (size_t i = 0; i < f->count; ++i) {
         if (f->files[i].format != format) continue;
-        if (seen == NULL || !same_folder(seen, f->files[i].path)) ++folders;
+        if (seen == NULL || !mrc_finds_same_folder(seen, f->files[i].path)) ++folders;
         seen = f->files[i].path;
     }
     if (folders <= 1) return MRC_OK;
@@ -481,11 +380,17 @@ static enum mrc_status check_one_folder(const struct finds *f, const struct mrc_
                     "%s: holds pictures in %zu folders, expected the path of one", dir, folders);
 }
 
+static size_t count_links(const struct mrc_finds *f) {
+    size_t links = 0;
+    for (size_t i = 0; i < f->tree.odd_count; ++i) links += f->tree.odd[i].kind == MRC_ODD_LINK;
+    return links;
+}
+
 /* The one format found in a folder, or a line about what is there instead. */
-static enum mrc_status only_format(const struct mrc_format **out, const struct finds *f,
+static enum mrc_status only_format(const struct mrc_format **out, const struct mrc_finds *f,
                                    const char *dir, struct mrc_error *err) {
     *out = NULL;
-    if (f->count == 0 && f->links.count > 0)
+    if (f->count == 0 && count_links(f) > 0)
         return mrc_fail(err, MRC_ERR_IO,
                         "%s: holds no file but links to folders, which are not followed; name the "
                         "folder of one image",
@@ -510,30 +415,45 @@ static enum mrc_status only_format(const struct mrc_format **out, const struct f
                     f->count, mrc_path_name(f->files[0].path));
 }
 
-static enum mrc_status finds_in(struct finds *f, const char *dir, bool flat,
+/* A folder that cannot be looked into may hold slices. */
+static enum mrc_status check_looked(const struct mrc_finds *f, struct mrc_error *err) {
+    for (size_t i = 0; i < f->tree.odd_count; ++i) {
+        const struct mrc_oddity *odd = &f->tree.odd[i];
+        if (odd->kind == MRC_ODD_UNREADABLE || odd->kind == MRC_ODD_DEEP)
+            return mrc_fail(err, odd->kind == MRC_ODD_DEEP ? MRC_ERR_RANGE : MRC_ERR_IO, "%s: %s",
+                            odd->path, odd->why);
+    }
+    return MRC_OK;
+}
+
+static enum mrc_status finds_in(struct mrc_finds *f, const char *dir, bool flat,
                                 struct mrc_error *err) {
-    if (!flat) return finds_below(f, dir, err);
-    *f = (struct finds){0};
+    *f = (struct mrc_finds){0};
+    if (!flat) {
+        enum mrc_status st = mrc_finds_below(f, dir, NULL, err);
+        return st == MRC_OK ? check_looked(f, err) : st;
+    }
     char *path = mrc_asprintf("%s/", dir);
     if (path == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for a path", dir);
-    enum mrc_status st = finds_beside(f, path, err);
+    enum mrc_status st = mrc_finds_beside(f, path, err);
     mrc_free(path);
     return st;
 }
 
 static enum mrc_status load_folder(mrc_volume **out, const char *dir,
                                    const struct mrc_image_options *options, struct mrc_error *err) {
-    struct finds f;
+    struct mrc_finds f;
     const struct mrc_format *format = NULL;
     enum mrc_status st = finds_in(&f, dir, options->flat, err);
     if (st == MRC_OK) st = only_format(&format, &f, dir, err);
+    if (st == MRC_OK) st = check_choice(format, dir, options, err);
     if (st == MRC_OK && format->kind == MRC_SOURCE_PNG) st = check_one_folder(&f, format, dir, err);
     if (st == MRC_OK) {
         st = format->kind == MRC_SOURCE_NIFTI ? load_only_usable(out, &f, dir, options, err)
                                               : load_files(out, format, &f, options, err);
     }
-    if (st == MRC_OK) mrc_volume_add_left_links(*out, f.links.count);
-    finds_clear(&f);
+    if (st == MRC_OK) mrc_volume_add_left_links(*out, count_links(&f));
+    mrc_finds_clear(&f);
     return st;
 }
 
@@ -544,4 +464,37 @@ enum mrc_status mrc_image_load(mrc_volume **out, const char *path,
     *out = NULL;
     return mrc_path_is_dir(path) ? load_folder(out, path, options, err)
                                  : load_file(out, path, options, err);
+}
+
+/* From its own files alone. */
+static enum mrc_status load_members(mrc_volume **out, const struct mrc_image_info *item,
+                                    const struct mrc_image_options *options,
+                                    struct mrc_error *err) {
+    struct mrc_finds f;
+    size_t count = 0;
+    enum mrc_status st = mrc_finds_of(&f, item->members, item->member_count, err);
+    if (st != MRC_OK) return st;
+    const struct mrc_image_file **files =
+        mrc_finds_select(&count, &f, 0, f.count, &mrc_format_dicom);
+    if (files == NULL) st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a list of files");
+    if (st == MRC_OK && count < f.count)
+        st = mrc_fail(err, MRC_ERR_IO, "%s: changed since its folder was searched", item->path);
+    if (st == MRC_OK) st = mrc_format_dicom.load(out, files, count, options, err);
+    mrc_free(files);
+    mrc_finds_clear(&f);
+    return st;
+}
+
+enum mrc_status mrc_image_load_item(mrc_volume **out, const struct mrc_image_info *item,
+                                    const struct mrc_image_options *options,
+                                    struct mrc_error *err) {
+    struct mrc_image_options its_own = MRC_IMAGE_DEFAULTS;
+    if (options != NULL) its_own = *options;
+    *out = NULL;
+    its_own.series = NULL;
+    its_own.flat = true;
+    its_own.member = item->member_count > 0 ? item->members[0] : NULL;
+    its_own.frame = item->frame;
+    return item->member_count > 0 ? load_members(out, item, &its_own, err)
+                                  : mrc_image_load(out, item->path, &its_own, err);
 }

@@ -28,16 +28,24 @@ struct mrc_image_info {
     int64_t files, slices, rows, columns;
     double spacing_mm[3]; /* between rows, between columns, between slices */
     enum mrc_orientation orientation;
+    int64_t volumes;              /* NIfTI: in the file (4-D); one must be chosen to load it */
     bool physical;                /* spacing and orientation mean something */
     struct mrc_geometry geometry; /* of the grid, k along the slices; zero where not physical */
     char manufacturer[65];
-    char series_uid[65]; /* DICOM only; for choosing, never for printing unless asked */
-    bool synthetic;      /* marked as synthetic or derived */
+    char series_uid[65];   /* DICOM only; for choosing, never for printing unless asked */
+    int64_t series_number; /* DICOM; 0: not said */
+    char selector[24]; /* DICOM: what chooses it among all it was found with (options.series): "4",
+                          or "4:2" for the second volume of the series numbered 4; "" elsewhere */
+    char **members;    /* DICOM: its files, each once; else NULL */
+    size_t member_count;
+    int64_t frame;  /* DICOM: that of its first slice in members[0]; 0: no multi-frame file */
+    bool synthetic; /* marked as synthetic or derived */
 };
 struct mrc_image_refusal {
     char *path;
     enum mrc_status status; /* what loading it would fail with */
     char reason[300];
+    bool aside; /* what usually lies beside images: nothing is lost with it */
 };
 struct mrc_image_list {
     struct mrc_image_info *items;
@@ -45,27 +53,54 @@ struct mrc_image_list {
     struct mrc_image_refusal *refused;
     size_t refused_count, refused_capacity;
 };
-/** Adds what lies at `path` (a file, or a folder searched to the bottom) to the list. Broken files
- * become refusals, not errors; an error is a path that does not exist or cannot be read at all. */
+/** Adds what lies at `path` (a file, or a folder searched to the bottom) to the list. Every file
+ * below it goes into exactly one item or one refusal, and what is no file and no folder to look
+ * into (links to folders, pipes, unreadable folders) into a refusal. Broken files are refusals, not
+ * errors, be it that they crash their reader; an error is a path that does not exist or cannot be
+ * read at all. Only headers are read, several files at a time, in child processes. */
 MRC_STATUS mrc_image_list_scan(struct mrc_image_list *list, const char *path,
                                struct mrc_error *err);
+/** The same; `options` may be NULL. */
+struct mrc_scan_options {
+    size_t most_files; /* more are MRC_ERR_RANGE; 0: 50,000 */
+    void *context;     /* of the callbacks, each of which may be NULL */
+    void (*progress)(void *context, int64_t done, int64_t total); /* files */
+    bool (*cancelled)(void *context); /* true: ends with MRC_ERR_CANCELLED */
+};
+MRC_STATUS mrc_image_list_scan_with(struct mrc_image_list *list, const char *path,
+                                    const struct mrc_scan_options *options, struct mrc_error *err);
 MRC_API void mrc_image_list_clear(struct mrc_image_list *list);
 
 struct mrc_image_options {
     bool assume_ras; /* NIfTI without sform and qform: take the axes as RAS+ instead of refusing */
     bool allow_synthetic; /* accept what is marked as synthetic or derived */
     bool flat;            /* of a folder: its own files only, none of the folders below */
-    const char *member; /* DICOM: only the series that holds this file (mrc_image_load sets it when
+    int64_t volume;  /* NIfTI of several volumes (4-D): the one to load, from 1; 0: there is one */
+    bool allow_gaps; /* DICOM: fill slices that are missing in between, instead of refusing */
+    const char *series; /* DICOM: only the one so called: SeriesNumber "4", or "4:2" for the second
+                         * volume of it, or the beginning of a SeriesInstanceUID, which has a point;
+                         * NULL: any */
+    const char *member; /* DICOM: only the volume that holds this file (mrc_image_load sets it when
                          * it is given a file); NULL: any */
+    int64_t frame;      /* and this frame of it; 0: any */
 };
 #define MRC_IMAGE_DEFAULTS                                                                         \
-    { .assume_ras = false, .allow_synthetic = false, .flat = false, .member = NULL }
+    {                                                                                              \
+        .assume_ras = false, .allow_synthetic = false, .flat = false, .volume = 0,                 \
+        .allow_gaps = false, .series = NULL, .member = NULL, .frame = 0                            \
+    }
 
 /** Loads the one image at `path`: a DICOM folder with exactly one usable series (or one DICOM
  * file's series folder), a NIfTI file, a folder of PNG slices or one PNG. Several usable series are
  * an error that lists how many and asks for one folder. `options` may be NULL. */
 MRC_STATUS mrc_image_load(mrc_volume **out, const char *path,
                           const struct mrc_image_options *options, struct mrc_error *err);
+
+/** Loads what an item of a list describes, from its own files and no others: how its folder was
+ * searched and what lies beside it has been judged when it was listed. `options` as above (`flat`,
+ * `series`, `member` and `frame` are not used); NULL: defaults. */
+MRC_STATUS mrc_image_load_item(mrc_volume **out, const struct mrc_image_info *item,
+                               const struct mrc_image_options *options, struct mrc_error *err);
 
 /* --- Formats (conventions C14) --- */
 
@@ -74,19 +109,35 @@ struct mrc_probe {
     const unsigned char *head; /* the first bytes of the file, read once for all formats */
     size_t head_bytes;
 };
+/** One file, and what its header says. */
+struct mrc_image_file {
+    char *path;
+    const struct mrc_format *format; /* that claims it; NULL: nobody's */
+    enum mrc_status status;          /* of reading its header */
+    char *reason;                    /* why that failed, without the path; else NULL */
+    void *record;                    /* what it says, as the format keeps it; NULL when it failed */
+    size_t record_bytes;
+    bool probed;  /* its first bytes could be read */
+    bool no_text; /* empty, or with zeros at its beginning, as damaged images are */
+    bool ended;   /* its reader crashed, or took too long or too much memory */
+};
 struct mrc_format {
     const char *name;
     enum mrc_source_kind kind;
     /** Strict and silent: is this file mine? */
     bool (*probe)(const struct mrc_probe *file);
-    /** Describes the files of one folder that probed as this format (sorted paths). DICOM groups
-     * them into series, PNG makes one stack, NIfTI makes one item a file. What cannot be used is
+    /** Reads one file's header into a record of plain bytes (mrc_alloc, no pointers that matter):
+     * runs in a child process. */
+    enum mrc_status (*read)(void **record, size_t *bytes, const char *path, struct mrc_error *err);
+    /** Describes the files of one folder that probed as this format (by name). DICOM groups them
+     * into series, PNG makes one stack, NIfTI makes one item a file. What cannot be used is
      * appended to `refused`. */
-    enum mrc_status (*scan)(struct mrc_image_list *list, char *const *files, size_t count,
-                            struct mrc_error *err);
+    enum mrc_status (*scan)(struct mrc_image_list *list, const struct mrc_image_file *const *files,
+                            size_t count, struct mrc_error *err);
     /** Loads the one image made of these files. */
-    enum mrc_status (*load)(mrc_volume **out, char *const *files, size_t count,
-                            const struct mrc_image_options *options, struct mrc_error *err);
+    enum mrc_status (*load)(mrc_volume **out, const struct mrc_image_file *const *files,
+                            size_t count, const struct mrc_image_options *options,
+                            struct mrc_error *err);
 };
 extern const struct mrc_format mrc_format_nifti, mrc_format_dicom, mrc_format_png;
 

@@ -104,7 +104,7 @@ static enum mrc_status read_header(struct nifti_input *in, struct mrc_error *err
         size = 0;
     }
     if (st != MRC_OK) return st;
-    int64_t needed = f->data_offset + f->data_bytes;
+    int64_t needed = f->data_offset + f->data_bytes * f->volumes;
     if (!mrc_nifti_stream_can_hold(&in->stream, needed)) {
         return mrc_fail(err, MRC_ERR_FORMAT,
                         "%s: the header declares %lld bytes, more than the file's %lld can hold",
@@ -273,20 +273,24 @@ static enum mrc_status convert(float *dst, unsigned char *src, size_t count, int
     return MRC_OK;
 }
 
-static enum mrc_status read_voxels(float *voxels, struct nifti_input *in, struct mrc_error *err) {
+/* Volume `which` (from 0) of the file; a compressed one is read to its end, for its checksum. */
+static enum mrc_status read_voxels(float *voxels, struct nifti_input *in, int64_t which,
+                                   struct mrc_error *err) {
     const struct mrc_nifti_facts *f = &in->facts;
     size_t count = (size_t)mrc_extent_count(f->extent), part = PORTION / f->voxel_bytes;
     int64_t nonfinite = 0;
     unsigned char *buffer = mrc_alloc(PORTION, 1);
     if (buffer == NULL)
         return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for reading", in->voxel_path);
-    enum mrc_status st = MRC_OK;
+    enum mrc_status st = mrc_nifti_stream_skip(&in->stream, which * f->data_bytes, err);
     for (size_t at = 0; st == MRC_OK && at < count; at += part) {
         size_t n = count - at < part ? count - at : part;
         st = mrc_nifti_stream_read(&in->stream, buffer, n * f->voxel_bytes, err);
         if (st == MRC_OK) st = convert(voxels + at, buffer, n, &nonfinite, in, err);
     }
     mrc_free(buffer);
+    if (st == MRC_OK && in->stream.packed)
+        st = mrc_nifti_stream_skip(&in->stream, (f->volumes - 1 - which) * f->data_bytes, err);
     if (st == MRC_OK) st = mrc_nifti_stream_finish(&in->stream, err);
     if (st == MRC_OK && nonfinite > (int64_t)(count / 2)) {
         st = mrc_fail(err, MRC_ERR_FORMAT,
@@ -336,6 +340,7 @@ static void describe(struct mrc_image_info *info, const struct nifti_input *in) 
     info->files = f->pair ? 2 : 1;
     info->columns = f->extent.i;
     info->rows = f->extent.j;
+    info->volumes = f->volumes;
     info->slices = f->extent.k;
     info->spacing_mm[0] = in->geometry.spacing_mm[1];
     info->spacing_mm[1] = in->geometry.spacing_mm[0];
@@ -346,7 +351,13 @@ static void describe(struct mrc_image_info *info, const struct nifti_input *in) 
     info->synthetic = in->synthetic;
     info->usable = false;
     const char *reason = NULL;
-    if (!in->oriented)
+    char several[80];
+    if (f->volumes > 1) {
+        (void)snprintf(several, sizeof several,
+                       "%lld volumes, expected one (--volume K takes the K-th)",
+                       (long long)f->volumes);
+        reason = several;
+    } else if (!in->oriented)
         reason =
             "neither sform nor qform says where the axes point (--assume-ras takes them as RAS+)";
     else if (in->synthetic)
@@ -370,46 +381,50 @@ static void describe(struct mrc_image_info *info, const struct nifti_input *in) 
         (void)snprintf(info->reason + at, sizeof info->reason - (size_t)at, "; %s", remark);
 }
 
-/* The message without the path it begins with. */
-static const char *without_path(const char *text, const char *path) {
-    size_t length = strlen(path);
-    bool begins = strncmp(text, path, length) == 0 && strncmp(text + length, ": ", 2) == 0;
-    return begins ? text + length + 2 : text;
-}
-
-static enum mrc_status scan_one(struct mrc_image_list *list, const char *path,
-                                struct mrc_error *err) {
+/* What a header says, as it is kept between reading it and describing the folder. */
+static enum mrc_status nifti_read(void **record, size_t *bytes, const char *path,
+                                  struct mrc_error *err) {
     struct nifti_input in;
-    struct mrc_error why = {0};
-    enum mrc_status st = input_open(&in, path, &why);
-    if (st == MRC_ERR_NOMEM) return mrc_fail(err, st, "%s", why.text);
-    if (st != MRC_OK)
-        return mrc_image_list_refuse(list, path, st, err, "%s", without_path(why.text, path));
-    struct mrc_image_info *info = NULL;
-    st = mrc_image_list_add(list, &info, err);
-    if (st == MRC_OK) {
-        describe(info, &in);
-        info->path = mrc_strdup(in.header_path);
-        if (info->path == NULL) st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a path");
-    }
+    *record = NULL;
+    enum mrc_status st = input_open(&in, path, err);
+    if (st != MRC_OK) return st;
+    struct mrc_image_info *info = mrc_alloc(1, sizeof *info);
+    if (info != NULL) describe(info, &in);
     input_close(&in);
-    return st;
+    *record = info;
+    *bytes = sizeof *info;
+    return info != NULL ? MRC_OK : mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
 }
 
-static bool list_holds(char *const *files, size_t count, const char *path) {
+static enum mrc_status scan_one(struct mrc_image_list *list, const struct mrc_image_file *file,
+                                struct mrc_error *err) {
+    struct mrc_image_info *info = NULL;
+    if (file->status != MRC_OK)
+        return mrc_image_list_refuse(list, file->path, file->status, err, "%s", file->reason);
+    enum mrc_status st = mrc_image_list_add(list, &info, err);
+    if (st != MRC_OK) return st;
+    MRC_ASSERT(file->record_bytes == sizeof *info);
+    memcpy(info, file->record, sizeof *info);
+    info->path =
+        mrc_path_has_suffix(file->path, ".img") ? twin_name(file->path) : mrc_strdup(file->path);
+    return info->path != NULL ? MRC_OK : mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a path");
+}
+
+static bool list_holds(const struct mrc_image_file *const *files, size_t count, const char *path) {
     for (size_t f = 0; f < count; ++f) {
-        if (strcmp(files[f], path) == 0) return true;
+        if (strcmp(files[f]->path, path) == 0) return true;
     }
     return false;
 }
 
-static enum mrc_status nifti_scan(struct mrc_image_list *list, char *const *files, size_t count,
+static enum mrc_status nifti_scan(struct mrc_image_list *list,
+                                  const struct mrc_image_file *const *files, size_t count,
                                   struct mrc_error *err) {
     enum mrc_status st = MRC_OK;
     for (size_t f = 0; st == MRC_OK && f < count; ++f) {
         bool told_by_header = false;
-        if (mrc_path_has_suffix(files[f], ".img")) {
-            char *header = twin_name(files[f]);
+        if (mrc_path_has_suffix(files[f]->path, ".img")) {
+            char *header = twin_name(files[f]->path);
             told_by_header = header != NULL && list_holds(files, count, header);
             mrc_free(header);
         }
@@ -418,9 +433,25 @@ static enum mrc_status nifti_scan(struct mrc_image_list *list, char *const *file
     return st;
 }
 
+/* One of several volumes is chosen, never the first taken for the only one. */
+static enum mrc_status check_volume(const struct nifti_input *in, int64_t wanted,
+                                    struct mrc_error *err) {
+    int64_t volumes = in->facts.volumes;
+    if (wanted == 0 && volumes > 1)
+        return mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                        "%s: %lld volumes, expected one (--volume K takes the K-th)",
+                        in->header_path, (long long)volumes);
+    if (wanted > volumes)
+        return mrc_fail(err, MRC_ERR_ARGUMENT, "%s: --volume is %lld, expected 1 to %lld",
+                        in->header_path, (long long)wanted, (long long)volumes);
+    return MRC_OK;
+}
+
 static enum mrc_status check_wanted(const struct nifti_input *in,
                                     const struct mrc_image_options *options,
                                     struct mrc_error *err) {
+    enum mrc_status st = check_volume(in, options->volume, err);
+    if (st != MRC_OK) return st;
     if (!in->oriented && !options->assume_ras) {
         return mrc_fail(err, MRC_ERR_UNSUPPORTED,
                         "%s: sform_code and qform_code are 0, expected one that says where the "
@@ -459,19 +490,22 @@ static enum mrc_status keep_provenance(mrc_volume *vol, const struct nifti_input
     return MRC_OK;
 }
 
-static enum mrc_status nifti_load(mrc_volume **out, char *const *files, size_t count,
-                                  const struct mrc_image_options *options, struct mrc_error *err) {
+static enum mrc_status nifti_load(mrc_volume **out, const struct mrc_image_file *const *files,
+                                  size_t count, const struct mrc_image_options *options,
+                                  struct mrc_error *err) {
     MRC_ASSERT(count == 1 && options != NULL);
     (void)count;
     *out = NULL;
     struct nifti_input in;
     mrc_volume *vol = NULL;
-    enum mrc_status st = input_open(&in, files[0], err);
+    enum mrc_status st = input_open(&in, files[0]->path, err);
     if (st != MRC_OK) return st;
     st = check_wanted(&in, options, err);
     if (st == MRC_OK) st = mrc_volume_create(&vol, in.facts.extent, &in.geometry, err);
     if (st == MRC_OK) st = keep_provenance(vol, &in, err);
-    if (st == MRC_OK) st = read_voxels(mrc_volume_voxels(vol), &in, err);
+    if (st == MRC_OK)
+        st = read_voxels(mrc_volume_voxels(vol), &in, options->volume > 0 ? options->volume - 1 : 0,
+                         err);
     input_close(&in);
     if (st != MRC_OK) {
         mrc_volume_destroy(vol);
@@ -485,6 +519,7 @@ const struct mrc_format mrc_format_nifti = {
     .name = "nifti",
     .kind = MRC_SOURCE_NIFTI,
     .probe = nifti_probe,
+    .read = nifti_read,
     .scan = nifti_scan,
     .load = nifti_load,
 };

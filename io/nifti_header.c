@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MIN_SIDE = 3, MAX_SIDE = 4096, MAX_DIMS = 7 };
+enum { MIN_SIDE = 3, MAX_SIDE = 4096, MAX_DIMS = 7, MAX_VOLUMES = 1 << 16 };
 static const int64_t MAX_VOXELS = INT64_C(1) << 29;     /* 2 GiB as float32 */
 static const int64_t MAX_DATA_BYTES = INT64_C(1) << 31; /* 2 GiB as stored */
 static const int64_t MAX_OFFSET = INT64_C(1) << 28;     /* extensions before the voxels */
@@ -203,22 +203,21 @@ static enum mrc_status check_dims(struct mrc_nifti_facts *out, const struct fiel
         return mrc_fail(err, MRC_ERR_FORMAT, "%s: dim[0] is %lld, expected 1 to 7", name,
                         (long long)dim[0]);
     }
-    int64_t side[8] = {0, 1, 1, 1, 1, 1, 1, 1};
+    int64_t side[8] = {0, 1, 1, 1, 1, 1, 1, 1}, volumes = 1;
     for (int d = 1; d <= (int)dim[0]; ++d) {
         side[d] = dim[d];
         if (side[d] <= 0) {
             return mrc_fail(err, MRC_ERR_FORMAT, "%s: dim[%d] is %lld, expected at least 1", name,
                             d, (long long)side[d]);
         }
-        if (d > 3 && side[d] != 1) {
-            return mrc_fail(err, MRC_ERR_UNSUPPORTED,
-                            "%s: %lld values along dimension %d, expected one 3-D volume", name,
-                            (long long)side[d], d);
-        }
-        if (side[d] > MAX_SIDE) {
+        if (side[d] > (d > 3 ? MAX_VOLUMES : MAX_SIDE)) {
             return mrc_fail(err, MRC_ERR_RANGE, "%s: dim[%d] is %lld, expected at most %d", name, d,
-                            (long long)side[d], MAX_SIDE);
+                            (long long)side[d], d > 3 ? MAX_VOLUMES : MAX_SIDE);
         }
+        if (d > 3) volumes *= side[d];
+        if (volumes > MAX_VOLUMES)
+            return mrc_fail(err, MRC_ERR_RANGE, "%s: %lld volumes, expected at most %d", name,
+                            (long long)volumes, MAX_VOLUMES);
     }
     if (side[1] < MIN_SIDE || side[2] < MIN_SIDE || side[3] < MIN_SIDE) {
         return mrc_fail(err, MRC_ERR_UNSUPPORTED,
@@ -226,6 +225,7 @@ static enum mrc_status check_dims(struct mrc_nifti_facts *out, const struct fiel
                         name, (long long)side[1], (long long)side[2], (long long)side[3], MIN_SIDE);
     }
     out->extent = (struct mrc_extent){side[1], side[2], side[3]};
+    out->volumes = volumes;
     return MRC_OK;
 }
 
@@ -273,12 +273,12 @@ static enum mrc_status check_place(struct mrc_nifti_facts *out, const struct fie
                         offset, (long long)MAX_OFFSET);
     }
     out->data_offset = (int64_t)offset;
-    if (file_bytes >= 0 && out->data_offset + out->data_bytes > file_bytes) {
+    int64_t whole = out->data_bytes * out->volumes;
+    if (file_bytes >= 0 && out->data_offset + whole > file_bytes) {
         return mrc_fail(err, MRC_ERR_FORMAT,
                         "%s: the file holds %lld bytes, expected %lld (%lld of voxels from %lld)",
-                        name, (long long)file_bytes,
-                        (long long)(out->data_offset + out->data_bytes), (long long)out->data_bytes,
-                        (long long)out->data_offset);
+                        name, (long long)file_bytes, (long long)(out->data_offset + whole),
+                        (long long)whole, (long long)out->data_offset);
     }
     return MRC_OK;
 }

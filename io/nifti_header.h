@@ -39,8 +39,9 @@ struct mrc_nifti_facts {
     struct mrc_extent extent;
     int datatype; /* enum mrc_nifti_type */
     size_t voxel_bytes;
-    int64_t data_offset; /* of the first voxel, in the file that holds voxels */
-    int64_t data_bytes;
+    int64_t data_offset;  /* of the first voxel, in the file that holds voxels */
+    int64_t data_bytes;   /* of one volume */
+    int64_t volumes;      /* product of the dimensions beyond the third; they follow each other */
     double slope, inter;  /* value = stored * slope + inter; 1 and 0 where the header says "none" */
     double unit_mm;       /* length of one spatial unit: 1, 1000, 0.001 */
     double spacing_mm[3]; /* from pixdim */
@@ -55,11 +56,11 @@ bool mrc_nifti_probe_header(const uint8_t *data, size_t size);
 
 /** Checks a header and says what it holds. `data` are the first `size` bytes (540 are enough) of
  * the uncompressed file, `file_bytes` the length of the uncompressed file that holds the voxels, or
- * -1 when that is not known (gzip, or a pair). Accepts 3 dimensions, or more when all further ones
- * are 1; sides of 3 … 4096; at most 2^29 voxels and 2 GiB; the datatypes above with bitpix to
- * match; voxels behind the header and inside the file; finite positive spacings up to 100 mm.
- * MRC_ERR_FORMAT: broken; MRC_ERR_UNSUPPORTED: valid and refused; MRC_ERR_RANGE: too large. `name`
- * is what messages call the file. On failure *out is undefined. */
+ * -1 when that is not known (gzip, or a pair). Accepts 3 dimensions and more, at most 2^16 volumes
+ * in the further ones; sides of 3 … 4096; at most 2^29 voxels and 2 GiB; the datatypes above with
+ * bitpix to match; voxels behind the header and inside the file; finite positive spacings up to 100
+ * mm. MRC_ERR_FORMAT: broken; MRC_ERR_UNSUPPORTED: valid and refused; MRC_ERR_RANGE: too large.
+ * `name` is what messages call the file. On failure *out is undefined. */
 enum mrc_status mrc_nifti_check_header(struct mrc_nifti_facts *out, const uint8_t *data,
                                        size_t size, int64_t file_bytes, const char *name,
                                        struct mrc_error *err);

@@ -25,10 +25,10 @@ static int by_nature(const void *a, const void *b) {
 }
 
 /* The same paths in natural order; the array is the caller's, the texts are not. */
-static char **ordered(char *const *files, size_t count) {
+static char **ordered(const struct mrc_image_file *const *files, size_t count) {
     char **order = mrc_alloc(count, sizeof *order);
     if (order == NULL) return NULL;
-    memcpy(order, files, count * sizeof *order);
+    for (size_t f = 0; f < count; ++f) order[f] = files[f]->path;
     qsort(order, count, sizeof *order, by_nature);
     return order;
 }
@@ -152,8 +152,9 @@ static enum mrc_status load_stack(mrc_volume **out, char *const *files, size_t c
     return MRC_OK;
 }
 
-static enum mrc_status png_load(mrc_volume **out, char *const *files, size_t count,
-                                const struct mrc_image_options *options, struct mrc_error *err) {
+static enum mrc_status png_load(mrc_volume **out, const struct mrc_image_file *const *files,
+                                size_t count, const struct mrc_image_options *options,
+                                struct mrc_error *err) {
     MRC_ASSERT(count > 0 && options != NULL);
     *out = NULL;
     char **order = ordered(files, count);
@@ -173,19 +174,22 @@ struct stack_facts {
     bool uneven, synthetic;
 };
 
+static enum mrc_status png_read(void **record, size_t *bytes, const char *path,
+                                struct mrc_error *err) {
+    struct mrc_png_facts *facts = mrc_alloc(1, sizeof *facts);
+    if (facts == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
+    *record = facts;
+    *bytes = sizeof *facts;
+    return inspect_file(facts, path, err);
+}
+
 static enum mrc_status look_at_one(struct stack_facts *s, struct mrc_image_list *list,
-                                   const char *path, struct mrc_error *err) {
-    struct mrc_png_facts facts = {0};
-    struct mrc_error why = {0};
-    enum mrc_status st = inspect_file(&facts, path, &why);
-    if (st == MRC_ERR_NOMEM) return mrc_fail(err, st, "%s", why.text);
-    if (st != MRC_OK) {
-        const char *reason = why.text;
-        size_t length = strlen(path);
-        if (strncmp(reason, path, length) == 0 && strncmp(reason + length, ": ", 2) == 0)
-            reason += length + 2;
-        return mrc_image_list_refuse(list, path, st, err, "%s", reason);
-    }
+                                   const struct mrc_image_file *file, struct mrc_error *err) {
+    struct mrc_png_facts facts;
+    if (file->status != MRC_OK)
+        return mrc_image_list_refuse(list, file->path, file->status, err, "%s", file->reason);
+    MRC_ASSERT(file->record_bytes == sizeof facts);
+    memcpy(&facts, file->record, sizeof facts);
     if (s->good == 0) s->first = facts;
     s->uneven = s->uneven || facts.columns != s->first.columns || facts.rows != s->first.rows ||
                 facts.bit_depth != s->first.bit_depth;
@@ -220,7 +224,8 @@ static void describe(struct mrc_image_info *info, const struct stack_facts *s, c
     (void)snprintf(info->reason, sizeof info->reason, "%s", reason);
 }
 
-static enum mrc_status png_scan(struct mrc_image_list *list, char *const *files, size_t count,
+static enum mrc_status png_scan(struct mrc_image_list *list,
+                                const struct mrc_image_file *const *files, size_t count,
                                 struct mrc_error *err) {
     struct stack_facts s = {0};
     enum mrc_status st = MRC_OK;
@@ -229,8 +234,8 @@ static enum mrc_status png_scan(struct mrc_image_list *list, char *const *files,
     struct mrc_image_info *info = NULL;
     st = mrc_image_list_add(list, &info, err);
     if (st != MRC_OK) return st;
-    describe(info, &s, files[0], s.good == count);
-    info->path = count == 1 ? mrc_strdup(files[0]) : folder_of(files[0]);
+    describe(info, &s, files[0]->path, s.good == count);
+    info->path = count == 1 ? mrc_strdup(files[0]->path) : folder_of(files[0]->path);
     if (info->path == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a path");
     return MRC_OK;
 }
@@ -239,6 +244,7 @@ const struct mrc_format mrc_format_png = {
     .name = "png",
     .kind = MRC_SOURCE_PNG,
     .probe = png_probe,
+    .read = png_read,
     .scan = png_scan,
     .load = png_load,
 };

@@ -125,6 +125,7 @@ void mrc_volume_add_left_links(mrc_volume *vol, size_t links) {
 void mrc_provenance_clear(struct mrc_provenance *provenance) {
     for (size_t i = 0; i < provenance->file_count; ++i) mrc_free(provenance->files[i]);
     mrc_free(provenance->files);
+    mrc_free(provenance->frames);
     mrc_free(provenance->header);
     *provenance = (struct mrc_provenance){0};
 }
@@ -141,6 +142,11 @@ enum mrc_status mrc_provenance_copy(struct mrc_provenance *out, const struct mrc
     if (from->file_count > 0) {
         out->files = mrc_alloc(from->file_count, sizeof *out->files);
         whole = out->files != NULL;
+    }
+    if (whole && from->frames != NULL) {
+        out->frames = mrc_alloc(from->file_count, sizeof *out->frames);
+        whole = out->frames != NULL;
+        if (whole) memcpy(out->frames, from->frames, from->file_count * sizeof *out->frames);
     }
     for (size_t i = 0; whole && i < from->file_count; ++i) {
         out->files[i] = mrc_strdup(from->files[i]);

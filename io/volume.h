@@ -34,8 +34,11 @@ MRC_STATUS mrc_contrast_parse(enum mrc_contrast *out, const char *text, struct m
 struct mrc_provenance {
     enum mrc_source_kind kind;
     enum mrc_contrast contrast; /* recognised or unknown */
-    char **files;               /* DICOM, PNG: the source file of each slice k; NIfTI: one file */
+    char **files; /* DICOM, PNG: the source file of each slice k (of a DICOM stack with gaps, of
+                     each slice there is); NIfTI: one file */
     size_t file_count;
+    int64_t *frames; /* DICOM: the frame of each in its file, from 1; 0: the file is the slice; else
+                        NULL */
     unsigned char
         *header; /* NIfTI: the raw header, 348 or 540 bytes in native byte order; else NULL */
     size_t header_bytes;

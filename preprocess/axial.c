@@ -1,13 +1,13 @@
 /* axial.c: which stored axis runs to the patient's Left, Posterior and Superior.
  * Why a permutation and not a re-slicing: the way back then lands exactly on the source's grid. A
- * grid tilted by a few degrees keeps its tilt, as a scanner's own axial slices would. */
+ * grid tilted by a few degrees keeps its tilt, as a scanner's own axial slices would; what is
+ * tilted further is reformatted first (reformat.c). */
 #include <math.h>
 #include <string.h>
 
 #include "preprocess/steps.h"
 
-#define SMALLEST_COSINE 0.95   /* dicom-nifti rule B4 */
-#define LARGEST_SHEAR   0.0142 /* sine; rule B3's 0.9999 of the slice direction along the normal */
+#define LARGEST_SHEAR 0.0142 /* sine; rule B3's 0.9999 of the slice direction along the normal */
 #define THICK_AGAINST_OWN                                                                          \
     1.5                  /* an in-plane pixel this much longer than wide comes from thick slices */
 #define ROUNDING_MM 1e-3 /* spacing is computed from positions that were written as decimals */
@@ -40,17 +40,27 @@ static const int *nearest_permutation(double cosine[3][3]) {
     return best;
 }
 
-static enum mrc_status check_tilt(double cosine[3][3], const int axis[3], const char *name,
-                                  struct mrc_error *err) {
-    double worst = 1.0;
+double mrc_axial_tilt(const struct mrc_geometry *g) {
+    double cosine[3][3], worst = 1.0;
+    direction_cosines(cosine, g);
+    const int *axis = nearest_permutation(cosine);
     for (int a = 0; a < 3; ++a) worst = fmin(worst, fabs(cosine[a][axis[a]]));
-    if (worst >= SMALLEST_COSINE) return MRC_OK;
-    const double to_deg = 180.0 / 3.14159265358979323846;
-    return mrc_fail(
-        err, MRC_ERR_UNSUPPORTED,
-        "%s: oblique, an axis lies %.1f degrees off the patient's axes, expected at most "
-        "%.1f (reslice it to axial, sagittal or coronal first)",
-        name, acos(worst) * to_deg, acos(SMALLEST_COSINE) * to_deg);
+    return acos(fmin(1.0, worst));
+}
+
+bool mrc_axial_is_oblique(const struct mrc_geometry *g) {
+    return g->physical && mrc_axial_tilt(g) > acos(MRC_SMALLEST_COSINE);
+}
+
+static enum mrc_status check_shear(const struct mrc_geometry *g, const char *name,
+                                   struct mrc_error *err) {
+    double shear = mrc_geometry_shear(g);
+    if (shear <= LARGEST_SHEAR) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                    "%s: sheared, two axes meet at %.2f degrees off the right angle, expected at "
+                    "most %.2f",
+                    name, asin(fmin(shear, 1.0)) * 57.29577951308232,
+                    asin(LARGEST_SHEAR) * 57.29577951308232);
 }
 
 static enum mrc_status check_thickness(const struct mrc_axial_record *r, double max_slice_mm,
@@ -68,26 +78,14 @@ static enum mrc_status check_thickness(const struct mrc_axial_record *r, double 
     return MRC_OK;
 }
 
-enum mrc_status mrc_axial_find(struct mrc_axial_record *out, const struct mrc_geometry *g,
-                               struct mrc_extent e, double max_slice_mm, const char *name,
-                               struct mrc_error *err) {
+void mrc_axial_nearest(struct mrc_axial_record *out, const struct mrc_geometry *g,
+                       struct mrc_extent e) {
     const int64_t side[3] = {e.i, e.j, e.k};
     const int *axis = permutations[0];
     double cosine[3][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}};
-
     if (g->physical) {
-        double shear = mrc_geometry_shear(g);
-        if (!(shear <= LARGEST_SHEAR))
-            return mrc_fail(
-                err, MRC_ERR_UNSUPPORTED,
-                "%s: sheared, two axes meet at %.2f degrees off the right angle, expected "
-                "at most %.2f",
-                name, asin(fmin(shear, 1.0)) * 57.29577951308232,
-                asin(LARGEST_SHEAR) * 57.29577951308232);
         direction_cosines(cosine, g);
         axis = nearest_permutation(cosine);
-        enum mrc_status st = check_tilt(cosine, axis, name, err);
-        if (st != MRC_OK) return st;
     }
     memset(out, 0, sizeof *out);
     for (int a = 0; a < 3; ++a) {
@@ -96,6 +94,22 @@ enum mrc_status mrc_axial_find(struct mrc_axial_record *out, const struct mrc_ge
         out->spacing_mm[a] = g->physical ? g->spacing_mm[axis[a]] : 1.0;
     }
     out->extent = (struct mrc_extent){side[axis[0]], side[axis[1]], side[axis[2]]};
+}
+
+enum mrc_status mrc_axial_find(struct mrc_axial_record *out, struct mrc_reformat_record *reformat,
+                               const struct mrc_geometry *g, struct mrc_extent e,
+                               double max_slice_mm, const char *name, struct mrc_error *err) {
+    *reformat = (struct mrc_reformat_record){0};
+    if (g->physical) {
+        enum mrc_status st = check_shear(g, name, err);
+        if (st != MRC_OK) return st;
+    }
+    if (mrc_axial_is_oblique(g)) {
+        enum mrc_status st = mrc_reformat_find(reformat, g, e, NULL, max_slice_mm, name, err);
+        if (st == MRC_OK) mrc_axial_nearest(out, &reformat->grid, reformat->extent);
+        return st;
+    }
+    mrc_axial_nearest(out, g, e);
     return g->physical ? check_thickness(out, max_slice_mm, name, err) : MRC_OK;
 }
 

@@ -131,10 +131,11 @@ static void add_detail(void *context, size_t begin, size_t end, int lane) {
 
 static enum mrc_status spread_all(float *dst, float *coarse, float *gain,
                                   const struct mrc_slices *after, const struct mrc_slices *before,
-                                  const struct mrc_slices *gains, struct mrc_error *err) {
-    enum mrc_status st = mrc_slices_spread(dst, after, err);
-    if (st == MRC_OK) st = mrc_slices_spread(coarse, before, err);
-    return st == MRC_OK ? mrc_slices_spread(gain, gains, err) : st;
+                                  const struct mrc_slices *gains, const mrc_volume *source,
+                                  struct mrc_error *err) {
+    enum mrc_status st = mrc_slices_spread(dst, after, source, err);
+    if (st == MRC_OK) st = mrc_slices_spread(coarse, before, source, err);
+    return st == MRC_OK ? mrc_slices_spread(gain, gains, source, err) : st;
 }
 
 enum mrc_status mrc_slices_to_volume_detailed(mrc_volume **out, const struct mrc_slices *after,
@@ -159,7 +160,7 @@ enum mrc_status mrc_slices_to_volume_detailed(mrc_volume **out, const struct mrc
             st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for the source's detail");
     }
     if (st == MRC_OK)
-        st = spread_all(mrc_volume_voxels(*out), coarse, gain, after, before, &gains, err);
+        st = spread_all(mrc_volume_voxels(*out), coarse, gain, after, before, &gains, source, err);
     if (st == MRC_OK) {
         struct sum sum = {.dst = mrc_volume_voxels(*out),
                           .source = mrc_volume_voxels_const(source),

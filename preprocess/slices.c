@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/parallel.h"
+#include "preprocess/regrid.h"
 #include "preprocess/steps.h"
 
 enum { SMALLEST_SIZE = 8, LARGEST_SIZE = 1024 };
@@ -120,35 +121,122 @@ enum mrc_status mrc_slices_check_grid(const struct mrc_geometry *geometry, struc
                                       const char *name, const struct mrc_slices_options *options,
                                       struct mrc_error *err) {
     struct mrc_axial_record record;
-    return mrc_axial_find(&record, geometry, extent, options->max_slice_mm, name, err);
+    struct mrc_reformat_record reformat;
+    return mrc_axial_find(&record, &reformat, geometry, extent, options->max_slice_mm, name, err);
+}
+
+static enum mrc_status alloc_slices(struct mrc_slices *out, const char *name,
+                                    struct mrc_error *err) {
+    out->pixels = mrc_alloc((size_t)(out->count * out->size * out->size), sizeof *out->pixels);
+    out->foreground = mrc_alloc((size_t)out->count, sizeof *out->foreground);
+    if (out->pixels != NULL && out->foreground != NULL) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for its slices", name);
+}
+
+/* Limits and slices of voxels that have an axial order. */
+static enum mrc_status cut(struct mrc_slices *out, const float *voxels,
+                           const struct mrc_slices_options *options, const char *name,
+                           struct mrc_error *err) {
+    int64_t *per_slice = mrc_alloc((size_t)out->count, sizeof *per_slice);
+    if (per_slice == NULL)
+        return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for its slices", name);
+    enum mrc_status st = mrc_normalise_find(&out->record.normalise, per_slice, voxels,
+                                            &out->record.axial, options, name, err);
+    if (st == MRC_OK) st = resample_down(out, voxels, err);
+    if (st == MRC_OK) set_foreground(out, per_slice);
+    mrc_free(per_slice);
+    return st;
+}
+
+/* The same, with limits that are known; the head is found anew for the shares of the slices. */
+static enum mrc_status cut_with(struct mrc_slices *out, const float *voxels,
+                                const struct mrc_normalise_record *limits, const char *name,
+                                struct mrc_error *err) {
+    struct mrc_normalise_record own = {0};
+    int64_t *per_slice = mrc_alloc((size_t)out->count, sizeof *per_slice);
+    unsigned char *mask = mrc_alloc((size_t)mrc_extent_count(out->record.axial.extent), 1);
+    enum mrc_status st = MRC_OK;
+    out->record.normalise = *limits;
+    if (per_slice == NULL || mask == NULL)
+        st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for the head's mask", name);
+    if (st == MRC_OK)
+        st = mrc_foreground_find(mask, per_slice, &own, voxels, &out->record.axial, name, err);
+    if (st == MRC_OK) st = resample_down(out, voxels, err);
+    if (st == MRC_OK) set_foreground(out, per_slice);
+    mrc_free(mask);
+    mrc_free(per_slice);
+    return st;
+}
+
+/* The grids of everything that follows. */
+static enum mrc_status settle(struct mrc_slices *out, const char *name, struct mrc_error *err) {
+    out->record.square = mrc_square_find(&out->record.axial, out->size);
+    out->count = out->record.axial.extent.k;
+    return alloc_slices(out, name, err);
+}
+
+/* The limits, and the axial grid around the head, are found in the voxels that were acquired. */
+static enum mrc_status find_oblique(struct mrc_slices *out, struct mrc_normalise_record *limits,
+                                    const mrc_volume *vol, const struct mrc_slices_options *options,
+                                    const char *name, struct mrc_error *err) {
+    struct mrc_slices_record *r = &out->record;
+    const struct mrc_geometry *g = mrc_volume_geometry(vol);
+    const struct mrc_extent e = mrc_volume_extent(vol);
+    const float *voxels = mrc_volume_voxels_const(vol);
+    struct mrc_axial_record stored;
+    struct mrc_normalise_record head;
+    mrc_axial_nearest(&stored, g, e);
+    int64_t *per_slice = mrc_alloc((size_t)stored.extent.k, sizeof *per_slice);
+    unsigned char *mask = mrc_alloc((size_t)mrc_extent_count(e), 1);
+    enum mrc_status st = MRC_OK;
+    if (per_slice == NULL || mask == NULL)
+        st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for reformatting", name);
+    if (st == MRC_OK)
+        st = mrc_normalise_find(limits, per_slice, voxels, &stored, options, name, err);
+    if (st == MRC_OK) st = mrc_foreground_find(mask, per_slice, &head, voxels, &stored, name, err);
+    if (st == MRC_OK)
+        st = mrc_reformat_find(&r->reformat, g, e, mask, options->max_slice_mm, name, err);
+    if (st == MRC_OK) mrc_axial_nearest(&r->axial, &r->reformat.grid, r->reformat.extent);
+    mrc_free(mask);
+    mrc_free(per_slice);
+    return st;
+}
+
+/* What lies off the source's grid is given the value that becomes 0. */
+static enum mrc_status reformat_and_cut(struct mrc_slices *out, const mrc_volume *vol,
+                                        const struct mrc_slices_options *options, const char *name,
+                                        struct mrc_error *err) {
+    const struct mrc_reformat_record *r = &out->record.reformat;
+    struct mrc_normalise_record limits;
+    enum mrc_status st = find_oblique(out, &limits, vol, options, name, err);
+    if (st == MRC_OK) st = settle(out, name, err);
+    if (st != MRC_OK) return st;
+    float *axial = mrc_alloc((size_t)mrc_extent_count(r->extent), sizeof *axial);
+    if (axial == NULL)
+        return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for reformatting", name);
+    mrc_regrid(axial, r->extent, &r->grid, mrc_volume_voxels_const(vol), r->source,
+               mrc_volume_geometry(vol), (float)limits.lo);
+    st = cut_with(out, axial, &limits, name, err);
+    mrc_free(axial);
+    return st;
 }
 
 enum mrc_status mrc_slices_from_volume(struct mrc_slices *out, const mrc_volume *vol,
                                        const char *name, const struct mrc_slices_options *options,
                                        struct mrc_error *err) {
-    const float *voxels = mrc_volume_voxels_const(vol);
-    int64_t *per_slice = NULL;
     *out = (struct mrc_slices){0};
     enum mrc_status st = check_options(options, err);
     if (st == MRC_OK)
-        st = mrc_axial_find(&out->record.axial, mrc_volume_geometry(vol), mrc_volume_extent(vol),
-                            options->max_slice_mm, name, err);
+        st = mrc_axial_find(&out->record.axial, &out->record.reformat, mrc_volume_geometry(vol),
+                            mrc_volume_extent(vol), options->max_slice_mm, name, err);
     if (st != MRC_OK) return st;
-    out->record.square = mrc_square_find(&out->record.axial, options->size);
     out->size = options->size;
-    out->count = out->record.axial.extent.k;
-
-    out->pixels = mrc_alloc((size_t)(out->count * out->size * out->size), sizeof *out->pixels);
-    out->foreground = mrc_alloc((size_t)out->count, sizeof *out->foreground);
-    per_slice = mrc_alloc((size_t)out->count, sizeof *per_slice);
-    if (out->pixels == NULL || out->foreground == NULL || per_slice == NULL)
-        st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for its slices", name);
-    if (st == MRC_OK)
-        st = mrc_normalise_find(&out->record.normalise, per_slice, voxels, &out->record.axial,
-                                options, name, err);
-    if (st == MRC_OK) st = resample_down(out, voxels, err);
-    if (st == MRC_OK) set_foreground(out, per_slice);
-    mrc_free(per_slice);
+    if (out->record.reformat.used) {
+        st = reformat_and_cut(out, vol, options, name, err);
+    } else {
+        st = settle(out, name, err);
+        if (st == MRC_OK) st = cut(out, mrc_volume_voxels_const(vol), options, name, err);
+    }
     if (st != MRC_OK) mrc_slices_clear(out);
     return st;
 }
@@ -171,8 +259,8 @@ static void clamp_range(void *context, size_t begin, size_t end, int lane) {
 }
 
 /* Rows first, then columns, so that the larger array is written once. */
-enum mrc_status mrc_slices_spread(float *voxels, const struct mrc_slices *slices,
-                                  struct mrc_error *err) {
+static enum mrc_status resample_back(float *voxels, const struct mrc_slices *slices,
+                                     struct mrc_error *err) {
     const struct mrc_axial_record *axial = &slices->record.axial;
     const struct mrc_square_record *square = &slices->record.square;
     const int64_t sides[2] = {axial->extent.i, axial->extent.j};
@@ -205,7 +293,9 @@ enum mrc_status mrc_slices_spread(float *voxels, const struct mrc_slices *slices
 
 enum mrc_status mrc_slices_check_source(const struct mrc_slices *slices, const mrc_volume *vol,
                                         struct mrc_error *err) {
-    const struct mrc_extent want = mrc_axial_stored_extent(&slices->record.axial);
+    const struct mrc_reformat_record *r = &slices->record.reformat;
+    const struct mrc_extent want =
+        r->used ? r->source : mrc_axial_stored_extent(&slices->record.axial);
     const struct mrc_extent have = mrc_volume_extent(vol);
     if (have.i == want.i && have.j == want.j && have.k == want.k) return MRC_OK;
     return mrc_fail(
@@ -216,12 +306,31 @@ enum mrc_status mrc_slices_check_source(const struct mrc_slices *slices, const m
         (long long)want.j, (long long)want.k);
 }
 
+/* Onto the axial grid first, and from there to where the source's voxels lie. */
+static enum mrc_status reformat_back(float *voxels, const struct mrc_slices *slices,
+                                     const struct mrc_geometry *source, struct mrc_error *err) {
+    const struct mrc_reformat_record *r = &slices->record.reformat;
+    float *axial = mrc_alloc((size_t)mrc_extent_count(r->extent), sizeof *axial);
+    if (axial == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for reformatting");
+    enum mrc_status st = resample_back(axial, slices, err);
+    if (st == MRC_OK) mrc_regrid(voxels, r->source, source, axial, r->extent, &r->grid, 0.0f);
+    mrc_free(axial);
+    return st;
+}
+
+enum mrc_status mrc_slices_spread(float *voxels, const struct mrc_slices *slices,
+                                  const mrc_volume *source, struct mrc_error *err) {
+    return slices->record.reformat.used
+               ? reformat_back(voxels, slices, mrc_volume_geometry(source), err)
+               : resample_back(voxels, slices, err);
+}
+
 enum mrc_status mrc_slices_to_volume(mrc_volume **out, const struct mrc_slices *slices,
                                      const mrc_volume *like, struct mrc_error *err) {
     *out = NULL;
     enum mrc_status st = mrc_slices_check_source(slices, like, err);
     if (st == MRC_OK) st = mrc_volume_create_like(out, like, err);
-    if (st == MRC_OK) st = mrc_slices_spread(mrc_volume_voxels(*out), slices, err);
+    if (st == MRC_OK) st = mrc_slices_spread(mrc_volume_voxels(*out), slices, like, err);
     if (st != MRC_OK) {
         mrc_volume_destroy(*out);
         *out = NULL;
@@ -273,7 +382,8 @@ enum mrc_status mrc_slices_to_model_grid(mrc_volume **out, const struct mrc_slic
     mrc_geometry_init(&g);
     if (from->physical) {
         double matrix[3][4];
-        model_matrix(matrix, from, &slices->record);
+        const struct mrc_reformat_record *r = &slices->record.reformat;
+        model_matrix(matrix, r->used ? &r->grid : from, &slices->record);
         st = mrc_geometry_from_ras(&g, matrix, "model grid", err);
     }
     if (st == MRC_OK) st = mrc_provenance_copy(&provenance, mrc_volume_provenance(source), err);
@@ -297,6 +407,8 @@ void mrc_slices_record_print(struct mrc_text *out, const struct mrc_slices_recor
     const struct mrc_axial_record *a = &record->axial;
     const struct mrc_square_record *s = &record->square;
     const struct mrc_normalise_record *n = &record->normalise;
+    if (record->reformat.used)
+        mrc_text_appendf(out, "reformatted from oblique to axial (trilinear); ");
     mrc_text_appendf(out, "axial slices: ");
     for (int d = 0; d < 3; ++d)
         mrc_text_appendf(out, "%s%s = %s%s", d > 0 ? ", " : "", towards[d], a->flip[d] ? "-" : "",
@@ -310,4 +422,20 @@ void mrc_slices_record_print(struct mrc_text *out, const struct mrc_slices_recor
     mrc_text_appendf(out, "; intensity %.6g..%.6g to 0..1", n->lo, n->hi);
     if (n->nonfinite > 0)
         mrc_text_appendf(out, " (%lld non-finite voxels as 0)", (long long)n->nonfinite);
+}
+
+enum mrc_status mrc_slices_find_head(unsigned char *mask, const float *pixels, struct mrc_extent e,
+                                     struct mrc_error *err) {
+    const size_t count = (size_t)mrc_extent_count(e);
+    struct mrc_axial_record axial = {.axis = {0, 1, 2}, .extent = e, .spacing_mm = {1.0, 1.0, 1.0}};
+    struct mrc_normalise_record record = {0};
+    struct mrc_error own = {0};
+    int64_t *per_slice = mrc_alloc((size_t)e.k, sizeof *per_slice);
+    if (per_slice == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "head: out of memory");
+    enum mrc_status st =
+        mrc_foreground_find(mask, per_slice, &record, pixels, &axial, "slices", &own);
+    mrc_free(per_slice);
+    if (st == MRC_ERR_NOMEM) return mrc_fail(err, st, "%s", own.text);
+    for (size_t n = 0; n < count; ++n) mask[n] = st == MRC_OK && mask[n] != MRC_IN_AIR ? 1 : 0;
+    return MRC_OK;
 }

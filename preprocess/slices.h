@@ -1,7 +1,7 @@
-/* slices.h: from a volume of any axis-aligned acquisition to the square axial slices a model sees,
- * and back. The steps in order: axial (permute and flip axes), square (pad in mm, never stretch),
- * resample (anti-aliased), normalise (robust limits of the volume). Each leaves a record; the way
- * back is the records in reverse. */
+/* slices.h: from a volume of any acquisition to the square axial slices a model sees, and back. The
+ * steps in order: reformat (oblique volumes only), axial (permute and flip axes), square (pad in
+ * mm, never stretch), resample (anti-aliased), normalise (robust limits of the volume). Each leaves
+ * a record; the way back is the records in reverse. */
 #ifndef MRC_PREPROCESS_SLICES_H
 #define MRC_PREPROCESS_SLICES_H
 
@@ -26,6 +26,15 @@ struct mrc_axial_record {
     struct mrc_extent extent; /* after the permutation: columns, rows, slices */
     double spacing_mm[3];
 };
+/** An oblique volume is first sampled (trilinear, in the patient's space) on an axial grid around
+ * it; the records that follow are of that grid. On the way back the result is sampled at the
+ * source's voxels. */
+struct mrc_reformat_record {
+    bool used;
+    struct mrc_extent source; /* the grid it was sampled from */
+    struct mrc_extent extent; /* and to: columns to Left, rows to Posterior, slices to Superior */
+    struct mrc_geometry grid;
+};
 /** Pad to a square field of view of `side_mm`, centred, then resample to size x size. */
 struct mrc_square_record {
     int64_t size;        /* pixels a side for the model */
@@ -46,6 +55,7 @@ struct mrc_normalise_record {
     int64_t nonfinite; /* voxels that were NaN or infinite, taken as lo */
 };
 struct mrc_slices_record {
+    struct mrc_reformat_record reformat;
     struct mrc_axial_record axial;
     struct mrc_square_record square;
     struct mrc_normalise_record normalise;
@@ -54,8 +64,7 @@ struct mrc_slices_record {
 struct mrc_slices_options {
     int64_t size;                           /* 64 */
     double low_percentile, high_percentile; /* of the core of the head */
-    double
-        max_slice_mm; /* refuse sagittal and coronal stacks whose slices lie further apart (B4) */
+    double max_slice_mm; /* refuse stacks other than axial whose slices lie further apart (B4) */
 };
 #define MRC_SLICES_DEFAULTS                                                                        \
     { .size = 64, .low_percentile = 0.5, .high_percentile = 95.0, .max_slice_mm = 3.0 }
@@ -69,12 +78,12 @@ struct mrc_slices {
     int64_t count, size;
     struct mrc_slices_record record;
 };
-/** `name` is what messages call the volume. Oblique beyond B4's limit, sheared and empty volumes
- * are MRC_ERR_UNSUPPORTED. */
+/** `name` is what messages call the volume. Sheared and empty volumes, and sagittal, coronal and
+ * oblique ones with slices far apart, are MRC_ERR_UNSUPPORTED. */
 MRC_STATUS mrc_slices_from_volume(struct mrc_slices *out, const mrc_volume *vol, const char *name,
                                   const struct mrc_slices_options *options, struct mrc_error *err);
-/** What mrc_slices_from_volume would say of a grid alone: oblique, sheared, or its sagittal or
- * coronal slices too far apart (MRC_ERR_UNSUPPORTED). */
+/** What mrc_slices_from_volume would say of a grid alone: sheared, or its sagittal, coronal or
+ * oblique slices too far apart (MRC_ERR_UNSUPPORTED). */
 MRC_STATUS mrc_slices_check_grid(const struct mrc_geometry *geometry, struct mrc_extent extent,
                                  const char *name, const struct mrc_slices_options *options,
                                  struct mrc_error *err);
@@ -104,6 +113,11 @@ MRC_STATUS mrc_slices_to_volume_detailed(mrc_volume **out, const struct mrc_slic
 MRC_STATUS mrc_slices_to_model_grid(mrc_volume **out, const struct mrc_slices *slices,
                                     const mrc_volume *source, struct mrc_error *err);
 MRC_API void mrc_slices_clear(struct mrc_slices *slices);
+
+/** mask [e.k][e.j][e.i]: 1 inside the head, as it is found in a volume (docs/preprocessing.md), of
+ * axial images that lie in memory as slices do; all 0 when there is none. MRC_ERR_NOMEM. */
+MRC_STATUS mrc_slices_find_head(unsigned char *mask, const float *pixels, struct mrc_extent e,
+                                struct mrc_error *err);
 
 /** The record in words, for DerivationDescription and sidecars; ASCII, no patient data. */
 MRC_API void mrc_slices_record_print(struct mrc_text *out, const struct mrc_slices_record *record);

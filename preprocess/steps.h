@@ -13,13 +13,36 @@
 
 /* --- axial.c --- */
 
-/** The axis permutation nearest to the patient's axes. Each stored axis must lie within acos(0.95)
- * = 18.2 degrees of its axial axis (dicom-nifti rule B4, asked of all three axes: a sagittal stack
- * turned in its own plane gives tilted axial slices although its normal is exact), and the axes
- * must be square to each other. `name` is for messages. */
-enum mrc_status mrc_axial_find(struct mrc_axial_record *out, const struct mrc_geometry *g,
-                               struct mrc_extent e, double max_slice_mm, const char *name,
-                               struct mrc_error *err);
+#define MRC_SMALLEST_COSINE                                                                        \
+    0.95 /* of an axis with the patient's, else oblique; dicom-nifti rule B4 */
+
+/** Where axial slices lie in a grid: an axis permutation, if each stored axis lies within
+ * acos(0.95) = 18.2 degrees of its axial axis (dicom-nifti rule B4, asked of all three axes: a
+ * sagittal stack turned in its own plane gives tilted axial slices although its normal is exact);
+ * else the record is that of an axial grid to be reformatted to (reformat->used). Axes must be
+ * square to each other, and slices at most max_slice_mm apart unless they are axial. `name` is for
+ * messages. */
+enum mrc_status mrc_axial_find(struct mrc_axial_record *out, struct mrc_reformat_record *reformat,
+                               const struct mrc_geometry *g, struct mrc_extent e,
+                               double max_slice_mm, const char *name, struct mrc_error *err);
+/** The permutation nearest to the patient's axes, however far off they are. */
+void mrc_axial_nearest(struct mrc_axial_record *out, const struct mrc_geometry *g,
+                       struct mrc_extent e);
+/** Largest angle in rad between a stored axis and its nearest axis of the patient; beyond 18.2
+ * degrees the grid is oblique. */
+double mrc_axial_tilt(const struct mrc_geometry *g);
+bool mrc_axial_is_oblique(const struct mrc_geometry *g);
+
+/* --- reformat.c --- */
+
+/** The axial grid around an oblique one, as fine along each axis as the nearest of the oblique
+ * one's. Axial planes turned in themselves are kept. MRC_ERR_UNSUPPORTED when voxels that would be
+ * cut across are longer than max_slice_mm, MRC_ERR_RANGE when the grid is too large. */
+enum mrc_status mrc_reformat_find(struct mrc_reformat_record *out, const struct mrc_geometry *g,
+                                  struct mrc_extent e, const unsigned char *mask,
+                                  double max_slice_mm, const char *name, struct mrc_error *err);
+
+/* --- axial.c --- */
 
 /** Stored offset of the axial voxel (x, y, z) is origin + x stride[0] + y stride[1] + z stride[2],
  * in voxels. */
@@ -77,9 +100,9 @@ static inline float mrc_limit(float x, float lo, float scale) {
 /* --- slices.c --- */
 
 /** The way back without the clamp: a field on the slices' pixels (overshoot and all) onto the grid
- * of the stored volume they were cut from. */
+ * of the volume they were cut from. */
 enum mrc_status mrc_slices_spread(float *voxels, const struct mrc_slices *slices,
-                                  struct mrc_error *err);
+                                  const mrc_volume *source, struct mrc_error *err);
 enum mrc_status mrc_slices_check_source(const struct mrc_slices *slices, const mrc_volume *vol,
                                         struct mrc_error *err);
 

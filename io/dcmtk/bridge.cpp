@@ -303,7 +303,7 @@ const char *mrc_dcmtk_transfer_syntax(const mrc_dcmtk_file *file) {
 }
 
 bool mrc_dcmtk_has_pixels(const mrc_dcmtk_file *file) {
-    return file->walk.has_pixels && file->walk.pixel_element == 0x0010;
+    return file->walk.has_pixels;
 }
 
 bool mrc_dcmtk_has(mrc_dcmtk_item *item, uint32_t tag) {

@@ -38,7 +38,7 @@ void mrc_dcmtk_close(mrc_dcmtk_file *file);
 mrc_dcmtk_item *mrc_dcmtk_root(mrc_dcmtk_file *file);
 /** UID of the encoding; of a headerless file the one its bytes show. "" for a new data set. */
 const char *mrc_dcmtk_transfer_syntax(const mrc_dcmtk_file *file);
-/** Has it PixelData (7FE0,0010)? Floating-point pixels do not count. */
+/** Has it pixels: PixelData (7FE0,0010), or floating-point ones (7FE0,0008), (7FE0,0009)? */
 bool mrc_dcmtk_has_pixels(const mrc_dcmtk_file *file);
 
 /* --- Asking. Absent and empty are the same: false, 0 or NULL. --- */
@@ -71,17 +71,20 @@ struct mrc_dcmtk_pixels {
     void *bytes; /* mrc_alloc; caller frees */
     size_t size; /* rows * columns * samples * bits_allocated / 8 */
     int64_t rows, columns, samples;
-    int64_t bits_allocated, bits_stored, high_bit; /* 8, 16 or 32 */
+    int64_t bits_allocated, bits_stored, high_bit; /* 8, 16 or 32; 32 or 64 when is_float */
     bool is_signed;
+    bool is_float; /* cells are float or double, and the other fields on bits say nothing more */
 };
 /** Are the pixels whole, and in a transfer syntax that can be decoded? Reads no pixel.
  *  MRC_ERR_FORMAT names the bytes found and expected, MRC_ERR_UNSUPPORTED the syntax and the
  * remedy. */
 MRC_MUST_CHECK enum mrc_status mrc_dcmtk_check_pixels(mrc_dcmtk_file *file, struct mrc_error *err);
-/** Reads and decodes: uncompressed in either byte order, deflated, RLE, JPEG (baseline, extended,
- * lossless), JPEG-LS. */
-MRC_MUST_CHECK enum mrc_status mrc_dcmtk_read_pixels(struct mrc_dcmtk_pixels *out,
-                                                     mrc_dcmtk_file *file, struct mrc_error *err);
+/** Reads and decodes a frame, counted from 0: uncompressed in either byte order, deflated, RLE,
+ * JPEG (baseline, extended, lossless), JPEG-LS, JPEG 2000. Frames of one file are best read one
+ * after the other from one handle, which keeps what it decoded. */
+MRC_MUST_CHECK enum mrc_status mrc_dcmtk_read_frame(struct mrc_dcmtk_pixels *out,
+                                                    mrc_dcmtk_file *file, size_t frame,
+                                                    struct mrc_error *err);
 
 /* --- Writing. `vr` is two letters, or NULL for the dictionary's. An element that is there is
  * replaced. --- */

@@ -6,6 +6,7 @@
 
 #include <dcmtk/dcmdata/dctk.h>
 
+#include <memory>
 #include <new>
 #include <string>
 #include <vector>
@@ -13,12 +14,21 @@
 #include "io/dcmtk/bridge.h"
 #include "io/dcmtk/walk.h"
 
+/* A piece of compressed pixels, in bytes of the file. */
+struct mrc_dcmtk_fragment {
+    uint64_t at;
+    uint32_t length;
+};
+
 struct mrc_dcmtk_file {
     DcmFileFormat format;
     std::string path;
     std::vector<unsigned char> inflated; // deflated files: the data set as explicit little endian
     mrc_walk walk{};
     uint64_t file_bytes = 0;
+    std::unique_ptr<DcmDataset> decoded; // with pixels as DCMTK decompressed them, once asked for
+    mrc_dcmtk_pixels decoded_layout{};
+    std::vector<mrc_dcmtk_fragment> fragments; // the first is the offset table
 };
 
 inline DcmItem *to_dcm(mrc_dcmtk_item *item) {

@@ -1,5 +1,6 @@
 // pixels.cpp: from the bytes behind (7FE0,0010) to stored values of one frame.
 #include "io/dcmtk/handle.hpp"
+#include "io/dcmtk/jpeg2000.h"
 
 #include <cstring>
 #include <memory>
@@ -10,7 +11,9 @@
 
 namespace {
 
+constexpr uint64_t max_native_bytes = uint64_t{1} << 32;
 constexpr uint64_t max_encoded_bytes = uint64_t{1} << 30;
+constexpr uint64_t max_decoded_bytes = uint64_t{1} << 31; // DCMTK 3.6.7 overruns buffers from 4 GiB
 
 struct syntax_name {
     const char *uid, *name;
@@ -27,11 +30,15 @@ const syntax_name decodable[] = {
     {UID_JPEGLSLossyTransferSyntax, "JPEG-LS near-lossless"},
 };
 
+/* And OpenJPEG. */
+const syntax_name jpeg2000[] = {
+    {"1.2.840.10008.1.2.4.90", "JPEG 2000 lossless"},
+    {"1.2.840.10008.1.2.4.91", "JPEG 2000"},
+};
+
 /* Names for those it cannot, also newer than its own table. */
 const syntax_name undecodable[] = {
     {"1.2.840.10008.1.2.1.98", "encapsulated uncompressed"},
-    {"1.2.840.10008.1.2.4.90", "JPEG 2000 lossless"},
-    {"1.2.840.10008.1.2.4.91", "JPEG 2000"},
     {"1.2.840.10008.1.2.4.92", "JPEG 2000 part 2 lossless"},
     {"1.2.840.10008.1.2.4.93", "JPEG 2000 part 2"},
     {"1.2.840.10008.1.2.4.110", "JPEG XL lossless"},
@@ -42,9 +49,15 @@ const syntax_name undecodable[] = {
     {"1.2.840.10008.1.2.4.203", "HTJ2K"},
 };
 
+bool is_jpeg2000(const mrc_dcmtk_file &file) {
+    for (const syntax_name &s : jpeg2000)
+        if (std::strcmp(s.uid, file.walk.transfer_syntax) == 0) return true;
+    return false;
+}
+
 mrc_status check_syntax(const mrc_dcmtk_file &file, mrc_error *err) {
     const char *uid = file.walk.transfer_syntax;
-    if (!file.walk.encapsulated) return MRC_OK;
+    if (!file.walk.encapsulated || is_jpeg2000(file)) return MRC_OK;
     for (const syntax_name &s : decodable)
         if (std::strcmp(s.uid, uid) == 0) return MRC_OK;
     const char *name = mrc_dcmtk_uid_name(uid);
@@ -54,6 +67,24 @@ mrc_status check_syntax(const mrc_dcmtk_file &file, mrc_error *err) {
                     "%s: the pixels are in transfer syntax %s (%s), which cannot be decoded here; "
                     "decompress with: gdcmconv --raw",
                     file.path.c_str(), name != nullptr ? name : "unknown", uid);
+}
+
+mrc_status check_bits(const mrc_dcmtk_pixels &out, const char *path, mrc_error *err) {
+    const auto allocated = static_cast<long long>(out.bits_allocated);
+    if (out.is_float ? allocated != 32 && allocated != 64
+                     : allocated != 8 && allocated != 16 && allocated != 32)
+        return mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                        "%s: BitsAllocated (0028,0100) is %lld, expected %s", path, allocated,
+                        out.is_float ? "32 or 64" : "8, 16 or 32");
+    if (out.is_float) return MRC_OK;
+    if (out.bits_stored < 1 || out.bits_stored > out.bits_allocated ||
+        out.high_bit < out.bits_stored - 1 || out.high_bit >= out.bits_allocated)
+        return mrc_fail(err, MRC_ERR_FORMAT,
+                        "%s: BitsAllocated %lld, BitsStored %lld and HighBit %lld contradict each "
+                        "other",
+                        path, allocated, static_cast<long long>(out.bits_stored),
+                        static_cast<long long>(out.high_bit));
+    return MRC_OK;
 }
 
 mrc_status read_layout(mrc_dcmtk_pixels &out, mrc_dcmtk_item *item, const char *path,
@@ -76,18 +107,8 @@ mrc_status read_layout(mrc_dcmtk_pixels &out, mrc_dcmtk_item *item, const char *
         return mrc_fail(err, MRC_ERR_FORMAT, "%s: an image of %lld x %lld pixels and %lld samples",
                         path, static_cast<long long>(out.rows), static_cast<long long>(out.columns),
                         static_cast<long long>(out.samples));
-    if (out.bits_allocated != 8 && out.bits_allocated != 16 && out.bits_allocated != 32)
-        return mrc_fail(err, MRC_ERR_UNSUPPORTED,
-                        "%s: BitsAllocated (0028,0100) is %lld, expected 8, 16 or 32", path,
-                        static_cast<long long>(out.bits_allocated));
-    if (out.bits_stored < 1 || out.bits_stored > out.bits_allocated ||
-        out.high_bit < out.bits_stored - 1 || out.high_bit >= out.bits_allocated)
-        return mrc_fail(err, MRC_ERR_FORMAT,
-                        "%s: BitsAllocated %lld, BitsStored %lld and HighBit %lld contradict each "
-                        "other",
-                        path, static_cast<long long>(out.bits_allocated),
-                        static_cast<long long>(out.bits_stored),
-                        static_cast<long long>(out.high_bit));
+    mrc_status st = check_bits(out, path, err);
+    if (st != MRC_OK) return st;
     out.size = static_cast<size_t>(out.rows) * static_cast<size_t>(out.columns) *
                static_cast<size_t>(out.samples) * static_cast<size_t>(out.bits_allocated / 8);
     return MRC_OK;
@@ -126,10 +147,12 @@ mrc_status check_native(const mrc_dcmtk_file &file, uint64_t expected, mrc_error
 
 /* Encapsulated: items from pixels_at to a sequence delimiter (PS3.5 A.4). Reads the eight bytes
  * before each only. */
-mrc_status check_fragments(const mrc_dcmtk_file &file, mrc_error *err) {
+mrc_status index_fragments(mrc_dcmtk_file &file, mrc_error *err) {
     const char *path = file.path.c_str();
     uint64_t at = file.walk.pixels_at;
     std::vector<unsigned char> head;
+    if (!file.fragments.empty()) return MRC_OK;
+    std::vector<mrc_dcmtk_fragment> found;
     for (;;) {
         if (file.file_bytes - at < 8) break;
         mrc_status st = mrc_dcmtk_read_range(head, file, at, 8, err);
@@ -137,12 +160,19 @@ mrc_status check_fragments(const mrc_dcmtk_file &file, mrc_error *err) {
         const uint32_t length =
             static_cast<uint32_t>(head[4]) | static_cast<uint32_t>(head[5]) << 8 |
             static_cast<uint32_t>(head[6]) << 16 | static_cast<uint32_t>(head[7]) << 24;
-        if (std::memcmp(head.data(), "\xFE\xFF\xDD\xE0", 4) == 0) return MRC_OK;
+        if (std::memcmp(head.data(), "\xFE\xFF\xDD\xE0", 4) == 0) {
+            if (found.size() < 2)
+                return mrc_fail(err, MRC_ERR_FORMAT, "%s: compressed pixels without a fragment",
+                                path);
+            file.fragments = std::move(found);
+            return MRC_OK;
+        }
         if (std::memcmp(head.data(), "\xFE\xFF\x00\xE0", 4) != 0)
             return mrc_fail(err, MRC_ERR_FORMAT, "%s: broken pixel fragments at byte %llu", path,
                             static_cast<unsigned long long>(at));
         at += 8;
         if (length > file.file_bytes - at) break;
+        found.push_back({at, length});
         at += length;
     }
     return mrc_fail(err, MRC_ERR_FORMAT,
@@ -153,17 +183,20 @@ mrc_status check(mrc_dcmtk_pixels &layout, mrc_dcmtk_file &file, mrc_error *err)
     const char *path = file.path.c_str();
     if (!mrc_dcmtk_has_pixels(&file))
         return mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: no PixelData (7FE0,0010)", path);
+    layout.is_float = file.walk.pixel_element != 0x0010;
     mrc_status st = read_layout(layout, mrc_dcmtk_root(&file), path, err);
     if (st == MRC_OK) st = check_syntax(file, err);
     if (st != MRC_OK) return st;
     const auto frames = static_cast<uint64_t>(frame_count(mrc_dcmtk_root(&file)));
-    if (frames > 65536 || uint64_t{layout.size} * frames > max_encoded_bytes * 4)
-        return mrc_fail(err, MRC_ERR_RANGE, "%s: %llu frames of %zu bytes are more than 4 GiB",
-                        path, static_cast<unsigned long long>(frames), layout.size);
+    const uint64_t most = file.walk.encapsulated ? max_decoded_bytes : max_native_bytes;
+    if (frames > 65536 || uint64_t{layout.size} * frames > most)
+        return mrc_fail(err, MRC_ERR_RANGE, "%s: %llu frames of %zu bytes are more than %llu GiB",
+                        path, static_cast<unsigned long long>(frames), layout.size,
+                        static_cast<unsigned long long>(most >> 30));
     if (!file.walk.encapsulated) return check_native(file, layout.size * frames, err);
-    if (file.walk.pixels_bytes != MRC_WALK_UNDEFINED)
+    if (file.walk.pixels_bytes != MRC_WALK_UNDEFINED || layout.is_float)
         return mrc_fail(err, MRC_ERR_FORMAT, "%s: compressed pixels without fragments", path);
-    return check_fragments(file, err);
+    return index_fragments(file, err);
 }
 
 void swap_cells(unsigned char *bytes, size_t size, size_t cell) {
@@ -171,75 +204,143 @@ void swap_cells(unsigned char *bytes, size_t size, size_t cell) {
         for (size_t k = 0; k < cell / 2; ++k) std::swap(bytes[at + k], bytes[at + cell - 1 - k]);
 }
 
-mrc_status read_native(mrc_dcmtk_pixels &out, const mrc_dcmtk_file &file, mrc_error *err) {
+mrc_status read_native(mrc_dcmtk_pixels &out, const mrc_dcmtk_file &file, size_t frame,
+                       mrc_error *err) {
+    const uint64_t skipped = uint64_t{out.size} * frame;
     if (file.walk.deflated) {
-        std::memcpy(out.bytes, file.inflated.data() + file.walk.pixels_at, out.size);
+        std::memcpy(out.bytes, file.inflated.data() + file.walk.pixels_at + skipped, out.size);
         return MRC_OK;
     }
     const bool big = file.walk.encoding == MRC_WALK_EXPLICIT_BE;
+    const auto cell = static_cast<size_t>(out.bits_allocated / 8);
+    const size_t lead = big && cell == 1 ? skipped % 2 : 0; // bytes of a word are swapped
+    uint64_t count = out.size + lead;
+    if (big && cell == 1) count += count % 2;
     std::vector<unsigned char> bytes;
-    uint64_t count = out.size;
-    if (big && out.bits_allocated == 8) count += count % 2; // bytes of a word are swapped
-    mrc_status st = mrc_dcmtk_read_range(bytes, file, file.walk.pixels_at, count, err);
+    mrc_status st =
+        mrc_dcmtk_read_range(bytes, file, file.walk.pixels_at + skipped - lead, count, err);
     if (st != MRC_OK) return st;
-    if (big) swap_cells(bytes.data(), bytes.size(), static_cast<size_t>(out.bits_allocated / 8));
-    std::memcpy(out.bytes, bytes.data(), out.size);
+    if (big) swap_cells(bytes.data(), bytes.size(), cell == 1 ? 2 : cell);
+    std::memcpy(out.bytes, bytes.data() + lead, out.size);
     return MRC_OK;
 }
 
-/* Whole file through DCMTK's codecs. The codec may change the cells' description: it is read again.
- */
-mrc_status decode(mrc_dcmtk_pixels &out, const mrc_dcmtk_file &file, mrc_error *err) {
+/* --- by DCMTK's codecs: all frames at once --- */
+
+/* The codec may change the cells' description: it is read again. */
+mrc_status decode_all(mrc_dcmtk_file &file, const mrc_dcmtk_pixels &layout, mrc_error *err) {
     const char *path = file.path.c_str();
+    std::vector<unsigned char> bytes;
+    if (file.decoded) return MRC_OK;
     if (file.file_bytes > max_encoded_bytes)
         return mrc_fail(err, MRC_ERR_RANGE, "%s: larger than %llu MiB", path,
                         static_cast<unsigned long long>(max_encoded_bytes >> 20));
-    std::vector<unsigned char> bytes;
     mrc_status st = mrc_dcmtk_read_range(bytes, file, file.walk.dataset_at,
                                          file.file_bytes - file.walk.dataset_at, err);
     if (st != MRC_OK) return st;
-    DcmDataset set;
+    auto set = std::make_unique<DcmDataset>();
     const E_TransferSyntax syntax = DcmXfer(file.walk.transfer_syntax).getXfer();
-    st = mrc_dcmtk_parse(set, bytes.data(), bytes.size(), syntax, path, err);
+    st = mrc_dcmtk_parse(*set, bytes.data(), bytes.size(), syntax, path, err);
     if (st != MRC_OK) return st;
-    const OFCondition result = set.chooseRepresentation(EXS_LittleEndianExplicit, nullptr);
+    const OFCondition result = set->chooseRepresentation(EXS_LittleEndianExplicit, nullptr);
     if (result.bad())
         return mrc_fail(err, MRC_ERR_FORMAT, "%s: the pixels cannot be decompressed: %s", path,
                         result.text());
-    const size_t rows = static_cast<size_t>(out.rows), columns = static_cast<size_t>(out.columns);
-    st = read_layout(out, from_dcm(&set), path, err);
+    mrc_dcmtk_pixels found{};
+    st = read_layout(found, from_dcm(set.get()), path, err);
     if (st != MRC_OK) return st;
-    if (static_cast<size_t>(out.rows) != rows || static_cast<size_t>(out.columns) != columns)
+    if (found.rows != layout.rows || found.columns != layout.columns)
         return mrc_fail(err, MRC_ERR_FORMAT, "%s: the compressed image has another size", path);
-    DcmElement *element = nullptr;
-    if (set.findAndGetElement(DCM_PixelData, element).bad() || element->getLength() < out.size)
-        return mrc_fail(err, MRC_ERR_FORMAT, "%s: the decompressed pixels are not %zu bytes", path,
-                        out.size);
-    const void *pixels = nullptr;
-    Uint8 *narrow = nullptr;
-    Uint16 *wide = nullptr;
-    if (element->getVR() == EVR_OW && element->getUint16Array(wide).good())
-        pixels = wide;
-    else if (element->getUint8Array(narrow).good())
-        pixels = narrow;
-    if (pixels == nullptr)
-        return mrc_fail(err, MRC_ERR_FORMAT, "%s: the decompressed pixels cannot be read", path);
-    out.bytes = mrc_alloc(out.size, 1);
-    if (out.bytes == nullptr) throw std::bad_alloc();
-    std::memcpy(out.bytes, pixels, out.size);
+    file.decoded_layout = found;
+    file.decoded = std::move(set);
     return MRC_OK;
 }
 
-mrc_status read_pixels(mrc_dcmtk_pixels &out, mrc_dcmtk_file &file, mrc_error *err) {
-    mrc_status st = check(out, file, err);
+/* The decompressed pixels of all frames, *length bytes; NULL: there are none. */
+const void *decoded_bytes(const mrc_dcmtk_file &file, uint64_t *length) {
+    DcmElement *element = nullptr;
+    Uint8 *narrow = nullptr;
+    Uint16 *wide = nullptr;
+    if (file.decoded->findAndGetElement(DCM_PixelData, element).bad()) return nullptr;
+    *length = element->getLength();
+    if (element->getVR() == EVR_OW && element->getUint16Array(wide).good()) return wide;
+    return element->getUint8Array(narrow).good() ? narrow : nullptr;
+}
+
+mrc_status decode(mrc_dcmtk_pixels &out, mrc_dcmtk_file &file, size_t frame, mrc_error *err) {
+    const char *path = file.path.c_str();
+    mrc_status st = decode_all(file, out, err);
     if (st != MRC_OK) return st;
-    if (frame_count(mrc_dcmtk_root(&file)) != 1)
-        return mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: a multi-frame image, expected one frame",
-                        file.path.c_str());
-    if (file.walk.encapsulated) return decode(out, file, err);
+    uint64_t length = 0;
+    const void *pixels = decoded_bytes(file, &length);
+    out = file.decoded_layout;
+    const uint64_t skipped = uint64_t{out.size} * frame;
+    if (pixels == nullptr || length < skipped + out.size)
+        return mrc_fail(err, MRC_ERR_FORMAT, "%s: the decompressed pixels are not %llu bytes", path,
+                        static_cast<unsigned long long>(skipped + out.size));
     out.bytes = mrc_alloc(out.size, 1);
     if (out.bytes == nullptr) throw std::bad_alloc();
-    return read_native(out, file, err);
+    std::memcpy(out.bytes, static_cast<const unsigned char *>(pixels) + skipped, out.size);
+    return MRC_OK;
+}
+
+/* --- JPEG 2000: frame by frame --- */
+
+bool begins_image(const mrc_dcmtk_file &file, const mrc_dcmtk_fragment &fragment) {
+    static const unsigned char codestream[] = {0xFF, 0x4F, 0xFF, 0x51};
+    static const unsigned char box[] = {0, 0, 0, 12, 'j', 'P', ' ', ' '};
+    std::vector<unsigned char> head;
+    if (fragment.length < sizeof box ||
+        mrc_dcmtk_read_range(head, file, fragment.at, sizeof box, nullptr) != MRC_OK)
+        return false;
+    return std::memcmp(head.data(), codestream, sizeof codestream) == 0 ||
+           std::memcmp(head.data(), box, sizeof box) == 0;
+}
+
+/* Indices of the fragments a frame begins with, one for each frame and the end. One fragment a
+ * frame is the rule; else each fragment that begins as an image does begins a frame. */
+mrc_status frame_starts(std::vector<size_t> &starts, const mrc_dcmtk_file &file, mrc_error *err) {
+    const auto frames = static_cast<size_t>(
+        frame_count(from_dcm(const_cast<mrc_dcmtk_file &>(file).format.getDataset())));
+    const size_t count = file.fragments.size();
+    for (size_t f = 1; f < count; ++f)
+        if (frames + 1 == count || (frames == 1 ? f == 1 : begins_image(file, file.fragments[f])))
+            starts.push_back(f);
+    if (starts.size() != frames || starts[0] != 1)
+        return mrc_fail(err, MRC_ERR_FORMAT,
+                        "%s: %zu images in the compressed pixels of %zu frames", file.path.c_str(),
+                        starts.size(), frames);
+    starts.push_back(count);
+    return MRC_OK;
+}
+
+mrc_status decode_jpeg2000(mrc_dcmtk_pixels &out, const mrc_dcmtk_file &file, size_t frame,
+                           mrc_error *err) {
+    std::vector<size_t> starts;
+    std::vector<unsigned char> stream, piece;
+    mrc_status st = frame_starts(starts, file, err);
+    for (size_t f = st == MRC_OK ? starts[frame] : 0; st == MRC_OK && f < starts[frame + 1]; ++f) {
+        st = mrc_dcmtk_read_range(piece, file, file.fragments[f].at, file.fragments[f].length, err);
+        stream.insert(stream.end(), piece.begin(), piece.end());
+    }
+    if (st != MRC_OK) return st;
+    out.bytes = mrc_alloc(out.size, 1);
+    if (out.bytes == nullptr) throw std::bad_alloc();
+    return mrc_jpeg2000_decode(&out, stream.data(), stream.size(), file.path.c_str(), err);
+}
+
+mrc_status read_frame(mrc_dcmtk_pixels &out, mrc_dcmtk_file &file, size_t frame, mrc_error *err) {
+    mrc_status st = check(out, file, err);
+    if (st != MRC_OK) return st;
+    const auto frames = static_cast<size_t>(frame_count(mrc_dcmtk_root(&file)));
+    if (frame >= frames)
+        return mrc_fail(err, MRC_ERR_FORMAT, "%s: frame %zu of an image of %zu frames",
+                        file.path.c_str(), frame + 1, frames);
+    if (is_jpeg2000(file)) return decode_jpeg2000(out, file, frame, err);
+    if (file.walk.encapsulated) return decode(out, file, frame, err);
+    out.bytes = mrc_alloc(out.size, 1);
+    if (out.bytes == nullptr) throw std::bad_alloc();
+    return read_native(out, file, frame, err);
 }
 
 } // namespace
@@ -251,9 +352,11 @@ mrc_status mrc_dcmtk_check_pixels(mrc_dcmtk_file *file, mrc_error *err) {
     return guarded(file->path.c_str(), err, [&] { return check(layout, *file, err); });
 }
 
-mrc_status mrc_dcmtk_read_pixels(mrc_dcmtk_pixels *out, mrc_dcmtk_file *file, mrc_error *err) {
+mrc_status mrc_dcmtk_read_frame(mrc_dcmtk_pixels *out, mrc_dcmtk_file *file, size_t frame,
+                                mrc_error *err) {
     *out = mrc_dcmtk_pixels{};
-    mrc_status st = guarded(file->path.c_str(), err, [&] { return read_pixels(*out, *file, err); });
+    mrc_status st =
+        guarded(file->path.c_str(), err, [&] { return read_frame(*out, *file, frame, err); });
     if (st != MRC_OK) {
         mrc_free(out->bytes);
         out->bytes = nullptr;

@@ -130,7 +130,7 @@ static enum mrc_status load_items(struct loader *l, const struct mrc_image_list 
                                   struct mrc_error *err) {
     enum mrc_status status = MRC_OK;
     for (size_t i = 0; i < list->refused_count; ++i)
-        leave_out(l, list->refused[i].path, list->refused[i].reason);
+        if (!list->refused[i].aside) leave_out(l, list->refused[i].path, list->refused[i].reason);
     for (size_t i = 0; status == MRC_OK && i < list->count; ++i) {
         status = load_item(l, &list->items[i], err);
         mrc_events_progress(l->events, mrc_dataset_domain_name(l->domain), (int64_t)i + 1,

@@ -169,7 +169,7 @@ static enum mrc_status check_kind(const char *path, const struct mrc_place_kind 
                         kind->mark);
     struct mrc_name_list files = {0};
     size_t begin = length_without_slashes(path);
-    enum mrc_status status = mrc_list_tree(&files, NULL, path, MAX_FILES, err);
+    enum mrc_status status = mrc_list_tree(&files, path, MAX_FILES, err);
     for (size_t i = 0; status == MRC_OK && i < files.count; ++i) {
         const char *below = files.names[i] + begin;
         while (*below == '/') ++below;

@@ -1,4 +1,4 @@
-/* run_folder.c: settings.json, log.csv, losses.png. */
+/* run_folder.c: settings.json, log.csv, losses.png, the event file. */
 #include "app/run_folder.h"
 
 #include <cjson/cJSON.h>
@@ -6,9 +6,11 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "app/chart.h"
 #include "app/place.h"
+#include "app/tensorboard.h"
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/parallel.h"
@@ -28,11 +30,16 @@ static const struct loss_column {
 };
 _Static_assert(sizeof loss_columns / sizeof loss_columns[0] == MRC_LOSS_COUNT, "one row a loss");
 
-enum { MAX_TEXT_BYTES = 1 << 28 };
+enum { MAX_TEXT_BYTES = 1 << 28, MAX_SAMPLES_BYTES = 1 << 28 };
+
+/* TensorBoard takes files of such names: a number (of seconds, usually; ours is one file a run) and
+ * who wrote it. */
+#define EVENT_FILE "events.out.tfevents.0.mrcycle"
 
 struct mrc_run_folder {
     char *path;
     struct mrc_text log;
+    mrc_tensorboard *board;
     double *epochs;                 /* [rows] */
     double *losses[MRC_LOSS_COUNT]; /* [rows] each */
     size_t rows, capacity;
@@ -273,6 +280,54 @@ static enum mrc_status keep_rows(mrc_run_folder *folder, int64_t steps_done,
     return status;
 }
 
+/* --- The event file --- */
+
+static enum mrc_status open_board(mrc_run_folder *folder, int64_t steps_done,
+                                  struct mrc_error *err) {
+    char *path = NULL;
+    enum mrc_status status = mrc_run_folder_path(&path, folder, NULL, EVENT_FILE, 0, "", err);
+    if (status == MRC_OK) status = mrc_tensorboard_open(&folder->board, path, steps_done, err);
+    mrc_free(path);
+    return status;
+}
+
+static double now_seconds(void) {
+    return (double)time(NULL);
+}
+
+static enum mrc_status log_to_board(mrc_run_folder *folder, const struct mrc_trainer_progress *at,
+                                    double images_per_second, struct mrc_error *err) {
+    double now = now_seconds();
+    for (size_t c = 0; c < MRC_LOSS_COUNT; ++c) {
+        char tag[64];
+        snprintf(tag, sizeof tag, "loss/%s", loss_columns[c].name);
+        mrc_tensorboard_scalar(folder->board, at->step, now, tag, loss_of(at->epoch_means, c));
+    }
+    mrc_tensorboard_scalar(folder->board, at->step, now, "images_per_second", images_per_second);
+    return mrc_tensorboard_flush(folder->board, err);
+}
+
+static uint32_t big_endian(const unsigned char *at) {
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+enum mrc_status mrc_run_folder_samples(mrc_run_folder *folder, int64_t step, const char *png,
+                                       struct mrc_error *err) {
+    enum { WIDTH_AT = 16, HEIGHT_AT = 20, HEAD_BYTES = 24 }; /* of IHDR, PNG section 11.2.2 */
+    unsigned char *data = NULL;
+    size_t size = 0;
+    enum mrc_status status = mrc_read_file(&data, &size, png, MAX_SAMPLES_BYTES, err);
+    if (status == MRC_OK && size < HEAD_BYTES)
+        status = mrc_fail(err, MRC_ERR_FORMAT, "%s: %zu bytes, expected a PNG", png, size);
+    if (status == MRC_OK) {
+        mrc_tensorboard_picture(folder->board, step, now_seconds(), "samples", data, size,
+                                big_endian(data + WIDTH_AT), big_endian(data + HEIGHT_AT));
+        status = mrc_tensorboard_flush(folder->board, err);
+    }
+    mrc_free(data);
+    return status;
+}
+
 /* --- The folder --- */
 
 enum mrc_status mrc_run_folder_check(const struct mrc_train_options *options,
@@ -280,6 +335,7 @@ enum mrc_status mrc_run_folder_check(const struct mrc_train_options *options,
     static const char *const patterns[] = {"settings.json",
                                            "log.csv",
                                            "losses.png",
+                                           EVENT_FILE,
                                            "model.safetensors",
                                            "samples/epoch_*.png",
                                            "checkpoints/last.safetensors",
@@ -323,6 +379,7 @@ enum mrc_status mrc_run_folder_create(mrc_run_folder **out, const struct mrc_tra
         mrc_text_appendf(&folder->log, "\n");
     }
     if (status == MRC_OK && options->resume) status = keep_rows(folder, steps_done, err);
+    if (status == MRC_OK) status = open_board(folder, steps_done, err);
     if (status != MRC_OK) {
         mrc_run_folder_destroy(folder);
         return status;
@@ -336,6 +393,7 @@ void mrc_run_folder_destroy(mrc_run_folder *folder) {
     for (size_t c = 0; c < MRC_LOSS_COUNT; ++c) mrc_free(folder->losses[c]);
     mrc_free(folder->epochs);
     mrc_text_clear(&folder->log);
+    mrc_tensorboard_close(folder->board);
     mrc_free(folder->path);
     mrc_free(folder);
 }
@@ -353,7 +411,8 @@ enum mrc_status mrc_run_folder_log(mrc_run_folder *folder, const struct mrc_trai
     mrc_text_appendf(&folder->log, "\n");
     if (folder->log.failed || !add_row(folder, at->epoch, at->epoch_means))
         return mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
-    return save_text(folder, "log.csv", folder->log.data, err);
+    enum mrc_status status = save_text(folder, "log.csv", folder->log.data, err);
+    return status == MRC_OK ? log_to_board(folder, at, images_per_second, err) : status;
 }
 
 enum mrc_status mrc_run_folder_draw(mrc_run_folder *folder, struct mrc_error *err) {

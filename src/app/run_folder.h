@@ -1,5 +1,5 @@
-/* run_folder.h: the files of a training run (see train.h), each rewritten whole. Used by train.c
- * only. */
+/* run_folder.h: the files of a training run (see train.h), each rewritten whole, but for the event
+ * file, which grows. Used by train.c only. */
 #ifndef MRC_APP_RUN_FOLDER_H
 #define MRC_APP_RUN_FOLDER_H
 
@@ -25,9 +25,12 @@ enum mrc_status mrc_run_folder_create(mrc_run_folder **out, const struct mrc_tra
                                       const struct mrc_dataset *dataset, int64_t steps_done,
                                       struct mrc_error *err);
 void mrc_run_folder_destroy(mrc_run_folder *folder);
-/** Adds a row to log.csv and a point to the curves. */
+/** Adds a row to log.csv, a point to the curves, and scalars to the event file. */
 enum mrc_status mrc_run_folder_log(mrc_run_folder *folder, const struct mrc_trainer_progress *at,
                                    double images_per_second, struct mrc_error *err);
+/** Adds a sample sheet, a PNG that was written, to the event file. */
+enum mrc_status mrc_run_folder_samples(mrc_run_folder *folder, int64_t step, const char *png,
+                                       struct mrc_error *err);
 /** Rewrites losses.png from the rows so far; nothing to do before the first. */
 enum mrc_status mrc_run_folder_draw(mrc_run_folder *folder, struct mrc_error *err);
 /** "<run>/<folder>/epoch_0010<suffix>", or "<run>/<folder>/<name><suffix>" when name is not NULL;

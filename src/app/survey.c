@@ -10,7 +10,7 @@
 #include "model/net.h"
 #include "preprocess/slices.h"
 
-enum { FILE_LIMIT = 1000000, HEAD_BYTES = 16 };
+enum { HEAD_BYTES = 16 };
 
 static enum mrc_status no_memory(const char *path, struct mrc_error *err) {
     return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
@@ -104,42 +104,81 @@ static void judge(struct mrc_image_info *image) {
     }
 }
 
-static enum mrc_status scan_images(struct mrc_survey *survey, const char *path,
-                                   struct mrc_error *err) {
-    size_t first = survey->images.count, refused = survey->images.refused_count;
-    enum mrc_status status = mrc_image_list_scan(&survey->images, path, err);
-    for (size_t i = first; status == MRC_OK && i < survey->images.count; ++i)
-        judge(&survey->images.items[i]);
-    forget_pictures(&survey->images, refused);
+static void tell_progress(void *events, int64_t done, int64_t total) {
+    mrc_events_progress(events, "reading headers", done, total);
+}
+
+static bool is_cancelled(void *events) {
+    return mrc_events_cancelled(events);
+}
+
+/* --- one path --- */
+
+struct task {
+    struct mrc_survey *survey;
+    const struct mrc_survey_options *options;
+    const struct mrc_events *events;
+};
+
+static enum mrc_status scan_images(const struct task *t, const char *path, struct mrc_error *err) {
+    struct mrc_image_list *images = &t->survey->images;
+    const struct mrc_scan_options options = {.most_files =
+                                                 t->options != NULL ? t->options->most_files : 0,
+                                             .context = (void *)t->events,
+                                             .progress = tell_progress,
+                                             .cancelled = is_cancelled};
+    size_t first = images->count, refused = images->refused_count;
+    enum mrc_status status = mrc_image_list_scan_with(images, path, &options, err);
+    for (size_t i = first; status == MRC_OK && i < images->count; ++i) judge(&images->items[i]);
+    forget_pictures(images, refused);
     return status;
 }
 
-static enum mrc_status add_folder(struct mrc_survey *survey, const char *path,
-                                  struct mrc_error *err) {
-    size_t first = survey->images.refused_count;
-    struct mrc_name_list files = {0};
-    enum mrc_status status = scan_images(survey, path, err);
-    if (status == MRC_OK) status = mrc_list_tree(&files, NULL, path, FILE_LIMIT, err);
-    for (size_t i = 0; status == MRC_OK && i < files.count; ++i) {
-        if (!mrc_path_has_suffix(files.names[i], ".safetensors")) continue;
-        forget_refusal(&survey->images, first, files.names[i]);
-        status = add_checkpoint(survey, files.names[i], err);
+/* Checkpoints are among what io refused as no images: that says nothing the user needs. */
+static enum mrc_status take_checkpoints(struct mrc_survey *survey, size_t first,
+                                        struct mrc_error *err) {
+    struct mrc_image_list *images = &survey->images;
+    enum mrc_status status = MRC_OK;
+    for (size_t i = first, last = images->refused_count; status == MRC_OK && i < last;) {
+        char *path = images->refused[i].path;
+        if (!mrc_path_has_suffix(path, ".safetensors") || !mrc_path_is_file(path)) {
+            ++i;
+            continue;
+        }
+        memmove(&images->refused[i], &images->refused[i + 1],
+                (images->refused_count - i - 1) * sizeof images->refused[0]);
+        --images->refused_count;
+        --last;
+        status = add_checkpoint(survey, path, err); /* may refuse it, at the end */
+        mrc_free(path);
     }
-    mrc_name_list_clear(&files);
     return status;
 }
 
-enum mrc_status mrc_survey_add(struct mrc_survey *survey, const char *path, struct mrc_error *err) {
+static enum mrc_status add_folder(const struct task *t, const char *path, struct mrc_error *err) {
+    size_t first = t->survey->images.refused_count;
+    enum mrc_status status = scan_images(t, path, err);
+    return status == MRC_OK ? take_checkpoints(t->survey, first, err) : status;
+}
+
+enum mrc_status mrc_survey_add_with(struct mrc_survey *survey, const char *path,
+                                    const struct mrc_survey_options *options,
+                                    const struct mrc_events *events, struct mrc_error *err) {
+    const struct task task = {.survey = survey, .options = options, .events = events};
     if (!mrc_path_exists(path))
         return mrc_fail(err, MRC_ERR_IO, "%s: not found, expected a file or a folder", path);
-    if (mrc_path_is_dir(path)) return add_folder(survey, path, err);
+    if (mrc_path_is_dir(path)) return add_folder(&task, path, err);
     unsigned char head[HEAD_BYTES];
     size_t size = 0;
     enum mrc_status status = mrc_read_head(head, sizeof head, &size, path, err);
     if (status != MRC_OK) return status;
     if (mrc_path_has_suffix(path, ".safetensors") || mrc_checkpoint_probe(head, size))
         return add_checkpoint(survey, path, err);
-    return scan_images(survey, path, err);
+    return scan_images(&task, path, err);
+}
+
+enum mrc_status mrc_survey_add(struct mrc_survey *survey, const char *path, struct mrc_error *err) {
+    return mrc_survey_add_with(survey, path, NULL, NULL, err);
 }
 
 void mrc_survey_clear(struct mrc_survey *survey) {

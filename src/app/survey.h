@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "app/events.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "io/image.h"
@@ -30,6 +31,13 @@ struct mrc_survey {
  * broken becomes a refusal; an error is a path
  * that cannot be read at all (MRC_ERR_IO). */
 MRC_STATUS mrc_survey_add(struct mrc_survey *survey, const char *path, struct mrc_error *err);
+struct mrc_survey_options {
+    size_t most_files; /* below one path; 0: 50,000 */
+};
+/** The same; `options` and `events` may be NULL. */
+MRC_STATUS mrc_survey_add_with(struct mrc_survey *survey, const char *path,
+                               const struct mrc_survey_options *options,
+                               const struct mrc_events *events, struct mrc_error *err);
 MRC_API void mrc_survey_clear(struct mrc_survey *survey);
 /** Is there an image translate can work on, or a checkpoint? */
 MRC_API bool mrc_survey_is_useful(const struct mrc_survey *survey);

@@ -44,6 +44,7 @@ static void add_image(cJSON *array, const struct mrc_image_info *image) {
     cJSON_AddItemToArray(array, node);
     add_text(node, "path", image->path);
     cJSON_AddStringToObject(node, "kind", mrc_source_kind_name(image->kind));
+    if (image->selector[0] != '\0') add_text(node, "selector", image->selector);
     add_text(node, "modality", image->modality);
     cJSON_AddStringToObject(node, "contrast", mrc_contrast_name(image->contrast));
     cJSON_AddBoolToObject(node, "usable", image->usable);

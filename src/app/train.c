@@ -72,6 +72,8 @@ static enum mrc_status save_samples(const struct work *w, int64_t epoch, struct 
     enum mrc_status status =
         mrc_run_folder_path(&path, w->folder, "samples", NULL, epoch, ".png", err);
     if (status == MRC_OK) status = mrc_sampler_save(w->sampler, title, path, err);
+    if (status == MRC_OK)
+        status = mrc_run_folder_samples(w->folder, mrc_cyclegan_steps(w->gan), path, err);
     if (status == MRC_OK) status = mrc_run_folder_draw(w->folder, err);
     mrc_free(path);
     return status;

@@ -46,14 +46,15 @@ typedef void mrc_train_report_fn(void *context, const struct mrc_train_progress 
  *    settings.json                      everything needed to repeat the run
  *    log.csv                            a row an epoch: means of all losses
  *    losses.png                         the same as curves
+ *    events.out.tfevents.0.mrcycle      losses and sample sheets for TensorBoard
  *    samples/epoch_0010.png             real, fake, reconstructed, both ways
  *    checkpoints/epoch_0050.safetensors complete; last.safetensors at the end or where the run was
  * stopped model.safetensors                  the two generators Every file is written whole or not
- * at all. The folder is made once the set has been read. When events->cancelled says so, the step
- * is finished, last.safetensors is saved, and MRC_ERR_CANCELLED returned. MRC_ERR_NOMEM, before
- * anything is written, when networks, images and samples take more than max_bytes; the program
- * itself, some 50 MiB, does not count. MRC_ERR_NUMERIC when a
- * loss leaves the finite numbers; log and checkpoints until then stay. */
+ * at all, but for the event file, which grows. The folder is made once the set has been read. When
+ * events->cancelled says so, the step is finished, last.safetensors is saved, and MRC_ERR_CANCELLED
+ * returned. MRC_ERR_NOMEM, before anything is written, when networks, images and samples take more
+ * than max_bytes; the program itself, some 50 MiB, does not count. MRC_ERR_NUMERIC when a loss
+ * leaves the finite numbers; log and checkpoints until then stay. */
 MRC_STATUS mrc_train_run(const struct mrc_train_options *options, const struct mrc_events *events,
                          mrc_train_report_fn *report, struct mrc_error *err);
 

@@ -61,6 +61,9 @@ static enum mrc_status load_source(struct work *w, struct mrc_error *err) {
     struct mrc_image_options image = MRC_IMAGE_DEFAULTS;
     image.assume_ras = o->assume_ras;
     image.allow_synthetic = o->allow_synthetic;
+    image.allow_gaps = o->allow_gaps;
+    image.series = o->series;
+    image.volume = o->volume;
     mrc_events_progress(w->events, "reading", 0, 1);
     enum mrc_status status = mrc_image_load(&w->source, o->input, &image, err);
     if (status != MRC_OK) return status;
@@ -434,7 +437,8 @@ static enum mrc_status write_result(const struct work *w, struct mrc_error *err)
                                         .model_name = w->info.name,
                                         .model_hash = w->info.hash,
                                         .steps = steps.data,
-                                        .settings = settings.data};
+                                        .settings = settings.data,
+                                        .reformatted = w->before.record.reformat.used};
     enum mrc_status status = MRC_OK;
     if (steps.failed || settings.failed) status = no_memory(w, err);
     if (status == MRC_OK) status = check_cancelled(w, err);

@@ -35,9 +35,14 @@ struct mrc_translate_options {
     enum mrc_upsampling upsampling;
     int64_t size; /* pixels a side of the slices worked on, as mrc_generator_load takes it; 0: on
                      the model's grid the model's, on the source's twice that where the model can */
-    const char *sheet;    /* PNG of some slices, source beside result; NULL: none */
-    const char *truth;    /* an image of the contrast asked for, shown in the sheet; NULL: none */
-    bool assume_ras;      /* NIfTI without sform and qform: take the axes as RAS+ */
+    const char *sheet;  /* PNG of some slices, source beside result; NULL: none */
+    const char *truth;  /* an image of the contrast asked for, shown in the sheet; NULL: none */
+    bool assume_ras;    /* NIfTI without sform and qform: take the axes as RAS+ */
+    const char *series; /* of several DICOM series the one so called (mrc_image_options.series);
+                           NULL:   there is one */
+    int64_t
+        volume; /* of a NIfTI file of several volumes the one to take, from 1; 0: there is one */
+    bool allow_gaps;      /* fill in slices that are missing in a DICOM series */
     bool allow_synthetic; /* work on what is marked as synthetic or derived */
     bool force;           /* work on an input recognised as another contrast */
     bool replace;         /* earlier results at `output` and `sheet` may be replaced; no scan is */

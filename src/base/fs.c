@@ -1,12 +1,14 @@
 /* fs.c: files and folders over POSIX. */
-#define _GNU_SOURCE /* renameat2 */
+#define _GNU_SOURCE /* renameat2, d_type */
 #include "base/fs.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -100,58 +102,160 @@ enum mrc_status mrc_list_dir(struct mrc_name_list *out, const char *dir, struct 
     return st;
 }
 
+/* --- trees --- */
+
 struct walk {
-    struct mrc_name_list *out, *links; /* links: NULL where nobody asks */
+    struct mrc_tree *tree;
     size_t limit, folders;
 };
+
+static enum mrc_status walk(struct walk *w, const char *dir, int depth, struct mrc_error *err);
+
+MRC_PRINTF(5, 6)
+static enum mrc_status add_oddity(struct mrc_tree *tree, const char *path,
+                                  enum mrc_oddity_kind kind, struct mrc_error *err, const char *fmt,
+                                  ...) {
+    void *odd = tree->odd;
+    char *copy = mrc_strdup(path);
+    if (copy == NULL ||
+        !mrc_grow(&odd, &tree->odd_capacity, tree->odd_count + 1, sizeof *tree->odd)) {
+        mrc_free(copy);
+        return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a file name");
+    }
+    tree->odd = odd;
+    struct mrc_oddity *it = &tree->odd[tree->odd_count++];
+    *it = (struct mrc_oddity){.path = copy, .kind = kind};
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(it->why, sizeof it->why, fmt, args);
+    va_end(args);
+    return MRC_OK;
+}
+
+static const char *name_special(mode_t mode) {
+    if (S_ISFIFO(mode)) return "a pipe";
+    if (S_ISSOCK(mode)) return "a socket";
+    return "a device";
+}
+
+/* Adopts the path of a file. */
+static enum mrc_status walk_file(struct walk *w, const char *dir, char *path,
+                                 struct mrc_error *err) {
+    if (w->tree->files.count < w->limit) return list_adopt(&w->tree->files, path, err);
+    mrc_free(path);
+    return mrc_fail(err, MRC_ERR_RANGE, "%s: more than %zu files", dir, w->limit);
+}
+
+/* Adopts the path of whatever it is. */
+static enum mrc_status walk_entry(struct walk *w, const char *dir, char *path, unsigned char type,
+                                  int depth, struct mrc_error *err) {
+    struct stat entry, target;
+    enum mrc_status st = MRC_OK;
+    if (type == DT_REG) return walk_file(w, dir, path, err);
+    if (lstat(path, &entry) != 0) {
+        if (errno != ENOENT) /* else gone meanwhile */
+            st = add_oddity(w->tree, path, MRC_ODD_UNREADABLE, err, "%s", strerror(errno));
+    } else if (S_ISREG(entry.st_mode)) {
+        return walk_file(w, dir, path, err);
+    } else if (S_ISDIR(entry.st_mode)) {
+        st = walk(w, path, depth + 1, err);
+    } else if (!S_ISLNK(entry.st_mode)) {
+        st = add_oddity(w->tree, path, MRC_ODD_SPECIAL, err, "%s, expected a file",
+                        name_special(entry.st_mode));
+    } else if (stat(path, &target) != 0 || S_ISREG(target.st_mode)) {
+        return walk_file(w, dir, path, err); /* whose target may be gone: opening it says so */
+    } else if (S_ISDIR(target.st_mode)) {
+        st = add_oddity(w->tree, path, MRC_ODD_LINK, err,
+                        "a link to a folder, not followed (name it by itself)");
+    } else {
+        st = add_oddity(w->tree, path, MRC_ODD_SPECIAL, err, "a link to %s, expected a file",
+                        name_special(target.st_mode));
+    }
+    mrc_free(path);
+    return st;
+}
+
+/* The folder was no link when it was found, and is opened only as long as it is none. */
+static DIR *open_folder(const char *dir, bool found) {
+    int file = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (found ? O_NOFOLLOW : 0));
+    DIR *stream = file >= 0 ? fdopendir(file) : NULL;
+    if (stream == NULL && file >= 0) (void)close(file);
+    return stream;
+}
+
+static enum mrc_status walk_entries(struct walk *w, const char *dir, DIR *stream, int depth,
+                                    struct mrc_error *err) {
+    enum mrc_status st = MRC_OK;
+    errno = 0;
+    for (struct dirent *entry; st == MRC_OK && (entry = readdir(stream)) != NULL; errno = 0) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        char *path = mrc_path_join(dir, entry->d_name);
+        st = path != NULL ? walk_entry(w, dir, path, entry->d_type, depth, err)
+                          : mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a file name");
+    }
+    if (st == MRC_OK && errno != 0)
+        st = add_oddity(w->tree, dir, MRC_ODD_UNREADABLE, err, "%s while listing the folder",
+                        strerror(errno));
+    return st;
+}
 
 static enum mrc_status walk(struct walk *w, const char *dir, int depth, struct mrc_error *err) {
     if (++w->folders > MAX_FOLDERS)
         return mrc_fail(err, MRC_ERR_RANGE, "%s: more than %d folders", dir, MAX_FOLDERS);
-    if (depth > MAX_FOLDER_DEPTH) {
-        return mrc_fail(err, MRC_ERR_RANGE, "%s: folders nested deeper than %d", dir,
-                        MAX_FOLDER_DEPTH);
-    }
-    struct mrc_name_list here = {0};
-    enum mrc_status st = mrc_list_dir(&here, dir, err);
-    for (size_t i = 0; st == MRC_OK && i < here.count; ++i) {
-        char *path = mrc_path_join(dir, here.names[i]);
-        struct stat entry;
-        if (path == NULL) {
-            st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a file name");
-        } else if (lstat(path, &entry) != 0) { /* gone meanwhile */
-        } else if (S_ISDIR(entry.st_mode)) {
-            st = walk(w, path, depth + 1, err);
-        } else if (S_ISLNK(entry.st_mode) && mrc_path_is_dir(path)) {
-            if (w->links != NULL && w->links->count < w->limit) {
-                st = list_adopt(w->links, path, err);
-                path = NULL;
-            }
-        } else if (mrc_path_is_file(path)) {
-            if (w->out->count >= w->limit) {
-                st = mrc_fail(err, MRC_ERR_RANGE, "%s: more than %zu files", dir, w->limit);
-            } else {
-                st = list_adopt(w->out, path, err);
-                path = NULL;
-            }
-        }
-        mrc_free(path);
-    }
-    mrc_name_list_clear(&here);
+    if (depth > MAX_FOLDER_DEPTH)
+        return add_oddity(w->tree, dir, MRC_ODD_DEEP, err,
+                          "a folder nested deeper than %d, not looked into", MAX_FOLDER_DEPTH);
+    DIR *stream = open_folder(dir, depth > 0);
+    if (stream == NULL && depth == 0)
+        return mrc_fail(err, MRC_ERR_IO, "%s: %s, expected a readable folder", dir,
+                        strerror(errno));
+    if (stream == NULL)
+        return add_oddity(w->tree, dir, MRC_ODD_UNREADABLE, err, "%s, expected a readable folder",
+                          strerror(errno));
+    enum mrc_status st = walk_entries(w, dir, stream, depth, err);
+    (void)closedir(stream);
     return st;
 }
 
-enum mrc_status mrc_list_tree(struct mrc_name_list *out, struct mrc_name_list *links,
-                              const char *dir, size_t limit, struct mrc_error *err) {
-    *out = (struct mrc_name_list){0};
-    if (links != NULL) *links = (struct mrc_name_list){0};
-    struct walk w = {.out = out, .links = links, .limit = limit};
+static int by_path(const void *a, const void *b) {
+    return strcmp(((const struct mrc_oddity *)a)->path, ((const struct mrc_oddity *)b)->path);
+}
+
+enum mrc_status mrc_tree_list(struct mrc_tree *out, const char *dir, size_t limit,
+                              struct mrc_error *err) {
+    *out = (struct mrc_tree){0};
+    struct walk w = {.tree = out, .limit = limit};
     enum mrc_status st = walk(&w, dir, 0, err);
-    if (st != MRC_OK) mrc_name_list_clear(out);
-    if (st != MRC_OK && links != NULL) mrc_name_list_clear(links);
-    if (out->count > 1) qsort(out->names, out->count, sizeof *out->names, by_bytes);
-    if (links != NULL && links->count > 1)
-        qsort(links->names, links->count, sizeof *links->names, by_bytes);
+    if (st != MRC_OK) mrc_tree_clear(out);
+    struct mrc_name_list *files = &out->files;
+    if (files->count > 1) qsort(files->names, files->count, sizeof *files->names, by_bytes);
+    if (out->odd_count > 1) qsort(out->odd, out->odd_count, sizeof *out->odd, by_path);
+    return st;
+}
+
+void mrc_tree_clear(struct mrc_tree *tree) {
+    mrc_name_list_clear(&tree->files);
+    for (size_t i = 0; i < tree->odd_count; ++i) mrc_free(tree->odd[i].path);
+    mrc_free(tree->odd);
+    *tree = (struct mrc_tree){0};
+}
+
+enum mrc_status mrc_list_tree(struct mrc_name_list *out, const char *dir, size_t limit,
+                              struct mrc_error *err) {
+    struct mrc_tree tree;
+    *out = (struct mrc_name_list){0};
+    enum mrc_status st = mrc_tree_list(&tree, dir, limit, err);
+    for (size_t i = 0; st == MRC_OK && i < tree.odd_count; ++i) {
+        const struct mrc_oddity *odd = &tree.odd[i];
+        if (odd->kind == MRC_ODD_UNREADABLE || odd->kind == MRC_ODD_DEEP)
+            st = mrc_fail(err, odd->kind == MRC_ODD_DEEP ? MRC_ERR_RANGE : MRC_ERR_IO, "%s: %s",
+                          odd->path, odd->why);
+    }
+    if (st == MRC_OK) {
+        *out = tree.files;
+        tree.files = (struct mrc_name_list){0};
+    }
+    mrc_tree_clear(&tree);
     return st;
 }
 

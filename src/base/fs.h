@@ -33,11 +33,34 @@ MRC_STATUS mrc_list_dir(struct mrc_name_list *out, const char *dir, struct mrc_e
 /** Is there a regular file, or a link to one? A link whose target is gone counts: a file is missing
  * there, which opening it says. Folders, pipes, sockets and devices do not. */
 bool mrc_path_is_file(const char *path);
-/** All files (mrc_path_is_file) below `dir` as paths that begin with `dir`, sorted; symbolic links
- * to folders are not followed, but listed in `links` unless that is NULL. More than `limit` files,
- * or folders beyond all reason, are MRC_ERR_RANGE. */
-MRC_STATUS mrc_list_tree(struct mrc_name_list *out, struct mrc_name_list *links, const char *dir,
-                         size_t limit, struct mrc_error *err);
+/** What a folder holds besides files and folders to look into. */
+enum mrc_oddity_kind {
+    MRC_ODD_LINK,       /* a symbolic link to a folder: not followed, it may lead in circles */
+    MRC_ODD_SPECIAL,    /* a pipe, socket or device: reading it might never end */
+    MRC_ODD_UNREADABLE, /* a folder that cannot be listed */
+    MRC_ODD_DEEP        /* a folder too far below: not looked into */
+};
+struct mrc_oddity {
+    char *path;
+    enum mrc_oddity_kind kind;
+    char why[80]; /* "a pipe, expected a file" */
+};
+/** All that lies below a folder. Zero-initialise; clear with mrc_tree_clear. */
+struct mrc_tree {
+    struct mrc_name_list files; /* mrc_path_is_file; paths that begin with the folder's, sorted */
+    struct mrc_oddity *odd;     /* by path */
+    size_t odd_count, odd_capacity;
+};
+/** Lists everything below `dir`. Fails when `dir` itself cannot be listed (MRC_ERR_IO); what cannot
+ * be looked into below it is an oddity. More than `limit` files, or folders beyond all reason, are
+ * MRC_ERR_RANGE. */
+MRC_STATUS mrc_tree_list(struct mrc_tree *out, const char *dir, size_t limit,
+                         struct mrc_error *err);
+MRC_API void mrc_tree_clear(struct mrc_tree *tree);
+/** The files of mrc_tree_list alone, where none may escape: a folder that cannot be looked into is
+ * an error. */
+MRC_STATUS mrc_list_tree(struct mrc_name_list *out, const char *dir, size_t limit,
+                         struct mrc_error *err);
 MRC_API void mrc_name_list_clear(struct mrc_name_list *list);
 
 /** A whole file, at most `limit` bytes, NUL-terminated beyond *size. *out is the caller's

@@ -147,6 +147,10 @@ void mrc_parallel_for(size_t count, size_t grain, mrc_range_fn *fn, void *contex
     pthread_mutex_unlock(&one_loop);
 }
 
+void mrc_parallel_forget_threads(void) {
+    current_lane = 0; /* as inside a loop */
+}
+
 enum { SUM_CHUNK = 4096, SUM_PARTS = 256 };
 
 struct sum_job {

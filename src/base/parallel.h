@@ -27,6 +27,10 @@ typedef void mrc_range_fn(void *context, size_t begin, size_t end, int lane);
  * inside a loop runs in the calling lane, serially. */
 MRC_API void mrc_parallel_for(size_t count, size_t grain, mrc_range_fn *fn, void *context);
 
+/** In a forked child, where the pool's threads do not exist: later loops run in the calling thread.
+ */
+void mrc_parallel_forget_threads(void);
+
 /** Sum in double of chunks of 4,096 floats, added in order. */
 MRC_API double mrc_sum(const float *x, size_t n);
 

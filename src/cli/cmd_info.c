@@ -4,15 +4,22 @@
 
 #include "app/survey.h"
 #include "app/system.h"
+#include "base/fs.h"
 #include "cli/blas_kernel.h"
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/terminal.h"
 
-enum { KEY_JSON = MRC_OPTION_OWN, KEY_PLAN, KEY_SYSTEM };
+enum { KEY_JSON = MRC_OPTION_OWN, KEY_PLAN, KEY_SYSTEM, KEY_MAX_FILES, KEY_QUIET = 'q' };
+enum { MOST_FILES = 10000000 };
 
 static const struct argp_option table[] = {
     {.name = "json", .key = KEY_JSON, .doc = "One JSON object instead of tables"},
+    {.name = "max-files",
+     .key = KEY_MAX_FILES,
+     .arg = "N",
+     .doc = "Refuse to search a folder with more files (default 50000)"},
+    {.name = "quiet", .key = KEY_QUIET, .doc = "No progress bar"},
     {.name = "plan", .key = KEY_PLAN, .doc = "Also the networks of models, layer by layer"},
     {.name = "system",
      .key = KEY_SYSTEM,
@@ -22,15 +29,20 @@ static const struct argp_option table[] = {
 struct arguments {
     char **paths;
     int path_count;
-    bool json, plan, machine;
+    bool json, plan, machine, quiet;
+    struct mrc_survey_options options;
 };
 
 static error_t parse(int key, char *value, struct argp_state *state) {
     struct arguments *a = state->input;
-    (void)value;
     switch (key) {
     case KEY_JSON: a->json = true; break;
     case KEY_PLAN: a->plan = true; break;
+    case KEY_QUIET: a->quiet = true; break;
+    case KEY_MAX_FILES:
+        a->options.most_files =
+            (size_t)mrc_option_integer(state, "--max-files", value, 1, MOST_FILES);
+        break;
     case KEY_SYSTEM: a->machine = true; break;
     case ARGP_KEY_ARGS:
         a->paths = state->argv + state->next;
@@ -77,6 +89,7 @@ static void print_image(const struct mrc_image_info *image) {
            image->physical ? mrc_orientation_name(image->orientation) : "-",
            (long long)image->files);
     print_plain(image->path);
+    if (image->selector[0] != '\0') printf("  (--series %s)", image->selector);
     if (image->reason[0] != '\0') {
         printf("\n  ");
         print_plain(image->reason);
@@ -91,14 +104,35 @@ static void print_images(const struct mrc_image_list *images) {
     for (size_t i = 0; i < images->count; ++i) print_image(&images->items[i]);
 }
 
+/* Does the second say of its file what the first says of one in the same folder? */
+static bool says_the_same(const struct mrc_image_refusal *a, const struct mrc_image_refusal *b) {
+    size_t length = (size_t)(mrc_path_name(a->path) - a->path);
+    return strcmp(a->reason, b->reason) == 0 &&
+           length == (size_t)(mrc_path_name(b->path) - b->path) &&
+           memcmp(a->path, b->path, length) == 0;
+}
+
+/* Files of one folder that are refused for one reason are told once, and what usually lies beside
+ * images is counted only. */
 static void print_refusals(const struct mrc_image_list *images) {
-    for (size_t i = 0; i < images->refused_count; ++i) {
+    size_t aside = 0;
+    for (size_t i = 0, same; i < images->refused_count; i += same + 1) {
+        const struct mrc_image_refusal *first = &images->refused[i];
+        same = 0;
+        aside += first->aside;
+        if (first->aside) continue;
+        while (i + same + 1 < images->refused_count &&
+               says_the_same(first, &images->refused[i + same + 1]) && !first[same + 1].aside)
+            ++same;
         printf("refused ");
-        print_plain(images->refused[i].path);
+        print_plain(first->path);
+        if (same > 0) printf(" and %zu more in its folder", same);
         printf("\n  ");
-        print_plain(images->refused[i].reason);
+        print_plain(first->reason);
         printf("\n");
     }
+    if (aside > 0)
+        printf("passed over: %zu file%s such as lie beside images\n", aside, aside == 1 ? "" : "s");
 }
 
 static void print_checkpoint(const struct mrc_survey_checkpoint *checkpoint) {
@@ -165,9 +199,11 @@ static enum mrc_status explain(const struct mrc_survey *survey, const char *path
     if (images->count > 0)
         return mrc_fail(err, images->items[0].status, "%s: %s", images->items[0].path,
                         images->items[0].reason);
-    if (images->refused_count > 0)
-        return mrc_fail(err, images->refused[0].status, "%s: %s", images->refused[0].path,
-                        images->refused[0].reason);
+    const struct mrc_image_refusal *first = NULL;
+    for (size_t i = images->refused_count; i > 0; --i)
+        if (first == NULL || first->aside || !images->refused[i - 1].aside)
+            first = &images->refused[i - 1];
+    if (first != NULL) return mrc_fail(err, first->status, "%s: %s", first->path, first->reason);
     return mrc_fail(err, MRC_ERR_IO, "%s: holds no file, expected images or a model", path);
 }
 
@@ -187,7 +223,9 @@ int mrc_cmd_info(int argc, char **argv) {
     struct arguments a = {0};
     mrc_option_parse(&argp, argc, argv, &a);
     struct mrc_terminal terminal;
-    mrc_terminal_init(&terminal, false);
+    mrc_terminal_init(&terminal, a.quiet);
+    mrc_terminal_catch_interrupts();
+    struct mrc_events events = mrc_terminal_events(&terminal);
     struct mrc_survey survey = {0};
     struct mrc_error err = {0};
     if (a.machine) {
@@ -196,7 +234,8 @@ int mrc_cmd_info(int argc, char **argv) {
     }
     enum mrc_status status = MRC_OK;
     for (int i = 0; status == MRC_OK && i < a.path_count; ++i)
-        status = mrc_survey_add(&survey, a.paths[i], &err);
+        status = mrc_survey_add_with(&survey, a.paths[i], &a.options, &events, &err);
+    mrc_terminal_clear_bar(&terminal);
     if (status == MRC_OK)
         status = a.json ? print_json(&survey, &err) : print_tables(&survey, a.plan, &err);
     if (status == MRC_OK && !mrc_survey_is_useful(&survey))

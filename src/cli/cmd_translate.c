@@ -16,7 +16,10 @@ enum {
     KEY_SIZE,
     KEY_UPSAMPLE,
     KEY_SHEET,
-    KEY_TRUTH
+    KEY_TRUTH,
+    KEY_SERIES,
+    KEY_ALLOW_GAPS,
+    KEY_VOLUME
 };
 
 static const struct argp_option table[] = {
@@ -56,6 +59,18 @@ static const struct argp_option table[] = {
      .key = KEY_TRUTH,
      .arg = "PATH",
      .doc = "The true image of the asked contrast, shown in the sheet"},
+    {.name = "series",
+     .key = KEY_SERIES,
+     .arg = "N",
+     .doc = "Of several DICOM series the one with this number, or N:K, its K-th volume (echo, time "
+            "point), as info lists them; or the beginning of its UID"},
+    {.name = "volume",
+     .key = KEY_VOLUME,
+     .arg = "K",
+     .doc = "Of a NIfTI file with several volumes (4-D) the K-th, from 1"},
+    {.name = "allow-gaps",
+     .key = KEY_ALLOW_GAPS,
+     .doc = "Fill in the slices that are missing inside a DICOM series from their neighbours"},
     {.name = "assume-ras",
      .key = MRC_OPTION_ASSUME_RAS,
      .doc = "Take the axes of a NIfTI file without orientation as right, anterior, superior"},
@@ -116,6 +131,11 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     case KEY_SIZE: a->options.size = mrc_option_integer(state, "--size", value, 16, 1024); break;
     case KEY_SHEET: a->options.sheet = value; break;
     case KEY_TRUTH: a->options.truth = value; break;
+    case KEY_SERIES: a->options.series = value; break;
+    case KEY_VOLUME:
+        a->options.volume = mrc_option_integer(state, "--volume", value, 1, 65536);
+        break;
+    case KEY_ALLOW_GAPS: a->options.allow_gaps = true; break;
     case MRC_OPTION_ASSUME_RAS: a->options.assume_ras = true; break;
     case MRC_OPTION_ALLOW_SYNTHETIC: a->options.allow_synthetic = true; break;
     case MRC_OPTION_FORCE: a->options.force = true; break;

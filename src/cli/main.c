@@ -15,6 +15,7 @@ static const struct command {
 } commands[] = {
     {"translate", "make the other contrast of an image: T1w to T2w, or back", mrc_cmd_translate},
     {"train", "learn both translations from a set of T1w and T2w images", mrc_cmd_train},
+    {"evaluate", "score translations, with baselines beside them", mrc_cmd_evaluate},
     {"export", "write the model of a training run as one small file", mrc_cmd_export},
     {"info", "describe images and models", mrc_cmd_info},
     {"check", "is a DICOM folder one consistent series, and marked if synthetic?", mrc_cmd_check},

@@ -68,6 +68,7 @@ static void test_run_folder_is_complete(void **state) {
     static const char *const files[] = {"run/settings.json",
                                         "run/log.csv",
                                         "run/losses.png",
+                                        "run/events.out.tfevents.0.mrcycle",
                                         "run/samples/epoch_0002.png",
                                         "run/samples/epoch_0003.png",
                                         "run/checkpoints/epoch_0002.safetensors",

@@ -89,8 +89,8 @@ static void test_geometry_is_kept(void **state) {
     static const struct {
         const char *axes;
         double tilt_deg;
-    } cases[] = {{"LPS", 0.0}, {"PIL", 0.0}, {"LIP", 0.0}, {"RAS", 0.0},
-                 {"LPS", 6.0}, {"AIR", 0.0}, {"RSA", 5.0}, {"LPI", 0.0}};
+    } cases[] = {{"LPS", 0.0}, {"PIL", 0.0},  {"LIP", 0.0}, {"RAS", 0.0},
+                 {"LPS", 6.0}, {"AIR", 33.0}, {"RSA", 5.0}, {"LPI", -25.0}};
     for (size_t n = 0; n < sizeof cases / sizeof cases[0]; ++n) {
         for (int dicom = 0; dicom < 2; ++dicom) {
             char in[64], out[64];

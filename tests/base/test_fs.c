@@ -1,9 +1,13 @@
 /* test_fs.c: files and folders appear whole or not at all. */
 #include "tests/support.h"
 
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -211,27 +215,76 @@ static void test_tree_is_sorted_and_does_not_follow_links(void **state) {
     assert_ok(mrc_write_file(at("t/b/2"), "", 0, &err), &err);
     assert_ok(mrc_write_file(at("t/a"), "", 0, &err), &err);
     assert_int_equal(symlink("..", at("t/loop")), 0);
-    struct mrc_name_list names = {0}, links = {0};
-    assert_ok(mrc_list_tree(&names, &links, at("t"), 10, &err), &err);
-    assert_int_equal(names.count, 2);
-    assert_string_equal(names.names[0], at("t/a"));
-    assert_string_equal(names.names[1], at("t/b/2"));
-    assert_int_equal(links.count, 1);
-    assert_string_equal(links.names[0], at("t/loop"));
-    mrc_name_list_clear(&links);
-    mrc_name_list_clear(&names);
-    assert_int_equal(mrc_list_tree(&names, NULL, at("t"), 1, &err), MRC_ERR_RANGE);
+    struct mrc_tree tree;
+    struct mrc_name_list names = {0};
+    assert_ok(mrc_tree_list(&tree, at("t"), 10, &err), &err);
+    assert_int_equal(tree.files.count, 2);
+    assert_string_equal(tree.files.names[0], at("t/a"));
+    assert_string_equal(tree.files.names[1], at("t/b/2"));
+    assert_int_equal(tree.odd_count, 1);
+    assert_string_equal(tree.odd[0].path, at("t/loop"));
+    assert_int_equal(tree.odd[0].kind, MRC_ODD_LINK);
+    mrc_tree_clear(&tree);
+    assert_int_equal(mrc_list_tree(&names, at("t"), 1, &err), MRC_ERR_RANGE);
     mrc_error_clear(&err);
     /* A pipe would block whoever opens it; a link without its file is a file that is missing. */
     assert_int_equal(mkfifo(at("t/pipe"), 0600), 0);
     assert_int_equal(symlink("gone", at("t/c")), 0);
-    assert_ok(mrc_list_tree(&names, NULL, at("t"), 10, &err), &err);
+    assert_ok(mrc_list_tree(&names, at("t"), 10, &err), &err);
     assert_int_equal(names.count, 3);
     assert_string_equal(names.names[2], at("t/c"));
     mrc_name_list_clear(&names);
     unsigned char byte;
     size_t size = 0;
     assert_int_equal(mrc_read_head(&byte, 1, &size, at("t/pipe"), NULL), MRC_ERR_IO);
+}
+
+static const struct mrc_oddity *find_oddity(const struct mrc_tree *tree, const char *path) {
+    for (size_t i = 0; i < tree->odd_count; ++i)
+        if (strcmp(tree->odd[i].path, path) == 0) return &tree->odd[i];
+    fail_msg("%s is not among the oddities", path);
+    return NULL;
+}
+
+/* Whatever lies in the way, the rest of the tree is listed. */
+static void test_tree_of_oddities(void **state) {
+    (void)state;
+    struct mrc_error err = {0};
+    struct mrc_tree tree;
+    char deep[1024];
+    snprintf(deep, sizeof deep, "%s", at("o/deep"));
+    for (int i = 0; i < 70; ++i) strncat(deep, "/d", sizeof deep - strlen(deep) - 1);
+    assert_ok(mrc_make_dirs(deep, &err), &err);
+    assert_ok(mrc_make_dirs(at("o/shut"), &err), &err);
+    assert_ok(mrc_write_file(at("o/shut/in"), "", 0, &err), &err);
+    assert_ok(mrc_write_file(at("o/z"), "", 0, &err), &err);
+    assert_int_equal(mkfifo(at("o/pipe"), 0600), 0);
+    assert_int_equal(symlink("/dev/null", at("o/null")), 0);
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    snprintf(name.sun_path, sizeof name.sun_path, "%s", at("o/socket"));
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_true(listener >= 0);
+    bool bound = strlen(at("o/socket")) < sizeof name.sun_path &&
+                 bind(listener, (const struct sockaddr *)&name, sizeof name) == 0;
+    assert_int_equal(chmod(at("o/shut"), 0), 0);
+    assert_ok(mrc_tree_list(&tree, at("o"), 10, &err), &err);
+    assert_string_equal(tree.files.names[tree.files.count - 1], at("o/z"));
+    assert_string_equal(find_oddity(&tree, at("o/pipe"))->why, "a pipe, expected a file");
+    assert_string_equal(find_oddity(&tree, at("o/null"))->why,
+                        "a link to a device, expected a file");
+    if (bound)
+        assert_string_equal(find_oddity(&tree, at("o/socket"))->why, "a socket, expected a file");
+    deep[strlen(at("o/deep")) + 2 * 64] = '\0'; /* "deep" is the first below the top */
+    assert_int_equal(find_oddity(&tree, deep)->kind, MRC_ODD_DEEP);
+    if (geteuid() != 0) { /* root reads everything */
+        assert_int_equal(tree.files.count, 1);
+        assert_int_equal(find_oddity(&tree, at("o/shut"))->kind, MRC_ODD_UNREADABLE);
+    }
+    mrc_tree_clear(&tree);
+    struct mrc_name_list names = {0};
+    assert_int_equal(mrc_list_tree(&names, at("o"), 10, &err), MRC_ERR_RANGE);
+    assert_int_equal(chmod(at("o/shut"), 0700), 0);
+    close(listener);
 }
 
 static enum mrc_status write_tree(void) {
@@ -269,6 +322,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_folder_name_with_slash_and_empty_folder, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_errors_name_the_path, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_tree_of_oddities, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_tree_is_sorted_and_does_not_follow_links, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_allocation_failures, set_up, tear_down),

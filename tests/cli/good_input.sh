@@ -27,7 +27,7 @@ says() {
     said=$("${@:2}") || return
     grep -q "$1" <<<"$said"
 }
-for command in translate train export info check phantom; do
+for command in translate train evaluate export info check phantom; do
     says "^  $command " "$mrcycle" --help || fail "help lacks $command"
     says "^Usage: mrcycle $command " "$mrcycle" help "$command" || fail "help $command"
     says "^Usage: mrcycle $command " "$mrcycle" "$command" -h || fail "$command -h"
@@ -91,7 +91,22 @@ code=0
 "${train[@]}" -o "$out/stopped" --epochs $((rows + 3)) --gamma 1.5 -q --resume 2>"$work/stderr" || code=$?
 [ "$code" -eq 1 ] || fail "--resume with another gamma: exit code $code, expected 1"
 grep -q "the run began with another gamma" "$work/stderr" || fail "--resume with another gamma: $(cat "$work/stderr")"
+if command -v python3 >/dev/null; then
+    for run in run stopped; do
+        python3 "$(dirname "$0")/event_file.py" "$out/$run" || fail "the event file of $out/$run"
+    done
+else
+    printf 'good_input: no python3, so nobody else has read the event files\n'
+fi
 prints "$out/half.safetensors" "$mrcycle" export "$out/stopped" -o "$out/half.safetensors" --half
+
+# A model scored on a set of pairs, and two folders of images.
+mkdir -p "$work/scored/T1w" "$work/scored/T2w"
+cp "$in/axial.nii.gz" "$work/scored/T1w/head_T1w.nii.gz"
+cp "$in/t2.nii.gz" "$work/scored/T2w/head_T2w.nii.gz"
+says 'paired-lut' "$mrcycle" evaluate "$work/scored" --allow-synthetic -q --model "$out/run" -o "$out/scores" || fail "evaluate"
+says 'head SSIM' cat "$out/scores/report.html" || fail "evaluate: no report"
+says 'result' "$mrcycle" evaluate --truth "$in/t2.nii.gz" --result "$in/t2.nii.gz" -q || fail "evaluate of two images"
 
 # An interrupt during a translation: nothing is left.
 "$mrcycle" translate "$in/axial" -o "$out/never" --to T2w "${model[@]}" >/dev/null 2>"$work/stderr" &

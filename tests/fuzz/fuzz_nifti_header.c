@@ -47,7 +47,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (count < 1 || count > (int64_t)1 << 29) abort();
     if (facts.data_bytes != count * (int64_t)facts.voxel_bytes) abort();
     if (facts.data_offset < 0) abort();
-    if (file_bytes >= 0 && facts.data_offset + facts.data_bytes > file_bytes) abort();
+    if (file_bytes >= 0 && facts.data_offset + facts.data_bytes * facts.volumes > file_bytes)
+        abort();
     for (int a = 0; a < 3; ++a)
         if (!(facts.spacing_mm[a] > 0.0)) abort();
     if (!isfinite(facts.slope) || facts.slope == 0.0 || !isfinite(facts.inter)) abort();

@@ -42,7 +42,7 @@ static enum mrc_status replay_file(const char *path, struct mrc_error *err) {
 
 static enum mrc_status replay_folder(const char *folder, struct mrc_error *err) {
     struct mrc_name_list files = {0};
-    enum mrc_status st = mrc_list_tree(&files, NULL, folder, 10000, err);
+    enum mrc_status st = mrc_list_tree(&files, folder, 10000, err);
     if (st == MRC_OK && files.count == 0)
         st = mrc_fail(err, MRC_ERR_IO, "%s: no files, expected a corpus", folder);
     for (size_t i = 0; st == MRC_OK && i < files.count; ++i) st = replay_file(files.names[i], err);

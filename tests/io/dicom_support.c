@@ -136,6 +136,9 @@ void write_slice(const struct slice_spec *s, const char *folder, const char *nam
     put_position(item, s);
     put_int(item, MRC_TAG(0x0020, 0x0013), s->instance_number);
     if (s->echo_number > 0) put_int(item, MRC_TAG(0x0018, 0x0086), s->echo_number);
+    put(item, MRC_TAG(0x0018, 0x1060), s->trigger_time);
+    if (s->acquisition_number > 0) put_int(item, MRC_TAG(0x0020, 0x0012), s->acquisition_number);
+    if (s->series_number > 0) put_int(item, MRC_TAG(0x0020, 0x0011), s->series_number);
     if (s->temporal_position > 0) put_int(item, MRC_TAG(0x0020, 0x0100), s->temporal_position);
     put_int(item, MRC_TAG(0x0028, 0x0002), s->samples);
     put_int(item, MRC_TAG(0x0028, 0x0010), SIDE_J);

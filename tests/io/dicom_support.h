@@ -28,7 +28,8 @@ struct slice_spec {
     int bits_allocated, bits_stored, high_bit, is_signed, samples;
     int number, instance_number;
     long pixel_bytes; /* 0: as many as there should be */
-    int echo_number, temporal_position;
+    int echo_number, temporal_position, acquisition_number, series_number; /* 0: not written */
+    const char *trigger_time;                                              /* NULL: not written */
     const char *synthetic, *quality_control;
     uint16_t (*stored)(int i, int j, int number);
     void (*extra)(mrc_dcmtk_item *item); /* NULL: no more than that */

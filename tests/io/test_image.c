@@ -159,8 +159,11 @@ static void test_scan(void **state) {
         assert_true(list.items[i].usable);
     }
     assert_int_equal(slices, 2 + 2 + 5);
-    assert_int_equal(list.refused_count, 2);
-    for (size_t r = 0; r < 2; ++r) {
+    assert_int_equal(list.refused_count, 4); /* every file is in the list */
+    for (size_t r = 0; r < 4; ++r) {
+        const char *name = mrc_path_name(list.refused[r].path);
+        assert_int_equal(list.refused[r].aside,
+                         strcmp(name, "notes.txt") == 0 || strcmp(name, ".hidden") == 0);
         bool broken = strstr(list.refused[r].path, "broken.nii") != NULL;
         assert_non_null(
             strstr(list.refused[r].reason, broken ? "the file ends after 2 bytes" : "not a DICOM"));

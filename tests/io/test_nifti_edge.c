@@ -54,9 +54,9 @@ static const struct edge_case derived[] = {
      * sform_qform_disagree their plain forms; test_nifti.c makes the true cases. */
     {"no_sform_no_qform.nii.gz", MRC_OK, NULL, BASE, 10.21088675030074, 2.0, 4.0, -4.0},
     {"qform_only_qfac-1.nii.gz", MRC_OK, NULL, BASE, 10.21088675030074, 2.0, 4.0, -4.0},
-    {"series4d.nii.gz", MRC_ERR_UNSUPPORTED, "5 values along dimension 4", .mean = 0},
+    {"series4d.nii.gz", MRC_ERR_UNSUPPORTED, "5 volumes, expected one", .mean = 0},
     {"dim4_singleton.nii.gz", MRC_OK, NULL, BASE, 0.0, 0.0, 4.0, -4.0},
-    {"dim5_vector.nii.gz", MRC_ERR_UNSUPPORTED, "2 values along dimension 5", .mean = 0},
+    {"dim5_vector.nii.gz", MRC_ERR_UNSUPPORTED, "2 volumes, expected one", .mean = 0},
     {"single_slice.nii.gz", MRC_ERR_UNSUPPORTED, "46 x 55 x 1 voxels", .mean = 0},
     {"dim2.nii.gz", MRC_ERR_UNSUPPORTED, "46 x 55 x 1 voxels", .mean = 0},
     {"nan_inf_float32.nii.gz", MRC_OK, NULL, BASE, NAN, 2.9803922176361084, 4.0, -4.0},
@@ -95,9 +95,9 @@ static const struct edge_case derived[] = {
 
 static const struct edge_case nibabel[] = {
     {"anatomical.nii", MRC_OK, NULL, {33, 41, 25}, 8401.066725794532, 11881.0, 2.0, -2.0},
-    {"example4d.nii.gz", MRC_ERR_UNSUPPORTED, "2 values along dimension 4", .mean = 0},
-    {"example_nifti2.nii.gz", MRC_ERR_UNSUPPORTED, "2 values along dimension 4", .mean = 0},
-    {"functional.nii", MRC_ERR_UNSUPPORTED, "20 values along dimension 4", .mean = 0},
+    {"example4d.nii.gz", MRC_ERR_UNSUPPORTED, "2 volumes, expected one", .mean = 0},
+    {"example_nifti2.nii.gz", MRC_ERR_UNSUPPORTED, "2 volumes, expected one", .mean = 0},
+    {"functional.nii", MRC_ERR_UNSUPPORTED, "20 volumes, expected one", .mean = 0},
     {"reoriented_anat_moved.nii", MRC_OK, NULL, {21, 26, 22}, 2725.588532230912, 0.0, 4.0, 4.0},
     {"resampled_anat_moved.nii",
      MRC_OK,
@@ -111,7 +111,7 @@ static const struct edge_case nibabel[] = {
     {"nifti1.hdr", MRC_ERR_IO, "expected an .img beside it", .mean = 0},
     {"nifti2.hdr", MRC_ERR_IO, "expected an .img beside it", .mean = 0},
     {"analyze.hdr", MRC_ERR_UNSUPPORTED, "ANALYZE", .mean = 0},
-    {"row_major.dconn.nii", MRC_ERR_UNSUPPORTED, "expected one 3-D volume", .mean = 0},
+    {"row_major.dconn.nii", MRC_ERR_UNSUPPORTED, "1 x 1 x 1 voxels", .mean = 0},
     {"test.mgz", MRC_ERR_UNSUPPORTED, "not a DICOM, NIfTI or PNG image", .mean = 0},
     {"tiny.mnc", MRC_ERR_UNSUPPORTED, "not a DICOM, NIfTI or PNG image", .mean = 0},
 };
@@ -200,13 +200,36 @@ static void test_scan(void **state) {
     size_t readable = 0;
     for (size_t c = 0; c < sizeof derived / sizeof *derived; ++c)
         readable += derived[c].status == MRC_OK && !mrc_path_has_suffix(derived[c].file, ".img");
-    /* trunc_gz and gz_bad_crc have good headers, and a scan does not read voxels */
-    assert_int_equal(list.count, readable + 2);
-    for (size_t i = 0; i < list.count; ++i) {
-        bool oblique = strstr(list.items[i].path, "oblique") != NULL;
-        assert_int_equal(list.items[i].usable, !oblique);
-    }
+    /* trunc_gz and gz_bad_crc have good headers, and a scan does not read voxels; series4d and
+     * dim5_vector can be used when a volume is chosen */
+    assert_int_equal(list.count, readable + 4);
+    for (size_t i = 0; i < list.count; ++i)
+        assert_int_equal(list.items[i].usable, list.items[i].volumes == 1);
     mrc_image_list_clear(&list);
+}
+
+/* Means are nibabel's. */
+static void test_one_of_several_volumes(void **state) {
+    (void)state;
+    static const char path[] = EDGE_DIR "nibabel/functional.nii";
+    static const struct {
+        int64_t volume;
+        double mean;
+    } cases[] = {{1, 3626.28062776}, {2, 3626.69561251}, {20, 3630.31958271}};
+    if (!mrc_path_exists(path)) skip();
+    struct mrc_image_options options = MRC_IMAGE_DEFAULTS;
+    struct mrc_error err = {0};
+    mrc_volume *vol = NULL;
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; ++c) {
+        options.volume = cases[c].volume;
+        assert_ok(mrc_image_load(&vol, path, &options, &err), &err);
+        const float *x = mrc_volume_voxels_const(vol);
+        assert_true(near(finite_mean(x, mrc_extent_count(mrc_volume_extent(vol))), cases[c].mean));
+        mrc_volume_destroy(vol);
+    }
+    options.volume = 21;
+    assert_int_equal(mrc_image_load(&vol, path, &options, &err), MRC_ERR_ARGUMENT);
+    assert_non_null(strstr(err.text, "--volume is 21, expected 1 to 20"));
 }
 
 int main(void) {
@@ -214,6 +237,7 @@ int main(void) {
         cmocka_unit_test(test_derived),
         cmocka_unit_test(test_nibabel),
         cmocka_unit_test(test_scan),
+        cmocka_unit_test(test_one_of_several_volumes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -240,15 +240,17 @@ static void test_pictures_keep_their_order(void **state) {
     mrc_volume_destroy(vol);
 }
 
-/* A turn of `deg` about the patient's axis (0 R, 1 A, 2 S) of a grid stored in `axis` order. */
-static mrc_volume *turned(const int axis[3], int about, double deg, double shear) {
+/* A turn of `deg` about the patient's axis (0 R, 1 A, 2 S) of a grid stored in `axis` order, axes
+ * backwards where `flip` says so. */
+static mrc_volume *turned_order(const int axis[3], const bool flip[3], int about, double deg,
+                                double shear) {
     int64_t n[3] = {HEAD_COLUMNS, HEAD_ROWS, HEAD_SLICES}, side[3];
     double m[3][4] = {{0}}, turn[3][4] = {{0}};
     const double c = cos(deg * 0.017453292519943295), s = sin(deg * 0.017453292519943295);
     const double mm[3] = {-HEAD_COLUMN_MM, -HEAD_ROW_MM, HEAD_SLICE_MM};
     const int p = (about + 1) % 3, q = (about + 2) % 3;
     for (int a = 0; a < 3; ++a) {
-        m[a][axis[a]] = mm[a];
+        m[a][axis[a]] = flip[a] ? -mm[a] : mm[a];
         side[axis[a]] = n[a];
     }
     for (int column = 0; column < 3; ++column) {
@@ -259,7 +261,7 @@ static mrc_volume *turned(const int axis[3], int about, double deg, double shear
     for (int row = 0; row < 3; ++row) turn[row][0] += shear * turn[row][1];
     struct mrc_geometry g;
     struct mrc_error err = {0};
-    mrc_volume *vol = NULL, *like = head_create(axis, forwards);
+    mrc_volume *vol = NULL, *like = head_create(axis, flip);
     assert_ok(mrc_geometry_from_ras(&g, turn, "turned", &err), &err);
     assert_ok(mrc_volume_create(&vol, (struct mrc_extent){side[0], side[1], side[2]}, &g, &err),
               &err);
@@ -267,6 +269,10 @@ static mrc_volume *turned(const int axis[3], int about, double deg, double shear
            (size_t)(n[0] * n[1] * n[2]) * sizeof(float));
     mrc_volume_destroy(like);
     return vol;
+}
+
+static mrc_volume *turned(const int axis[3], int about, double deg, double shear) {
+    return turned_order(axis, forwards, about, deg, shear);
 }
 
 static void test_small_tilts_keep_the_grid(void **state) {
@@ -307,17 +313,123 @@ static void assert_refused(mrc_volume *vol, enum mrc_status code, const char *wo
     mrc_volume_destroy(vol);
 }
 
-static void test_oblique_and_sheared_grids_are_refused(void **state) {
+static void test_sheared_grids_are_refused(void **state) {
     (void)state;
-    for (int about = 0; about < 3; ++about) {
-        int axis[3];
-        bool flip[3];
-        head_order(axis, flip, 8 * about);
-        assert_refused(turned(axis, about, 20.0, 0.0), MRC_ERR_UNSUPPORTED, "20.0 degrees off");
-        /* in their own plane, too: the normal alone would let these pass */
-        assert_refused(turned(straight, 2, -30.0, 0.0), MRC_ERR_UNSUPPORTED, "30.0 degrees off");
-    }
     assert_refused(turned(straight, 0, 0.0, 0.1), MRC_ERR_UNSUPPORTED, "sheared");
+    assert_refused(turned(straight, 0, 30.0, 0.1), MRC_ERR_UNSUPPORTED, "sheared");
+}
+
+/* Planes tilted beyond the limit and 4 mm apart cannot be cut across; turned in themselves they
+ * can. */
+static void test_thick_oblique_stacks(void **state) {
+    (void)state;
+    const double c = cos(0.5), s = sin(0.5);
+    double tilted[3][4] = {{1, 0, 0, 0}, {0, c, -4 * s, 0}, {0, s, 4 * c, 0}};
+    double in_plane[3][4] = {{c, -s, 0, 0}, {s, c, 0, 0}, {0, 0, 4, 0}};
+    struct mrc_geometry g;
+    struct mrc_error err = {0};
+    mrc_volume *vol = NULL;
+    assert_ok(mrc_geometry_from_lps(&g, tilted, "x", &err), &err);
+    assert_ok(mrc_volume_create(&vol, (struct mrc_extent){20, 20, 20}, &g, &err), &err);
+    assert_refused(vol, MRC_ERR_UNSUPPORTED, "28.6 degrees off");
+    assert_ok(mrc_geometry_from_lps(&g, in_plane, "x", &err), &err);
+    assert_ok(mrc_slices_check_grid(&g, (struct mrc_extent){20, 20, 20}, "x", &defaults, &err),
+              &err);
+}
+
+/* --- Oblique --- */
+
+/* The middle of what is nearly as bright as the brightest voxel. */
+static void find_marker(double ras_mm[3], const mrc_volume *vol) {
+    const struct mrc_extent e = mrc_volume_extent(vol);
+    const float *v = mrc_volume_voxels_const(vol);
+    float most = 0.0f;
+    double count = 0.0, sum[3] = {0.0, 0.0, 0.0};
+    for (int64_t n = 0; n < mrc_extent_count(e); ++n) most = v[n] > most ? v[n] : most;
+    for (int64_t n = 0; n < mrc_extent_count(e); ++n) {
+        double at[3];
+        if (v[n] < 0.88f * most) continue;
+        mrc_geometry_position(at, mrc_volume_geometry(vol), (double)(n % e.i),
+                              (double)(n / e.i % e.j), (double)(n / e.i / e.j));
+        for (int a = 0; a < 3; ++a) sum[a] += at[a];
+        count += 1.0;
+    }
+    for (int a = 0; a < 3; ++a) ras_mm[a] = sum[a] / count;
+}
+
+static void assert_marker(const mrc_volume *vol, const double marker[3]) {
+    double found[3];
+    find_marker(found, vol);
+    for (int a = 0; a < 3; ++a)
+        if (!(fabs(found[a] - marker[a]) < 2.5))
+            fail_msg("marker at %.1f %.1f %.1f, expected %.1f %.1f %.1f", found[0], found[1],
+                     found[2], marker[0], marker[1], marker[2]);
+}
+
+static double correlation(const float *a, const float *b, int64_t n) {
+    double sa = 0, sb = 0, saa = 0, sbb = 0, sab = 0;
+    for (int64_t i = 0; i < n; ++i) {
+        double x = (double)a[i], y = (double)b[i];
+        sa += x;
+        sb += y;
+        saa += x * x;
+        sbb += y * y;
+        sab += x * y;
+    }
+    double m = (double)n;
+    return (sab - sa * sb / m) / sqrt((saa - sa * sa / m) * (sbb - sb * sb / m));
+}
+
+/* A brighter block around the head's own marker, so large that interpolating leaves its middle. */
+static void paint_marker(mrc_volume *vol, const int axis[3], const bool flip[3]) {
+    const int64_t n[3] = {HEAD_COLUMNS, HEAD_ROWS, HEAD_SLICES};
+    const struct mrc_extent e = mrc_volume_extent(vol);
+    const int64_t stride[3] = {1, e.i, e.i * e.j};
+    for (int64_t z = MARK_Z - 1; z <= MARK_Z + 1; ++z)
+        for (int64_t y = MARK_Y - 2; y <= MARK_Y + 2; ++y)
+            for (int64_t x = MARK_X - 2; x <= MARK_X + 2; ++x) {
+                const int64_t at[3] = {x, y, z};
+                int64_t offset = 0;
+                for (int a = 0; a < 3; ++a)
+                    offset += stride[axis[a]] * (flip[a] ? n[a] - 1 - at[a] : at[a]);
+                mrc_volume_voxels(vol)[offset] = 1500.0f;
+            }
+}
+
+/* All 48 orders, turned about each axis of the patient: the marker on the patient's left is where
+ * it was, in the model's slices and on the source's own grid, and the head with it. */
+static void test_oblique_there_and_back(void **state) {
+    (void)state;
+    static const double angles[] = {20.0, -33.0, 45.0};
+    struct mrc_slices_options options = MRC_SLICES_DEFAULTS;
+    options.size = 128;
+    options.high_percentile = 100.0; /* the marker alone is as bright as that */
+    for (int order = 0; order < 48; ++order) {
+        int axis[3], about = order % 3;
+        bool flip[3];
+        head_order(axis, flip, order);
+        mrc_volume *vol = turned_order(axis, flip, about, angles[order / 3 % 3], 0.0), *grid = NULL,
+                   *back = NULL;
+        struct mrc_error err = {0};
+        struct mrc_slices s;
+        double marker[3];
+        paint_marker(vol, axis, flip);
+        find_marker(marker, vol);
+        assert_ok(mrc_slices_from_volume(&s, vol, "head", &options, &err), &err);
+        assert_true(s.record.reformat.used);
+        assert_ok(mrc_slices_to_model_grid(&grid, &s, vol, &err), &err);
+        assert_marker(grid, marker);
+        assert_ok(mrc_slices_to_volume(&back, &s, vol, &err), &err);
+        assert_marker(back, marker);
+        assert_true(mrc_geometry_distance(mrc_volume_geometry(back), mrc_volume_geometry(vol),
+                                          mrc_volume_extent(vol)) < 1e-9);
+        assert_true(correlation(mrc_volume_voxels_const(back), mrc_volume_voxels_const(vol),
+                                mrc_extent_count(mrc_volume_extent(vol))) > 0.95);
+        mrc_slices_clear(&s);
+        mrc_volume_destroy(grid);
+        mrc_volume_destroy(back);
+        mrc_volume_destroy(vol);
+    }
 }
 
 static void test_thick_sagittal_and_coronal_stacks_are_refused(void **state) {
@@ -461,8 +573,79 @@ static void test_the_record_reads_in_words(void **state) {
     mrc_volume_destroy(vol);
 }
 
+/* --- The source's detail --- */
+
+/* Mean distance of a volume from the source's normalised voxels, or from their negative. */
+static double off_source(const mrc_volume *vol, const mrc_volume *source,
+                         const struct mrc_normalise_record *n, bool negative) {
+    size_t count = (size_t)mrc_extent_count(mrc_volume_extent(vol));
+    double sum = 0.0;
+    for (size_t v = 0; v < count; ++v) {
+        double x = ((double)mrc_volume_voxels_const(source)[v] - n->lo) / (n->hi - n->lo);
+        x = fmax(0.0, fmin(1.0, x));
+        sum += fabs((double)mrc_volume_voxels_const(vol)[v] - (negative ? 1.0 - x : x));
+    }
+    return sum / (double)count;
+}
+
+/* The slices are 16 x 16, far coarser than the source: a copy and a negative of them must come back
+ * with the source's detail, upright and turned over. */
+static void test_detail_comes_from_the_source(void **state) {
+    (void)state;
+    const struct mrc_slices_options o = {16, 0.5, 100.0, 3.0};
+    const struct mrc_detail_options detail = MRC_DETAIL_DEFAULTS;
+    for (int n = 0; n < 48; n += 7) {
+        int axis[3];
+        bool flip[3];
+        struct mrc_error err = {0};
+        head_order(axis, flip, n);
+        mrc_volume *vol = head_create(axis, flip);
+        struct mrc_slices before = slices_of(vol, &o), after = slices_of(vol, &o);
+        for (int negative = 0; negative < 2; ++negative) {
+            mrc_volume *plain = NULL, *rich = NULL;
+            if (negative)
+                for (size_t p = 0; p < pixel_count(&after); ++p)
+                    after.pixels[p] = 1.0f - before.pixels[p];
+            assert_ok(mrc_slices_to_volume(&plain, &after, vol, &err), &err);
+            assert_ok(mrc_slices_to_volume_detailed(&rich, &after, &before, vol, &detail, &err),
+                      &err);
+            double coarse = off_source(plain, vol, &before.record.normalise, negative);
+            double fine = off_source(rich, vol, &before.record.normalise, negative);
+            if (!(fine < 0.35 * coarse))
+                fail_msg("order %d, negative %d: %.4f off with detail, %.4f without", n, negative,
+                         fine, coarse);
+            mrc_volume_destroy(rich);
+            mrc_volume_destroy(plain);
+        }
+        mrc_slices_clear(&after);
+        mrc_slices_clear(&before);
+        mrc_volume_destroy(vol);
+    }
+}
+
+static void test_detail_memory_failures(void **state) {
+    (void)state;
+    const struct mrc_detail_options detail = MRC_DETAIL_DEFAULTS;
+    mrc_volume *vol = head_create(straight, forwards), *out = NULL;
+    struct mrc_slices before = slices_of(vol, &defaults);
+    enum mrc_status st;
+    long n = 1;
+    do {
+        mrc_alloc_fail_after(n++);
+        st = mrc_slices_to_volume_detailed(&out, &before, &before, vol, &detail, NULL);
+        mrc_alloc_fail_after(0);
+        if (st != MRC_OK) assert_null(out);
+    } while (st == MRC_ERR_NOMEM);
+    assert_int_equal(st, MRC_OK);
+    mrc_volume_destroy(out);
+    mrc_slices_clear(&before);
+    mrc_volume_destroy(vol);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_detail_comes_from_the_source),
+        cmocka_unit_test(test_detail_memory_failures),
         cmocka_unit_test(test_the_marker_is_left_in_all_48_orders),
         cmocka_unit_test(test_the_way_back_lands_on_the_source_grid),
         cmocka_unit_test(test_the_model_grid_has_exact_positions),
@@ -470,7 +653,9 @@ int main(void) {
         cmocka_unit_test(test_padding_does_not_stretch),
         cmocka_unit_test(test_pictures_keep_their_order),
         cmocka_unit_test(test_small_tilts_keep_the_grid),
-        cmocka_unit_test(test_oblique_and_sheared_grids_are_refused),
+        cmocka_unit_test(test_sheared_grids_are_refused),
+        cmocka_unit_test(test_thick_oblique_stacks),
+        cmocka_unit_test(test_oblique_there_and_back),
         cmocka_unit_test(test_thick_sagittal_and_coronal_stacks_are_refused),
         cmocka_unit_test(test_empty_volumes_are_refused),
         cmocka_unit_test(test_bad_requests_are_refused),
