@@ -1,6 +1,10 @@
 /* parallel.c: one pool of threads a process. The calling thread is lane 0 and works along; helpers
- * are started at the first loop and sleep between loops. Chunks are taken from a shared counter;
- * which lane computes a chunk never matters. */
+ * are started at the first loop. Chunks are taken from a shared counter; which lane computes a
+ * chunk never matters.
+ *
+ * A training step is some thousand loops with little between them, and to wake a sleeping thread
+ * takes about as long as the shorter ones. So whoever waits looks again and again for a moment
+ * before it sleeps. */
 #define _GNU_SOURCE /* sched_getaffinity */
 #include "base/parallel.h"
 
@@ -14,12 +18,16 @@
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t work, done;
-    pthread_t threads[MRC_MAX_THREADS];
-    int wanted;         /* lanes, the caller's included; 0: not asked yet */
-    int started;        /* helpers that run */
-    unsigned long loop; /* number of the current loop; helpers wait for it to grow */
-    int busy;           /* helpers still in the current loop */
-    bool quit;
+    struct helper {
+        pthread_t thread;
+        unsigned long started_after; /* loop */
+    } helpers[MRC_MAX_THREADS];
+    int wanted;        /* lanes, the caller's included; 0: not asked yet */
+    int started;       /* helpers that run */
+    int asleep;        /* helpers that must be woken */
+    atomic_ulong loop; /* number of the current loop; helpers wait for it to grow */
+    atomic_int busy;   /* helpers still in the current loop */
+    atomic_bool quit;
     mrc_range_fn *fn;
     void *context;
     size_t count, grain;
@@ -43,32 +51,63 @@ static void run_chunks(int lane) {
     current_lane = -1;
 }
 
-static void *helper_main(void *argument) {
-    int lane = (int)(ptrdiff_t)argument;
-    unsigned long seen = 0;
-    pthread_mutex_lock(&pool.lock);
-    for (;;) {
-        while (pool.loop == seen && !pool.quit) pthread_cond_wait(&pool.work, &pool.lock);
-        if (pool.quit) break;
-        seen = pool.loop;
-        pthread_mutex_unlock(&pool.lock);
-        run_chunks(lane);
+enum { LOOKS = 1000 }; /* about 20 to 50 microseconds */
+
+static void pause_briefly(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+static bool has_begun(unsigned long seen) {
+    return atomic_load(&pool.loop) != seen || atomic_load(&pool.quit);
+}
+
+/* Waits for the loop after `seen`. False: there will be none. */
+static bool await_loop(unsigned long seen) {
+    for (int i = 0; i < LOOKS && !has_begun(seen); ++i) pause_briefly();
+    if (!has_begun(seen)) {
         pthread_mutex_lock(&pool.lock);
-        if (--pool.busy == 0) pthread_cond_signal(&pool.done);
+        ++pool.asleep;
+        while (!has_begun(seen)) pthread_cond_wait(&pool.work, &pool.lock);
+        --pool.asleep;
+        pthread_mutex_unlock(&pool.lock);
     }
+    return !atomic_load(&pool.quit);
+}
+
+static void await_helpers(void) {
+    for (int i = 0; i < LOOKS && atomic_load(&pool.busy) > 0; ++i) pause_briefly();
+    if (atomic_load(&pool.busy) == 0) return;
+    pthread_mutex_lock(&pool.lock);
+    while (atomic_load(&pool.busy) > 0) pthread_cond_wait(&pool.done, &pool.lock);
     pthread_mutex_unlock(&pool.lock);
+}
+
+static void *helper_main(void *argument) {
+    const struct helper *self = argument;
+    const int lane = (int)(self - pool.helpers) + 1;
+    unsigned long seen = self->started_after;
+    while (await_loop(seen)) {
+        seen = atomic_load(&pool.loop); /* the next begins only after all helpers are done */
+        run_chunks(lane);
+        if (atomic_fetch_sub(&pool.busy, 1) > 1) continue;
+        pthread_mutex_lock(&pool.lock);
+        pthread_cond_signal(&pool.done);
+        pthread_mutex_unlock(&pool.lock);
+    }
     return NULL;
 }
 
 static void stop_helpers(void) {
     pthread_mutex_lock(&pool.lock);
-    pool.quit = true;
+    atomic_store(&pool.quit, true);
     pthread_cond_broadcast(&pool.work);
     pthread_mutex_unlock(&pool.lock);
-    for (int i = 0; i < pool.started; ++i) pthread_join(pool.threads[i], NULL);
+    for (int i = 0; i < pool.started; ++i) pthread_join(pool.helpers[i].thread, NULL);
     pool.started = 0;
-    pool.quit = false;
-    pool.loop = 0;
+    atomic_store(&pool.quit, false);
+    atomic_store(&pool.loop, 0);
 }
 
 static int available_cores(void) {
@@ -101,8 +140,9 @@ int mrc_parallel_threads(void) {
 static void start_helpers(void) {
     if (pool.wanted == 0) pool.wanted = available_cores();
     while (pool.started < pool.wanted - 1) {
-        void *lane = (void *)(ptrdiff_t)(pool.started + 1);
-        if (pthread_create(&pool.threads[pool.started], NULL, helper_main, lane) != 0) break;
+        struct helper *helper = &pool.helpers[pool.started];
+        helper->started_after = atomic_load(&pool.loop);
+        if (pthread_create(&helper->thread, NULL, helper_main, helper) != 0) break;
         ++pool.started;
     }
 }
@@ -136,14 +176,12 @@ void mrc_parallel_for(size_t count, size_t grain, mrc_range_fn *fn, void *contex
     pool.count = count;
     pool.grain = grain;
     atomic_store(&pool.next, 0);
-    pool.busy = pool.started;
-    ++pool.loop;
-    pthread_cond_broadcast(&pool.work);
+    atomic_store(&pool.busy, pool.started);
+    atomic_fetch_add(&pool.loop, 1);
+    if (pool.asleep > 0) pthread_cond_broadcast(&pool.work);
     pthread_mutex_unlock(&pool.lock);
     run_chunks(0);
-    pthread_mutex_lock(&pool.lock);
-    while (pool.busy > 0) pthread_cond_wait(&pool.done, &pool.lock);
-    pthread_mutex_unlock(&pool.lock);
+    await_helpers();
     pthread_mutex_unlock(&one_loop);
 }
 
