@@ -96,6 +96,11 @@ static enum mrc_status describe_series(struct mrc_image_list *list,
     mrc_text_plain(info->series_uid, sizeof info->series_uid, slice->series_uid);
     info->contrast = series->contrast;
     info->series_number = slice->series_number;
+    const struct mrc_dicom_physics *p = &slice->physics;
+    (void)snprintf(info->series_description, sizeof info->series_description, "%s",
+                   p->series_description);
+    (void)snprintf(info->protocol_name, sizeof info->protocol_name, "%s", p->protocol_name);
+    (void)snprintf(info->sequence_name, sizeof info->sequence_name, "%s", p->sequence_name);
     (void)snprintf(info->selector, sizeof info->selector, "%s", series->selector);
     info->synthetic = series->synthetic || series->derived;
     info->usable = series->usable && !info->synthetic && !series->gaps;

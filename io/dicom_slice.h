@@ -25,6 +25,8 @@ struct mrc_dicom_physics {
     char sequence[MRC_DICOM_LONG]; /* ScanningSequence, values joined by '\': "GR\IR" */
     char variant[MRC_DICOM_LONG];  /* SequenceVariant */
     char sequence_name[MRC_DICOM_CODE];
+    char image_type[2 * MRC_DICOM_LONG]; /* ImageType or FrameType, values joined */
+    char acquired_as[MRC_DICOM_CODE];    /* AcquisitionContrast (0008,9209) of enhanced images */
     char series_description[MRC_DICOM_LONG], protocol_name[MRC_DICOM_LONG];
     bool contrast_agent;
 };
@@ -85,8 +87,8 @@ enum mrc_status mrc_dicom_reader_load(float *out, struct mrc_dicom_reader *reade
                                       const struct mrc_dicom_slice *slice, struct mrc_error *err);
 void mrc_dicom_reader_close(struct mrc_dicom_reader *reader);
 
-/** The contrast by physics and name (docs/dicom.md), with the reason in words; both must agree. No
- * patient data. */
+/** The contrast by image type, physics and name, in that order (docs/dicom.md), with the reason in
+ * words: those that speak must agree. No patient data. */
 enum mrc_contrast mrc_dicom_contrast(char *reason, size_t capacity,
                                      const struct mrc_dicom_physics *physics);
 

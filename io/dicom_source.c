@@ -52,7 +52,8 @@ void mrc_dicom_source_text(char *out, size_t capacity, const struct mrc_dicom_so
 enum { /* macros of the functional groups */
        MR_TIMING = MRC_TAG(0x0018, 0x9112),
        MR_ECHO = MRC_TAG(0x0018, 0x9114),
-       MR_MODIFIER = MRC_TAG(0x0018, 0x9115)
+       MR_MODIFIER = MRC_TAG(0x0018, 0x9115),
+       MR_FRAME_TYPE = MRC_TAG(0x0018, 0x9226)
 };
 
 static double first_of(double a, double b) {
@@ -61,9 +62,9 @@ static double first_of(double a, double b) {
 
 /* All values, joined by backslashes. */
 static void joined(char *out, size_t capacity, const struct mrc_dicom_source *source,
-                   uint32_t tag) {
+                   uint32_t sequence, uint32_t tag) {
     size_t bytes = 0;
-    const char *raw = mrc_dcmtk_raw(mrc_dicom_source_item(source, 0, tag), tag, &bytes);
+    const char *raw = mrc_dcmtk_raw(mrc_dicom_source_item(source, sequence, tag), tag, &bytes);
     (void)snprintf(out, capacity, "%.*s", (int)(bytes < capacity ? bytes : capacity - 1),
                    raw != NULL ? raw : "");
 }
@@ -110,8 +111,8 @@ void mrc_dicom_read_physics(struct mrc_dicom_physics *p, const struct mrc_dicom_
                  mrc_dicom_source_number(source, MR_MODIFIER, MRC_TAG(0x0018, 0x0082)));
     p->flip_deg = mrc_dicom_source_number(source, MR_TIMING, MRC_TAG(0x0018, 0x1314));
     p->echo_train = mrc_dicom_source_number(source, MR_TIMING, MRC_TAG(0x0018, 0x0091));
-    joined(p->sequence, sizeof p->sequence, source, MRC_TAG(0x0018, 0x0020));
-    joined(p->variant, sizeof p->variant, source, MRC_TAG(0x0018, 0x0021));
+    joined(p->sequence, sizeof p->sequence, source, 0, MRC_TAG(0x0018, 0x0020));
+    joined(p->variant, sizeof p->variant, source, 0, MRC_TAG(0x0018, 0x0021));
     mrc_dicom_source_text(p->sequence_name, sizeof p->sequence_name, source, 0,
                           MRC_TAG(0x0018, 0x0024));
     if (source->own != NULL) {
@@ -124,5 +125,9 @@ void mrc_dicom_read_physics(struct mrc_dicom_physics *p, const struct mrc_dicom_
                           MRC_TAG(0x0008, 0x103E));
     mrc_dicom_source_text(p->protocol_name, sizeof p->protocol_name, source, 0,
                           MRC_TAG(0x0018, 0x1030));
+    joined(p->image_type, sizeof p->image_type, source, MR_FRAME_TYPE,
+           source->own != NULL ? MRC_TAG(0x0008, 0x9007) : MRC_TAG(0x0008, 0x0008));
+    mrc_dicom_source_text(p->acquired_as, sizeof p->acquired_as, source, MR_FRAME_TYPE,
+                          MRC_TAG(0x0008, 0x9209));
     p->contrast_agent = has_agent(source);
 }

@@ -32,8 +32,10 @@ struct mrc_image_info {
     bool physical;                /* spacing and orientation mean something */
     struct mrc_geometry geometry; /* of the grid, k along the slices; zero where not physical */
     char manufacturer[65];
-    char series_uid[65];   /* DICOM only; for choosing, never for printing unless asked */
-    int64_t series_number; /* DICOM; 0: not said */
+    char series_uid[65]; /* DICOM only; for choosing, never for printing unless asked */
+    char series_description[65], protocol_name[65], sequence_name[17]; /* as the file has them: to
+                                                          choose by, never to print */
+    int64_t series_number;                                             /* DICOM; 0: not said */
     char selector[24]; /* DICOM: what chooses it among all it was found with (options.series): "4",
                           or "4:2" for the second volume of the series numbered 4; "" elsewhere */
     char **members;    /* DICOM: its files, each once; else NULL */

@@ -18,7 +18,8 @@ enum {
     SAYS_FLAIR = 1 << 3,
     SAYS_STAR = 1 << 4,
     SAYS_AGENT = 1 << 5,
-    SAYS_LABELS = 1 << 6
+    SAYS_LABELS = 1 << 6,
+    SAYS_SWI = 1 << 7
 };
 static const struct {
     const char *word;
@@ -36,6 +37,7 @@ static const struct {
     {"pd", SAYS_PD, false},
     {"t2star", SAYS_T2 | SAYS_STAR, false},
     {"star", SAYS_STAR, false},
+    {"swi", SAYS_SWI, true},
     {"t1c", SAYS_T1 | SAYS_AGENT, false},
     {"t1ce", SAYS_T1 | SAYS_AGENT, false},
     {"t1gd", SAYS_T1 | SAYS_AGENT, false},
@@ -90,6 +92,7 @@ enum mrc_contrast mrc_contrast_from_name(const char *name) {
     case SAYS_T1 | SAYS_AGENT: return MRC_CONTRAST_T1W_CE;
     case SAYS_T2: return MRC_CONTRAST_T2W;
     case SAYS_T2 | SAYS_STAR: return MRC_CONTRAST_T2STARW;
+    case SAYS_SWI: return MRC_CONTRAST_SWI;
     case SAYS_PD: return MRC_CONTRAST_PDW;
     case SAYS_FLAIR:
     case SAYS_FLAIR | SAYS_T2: return MRC_CONTRAST_FLAIR;

@@ -2,7 +2,6 @@
  * gzip-compressed. niftilib's part is the header's structure, byte order and quaternions; its file
  * reader is not used: it opens by name only, allocates before it looks, and takes a gzip stream
  * with a wrong checksum. */
-#include <cjson/cJSON.h>
 #include <float.h>
 #include <math.h>
 #include <nifti/nifti2_io.h>
@@ -12,13 +11,15 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/text.h"
 #include "io/image.h"
 #include "io/image_name.h"
 #include "io/nifti_fields.h"
 #include "io/nifti_header.h"
+#include "io/nifti_sidecar.h"
 #include "io/nifti_stream.h"
 
-enum { PORTION = 1 << 16, MAX_SIDECAR_BYTES = 1 << 20, LABEL_INTENT = 1002 };
+enum { PORTION = 1 << 16, LABEL_INTENT = 1002 };
 
 /* An opened file whose header passed. */
 struct nifti_input {
@@ -30,6 +31,7 @@ struct nifti_input {
     bool oriented;          /* sform or qform holds */
     double disagreement_mm; /* between sform and qform, when both hold */
     bool synthetic;
+    struct mrc_nifti_sidecar sidecar;
 };
 
 static void input_close(struct nifti_input *in) {
@@ -175,31 +177,28 @@ static bool contains_word(const char *text, const char *word) {
     return false;
 }
 
-/* Does a sidecar "name.json" say SyntheticData? A sidecar that is missing or broken says nothing.
- */
-static bool sidecar_says_synthetic(const char *path) {
-    static const char *const endings[] = {".nii.gz", ".nii", ".hdr"};
-    size_t stem = strlen(path);
-    for (size_t e = 0; e < sizeof endings / sizeof *endings; ++e) {
-        if (!mrc_path_has_suffix(path, endings[e])) continue;
-        stem -= strlen(endings[e]);
-        break;
+/* By the file's name and by its sidecar; where both speak they must agree. */
+static enum mrc_contrast contrast_of(char *reason, size_t capacity, const struct nifti_input *in) {
+    enum mrc_contrast by_name = mrc_contrast_from_name(mrc_path_name(in->header_path));
+    enum mrc_contrast by_sidecar = MRC_CONTRAST_UNKNOWN;
+    char words[160] = "";
+    if (in->sidecar.there)
+        by_sidecar = mrc_dicom_contrast(words, sizeof words, &in->sidecar.physics);
+    if (by_sidecar == MRC_CONTRAST_UNKNOWN || by_sidecar == by_name) {
+        (void)snprintf(reason, capacity, "%s%s%s",
+                       by_name != MRC_CONTRAST_UNKNOWN ? "contrast by the file's name"
+                                                       : "the name tells no contrast",
+                       by_sidecar != MRC_CONTRAST_UNKNOWN ? " and its sidecar: " : "",
+                       by_sidecar != MRC_CONTRAST_UNKNOWN ? words : "");
+        return by_name;
     }
-    char *name = mrc_asprintf("%.*s.json", (int)stem, path);
-    unsigned char *text = NULL;
-    size_t size = 0;
-    bool synthetic = false;
-    if (name != NULL && mrc_path_exists(name) &&
-        mrc_read_file(&text, &size, name, MAX_SIDECAR_BYTES, NULL) == MRC_OK) {
-        cJSON *json = cJSON_ParseWithLength((const char *)text, size);
-        const cJSON *mark = cJSON_GetObjectItemCaseSensitive(json, "SyntheticData");
-        const char *word = cJSON_GetStringValue(mark);
-        synthetic = cJSON_IsTrue(mark) || (word != NULL && strcasecmp(word, "YES") == 0);
-        cJSON_Delete(json);
+    if (by_name == MRC_CONTRAST_UNKNOWN) {
+        (void)snprintf(reason, capacity, "contrast by its sidecar: %s", words);
+        return by_sidecar;
     }
-    mrc_free(text);
-    mrc_free(name);
-    return synthetic;
+    (void)snprintf(reason, capacity, "contrast unknown: the file's name says %s, its sidecar %s",
+                   mrc_contrast_name(by_name), words);
+    return MRC_CONTRAST_UNKNOWN;
 }
 
 static enum mrc_status input_open(struct nifti_input *in, const char *path, struct mrc_error *err) {
@@ -208,8 +207,8 @@ static enum mrc_status input_open(struct nifti_input *in, const char *path, stru
     if (st == MRC_OK) st = read_header(in, err);
     if (st == MRC_OK) st = read_geometry(in, err);
     if (st == MRC_OK) {
-        in->synthetic = contains_word(in->facts.descrip, "synthetic") ||
-                        sidecar_says_synthetic(in->header_path);
+        mrc_nifti_sidecar_read(&in->sidecar, in->header_path);
+        in->synthetic = in->sidecar.synthetic || contains_word(in->facts.descrip, "synthetic");
     } else {
         input_close(in);
     }
@@ -336,7 +335,14 @@ static void describe(struct mrc_image_info *info, const struct nifti_input *in) 
     const struct mrc_nifti_facts *f = &in->facts;
     const char *name = mrc_path_name(in->header_path);
     info->kind = MRC_SOURCE_NIFTI;
-    info->contrast = mrc_contrast_from_name(name);
+    char how[200];
+    info->contrast = contrast_of(how, sizeof how, in);
+    const struct mrc_dicom_physics *p = &in->sidecar.physics;
+    mrc_text_plain(info->manufacturer, sizeof info->manufacturer, in->sidecar.manufacturer);
+    (void)snprintf(info->series_description, sizeof info->series_description, "%s",
+                   p->series_description);
+    (void)snprintf(info->protocol_name, sizeof info->protocol_name, "%s", p->protocol_name);
+    (void)snprintf(info->sequence_name, sizeof info->sequence_name, "%s", p->sequence_name);
     info->files = f->pair ? 2 : 1;
     info->columns = f->extent.i;
     info->rows = f->extent.j;
@@ -372,9 +378,7 @@ static void describe(struct mrc_image_info *info, const struct nifti_input *in) 
         return;
     }
     info->usable = true;
-    int at = snprintf(info->reason, sizeof info->reason, "%s",
-                      info->contrast != MRC_CONTRAST_UNKNOWN ? "contrast by the file's name"
-                                                             : "the name tells no contrast");
+    int at = snprintf(info->reason, sizeof info->reason, "%.*s", (int)sizeof info->reason - 1, how);
     char remark[sizeof((struct mrc_provenance *)0)->remark];
     remark_on(remark, sizeof remark, in);
     if (remark[0] != '\0')
@@ -474,7 +478,8 @@ static enum mrc_status check_wanted(const struct nifti_input *in,
 static enum mrc_status keep_provenance(mrc_volume *vol, const struct nifti_input *in,
                                        struct mrc_error *err) {
     struct mrc_provenance p = {.kind = MRC_SOURCE_NIFTI};
-    p.contrast = mrc_contrast_from_name(mrc_path_name(in->header_path));
+    char how[200];
+    p.contrast = contrast_of(how, sizeof how, in);
     remark_on(p.remark, sizeof p.remark, in);
     p.files = mrc_alloc(1, sizeof *p.files);
     if (p.files != NULL) p.files[0] = mrc_strdup(in->header_path);

@@ -35,6 +35,8 @@ const char *mrc_contrast_name(enum mrc_contrast contrast) {
     case MRC_CONTRAST_FLAIR: return "FLAIR";
     case MRC_CONTRAST_T1W_CE: return "T1w-ce";
     case MRC_CONTRAST_T2STARW: return "T2starw";
+    case MRC_CONTRAST_SWI: return "SWI";
+    case MRC_CONTRASTS: break;
     }
     return "unknown";
 }

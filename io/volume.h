@@ -22,7 +22,9 @@ enum mrc_contrast {
     MRC_CONTRAST_PDW,
     MRC_CONTRAST_FLAIR,
     MRC_CONTRAST_T1W_CE,
-    MRC_CONTRAST_T2STARW
+    MRC_CONTRAST_T2STARW,
+    MRC_CONTRAST_SWI,
+    MRC_CONTRASTS /* how many */
 };
 /** "T1w", "T2w", "PDw", "FLAIR", "T1w-ce", "T2starw" or "unknown". */
 MRC_API const char *mrc_contrast_name(enum mrc_contrast contrast);

@@ -118,11 +118,14 @@ static const struct field {
     const char *key;
     enum field_kind kind;
     size_t offset; /* into struct mrc_checkpoint_info */
+    bool later;    /* files of earlier versions do not have it: 0 */
 } fields[] = {
 #define WHOLE(member)                                                                              \
-    { #member, FIELD_WHOLE, offsetof(struct mrc_checkpoint_info, member) }
+    { #member, FIELD_WHOLE, offsetof(struct mrc_checkpoint_info, member), false }
 #define SETTING(member, kind)                                                                      \
-    { #member, kind, offsetof(struct mrc_checkpoint_info, settings.member) }
+    { #member, kind, offsetof(struct mrc_checkpoint_info, settings.member), false }
+#define LATER(member, kind)                                                                        \
+    { #member, kind, offsetof(struct mrc_checkpoint_info, settings.member), true }
     WHOLE(step),
     WHOLE(epoch),
     WHOLE(epochs),
@@ -139,6 +142,12 @@ static const struct field {
     SETTING(beta2, FIELD_REAL),
     SETTING(adam_eps, FIELD_REAL),
     SETTING(ema_decay, FIELD_REAL),
+    {"stored", FIELD_WHOLE, offsetof(struct mrc_checkpoint_info, stored), true},
+    LATER(r1_gamma, FIELD_REAL),
+    LATER(warm_up, FIELD_WHOLE),
+    LATER(generator_f, FIELD_WHOLE),
+    LATER(depth, FIELD_WHOLE),
+#undef LATER
 #undef SETTING
 #undef WHOLE
 };
@@ -211,6 +220,7 @@ static enum mrc_status get_field(struct mrc_checkpoint_info *info, const struct 
     char *at = (char *)info + field->offset;
     int64_t whole = 0;
     double real = 0.0;
+    if (field->later && mrc_safetensors_metadata(file, field->key) == NULL) return MRC_OK;
     enum mrc_status st = need_text(&text, file, field->key, path, err);
     if (st != MRC_OK) return st;
     st = field->kind == FIELD_WHOLE ? mrc_parse_i64(&whole, text, 0, INT64_MAX)
@@ -507,7 +517,9 @@ static enum mrc_status compare_complete(const struct mrc_cyclegan_settings *s,
     enum mrc_status st = MRC_OK;
     for (int i = 0; st == MRC_OK && i < MRC_NET_COUNT; ++i)
         st = i < GENERATORS
-                 ? net_declare_generator(&nets[i], s->generator, &generator, err)
+                 ? net_declare_generator(&nets[i],
+                                         mrc_cyclegan_generator_of(s, (enum mrc_cyclegan_net)i),
+                                         &generator, err)
                  : net_declare_patchgan(&nets[i], s->channels, s->discriminator_width, err);
     if (st == MRC_OK) list_complete(&list, nets, NULL, s->ema_decay > 0.0);
     if (st == MRC_OK) st = sort_list(&list, path, err);
@@ -564,7 +576,8 @@ enum mrc_status checkpoint_load_generator(mrc_net **out, struct mrc_checkpoint_i
     enum mrc_status st = open_file(&file, info, path, err);
     if (st != MRC_OK) return st;
     struct mrc_generator_settings settings = cyclegan_generator_settings(&info->settings);
-    st = net_declare_generator(&net, info->settings.generator, &settings, err);
+    st = net_declare_generator(&net, mrc_cyclegan_generator_of(&info->settings, which), &settings,
+                               err);
     if (st == MRC_OK) {
         add_block(&list, which, best_group(file, which), net, NULL, NULL, MRC_TENSOR_F32);
         st = sort_list(&list, path, err);

@@ -23,6 +23,8 @@ struct mrc_checkpoint_info {
     char data[256];   /* words about the training data */
     char hash[65]; /* SHA-256 over names, shapes and values of the weights of G and F, as stored */
     int64_t step, epoch, epochs;
+    int64_t
+        stored;    /* 1: trained on intensities as pictures store them, 0: normalised to the head */
     bool complete; /* all four networks and Adam's moments, else the generators; known when read */
     struct mrc_cyclegan_settings settings;
 };

@@ -16,7 +16,9 @@
 #include "model/cyclegan_internal.h"
 #include "model/net_internal.h"
 
-enum { DIRECTIONS = 2, BLOCK_GRAIN = 1 << 16, LARGEST_BATCH = 4096 };
+enum { DIRECTIONS = 2, BLOCK_GRAIN = 1 << 16, LARGEST_BATCH = 4096, PENALTY_EVERY = 8 };
+static const double WARM_UP_RATE = 10.0; /* times the learning rate */
+static const float PROBE = 0.01f; /* largest change of a pixel by which R1 is differentiated */
 
 /* The name of a network is its place in the enum; both directions' networks are found here. */
 static const struct {
@@ -25,11 +27,13 @@ static const struct {
 
 struct direction {
     mrc_net *generator, *judge;
+    mrc_plan *first_plan, *cycle_plan;
     mrc_pass *first; /* generator on [a; b], or on a alone: [fake b; same b] */
     mrc_pass *cycle; /* generator on the other direction's fake a: b again */
     mrc_pass *judge_fake, *judge_real;
     float *in, *d_first; /* input of `first`, gradient at its output */
     float *d_map_adversarial, *d_map_fake, *d_map_real;
+    float *mean;                  /* image of b; NULL without warm-up */
     const float *out, *cycle_out; /* of the last step */
 };
 
@@ -37,14 +41,15 @@ struct mrc_cyclegan {
     struct mrc_cyclegan_settings settings;
     struct cyclegan_state *state;
     mrc_net *nets[MRC_NET_COUNT];
-    mrc_plan *first_plan, *cycle_plan, *judge_plan; /* both directions have the same */
+    mrc_plan *judge_plan; /* both directions have the same */
     struct direction directions[DIRECTIONS];
     float *d_cycle, *d_fake; /* gradients of one batch of images */
     void *scratch;
     size_t scratch_bytes;
     struct mrc_arena memory;
     size_t images, map; /* floats in a batch of images, in a batch of patch maps */
-    bool with_identity;
+    bool with_identity, has_means;
+    double rate_factor;
     size_t bytes;
 };
 
@@ -101,17 +106,26 @@ enum mrc_status cyclegan_check_settings(const struct mrc_cyclegan_settings *s,
         {"Adam's beta2", s->beta2, 0.0, almost_one},
         {"Adam's epsilon", s->adam_eps, 1e-30, 1.0},
         {"decay of the moving average", s->ema_decay, 0.0, almost_one},
+        {"weight of the R1 penalty", s->r1_gamma, 0.0, large},
+        {"number of warm-up steps", (double)s->warm_up, 0.0, 1e9},
     };
     enum mrc_status st = MRC_OK;
     for (size_t i = 0; st == MRC_OK && i < sizeof(numbers) / sizeof(numbers[0]); ++i)
         st = check_number(numbers[i].name, numbers[i].value, numbers[i].lo, numbers[i].hi, err);
     struct mrc_generator_settings generator = cyclegan_generator_settings(s);
+    if (st == MRC_OK) st = check_number("kind of F", (double)s->generator_f, 0.0, 3.0, err);
     return st == MRC_OK ? net_check_generator(&generator, err) : st;
 }
 
 struct mrc_generator_settings cyclegan_generator_settings(const struct mrc_cyclegan_settings *s) {
     return (struct mrc_generator_settings){
-        .channels = s->channels, .size = s->size, .width = s->generator_width};
+        .channels = s->channels, .size = s->size, .width = s->generator_width, .depth = s->depth};
+}
+
+enum mrc_generator_kind mrc_cyclegan_generator_of(const struct mrc_cyclegan_settings *s,
+                                                  enum mrc_cyclegan_net which) {
+    return which == MRC_NET_F && s->generator_f > 0 ? (enum mrc_generator_kind)(s->generator_f - 1)
+                                                    : s->generator;
 }
 
 /* --- Creating --- */
@@ -122,7 +136,9 @@ static enum mrc_status declare_nets(mrc_cyclegan *gan, struct mrc_error *err) {
     enum mrc_status st = MRC_OK;
     for (int i = 0; st == MRC_OK && i < MRC_NET_COUNT; ++i) {
         st = i < GENERATORS
-                 ? net_declare_generator(&gan->nets[i], s->generator, &generator, err)
+                 ? net_declare_generator(&gan->nets[i],
+                                         mrc_cyclegan_generator_of(s, (enum mrc_cyclegan_net)i),
+                                         &generator, err)
                  : net_declare_patchgan(&gan->nets[i], s->channels, s->discriminator_width, err);
         if (st == MRC_OK) gan->bytes += 2 * mrc_net_size(gan->nets[i]) * sizeof(float);
     }
@@ -135,7 +151,8 @@ static enum mrc_status create_nets(mrc_cyclegan *gan, struct mrc_error *err) {
         enum mrc_status st = mrc_net_finish(gan->nets[i], err);
         if (st != MRC_OK) return st;
         if (i < GENERATORS)
-            net_init_generator(gan->nets[i], s->generator, s->seed, (uint32_t)i);
+            net_init_generator(gan->nets[i], mrc_cyclegan_generator_of(s, (enum mrc_cyclegan_net)i),
+                               s->seed, (uint32_t)i);
         else
             mrc_net_init_normal(gan->nets[i], s->seed, (uint32_t)i);
     }
@@ -147,10 +164,14 @@ static enum mrc_status create_plans(mrc_cyclegan *gan, struct mrc_error *err) {
     struct mrc_shape image = {.n = s->batch, .c = s->channels, .d = 1, .h = s->size, .w = s->size};
     struct mrc_shape first = image;
     if (gan->with_identity) first.n *= 2;
-    enum mrc_status st =
-        mrc_plan_create(&gan->first_plan, gan->nets[MRC_NET_G], first, MRC_PLAN_TRAINING, err);
-    if (st == MRC_OK)
-        st = mrc_plan_create(&gan->cycle_plan, gan->nets[MRC_NET_G], image, MRC_PLAN_TRAINING, err);
+    enum mrc_status st = MRC_OK;
+    for (int k = 0; st == MRC_OK && k < DIRECTIONS; ++k) {
+        struct direction *way = &gan->directions[k];
+        const mrc_net *net = gan->nets[networks_of[k].generator];
+        st = mrc_plan_create(&way->first_plan, net, first, MRC_PLAN_TRAINING, err);
+        if (st == MRC_OK)
+            st = mrc_plan_create(&way->cycle_plan, net, image, MRC_PLAN_TRAINING, err);
+    }
     if (st == MRC_OK)
         st = mrc_plan_create(&gan->judge_plan, gan->nets[MRC_NET_D_X], image, MRC_PLAN_TRAINING,
                              err);
@@ -158,12 +179,18 @@ static enum mrc_status create_plans(mrc_cyclegan *gan, struct mrc_error *err) {
     gan->images = mrc_shape_count(image);
     gan->map = mrc_shape_count(mrc_plan_output(gan->judge_plan));
 
-    const mrc_plan *const plans[] = {gan->first_plan, gan->cycle_plan, gan->judge_plan};
-    for (size_t i = 0; i < 3; ++i)
+    const struct direction *way = gan->directions;
+    const mrc_plan *const plans[] = {way[0].first_plan, way[0].cycle_plan, way[1].first_plan,
+                                     way[1].cycle_plan, gan->judge_plan};
+    for (size_t i = 0; i < sizeof(plans) / sizeof(plans[0]); ++i)
         if (mrc_plan_scratch_bytes(plans[i]) > gan->scratch_bytes)
             gan->scratch_bytes = mrc_plan_scratch_bytes(plans[i]);
     gan->bytes += gan->scratch_bytes;
     return MRC_OK;
+}
+
+static size_t image_floats(const mrc_cyclegan *gan) {
+    return gan->images / (size_t)gan->settings.batch;
 }
 
 /* Runs twice: measuring, then handing out. */
@@ -184,6 +211,8 @@ static void take_memory(mrc_cyclegan *gan) {
         way->d_map_adversarial = mrc_arena_take(memory, gan->map * sizeof(float));
         way->d_map_fake = mrc_arena_take(memory, gan->map * sizeof(float));
         way->d_map_real = mrc_arena_take(memory, gan->map * sizeof(float));
+        if (gan->settings.warm_up > 0)
+            way->mean = mrc_arena_take(memory, image_floats(gan) * sizeof(float));
     }
     gan->d_cycle = mrc_arena_take(memory, gan->images * sizeof(float));
     gan->d_fake = mrc_arena_take(memory, gan->images * sizeof(float));
@@ -194,9 +223,10 @@ static void measure_memory(mrc_cyclegan *gan) {
     gan->memory.size = gan->memory.used;
     gan->memory.used = 0;
     gan->bytes += gan->memory.size;
-    gan->bytes +=
-        DIRECTIONS * (mrc_plan_pass_bytes(gan->first_plan) + mrc_plan_pass_bytes(gan->cycle_plan) +
-                      2 * mrc_plan_pass_bytes(gan->judge_plan));
+    for (int k = 0; k < DIRECTIONS; ++k)
+        gan->bytes += mrc_plan_pass_bytes(gan->directions[k].first_plan) +
+                      mrc_plan_pass_bytes(gan->directions[k].cycle_plan) +
+                      2 * mrc_plan_pass_bytes(gan->judge_plan);
 }
 
 static enum mrc_status create_memory(mrc_cyclegan *gan, struct mrc_error *err) {
@@ -223,9 +253,9 @@ static enum mrc_status create_directions(mrc_cyclegan *gan, struct mrc_error *er
         struct direction *way = &gan->directions[k];
         way->generator = gan->nets[networks_of[k].generator];
         way->judge = gan->nets[networks_of[k].judge];
-        st = mrc_pass_create(&way->first, way->generator, gan->first_plan, gan->scratch, err);
+        st = mrc_pass_create(&way->first, way->generator, way->first_plan, gan->scratch, err);
         if (st == MRC_OK)
-            st = mrc_pass_create(&way->cycle, way->generator, gan->cycle_plan, gan->scratch, err);
+            st = mrc_pass_create(&way->cycle, way->generator, way->cycle_plan, gan->scratch, err);
         if (st == MRC_OK)
             st = mrc_pass_create(&way->judge_fake, way->judge, gan->judge_plan, gan->scratch, err);
         if (st == MRC_OK)
@@ -246,6 +276,7 @@ static enum mrc_status lay_out(mrc_cyclegan **out, const struct mrc_cyclegan_set
         return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a model");
     }
     gan->settings = *settings;
+    gan->rate_factor = 1.0;
     gan->with_identity = settings->lambda_identity > 0.0;
     gan->bytes = sizeof(*gan) + sizeof(*gan->state);
     st = declare_nets(gan, err);
@@ -298,10 +329,25 @@ void mrc_cyclegan_destroy(mrc_cyclegan *gan) {
     mrc_free(gan->memory.base);
     mrc_free(gan->scratch);
     mrc_plan_destroy(gan->judge_plan);
-    mrc_plan_destroy(gan->cycle_plan);
-    mrc_plan_destroy(gan->first_plan);
+    for (int k = 0; k < DIRECTIONS; ++k) {
+        mrc_plan_destroy(gan->directions[k].cycle_plan);
+        mrc_plan_destroy(gan->directions[k].first_plan);
+    }
     for (int i = 0; i < MRC_NET_COUNT; ++i) mrc_net_destroy(gan->nets[i]);
     mrc_free(gan);
+}
+
+void mrc_cyclegan_set_means(mrc_cyclegan *gan, const float *mean_x, const float *mean_y) {
+    size_t bytes = image_floats(gan) * sizeof(float);
+    MRC_ASSERT(gan->settings.warm_up > 0);
+    memcpy(gan->directions[0].mean, mean_y, bytes);
+    memcpy(gan->directions[1].mean, mean_x, bytes);
+    gan->has_means = true;
+}
+
+void mrc_cyclegan_scale_rate(mrc_cyclegan *gan, double factor) {
+    MRC_ASSERT(factor >= 0.0 && factor <= 1.0);
+    gan->rate_factor = factor;
 }
 
 /* --- Reading --- */
@@ -468,9 +514,40 @@ static void backward_discriminators(mrc_cyclegan *gan) {
     }
 }
 
+/* R1 of Mescheder, Geiger, Nowozin: "Which training methods for GANs do actually converge?" (ICML
+ * 2018): gamma / 2 times the mean of |g|^2, g the gradient of a real image's mean verdict with
+ * respect to the image; weighted by the steps it stands for. Its derivative with respect to a
+ * weight is that of g . v at v = g held still, and since derivatives may change places that is how
+ * the weight's gradient changes along v: a difference of two ordinary backward passes, no second
+ * derivative of any operation. */
+static void add_penalty(mrc_cyclegan *gan, struct direction *way, const float *real_b) {
+    const float per_verdict = (float)((double)gan->settings.batch / (double)gan->map);
+    float *g = gan->d_fake, *moved = gan->d_cycle, largest = 0.0f;
+    for (size_t i = 0; i < gan->map; ++i) way->d_map_real[i] = per_verdict;
+    mrc_pass_backward(way->judge_real, way->d_map_real, g, true);
+    for (size_t i = 0; i < gan->images; ++i) largest = fmaxf(largest, fabsf(g[i]));
+    if (!(largest > 0.0f)) return;
+    const float step = PROBE / largest;
+    const double weight = PENALTY_EVERY * gan->settings.r1_gamma / (double)gan->settings.batch;
+    for (int side = -1; side <= 1; side += 2) {
+        for (size_t i = 0; i < gan->images; ++i) moved[i] = real_b[i] + (float)side * step * g[i];
+        (void)mrc_pass_forward(way->judge_real, moved);
+        for (size_t i = 0; i < gan->map; ++i)
+            way->d_map_real[i] =
+                (float)(weight * (double)per_verdict * side / (2.0 * (double)step));
+        mrc_pass_backward(way->judge_real, way->d_map_real, NULL, false);
+    }
+}
+
 static void zero_range(void *context, size_t begin, size_t end, int lane) {
     (void)lane;
     memset((float *)context + begin, 0, (end - begin) * sizeof(float));
+}
+
+static void zero_gradients(mrc_cyclegan *gan) {
+    for (int i = 0; i < MRC_NET_COUNT; ++i)
+        mrc_parallel_for(mrc_net_size(gan->nets[i]), BLOCK_GRAIN, zero_range,
+                         mrc_net_gradients(gan->nets[i]));
 }
 
 struct average_task {
@@ -488,7 +565,7 @@ static void average_range(void *context, size_t begin, size_t end, int lane) {
 
 static void update(mrc_cyclegan *gan) {
     const struct mrc_cyclegan_settings *s = &gan->settings;
-    const struct mrc_adam adam = {.learning_rate = s->learning_rate,
+    const struct mrc_adam adam = {.learning_rate = s->learning_rate * gan->rate_factor,
                                   .beta1 = s->beta1,
                                   .beta2 = s->beta2,
                                   .eps = s->adam_eps};
@@ -496,7 +573,7 @@ static void update(mrc_cyclegan *gan) {
     for (int i = 0; i < MRC_NET_COUNT; ++i)
         mrc_adam_update(mrc_net_values(gan->nets[i]), gan->state->m[i], gan->state->v[i],
                         mrc_net_gradients(gan->nets[i]), mrc_net_size(gan->nets[i]), &adam,
-                        gan->state->steps);
+                        gan->state->steps - s->warm_up);
     for (int i = 0; i < GENERATORS; ++i) {
         if (gan->state->average[i] == NULL) continue;
         struct average_task task = {gan->state->average[i], mrc_net_values(gan->nets[i]),
@@ -505,11 +582,69 @@ static void update(mrc_cyclegan *gan) {
     }
 }
 
+/* --- Warm-up --- */
+
+/* Mean square of a batch against one image; d is its gradient. */
+static double compare_with_mean(float *d, const float *images, const float *mean, size_t batch,
+                                size_t image) {
+    const double scale = 2.0 / (double)(batch * image);
+    double sum = 0.0;
+    for (size_t i = 0; i < batch * image; ++i) {
+        double difference = (double)images[i] - (double)mean[i % image];
+        sum += difference * difference;
+        d[i] = (float)(scale * difference);
+    }
+    return sum / (double)(batch * image);
+}
+
+/* Adam and the average begin anew where the warm-up ends: the moments of so different a loss would
+ * make the first adversarial steps leaps. */
+static void update_warming(mrc_cyclegan *gan) {
+    const struct mrc_cyclegan_settings *s = &gan->settings;
+    const struct mrc_adam adam = {.learning_rate = WARM_UP_RATE * s->learning_rate,
+                                  .beta1 = s->beta1,
+                                  .beta2 = s->beta2,
+                                  .eps = s->adam_eps};
+    gan->state->steps += 1;
+    for (int i = 0; i < GENERATORS; ++i) {
+        size_t bytes = mrc_net_size(gan->nets[i]) * sizeof(float);
+        mrc_adam_update(mrc_net_values(gan->nets[i]), gan->state->m[i], gan->state->v[i],
+                        mrc_net_gradients(gan->nets[i]), mrc_net_size(gan->nets[i]), &adam,
+                        gan->state->steps);
+        if (gan->state->average[i] != NULL)
+            memcpy(gan->state->average[i], mrc_net_values(gan->nets[i]), bytes);
+        if (gan->state->steps < s->warm_up) continue;
+        memset(gan->state->m[i], 0, bytes);
+        memset(gan->state->v[i], 0, bytes);
+    }
+}
+
+static enum mrc_status warm_up_step(mrc_cyclegan *gan, struct mrc_losses *losses,
+                                    const float *const real[DIRECTIONS][2], struct mrc_error *err) {
+    MRC_ASSERT(gan->has_means);
+    *losses = (struct mrc_losses){0};
+    forward(gan, real);
+    for (int k = 0; k < DIRECTIONS; ++k) {
+        struct direction *way = &gan->directions[k];
+        if (gan->with_identity) memset(way->d_first + gan->images, 0, gan->images * sizeof(float));
+        losses->total_generator += compare_with_mean(
+            way->d_first, way->out, way->mean, (size_t)gan->settings.batch, image_floats(gan));
+    }
+    enum mrc_status st = check_finite(gan, losses, err);
+    if (st != MRC_OK) return st;
+    zero_gradients(gan);
+    for (int k = 0; k < DIRECTIONS; ++k)
+        mrc_pass_backward(gan->directions[k].first, gan->directions[k].d_first, NULL, false);
+    update_warming(gan);
+    return MRC_OK;
+}
+
 enum mrc_status mrc_cyclegan_step(mrc_cyclegan *gan, struct mrc_losses *losses, const float *x,
                                   const float *y, struct mrc_error *err) {
     MRC_ASSERT(gan != NULL && losses != NULL && x != NULL && y != NULL);
     const float *const real[DIRECTIONS][2] = {{x, y}, {y, x}}; /* a, b of each direction */
     struct direction_losses part[DIRECTIONS];
+    if (gan->state->steps < gan->settings.warm_up) return warm_up_step(gan, losses, real, err);
     forward(gan, real);
     for (int k = 0; k < DIRECTIONS; ++k) {
         judge(gan, &gan->directions[k], real[k][1], &part[k]);
@@ -519,11 +654,11 @@ enum mrc_status mrc_cyclegan_step(mrc_cyclegan *gan, struct mrc_losses *losses, 
     enum mrc_status st = check_finite(gan, losses, err);
     if (st != MRC_OK) return st;
 
-    for (int i = 0; i < MRC_NET_COUNT; ++i)
-        mrc_parallel_for(mrc_net_size(gan->nets[i]), BLOCK_GRAIN, zero_range,
-                         mrc_net_gradients(gan->nets[i]));
+    zero_gradients(gan);
     backward_generators(gan, real);
     backward_discriminators(gan);
+    if (gan->settings.r1_gamma > 0.0 && (gan->state->steps + 1) % PENALTY_EVERY == 0)
+        for (int k = 0; k < DIRECTIONS; ++k) add_penalty(gan, &gan->directions[k], real[k][1]);
     update(gan);
     return MRC_OK;
 }

@@ -27,24 +27,30 @@ MRC_STATUS mrc_generator_kind_parse(enum mrc_generator_kind *out, const char *te
 MRC_STATUS mrc_gan_mode_parse(enum mrc_gan_mode *out, const char *text, struct mrc_error *err);
 
 struct mrc_cyclegan_settings {
-    enum mrc_generator_kind generator;
+    enum mrc_generator_kind generator; /* of G, and of F where generator_f is 0 */
+    int64_t generator_f;               /* else 1 + F's enum mrc_generator_kind */
     enum mrc_gan_mode gan_mode;
     int64_t channels, size;
     int64_t generator_width, discriminator_width;
+    int64_t depth; /* blocks of unet and hybrid on the way down, the first at full size; 0: down to
+                      one pixel */
     int64_t batch;
     double lambda_cycle, lambda_identity;
     double learning_rate, beta1, beta2, adam_eps;
     double ema_decay; /* exponential moving average of the generators; 0: none */
+    double r1_gamma;  /* weight of the R1 penalty of the discriminators; 0: none */
+    int64_t warm_up;  /* first steps, in which each generator only learns the mean image of its
+                         target: a start at the right place and polarity; 0: none */
     uint64_t seed;    /* at most INT64_MAX, so that it can be typed */
 };
 /** The reference design (docs/architecture.md): U-Net, BCE, width 64, batch 8, cycle 10, identity
- * 5, Adam 2e-4, 0.5, 0.999. */
+ * 5, Adam 2e-4, 0.5, 0.999; no average, no penalty, no warm-up. */
 #define MRC_CYCLEGAN_DEFAULTS                                                                      \
     {                                                                                              \
         .generator = MRC_GENERATOR_UNET, .gan_mode = MRC_GAN_BCE, .channels = 1, .size = 64,       \
         .generator_width = 64, .discriminator_width = 64, .batch = 8, .lambda_cycle = 10.0,        \
         .lambda_identity = 5.0, .learning_rate = 2e-4, .beta1 = 0.5, .beta2 = 0.999,               \
-        .adam_eps = 1e-8, .ema_decay = 0.0, .seed = 1                                              \
+        .adam_eps = 1e-8, .ema_decay = 0.0, .r1_gamma = 0.0, .warm_up = 0, .seed = 1               \
     }
 
 /** Means over all elements, before weighting; the D terms before the factor one half. */
@@ -57,6 +63,10 @@ struct mrc_losses {
 
 enum mrc_cyclegan_net { MRC_NET_G, MRC_NET_F, MRC_NET_D_X, MRC_NET_D_Y, MRC_NET_COUNT };
 MRC_API const char *mrc_cyclegan_net_name(enum mrc_cyclegan_net which); /* "G", "F", "D_X", "D_Y" */
+
+/** The kind of generator `which` (MRC_NET_G or MRC_NET_F) is. */
+MRC_API enum mrc_generator_kind mrc_cyclegan_generator_of(const struct mrc_cyclegan_settings *s,
+                                                          enum mrc_cyclegan_net which);
 
 typedef struct mrc_cyclegan mrc_cyclegan;
 /** Networks with initial weights, plans, passes and Adam state: everything a step needs.
@@ -74,9 +84,18 @@ MRC_API size_t mrc_cyclegan_bytes(const mrc_cyclegan *gan);
 MRC_STATUS mrc_cyclegan_measure(size_t *bytes, const struct mrc_cyclegan_settings *settings,
                                 struct mrc_error *err);
 
+/** The mean images of X and Y [size][size][channels], which are copied. Needed before the first
+ * step with warm_up > 0, and only then. */
+MRC_API void mrc_cyclegan_set_means(mrc_cyclegan *gan, const float *mean_x, const float *mean_y);
+/** For later steps: the settings' learning rate times `factor`, 0 … 1. */
+MRC_API void mrc_cyclegan_scale_rate(mrc_cyclegan *gan, double factor);
+
 /** One step on x, y [batch][size][size][channels] in [0,1]: generators against the discriminators
  * as they are, discriminators on the fakes made before the generators' update, then four Adam
- * updates. The gradients stay in the nets until the next step. MRC_ERR_NUMERIC when a loss is not
+ * updates. The gradients stay in the nets until the next step. Every 8th step adds the R1 penalty.
+ * The first warm_up steps are others: mean |G(x) - mean y|^2 and its twin, at ten times the rate,
+ * the discriminators untouched; their sum is total_generator and all other losses are 0.
+ * MRC_ERR_NUMERIC when a loss is not
  * finite: *losses tells which, and no weight was changed. */
 MRC_STATUS mrc_cyclegan_step(mrc_cyclegan *gan, struct mrc_losses *losses, const float *x,
                              const float *y, struct mrc_error *err);

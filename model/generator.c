@@ -5,7 +5,7 @@
 
 #include "model/net_internal.h"
 
-enum { SMALLEST_SIDE = 16, LARGEST_SIDE = 1024, LARGEST_WIDTH = 512 };
+enum { SMALLEST_SIDE = 16, LARGEST_SIDE = 1024, LARGEST_WIDTH = 512, LARGEST_DEPTH = 11 };
 
 static void init_unet(mrc_net *net, uint64_t seed, uint32_t stream) {
     mrc_net_init_normal(net, seed, stream);
@@ -68,6 +68,12 @@ enum mrc_status net_check_generator(const struct mrc_generator_settings *s, stru
                         "generator for images of side %" PRId64
                         ", expected a power of two from %d to %d",
                         s->size, SMALLEST_SIDE, LARGEST_SIDE);
+    if (s->depth != 0 &&
+        (s->depth < 2 || s->depth > LARGEST_DEPTH || s->size >> (s->depth - 1) < 1))
+        return mrc_fail(err, MRC_ERR_ARGUMENT,
+                        "generator of %" PRId64 " blocks for images of side %" PRId64
+                        ", expected 2 or more and at least one pixel left",
+                        s->depth, s->size);
     if (s->width < 1 || s->width > LARGEST_WIDTH)
         return mrc_fail(err, MRC_ERR_ARGUMENT,
                         "generator of base width %" PRId64 ", expected 1 to %d", s->width,

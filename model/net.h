@@ -115,6 +115,7 @@ struct mrc_generator_settings {
     int64_t channels; /* in and out: 1 or 3 */
     int64_t size;     /* 64, 128, 256: a power of two, 16 or more; sets the depth */
     int64_t width;    /* base width w */
+    int64_t depth;    /* of the U-Net, 2 or more; 0: down to one pixel */
 };
 MRC_STATUS mrc_unet_create(mrc_net **out, const struct mrc_generator_settings *settings,
                            struct mrc_error *err);

@@ -134,6 +134,45 @@ static void losses_add(struct mrc_losses *sum, const struct mrc_losses *more, do
     sum->total_d_y += factor * more->total_d_y;
 }
 
+/* --- The mean images a warm-up begins with --- */
+
+static void add_mean(const struct training *t, double *sum, float *slice, int domain) {
+    const size_t count = t->source->count[domain];
+    for (size_t i = 0; i < count; ++i) {
+        t->source->fetch(t->source->context, slice, domain, i);
+        for (int side = 0; side < 2; ++side) {
+            for (size_t p = 0; p < t->slice; ++p)
+                sum[p] += (double)slice[p] / (2.0 * (double)count);
+            if (t->settings->flip) mirror(slice, t->model->size, t->model->channels);
+        }
+    }
+}
+
+/* Of the slices as they are fetched, and mirrored where training mirrors them. */
+static enum mrc_status set_means(struct training *t, struct mrc_error *err) {
+    double *sum = mrc_alloc(t->slice, sizeof(*sum));
+    float *means = mrc_alloc(DOMAINS * t->slice, sizeof(*means));
+    enum mrc_status st = MRC_OK;
+    if (sum == NULL || means == NULL)
+        st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for the mean images");
+    for (int domain = 0; st == MRC_OK && domain < DOMAINS; ++domain) {
+        float *mean = means + (size_t)domain * t->slice;
+        memset(sum, 0, t->slice * sizeof(*sum));
+        add_mean(t, sum, mean, domain);
+        for (size_t p = 0; p < t->slice; ++p) mean[p] = (float)sum[p];
+    }
+    if (st == MRC_OK) mrc_cyclegan_set_means(t->gan, means, means + t->slice);
+    mrc_free(means);
+    mrc_free(sum);
+    return st;
+}
+
+/* Of the step after `done`. */
+static double rate_factor(double decay, int64_t done, int64_t steps) {
+    const double least = 0.02, left = (double)(steps - done) / (double)steps;
+    return decay > 0.0 && left < decay ? fmax(left / decay, least) : 1.0;
+}
+
 struct report {
     mrc_trainer_report_fn *call;
     void *context;
@@ -154,6 +193,7 @@ static enum mrc_status run(struct training *t, size_t *indices, int64_t steps_pe
         if (progress.step_of_epoch == 1)
             for (int domain = 0; domain < DOMAINS; ++domain) t->orders[domain].is_ready = false;
         fetch_batches(t, indices, progress.epoch, progress.step_of_epoch);
+        mrc_cyclegan_scale_rate(t->gan, rate_factor(t->settings->decay, done, progress.steps));
         st = mrc_cyclegan_step(t->gan, &losses, t->batch[0], t->batch[1], err);
         if (st != MRC_OK) break;
 
@@ -192,6 +232,9 @@ static enum mrc_status check(const struct mrc_slice_source *source,
     if (!(settings->gamma >= 1.0 && settings->gamma <= MRC_TRAINER_LARGEST_GAMMA))
         return mrc_fail(err, MRC_ERR_ARGUMENT, "gamma is %g, expected 1 to %g", settings->gamma,
                         MRC_TRAINER_LARGEST_GAMMA);
+    if (!(settings->decay >= 0.0 && settings->decay <= 1.0))
+        return mrc_fail(err, MRC_ERR_ARGUMENT, "decay over %g of the steps, expected 0 to 1",
+                        settings->decay);
     return MRC_OK;
 }
 
@@ -221,10 +264,9 @@ enum mrc_status mrc_trainer_run(mrc_cyclegan *gan, const struct mrc_slice_source
     }
     (void)clock_gettime(CLOCK_MONOTONIC, &t.begun);
     int64_t steps_per_epoch = (int64_t)((largest + batch - 1) / batch);
-    if (!whole)
-        st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a batch of %zu slices", batch);
-    else
-        st = run(&t, indices, steps_per_epoch, (struct report){report, context}, err);
+    if (!whole) st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a batch of %zu slices", batch);
+    if (st == MRC_OK && mrc_cyclegan_steps(gan) < t.model->warm_up) st = set_means(&t, err);
+    if (st == MRC_OK) st = run(&t, indices, steps_per_epoch, (struct report){report, context}, err);
 
     for (int domain = 0; domain < DOMAINS; ++domain) {
         mrc_free(t.batch[domain]);

@@ -24,20 +24,21 @@ static int64_t channels_of(int block, int64_t width) {
     return factor * width;
 }
 
-static int depth_of(int64_t size) {
+/* Blocks down, the first at full size. */
+static int depth_of(const struct mrc_generator_settings *settings) {
     int depth = 1;
-    for (int64_t side = size; side > 1; side /= 2) ++depth;
-    return depth;
+    for (int64_t side = settings->size; side > 1; side /= 2) ++depth;
+    return settings->depth > 0 && settings->depth < depth ? (int)settings->depth : depth;
 }
 
-static int add_encoder(mrc_net *net, int in, int block, int depth, int64_t width) {
+static int add_encoder(mrc_net *net, int in, int block, int64_t width, bool one_pixel) {
     struct part_name name;
     int64_t channels = channels_of(block, width);
     int node =
         block == 1
             ? mrc_net_add_conv(net, part(&name, "enc", block, "conv"), in, channels, 3, 1, 1)
             : mrc_net_add_conv(net, part(&name, "enc", block, "conv"), in, channels, 4, 2, 1);
-    if (block > 1 && block < depth)
+    if (block > 1 && !one_pixel)
         node = mrc_net_add_norm(net, part(&name, "enc", block, "norm"), node);
     return mrc_net_add_leaky_relu(net, part(&name, "enc", block, "act"), node, LEAK);
 }
@@ -52,10 +53,11 @@ static int add_decoder(mrc_net *net, int in, int skip, int block, int64_t channe
 }
 
 int net_add_unet_logits(mrc_net *net, int in, const struct mrc_generator_settings *settings) {
-    int depth = depth_of(settings->size), encoder[MAX_DEPTH + 1] = {in};
+    int depth = depth_of(settings), encoder[MAX_DEPTH + 1] = {in};
     MRC_ASSERT(depth <= MAX_DEPTH);
     for (int block = 1; block <= depth; ++block)
-        encoder[block] = add_encoder(net, encoder[block - 1], block, depth, settings->width);
+        encoder[block] = add_encoder(net, encoder[block - 1], block, settings->width,
+                                     settings->size >> (block - 1) == 1);
     int node = encoder[depth];
     for (int block = 1; block < depth; ++block) {
         int mirror = depth - block;

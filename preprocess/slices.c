@@ -142,6 +142,10 @@ static enum mrc_status cut(struct mrc_slices *out, const float *voxels,
         return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for its slices", name);
     enum mrc_status st = mrc_normalise_find(&out->record.normalise, per_slice, voxels,
                                             &out->record.axial, options, name, err);
+    if (st == MRC_OK && options->stored_range > 0.0) {
+        out->record.normalise.lo = 0.0;
+        out->record.normalise.hi = options->stored_range;
+    }
     if (st == MRC_OK) st = resample_down(out, voxels, err);
     if (st == MRC_OK) set_foreground(out, per_slice);
     mrc_free(per_slice);

@@ -65,6 +65,8 @@ struct mrc_slices_options {
     int64_t size;                           /* 64 */
     double low_percentile, high_percentile; /* of the core of the head */
     double max_slice_mm; /* refuse stacks other than axial whose slices lie further apart (B4) */
+    double
+        stored_range; /* > 0: intensities 0 … stored_range become 0 … 1; 0: the limits are found */
 };
 #define MRC_SLICES_DEFAULTS                                                                        \
     { .size = 64, .low_percentile = 0.5, .high_percentile = 95.0, .max_slice_mm = 3.0 }

@@ -27,6 +27,7 @@
 #include "base/rng.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "io/contrast_map.h"
 #include "io/derived.h"
 #include "io/dicom_check.h"
 #include "io/geometry.h"

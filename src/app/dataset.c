@@ -23,6 +23,16 @@ const char *mrc_dataset_domain_name(int domain) {
     return mrc_contrast_name(domain == MRC_DOMAIN_X ? MRC_CONTRAST_T1W : MRC_CONTRAST_T2W);
 }
 
+enum mrc_status mrc_stored_range(double *range, const mrc_volume *vol, const char *name,
+                                 struct mrc_error *err) {
+    int depth = mrc_volume_provenance(vol)->bit_depth;
+    if (depth <= 0)
+        return mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                        "%s: intensities as stored need PNG pictures, expected one", name);
+    *range = (double)((1 << depth) - 1);
+    return MRC_OK;
+}
+
 /* The first few of a kind of images; then one line for all others. */
 MRC_PRINTF(2, 3) static void note(struct loader *l, const char *fmt, ...) {
     char text[600];
@@ -59,6 +69,8 @@ static enum mrc_status read_slices(struct mrc_slices *out, struct loader *l, con
     cut.size = l->options->size;
     mrc_volume *vol = NULL;
     enum mrc_status status = mrc_image_load(&vol, path, &image, err);
+    if (status == MRC_OK && l->options->stored)
+        status = mrc_stored_range(&cut.stored_range, vol, path, err);
     if (status == MRC_OK) status = mrc_slices_from_volume(out, vol, path, &cut, err);
     const char *remark = status == MRC_OK ? mrc_volume_provenance(vol)->remark : "";
     if (remark[0] != '\0') note(l, "%s: %s", path, remark);

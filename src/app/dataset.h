@@ -22,6 +22,7 @@ struct mrc_dataset_options {
     const char *set;
     int64_t size, channels;
     double min_foreground; /* smallest fraction of a slice inside the head */
+    bool stored;           /* intensities as pictures store them, not normalised to the head */
     bool assume_ras, allow_synthetic;
     bool force; /* take images recognised as another contrast than their folder's */
 };
@@ -56,6 +57,10 @@ MRC_STATUS mrc_dataset_load(struct mrc_dataset *out, const struct mrc_dataset_op
 /** Bytes of its slices. */
 MRC_API size_t mrc_dataset_bytes(const struct mrc_dataset *dataset);
 MRC_API void mrc_dataset_clear(struct mrc_dataset *dataset);
+/** *range: the largest intensity that pictures of their kind can store. MRC_ERR_UNSUPPORTED for
+ * images that are no pictures and so have none; `name` is for the message. */
+MRC_STATUS mrc_stored_range(double *range, const mrc_volume *vol, const char *name,
+                            struct mrc_error *err);
 /** "T1w" or "T2w". */
 MRC_API const char *mrc_dataset_domain_name(int domain);
 /** dst [size][size][channels]: one of place_count slices. The shape mrc_slice_source asks for;

@@ -76,6 +76,10 @@ static enum mrc_status load_model(struct work *w, size_t n, int64_t size, struct
     if (status == MRC_OK) {
         load_name(m, &info, path);
         m->channels = info.settings.channels;
+        if (n > 0 && w->found.stored != (info.stored != 0))
+            status = mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                              "%s: trained on intensities other than the first model's", path);
+        w->found.stored = info.stored != 0;
         memcpy(w->found.model_hashes[n], info.hash, sizeof info.hash);
     }
     mrc_free(path);
@@ -86,6 +90,7 @@ static enum mrc_status load_models(struct work *w, struct mrc_error *err) {
     const size_t count = w->options->model_count;
     int64_t size = w->options->size;
     enum mrc_status status = MRC_OK;
+    w->found.stored = w->options->stored;
     if (count == 0) {
         w->found.size = size > 0 ? size : 64;
         return MRC_OK;
@@ -585,7 +590,8 @@ static enum mrc_status load_sets(struct work *w, struct mrc_error *err) {
     const struct mrc_evaluate_options *o = w->options;
     enum mrc_status status = MRC_OK;
     if (o->set != NULL)
-        status = mrc_eval_set_load(&w->set, o->set, w->found.size, o, w->events, err);
+        status =
+            mrc_eval_set_load(&w->set, o->set, w->found.size, w->found.stored, o, w->events, err);
     else if (o->truth != NULL)
         status = mrc_eval_set_load_folders(&w->set, o, w->events, err);
     if (status == MRC_OK && o->set != NULL && !w->set.paired)
@@ -593,7 +599,8 @@ static enum mrc_status load_sets(struct work *w, struct mrc_error *err) {
                         "%s: T1w and T2w images do not pair by name: scored without a truth",
                         o->set);
     if (status == MRC_OK && o->reference != NULL) {
-        status = mrc_eval_set_load(&w->reference, o->reference, w->found.size, o, w->events, err);
+        status = mrc_eval_set_load(&w->reference, o->reference, w->found.size, w->found.stored, o,
+                                   w->events, err);
         w->found.fitted_to_reference = true;
     }
     return status;

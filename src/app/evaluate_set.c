@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/dataset.h"
 #include "app/regrid.h"
 #include "base/alloc.h"
 #include "base/fs.h"
@@ -118,6 +119,7 @@ struct loader {
     const struct mrc_events *events;
     struct mrc_image_list lists[MRC_EVAL_DOMAINS]; /* usable items only, in order of paths */
     const char *folders[MRC_EVAL_DOMAINS];
+    bool stored;
 };
 
 static void loader_clear(struct loader *l) {
@@ -198,13 +200,16 @@ static enum mrc_status load_volume(mrc_volume **out, const struct loader *l,
 
 /* --- A set, normalised and cut as for training --- */
 
+/* whole: vol before it was laid on another grid, which knows how it was stored. */
 static enum mrc_status add_cut(struct mrc_eval_set *out, int domain, const struct loader *l,
-                               const mrc_volume *vol, const char *path, int64_t size,
-                               struct mrc_error *err) {
+                               const mrc_volume *vol, const mrc_volume *whole, const char *path,
+                               int64_t size, struct mrc_error *err) {
     struct mrc_slices_options cut = MRC_SLICES_DEFAULTS;
     struct mrc_slices slices = {0};
     cut.size = size;
-    enum mrc_status status = mrc_slices_from_volume(&slices, vol, path, &cut, err);
+    enum mrc_status status = MRC_OK;
+    if (l->stored) status = mrc_stored_range(&cut.stored_range, whole, path, err);
+    if (status == MRC_OK) status = mrc_slices_from_volume(&slices, vol, path, &cut, err);
     if (status == MRC_OK)
         status = mrc_eval_set_add(out, domain, path, slices.pixels, slices.count, size, size,
                                   l->options->min_foreground, err);
@@ -222,8 +227,8 @@ static enum mrc_status load_pair(struct mrc_eval_set *out, const struct loader *
     enum mrc_status status = load_volume(&from, l, x, synthetic, err);
     if (status == MRC_OK) status = load_volume(&raw, l, y, synthetic, err);
     if (status == MRC_OK) status = mrc_regrid_like(&to, raw, from, y->path, err);
-    if (status == MRC_OK) status = add_cut(out, MRC_EVAL_FROM, l, from, x->path, size, err);
-    if (status == MRC_OK) status = add_cut(out, MRC_EVAL_TO, l, to, y->path, size, err);
+    if (status == MRC_OK) status = add_cut(out, MRC_EVAL_FROM, l, from, from, x->path, size, err);
+    if (status == MRC_OK) status = add_cut(out, MRC_EVAL_TO, l, to, raw, y->path, size, err);
     mrc_volume_destroy(to);
     mrc_volume_destroy(raw);
     mrc_volume_destroy(from);
@@ -235,7 +240,7 @@ static enum mrc_status load_alone(struct mrc_eval_set *out, const struct loader 
     const struct mrc_image_info *item = &l->lists[domain].items[n];
     mrc_volume *vol = NULL;
     enum mrc_status status = load_volume(&vol, l, item, l->options->allow_synthetic, err);
-    if (status == MRC_OK) status = add_cut(out, domain, l, vol, item->path, size, err);
+    if (status == MRC_OK) status = add_cut(out, domain, l, vol, vol, item->path, size, err);
     mrc_volume_destroy(vol);
     return status;
 }
@@ -263,9 +268,9 @@ static enum mrc_status load_all(struct mrc_eval_set *out, const struct loader *l
 }
 
 enum mrc_status mrc_eval_set_load(struct mrc_eval_set *out, const char *set, int64_t size,
-                                  const struct mrc_evaluate_options *options,
+                                  bool stored, const struct mrc_evaluate_options *options,
                                   const struct mrc_events *events, struct mrc_error *err) {
-    struct loader l = {.options = options, .events = events};
+    struct loader l = {.options = options, .events = events, .stored = stored};
     *out = (struct mrc_eval_set){0};
     if (!mrc_path_is_dir(set))
         return mrc_fail(err, MRC_ERR_IO, "%s: not found, expected a folder with T1w and T2w inside",

@@ -29,9 +29,10 @@ struct mrc_eval_set {
     bool paired; /* image n and slice k of each domain show the same */
 };
 
-/** Reads options->set (or another set with the same options), slices of `size` pixels. */
+/** Reads options->set (or another set with the same options), slices of `size` pixels; with
+ * `stored`, their intensities as pictures store them instead of normalised to the head. */
 MRC_MUST_CHECK enum mrc_status mrc_eval_set_load(struct mrc_eval_set *out, const char *set,
-                                                 int64_t size,
+                                                 int64_t size, bool stored,
                                                  const struct mrc_evaluate_options *options,
                                                  const struct mrc_events *events,
                                                  struct mrc_error *err);

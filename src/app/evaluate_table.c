@@ -166,6 +166,7 @@ static cJSON *to_json(const struct mrc_evaluation *e) {
     cJSON_AddStringToObject(root, "program", "mrcycle evaluation");
     cJSON_AddStringToObject(root, "version", MRC_VERSION);
     cJSON_AddBoolToObject(root, "paired", e->paired);
+    cJSON_AddStringToObject(root, "intensities", e->stored || e->size == 0 ? "stored" : "head");
     cJSON_AddStringToObject(root, "baselines_fitted_to",
                             e->fitted_to_reference ? "reference set" : "evaluated images");
     if (e->size > 0) cJSON_AddNumberToObject(root, "size", (double)e->size);

@@ -46,6 +46,7 @@ struct mrc_evaluation {
     struct mrc_eval_direction directions[2];
     size_t direction_count;
     bool paired, fitted_to_reference;
+    bool stored;  /* intensities as pictures store them */
     int64_t size; /* 0: as stored */
     size_t model_count;
     char (*model_hashes)[65];

@@ -75,6 +75,9 @@ static enum mrc_status save_text(const mrc_run_folder *folder, const char *name,
 static void add_model(cJSON *root, const struct mrc_cyclegan_settings *m) {
     cJSON *node = cJSON_AddObjectToObject(root, "model");
     cJSON_AddStringToObject(node, "generator", mrc_generator_kind_name(m->generator));
+    cJSON_AddStringToObject(node, "generator_f",
+                            mrc_generator_kind_name(mrc_cyclegan_generator_of(m, MRC_NET_F)));
+    cJSON_AddNumberToObject(node, "depth", (double)m->depth);
     cJSON_AddStringToObject(node, "gan", mrc_gan_mode_name(m->gan_mode));
     cJSON_AddNumberToObject(node, "size", (double)m->size);
     cJSON_AddNumberToObject(node, "channels", (double)m->channels);
@@ -88,6 +91,8 @@ static void add_model(cJSON *root, const struct mrc_cyclegan_settings *m) {
     cJSON_AddNumberToObject(node, "beta2", m->beta2);
     cJSON_AddNumberToObject(node, "adam_eps", m->adam_eps);
     cJSON_AddNumberToObject(node, "ema_decay", m->ema_decay);
+    cJSON_AddNumberToObject(node, "r1_gamma", m->r1_gamma);
+    cJSON_AddNumberToObject(node, "warm_up", (double)m->warm_up);
     char seed[24]; /* as text: a double does not hold every seed */
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)m->seed);
     cJSON_AddStringToObject(node, "seed", seed);
@@ -99,6 +104,7 @@ static void add_data(cJSON *root, const struct mrc_train_options *options,
     cJSON_AddStringToObject(data, "set", options->data.set);
     cJSON_AddStringToObject(data, "note", options->data_note);
     cJSON_AddNumberToObject(data, "min_foreground", options->data.min_foreground);
+    cJSON_AddStringToObject(data, "intensities", options->data.stored ? "stored" : "head");
     for (int domain = 0; domain < MRC_DOMAIN_COUNT; ++domain) {
         const struct mrc_dataset_domain *d = &dataset->domains[domain];
         cJSON *node = cJSON_AddObjectToObject(data, mrc_dataset_domain_name(domain));
@@ -126,6 +132,7 @@ static cJSON *settings_of(const struct mrc_train_options *options,
     cJSON_AddNumberToObject(root, "epochs", (double)options->trainer.epochs);
     cJSON_AddBoolToObject(root, "flip", options->trainer.flip);
     cJSON_AddNumberToObject(root, "gamma", options->trainer.gamma);
+    cJSON_AddNumberToObject(root, "decay", options->trainer.decay);
     cJSON_AddNumberToObject(root, "checkpoint_every", (double)options->checkpoint_every);
     cJSON_AddNumberToObject(root, "sample_every", (double)options->sample_every);
     cJSON_AddBoolToObject(root, "half", options->half);
@@ -170,10 +177,10 @@ static const char *first_difference(const cJSON *then, const cJSON *now) {
 
 static enum mrc_status compare_settings(cJSON *then, cJSON *now, const char *run,
                                         struct mrc_error *err) {
-    static const char *const of_the_run[] = {"flip", "gamma"};
+    static const char *const of_the_run[] = {"flip", "gamma", "decay"};
     const char *other =
         first_difference(cJSON_GetObjectItem(then, "model"), cJSON_GetObjectItem(now, "model"));
-    for (size_t i = 0; other == NULL && i < 2; ++i)
+    for (size_t i = 0; other == NULL && i < sizeof of_the_run / sizeof *of_the_run; ++i)
         if (!cJSON_Compare(cJSON_GetObjectItem(then, of_the_run[i]),
                            cJSON_GetObjectItem(now, of_the_run[i]), true))
             other = of_the_run[i];

@@ -129,7 +129,10 @@ static enum mrc_status scan_images(const struct task *t, const char *path, struc
                                              .cancelled = is_cancelled};
     size_t first = images->count, refused = images->refused_count;
     enum mrc_status status = mrc_image_list_scan_with(images, path, &options, err);
-    for (size_t i = first; status == MRC_OK && i < images->count; ++i) judge(&images->items[i]);
+    for (size_t i = first; status == MRC_OK && i < images->count; ++i) {
+        if (t->options != NULL) (void)mrc_contrast_map_apply(t->options->map, &images->items[i]);
+        judge(&images->items[i]);
+    }
     forget_pictures(images, refused);
     return status;
 }
@@ -197,10 +200,10 @@ bool mrc_survey_is_useful(const struct mrc_survey *survey) {
 /* --- Plans --- */
 
 static enum mrc_status create_generator(mrc_net **out, const struct mrc_cyclegan_settings *s,
-                                        struct mrc_error *err) {
+                                        enum mrc_cyclegan_net which, struct mrc_error *err) {
     struct mrc_generator_settings settings = {
-        .channels = s->channels, .size = s->size, .width = s->generator_width};
-    switch (s->generator) {
+        .channels = s->channels, .size = s->size, .width = s->generator_width, .depth = s->depth};
+    switch (mrc_cyclegan_generator_of(s, which)) {
     case MRC_GENERATOR_LOCAL: return mrc_local_create(out, &settings, err);
     case MRC_GENERATOR_HYBRID: return mrc_hybrid_create(out, &settings, err);
     case MRC_GENERATOR_UNET: break;
@@ -225,13 +228,21 @@ enum mrc_status mrc_survey_print_plans(struct mrc_text *out, const struct mrc_ch
     const struct mrc_cyclegan_settings *s = &info->settings;
     struct mrc_shape in = {1, s->channels, 1, s->size, s->size};
     mrc_net *generator = NULL, *discriminator = NULL;
-    enum mrc_status status = create_generator(&generator, s, err);
-    if (status == MRC_OK) status = print_plan(out, "generators G and F", generator, in, err);
+    mrc_net *back = NULL;
+    enum mrc_status status = create_generator(&generator, s, MRC_NET_G, err);
+    if (status == MRC_OK)
+        status = print_plan(out, s->generator_f > 0 ? "generator G" : "generators G and F",
+                            generator, in, err);
+    if (status == MRC_OK && s->generator_f > 0) {
+        status = create_generator(&back, s, MRC_NET_F, err);
+        if (status == MRC_OK) status = print_plan(out, "generator F", back, in, err);
+    }
     if (status == MRC_OK && info->complete)
         status = mrc_patchgan_create(&discriminator, s->channels, s->discriminator_width, err);
     if (status == MRC_OK && info->complete)
         status = print_plan(out, "discriminators D_X and D_Y", discriminator, in, err);
     mrc_net_destroy(discriminator);
+    mrc_net_destroy(back);
     mrc_net_destroy(generator);
     if (status == MRC_OK && out->failed) status = no_memory("plan", err);
     return status;

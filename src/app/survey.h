@@ -8,6 +8,7 @@
 #include "app/events.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "io/contrast_map.h"
 #include "io/image.h"
 #include "model/checkpoint.h"
 
@@ -32,7 +33,8 @@ struct mrc_survey {
  * that cannot be read at all (MRC_ERR_IO). */
 MRC_STATUS mrc_survey_add(struct mrc_survey *survey, const char *path, struct mrc_error *err);
 struct mrc_survey_options {
-    size_t most_files; /* below one path; 0: 50,000 */
+    size_t most_files;           /* below one path; 0: 50,000 */
+    const mrc_contrast_map *map; /* overrules what is recognised; NULL: none */
 };
 /** The same; `options` and `events` may be NULL. */
 MRC_STATUS mrc_survey_add_with(struct mrc_survey *survey, const char *path,

@@ -67,6 +67,9 @@ static void add_image(cJSON *array, const struct mrc_image_info *image) {
 static void add_settings(cJSON *parent, const struct mrc_cyclegan_settings *s) {
     cJSON *node = cJSON_AddObjectToObject(parent, "settings");
     cJSON_AddStringToObject(node, "generator", mrc_generator_kind_name(s->generator));
+    cJSON_AddStringToObject(node, "generator_f",
+                            mrc_generator_kind_name(mrc_cyclegan_generator_of(s, MRC_NET_F)));
+    cJSON_AddNumberToObject(node, "depth", (double)s->depth);
     cJSON_AddStringToObject(node, "gan", mrc_gan_mode_name(s->gan_mode));
     cJSON_AddNumberToObject(node, "channels", (double)s->channels);
     cJSON_AddNumberToObject(node, "size", (double)s->size);
@@ -79,6 +82,8 @@ static void add_settings(cJSON *parent, const struct mrc_cyclegan_settings *s) {
     cJSON_AddNumberToObject(node, "beta1", s->beta1);
     cJSON_AddNumberToObject(node, "beta2", s->beta2);
     cJSON_AddNumberToObject(node, "ema_decay", s->ema_decay);
+    cJSON_AddNumberToObject(node, "r1_gamma", s->r1_gamma);
+    cJSON_AddNumberToObject(node, "warm_up", (double)s->warm_up);
     char seed[24]; /* as text: a double does not hold every seed */
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->seed);
     cJSON_AddStringToObject(node, "seed", seed);

@@ -32,8 +32,10 @@ static void work_clear(struct work *w) {
 }
 
 static struct mrc_checkpoint_info describe(const struct work *w, int64_t epoch) {
-    struct mrc_checkpoint_info info = {
-        .step = mrc_cyclegan_steps(w->gan), .epoch = epoch, .epochs = w->options->trainer.epochs};
+    struct mrc_checkpoint_info info = {.step = mrc_cyclegan_steps(w->gan),
+                                       .epoch = epoch,
+                                       .epochs = w->options->trainer.epochs,
+                                       .stored = w->options->data.stored};
     snprintf(info.name, sizeof info.name, "%s", w->options->name);
     snprintf(info.version, sizeof info.version, "%s", MRC_VERSION);
     snprintf(info.data, sizeof info.data, "%s", w->options->data_note);
@@ -153,11 +155,12 @@ static enum mrc_status check_memory(const struct mrc_train_options *o, size_t by
  */
 static bool is_same_model(const struct mrc_cyclegan_settings *a,
                           const struct mrc_cyclegan_settings *b) {
-    return a->generator == b->generator && a->gan_mode == b->gan_mode && a->size == b->size &&
+    return a->generator == b->generator && a->generator_f == b->generator_f &&
+           a->depth == b->depth && a->gan_mode == b->gan_mode && a->size == b->size &&
            a->channels == b->channels && a->generator_width == b->generator_width &&
            a->discriminator_width == b->discriminator_width && a->batch == b->batch &&
            a->seed == b->seed && (a->ema_decay > 0.0) == (b->ema_decay > 0.0) &&
-           (a->lambda_identity > 0.0) == (b->lambda_identity > 0.0);
+           a->warm_up == b->warm_up && (a->lambda_identity > 0.0) == (b->lambda_identity > 0.0);
 }
 
 /* A run that was killed before its first checkpoint begins anew; one with a checkpoint, be it

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/dataset.h"
 #include "app/model_file.h"
 #include "app/place.h"
 #include "app/regrid.h"
@@ -220,7 +221,10 @@ static int64_t choose_size(const struct work *w) {
     const struct mrc_extent e = mrc_volume_extent(w->source);
     int64_t finer = FINER * trained->size;
     if (w->options->size != 0) return w->options->size;
-    bool can = trained->generator == MRC_GENERATOR_LOCAL && finer <= LARGEST;
+    bool can = mrc_cyclegan_generator_of(trained, w->options->to == MRC_CONTRAST_T2W
+                                                      ? MRC_NET_G
+                                                      : MRC_NET_F) == MRC_GENERATOR_LOCAL &&
+               finer <= LARGEST;
     bool gains =
         w->options->grid == MRC_GRID_SOURCE && (e.i >= finer || e.j >= finer || e.k >= finer);
     return can && gains ? finer : trained->size;
@@ -277,6 +281,10 @@ static enum mrc_status make_slices(struct mrc_slices *out, const struct work *w,
                                    const mrc_volume *vol, const char *name, struct mrc_error *err) {
     struct mrc_slices_options options = MRC_SLICES_DEFAULTS;
     options.size = mrc_generator_size(w->generator);
+    if (w->info.stored) {
+        enum mrc_status status = mrc_stored_range(&options.stored_range, vol, name, err);
+        if (status != MRC_OK) return status;
+    }
     return mrc_slices_from_volume(out, vol, name, &options, err);
 }
 
@@ -427,9 +435,10 @@ static enum mrc_status write_result(const struct work *w, struct mrc_error *err)
         "from=%s;to=%s;generator=%s;channels=%lld;size=%lld;low_percentile=%g;"
         "high_percentile=%g;grid=%s;upsampling=%s;assume_ras=%d",
         mrc_contrast_name(w->from), mrc_contrast_name(o->to),
-        mrc_generator_kind_name(w->info.settings.generator), (long long)w->info.settings.channels,
-        (long long)w->before.size, defaults.low_percentile, defaults.high_percentile,
-        o->grid == MRC_GRID_MODEL ? "model" : "source",
+        mrc_generator_kind_name(mrc_cyclegan_generator_of(
+            &w->info.settings, o->to == MRC_CONTRAST_T2W ? MRC_NET_G : MRC_NET_F)),
+        (long long)w->info.settings.channels, (long long)w->before.size, defaults.low_percentile,
+        defaults.high_percentile, o->grid == MRC_GRID_MODEL ? "model" : "source",
         o->grid == MRC_GRID_MODEL ? "none" : upsampling_name(o->upsampling), o->assume_ras);
     struct mrc_derivation derivation = {.from = w->from,
                                         .to = o->to,

@@ -13,6 +13,7 @@ enum {
     KEY_REFERENCE,
     KEY_PAIRS,
     KEY_SIZE,
+    KEY_INTENSITIES,
     KEY_RESULT,
     KEY_TRUTH,
     KEY_SOURCE,
@@ -46,6 +47,12 @@ static const struct argp_option table[] = {
      .key = KEY_SIZE,
      .arg = "N",
      .doc = "Pixels a side of the slices; default: the model's, 64 without one"},
+    {.name = "intensities",
+     .key = KEY_INTENSITIES,
+     .arg = "HOW",
+     .doc = "Of SET, without a model: head, normalised to the head of each image (default), or "
+            "stored, "
+            "as PNG pictures hold them; a model says it itself"},
     {.name = "min-foreground",
      .key = KEY_FOREGROUND,
      .arg = "FRACTION",
@@ -116,6 +123,7 @@ static void add_model(struct argp_state *state, struct arguments *a, const char 
 }
 
 static error_t parse(int key, char *value, struct argp_state *state) {
+    static const char *const intensities[] = {"head", "stored", NULL};
     static const char *const pairings[] = {"name", "order", "none", NULL};
     struct arguments *a = state->input;
     struct mrc_evaluate_options *o = &a->options;
@@ -126,6 +134,9 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     case KEY_REFERENCE: o->reference = value; break;
     case KEY_PAIRS:
         o->pairing = (enum mrc_pairing)mrc_option_choice(state, "--pairs", value, pairings);
+        break;
+    case KEY_INTENSITIES:
+        o->stored = mrc_option_choice(state, "--intensities", value, intensities) == 1;
         break;
     case KEY_SIZE: o->size = mrc_option_integer(state, "--size", value, 16, 1024); break;
     case KEY_RESULT: o->result = value; break;

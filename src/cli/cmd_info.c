@@ -10,7 +10,7 @@
 #include "cli/options.h"
 #include "cli/terminal.h"
 
-enum { KEY_JSON = MRC_OPTION_OWN, KEY_PLAN, KEY_SYSTEM, KEY_MAX_FILES, KEY_QUIET = 'q' };
+enum { KEY_JSON = MRC_OPTION_OWN, KEY_PLAN, KEY_SYSTEM, KEY_MAX_FILES, KEY_MAP, KEY_QUIET = 'q' };
 enum { MOST_FILES = 10000000 };
 
 static const struct argp_option table[] = {
@@ -19,6 +19,13 @@ static const struct argp_option table[] = {
      .key = KEY_MAX_FILES,
      .arg = "N",
      .doc = "Refuse to search a folder with more files (default 50000)"},
+    {.name = "map",
+     .key = KEY_MAP,
+     .arg = "FILE.tsv",
+     .doc =
+         "Contrasts that overrule recognition: lines of field, pattern, contrast, apart by tabs; "
+         "fields are SeriesDescription, ProtocolName, SequenceName, SeriesNumber, Manufacturer, "
+         "path"},
     {.name = "quiet", .key = KEY_QUIET, .doc = "No progress bar"},
     {.name = "plan", .key = KEY_PLAN, .doc = "Also the networks of models, layer by layer"},
     {.name = "system",
@@ -30,6 +37,7 @@ struct arguments {
     char **paths;
     int path_count;
     bool json, plan, machine, quiet;
+    const char *map;
     struct mrc_survey_options options;
 };
 
@@ -38,6 +46,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     switch (key) {
     case KEY_JSON: a->json = true; break;
     case KEY_PLAN: a->plan = true; break;
+    case KEY_MAP: a->map = value; break;
     case KEY_QUIET: a->quiet = true; break;
     case KEY_MAX_FILES:
         a->options.most_files =
@@ -143,7 +152,10 @@ static void print_checkpoint(const struct mrc_survey_checkpoint *checkpoint) {
     printf("\n  name      ");
     print_plain(info->name);
     printf("\n  networks  G and F: %s", mrc_generator_kind_name(s->generator));
-    if (s->generator != MRC_GENERATOR_LOCAL) /* its width is fixed */
+    if (s->generator_f > 0)
+        printf(" and %s", mrc_generator_kind_name(mrc_cyclegan_generator_of(s, MRC_NET_F)));
+    if (s->generator != MRC_GENERATOR_LOCAL ||
+        mrc_cyclegan_generator_of(s, MRC_NET_F) != MRC_GENERATOR_LOCAL) /* its width is fixed */
         printf(" of width %lld", (long long)s->generator_width);
     printf(", %lld channel%s, %lld x %lld pixels", (long long)s->channels,
            s->channels == 1 ? "" : "s", (long long)s->size, (long long)s->size);
@@ -152,9 +164,10 @@ static void print_checkpoint(const struct mrc_survey_checkpoint *checkpoint) {
                (long long)s->discriminator_width);
     printf("\n");
     printf("  training  %s, batch %lld, cycle %g, identity %g, Adam %g %g %g,\n            average "
-           "%g, seed %llu\n",
+           "%g, R1 %g, warm-up %lld, seed %llu\n",
            mrc_gan_mode_name(s->gan_mode), (long long)s->batch, s->lambda_cycle, s->lambda_identity,
-           s->learning_rate, s->beta1, s->beta2, s->ema_decay, (unsigned long long)s->seed);
+           s->learning_rate, s->beta1, s->beta2, s->ema_decay, s->r1_gamma, (long long)s->warm_up,
+           (unsigned long long)s->seed);
     printf("  progress  epoch %lld of %lld, step %lld\n", (long long)info->epoch,
            (long long)info->epochs, (long long)info->step);
     printf("  data      ");
@@ -232,7 +245,9 @@ int mrc_cmd_info(int argc, char **argv) {
         enum mrc_status told = print_system(a.json, &err);
         return told == MRC_OK ? MRC_EXIT_OK : mrc_terminal_fail(&terminal, told, &err);
     }
-    enum mrc_status status = MRC_OK;
+    mrc_contrast_map *map = NULL;
+    enum mrc_status status = a.map != NULL ? mrc_contrast_map_load(&map, a.map, &err) : MRC_OK;
+    a.options.map = map;
     for (int i = 0; status == MRC_OK && i < a.path_count; ++i)
         status = mrc_survey_add_with(&survey, a.paths[i], &a.options, &events, &err);
     mrc_terminal_clear_bar(&terminal);
@@ -241,5 +256,6 @@ int mrc_cmd_info(int argc, char **argv) {
     if (status == MRC_OK && !mrc_survey_is_useful(&survey))
         status = explain(&survey, a.paths[0], &err);
     mrc_survey_clear(&survey);
+    mrc_contrast_map_destroy(map);
     return status == MRC_OK ? MRC_EXIT_OK : mrc_terminal_fail(&terminal, status, &err);
 }

@@ -1,5 +1,6 @@
 /* cmd_train.c: mrcycle train. */
 #include <stdio.h>
+#include <string.h>
 
 #include "app/train.h"
 #include "base/alloc.h"
@@ -26,6 +27,11 @@ enum {
     KEY_NO_FLIP,
     KEY_GAMMA,
     KEY_EMA,
+    KEY_DEPTH,
+    KEY_INTENSITIES,
+    KEY_R1,
+    KEY_WARM_UP,
+    KEY_DECAY,
     KEY_RESUME,
     KEY_CHECKPOINT_EVERY,
     KEY_SAMPLE_EVERY,
@@ -49,11 +55,26 @@ static const struct argp_option table[] = {
      .key = KEY_EMA,
      .arg = "DECAY",
      .doc = "Keep a moving average of the generators, e.g. 0.999, and use it; default: none"},
+    {.name = "r1",
+     .key = KEY_R1,
+     .arg = "GAMMA",
+     .doc =
+         "Weight of the R1 penalty, every 8th step, that keeps discriminators from winning; 1 is "
+         "usual; default: none"},
+    {.name = "warm-up",
+     .key = KEY_WARM_UP,
+     .arg = "N",
+     .doc = "First steps, in which the generators learn the mean image of their target only; "
+            "needs heads that lie alike; default: none"},
+    {.name = "decay",
+     .key = KEY_DECAY,
+     .arg = "PART",
+     .doc = "The last part of the run over which the learning rate falls, e.g. 0.5; default: none"},
     {.name = "seed", .key = KEY_SEED, .arg = "N", .doc = "Default 1"},
     {.name = "generator",
      .key = KEY_GENERATOR,
      .arg = "KIND",
-     .doc = "unet (default), local or hybrid",
+     .doc = "unet (default), local or hybrid; local,hybrid: local from T1w to T2w, hybrid back",
      .group = 3},
     {.name = "width",
      .key = KEY_WIDTH,
@@ -76,6 +97,20 @@ static const struct argp_option table[] = {
      .key = KEY_GAMMA,
      .arg = "G",
      .doc = "Raise each slice to a random power from 1/G to G; 1: none"},
+    {.name = "depth",
+     .key = KEY_DEPTH,
+     .arg = "N",
+     .doc =
+         "Blocks of unet and hybrid on the way down, the first at full size; default: down to one "
+         "pixel",
+     .group = 3},
+    {.name = "intensities",
+     .key = KEY_INTENSITIES,
+     .arg = "HOW",
+     .doc =
+         "head: normalised to the head of each image (default); stored: as PNG pictures hold them, "
+         "for sets that are normalised already",
+     .group = 4},
     {.name = "min-foreground",
      .key = KEY_MIN_FOREGROUND,
      .arg = "PART",
@@ -126,12 +161,28 @@ struct arguments {
     bool quiet;
 };
 
+/* "local", or "local,hybrid": of G, and of F. */
+static void parse_generators(const char *value, struct argp_state *state,
+                             struct mrc_cyclegan_settings *model) {
+    const char *comma = strchr(value, ',');
+    char first[16];
+    enum mrc_generator_kind back;
+    snprintf(first, sizeof first, "%.*s", comma != NULL ? (int)(comma - value) : 15, value);
+    bool known = mrc_generator_kind_parse(&model->generator, first, NULL) == MRC_OK;
+    model->generator_f = 0;
+    if (comma != NULL && mrc_generator_kind_parse(&back, comma + 1, NULL) == MRC_OK)
+        model->generator_f = 1 + (int64_t)back;
+    else
+        known = known && comma == NULL;
+    if (!known)
+        mrc_option_fail(state, "--generator is '%s', expected unet, local or hybrid", value);
+}
+
 static void parse_kinds(int key, const char *value, struct argp_state *state,
                         struct mrc_cyclegan_settings *model) {
     if (key == KEY_GAN && mrc_gan_mode_parse(&model->gan_mode, value, NULL) != MRC_OK)
         mrc_option_fail(state, "--gan is '%s', expected bce or lsgan", value);
-    if (key == KEY_GENERATOR && mrc_generator_kind_parse(&model->generator, value, NULL) != MRC_OK)
-        mrc_option_fail(state, "--generator is '%s', expected unet, local or hybrid", value);
+    if (key == KEY_GENERATOR) parse_generators(value, state, model);
 }
 
 static int64_t parse_side(struct argp_state *state, const char *value) {
@@ -162,10 +213,15 @@ static bool parse_model(int key, const char *value, struct argp_state *state,
         break;
     case KEY_GAN:
     case KEY_GENERATOR: parse_kinds(key, value, state, model); break;
+    case KEY_R1: model->r1_gamma = mrc_option_number(state, "--r1", value, 0, 1e4); break;
+    case KEY_WARM_UP:
+        model->warm_up = mrc_option_integer(state, "--warm-up", value, 0, 1000000);
+        break;
     case KEY_EMA: model->ema_decay = mrc_option_number(state, "--ema", value, 0, 0.99999); break;
     case KEY_SEED:
         model->seed = (uint64_t)mrc_option_integer(state, "--seed", value, 0, INT64_MAX);
         break;
+    case KEY_DEPTH: model->depth = mrc_option_integer(state, "--depth", value, 2, 11); break;
     case KEY_SIZE: model->size = parse_side(state, value); break;
     case KEY_CHANNELS:
         model->channels = mrc_option_integer(state, "--channels", value, 1, 3);
@@ -178,6 +234,7 @@ static bool parse_model(int key, const char *value, struct argp_state *state,
 
 /* What goes in and what comes out; false when the key is none of it. */
 static bool parse_run(int key, char *value, struct argp_state *state, struct mrc_train_options *o) {
+    static const char *const intensities[] = {"head", "stored", NULL};
     switch (key) {
     case KEY_EPOCHS:
         o->trainer.epochs = mrc_option_integer(state, "--epochs", value, 1, 100000);
@@ -187,6 +244,10 @@ static bool parse_run(int key, char *value, struct argp_state *state, struct mrc
         o->trainer.gamma =
             mrc_option_number(state, "--gamma", value, 1.0, MRC_TRAINER_LARGEST_GAMMA);
         break;
+    case KEY_INTENSITIES:
+        o->data.stored = mrc_option_choice(state, "--intensities", value, intensities) == 1;
+        break;
+    case KEY_DECAY: o->trainer.decay = mrc_option_number(state, "--decay", value, 0.0, 1.0); break;
     case KEY_CHECKPOINT_EVERY:
         o->checkpoint_every = mrc_option_integer(state, "--checkpoint-every", value, 0, 100000);
         break;

@@ -12,3 +12,15 @@ target_link_libraries(dicom_examples PRIVATE mrc_io mrc_dcmtk mrc_volume mrc_bas
     PkgConfig::CMOCKA m)
 add_test(NAME dicom_verify COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/dicom_verify.sh $<TARGET_FILE:dicom_examples>)
 set_tests_properties(dicom_verify PROPERTIES LABELS medium SKIP_RETURN_CODE 77 TIMEOUT 300)
+
+# Against pydicom and dcm2niix, and over variants of one phantom made by pydicom, DCMTK and GDCM.
+add_executable(io_dump peers/dump.c)
+target_include_directories(io_dump PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/src)
+target_compile_definitions(io_dump PRIVATE _POSIX_C_SOURCE=200809L)
+target_link_libraries(io_dump PRIVATE mrc_io mrc_warnings mrc_instrumentation m)
+add_test(NAME dicom_sweep COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/peers/sweep.py $<TARGET_FILE:io_dump>
+         ${PROJECT_SOURCE_DIR}/../shared/data/dicom)
+set_tests_properties(dicom_sweep PROPERTIES LABELS long SKIP_RETURN_CODE 77 TIMEOUT 1200)
+add_test(NAME dicom_variants COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/peers/variants.py $<TARGET_FILE:mrcycle>
+         $<TARGET_FILE:io_dump>)
+set_tests_properties(dicom_variants PROPERTIES LABELS medium SKIP_RETURN_CODE 77 TIMEOUT 600)

@@ -3,8 +3,12 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/fs.h"
+#include "io/contrast_map.h"
 #include "io/dicom_slice.h"
 
 struct contrast_case {
@@ -46,6 +50,9 @@ static const struct contrast_case cases[] = {
     {"T10 spine", "", "", NONE, NONE, NONE, NONE, NONE, false, MRC_CONTRAST_UNKNOWN},
     {"localizer", "", "", NONE, NONE, NONE, NONE, NONE, false, MRC_CONTRAST_UNKNOWN},
     {"MedICal head", "", "", NONE, NONE, NONE, NONE, NONE, false, MRC_CONTRAST_UNKNOWN},
+    {"SWI_Images", "GR", "SP", 28, 20, NONE, 15, NONE, false, MRC_CONTRAST_SWI},
+    {"Ax SWAN", "GR", "SP", 40, 25, NONE, 15, NONE, false, MRC_CONTRAST_SWI},
+    {"swi", "SE", "SK", 4000, 100, NONE, 150, 15, false, MRC_CONTRAST_UNKNOWN},
     /* contrast agent, by tag and by name */
     {"AX T1", "SE", "SK", 600, 12, NONE, 90, 1, true, MRC_CONTRAST_T1W_CE},
     {"AX T1 +C", "SE", "SK", 600, 12, NONE, 90, 1, false, MRC_CONTRAST_T1W_CE},
@@ -78,7 +85,79 @@ static void test_table(void **state) {
     }
 }
 
+/* The image type is asked first: it may say that nothing is weighted, or speak for a contrast. */
+static void test_image_type(void **state) {
+    (void)state;
+    static const struct {
+        const char *types, *acquired_as, *name;
+        enum mrc_contrast expected;
+        const char *reason;
+    } types[] = {
+        {"ORIGINAL\\PRIMARY\\M\\ND", "", "", MRC_CONTRAST_T1W, "T1w by TR 600 ms, TE 12 ms"},
+        {"DERIVED\\PRIMARY\\ADC", "", "", MRC_CONTRAST_UNKNOWN, "ImageType has ADC"},
+        {"DERIVED\\PRIMARY\\T1 MAP\\NONE", "", "T1", MRC_CONTRAST_UNKNOWN, "has T1 MAP"},
+        {"ORIGINAL\\PRIMARY\\M", "T1", "t1", MRC_CONTRAST_T1W,
+         "T1w by the image type and TR 600 ms, TE 12 ms and the series name"},
+        {"ORIGINAL\\PRIMARY\\M", "T2", "", MRC_CONTRAST_UNKNOWN,
+         "the image type says T2w, TR 600 ms, TE 12 ms says T1w"},
+        {"ORIGINAL\\PRIMARY\\M", "UNKNOWN", "", MRC_CONTRAST_T1W, "by TR"},
+        {"ORIGINAL\\PRIMARY\\M\\SWI", "", "", MRC_CONTRAST_UNKNOWN, "the image type says SWI"},
+    };
+    for (size_t t = 0; t < sizeof types / sizeof *types; ++t) {
+        struct mrc_dicom_physics p = {
+            .repetition_ms = 600, .echo_ms = 12, .inversion_ms = NAN, .flip_deg = 90};
+        char reason[160];
+        (void)snprintf(p.sequence, sizeof p.sequence, "SE");
+        (void)snprintf(p.image_type, sizeof p.image_type, "%s", types[t].types);
+        (void)snprintf(p.acquired_as, sizeof p.acquired_as, "%s", types[t].acquired_as);
+        (void)snprintf(p.series_description, sizeof p.series_description, "%s", types[t].name);
+        assert_int_equal(mrc_dicom_contrast(reason, sizeof reason, &p), types[t].expected);
+        if (strstr(reason, types[t].reason) == NULL)
+            fail_msg("\"%s\", expected \"%s\"", reason, types[t].reason);
+    }
+}
+
+static void test_map(void **state) {
+    (void)state;
+    static const char text[] = "# field\tpattern\tcontrast\n\nseriesdescription\t*AX fl*\tFLAIR\r\n"
+                               "SeriesNumber\t7\tunknown\npath\t*/x?.nii\t\tT1w\n";
+    static const char bad[] = "path\t*\tT3w\n", few[] = "path *\tT1w\n";
+    char path[] = "/tmp/mrc-test-map-XXXXXX", one[] = "a/b/x1.nii";
+    struct mrc_error err = {0};
+    mrc_contrast_map *map = NULL;
+    int file = mkstemp(path);
+    assert_true(file >= 0);
+    close(file);
+    assert_ok(mrc_write_file(path, text, sizeof text - 1, &err), &err);
+    assert_ok(mrc_contrast_map_load(&map, path, &err), &err);
+    struct mrc_image_info image = {.path = one, .usable = true, .series_number = 7};
+    (void)snprintf(image.series_description, sizeof image.series_description, "ax FLAIR 3mm");
+    assert_true(mrc_contrast_map_apply(map, &image));
+    assert_int_equal(image.contrast, MRC_CONTRAST_FLAIR);
+    assert_string_equal(image.reason, "FLAIR by line 3 of the map (SeriesDescription)");
+    image.series_description[0] = '\0';
+    assert_true(mrc_contrast_map_apply(map, &image));
+    assert_int_equal(image.contrast, MRC_CONTRAST_UNKNOWN);
+    image.series_number = 70;
+    assert_true(mrc_contrast_map_apply(map, &image));
+    assert_int_equal(image.contrast, MRC_CONTRAST_T1W);
+    one[6] = '\0';
+    assert_false(mrc_contrast_map_apply(map, &image));
+    assert_false(mrc_contrast_map_apply(NULL, &image));
+    mrc_contrast_map_destroy(map);
+    assert_ok(mrc_write_file(path, bad, sizeof bad - 1, &err), &err);
+    assert_int_equal(mrc_contrast_map_load(&map, path, &err), MRC_ERR_ARGUMENT);
+    assert_non_null(strstr(err.text, "line 1: no contrast 'T3w'"));
+    mrc_error_clear(&err);
+    assert_ok(mrc_write_file(path, few, sizeof few - 1, &err), &err);
+    assert_int_equal(mrc_contrast_map_load(&map, path, &err), MRC_ERR_ARGUMENT);
+    assert_null(map);
+    (void)unlink(path);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_table)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_table),
+                                       cmocka_unit_test(test_image_type),
+                                       cmocka_unit_test(test_map)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

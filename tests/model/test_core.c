@@ -67,7 +67,8 @@ static void test_unet_sizes(void **unused) {
     } cases[] = {{1, 64, 4, 50}, {3, 128, 2, 58}, {1, 256, 1, 66}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); ++i) {
         struct mrc_error err = {0};
-        struct mrc_generator_settings s = {cases[i].channels, cases[i].size, cases[i].width};
+        struct mrc_generator_settings s = {
+            .channels = cases[i].channels, .size = cases[i].size, .width = cases[i].width};
         struct mrc_shape in = {1, s.channels, 1, s.size, s.size};
         struct bench b;
         mrc_net *net = NULL;
@@ -92,7 +93,7 @@ static void test_unet_sizes(void **unused) {
 static void test_local_is_small(void **unused) {
     (void)unused;
     struct mrc_error err = {0};
-    struct mrc_generator_settings s = {1, 64, 1};
+    struct mrc_generator_settings s = {.channels = 1, .size = 64, .width = 1};
     mrc_net *net = NULL;
     size_t numbers = 0;
     assert_ok(mrc_local_create(&net, &s, &err), &err);
@@ -104,8 +105,9 @@ static void test_local_is_small(void **unused) {
 
 static void test_bad_settings(void **unused) {
     (void)unused;
-    const struct mrc_generator_settings bad[] = {
-        {2, 64, 8}, {1, 48, 8}, {1, 8, 8}, {1, 64, 0}, {1, 2048, 1}};
+    const struct mrc_generator_settings bad[] = {{2, 64, 8, 0}, {1, 48, 8, 0},   {1, 8, 8, 0},
+                                                 {1, 64, 0, 0}, {1, 2048, 1, 0}, {1, 64, 8, 1},
+                                                 {1, 64, 8, 8}};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); ++i) {
         struct mrc_error err = {0};
         mrc_net *net = NULL;
@@ -149,7 +151,7 @@ static void test_builder_failures(void **unused) {
 static void test_torch_order(void **unused) {
     (void)unused;
     struct mrc_error err = {0};
-    struct mrc_generator_settings s = {3, 16, 2};
+    struct mrc_generator_settings s = {.channels = 3, .size = 16, .width = 2};
     mrc_net *net = NULL;
     assert_ok(mrc_unet_create(&net, &s, &err), &err);
     mrc_net_init_normal(net, 1, 0);
@@ -358,7 +360,7 @@ static void test_generator_modes(void **unused) {
 static void test_plan_print(void **unused) {
     (void)unused;
     struct mrc_error err = {0};
-    struct mrc_generator_settings s = {1, 64, 8};
+    struct mrc_generator_settings s = {1, 64, 8, 0};
     mrc_net *net = NULL;
     mrc_plan *plan = NULL;
     struct mrc_text text = {0};
@@ -480,6 +482,200 @@ static void test_moving_average(void **unused) {
         float expected = 0.9f * first[i] + 0.1f * mrc_net_values(g)[i];
         assert_near((double)mrc_cyclegan_best_weights(gan, MRC_NET_G)[i], (double)expected, 1e-6);
     }
+    mrc_free(first);
+    mrc_free(y);
+    mrc_free(x);
+    mrc_cyclegan_destroy(gan);
+}
+
+/* A way back of another kind than the way there. */
+static void test_two_kinds_of_generators(void **unused) {
+    (void)unused;
+    struct mrc_error err = {0};
+    struct mrc_cyclegan_settings s = small_settings(MRC_GENERATOR_LOCAL, 1);
+    mrc_cyclegan *gan = NULL;
+    struct mrc_losses losses;
+    s.generator_f = 1 + MRC_GENERATOR_HYBRID;
+    s.depth = 3;
+    assert_int_equal(mrc_cyclegan_generator_of(&s, MRC_NET_G), MRC_GENERATOR_LOCAL);
+    assert_int_equal(mrc_cyclegan_generator_of(&s, MRC_NET_F), MRC_GENERATOR_HYBRID);
+    size_t bytes = 0;
+    assert_ok(mrc_cyclegan_measure(&bytes, &s, &err), &err);
+    assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
+    assert_int_equal(mrc_cyclegan_bytes(gan), bytes);
+    size_t n = (size_t)(s.batch * s.size * s.size);
+    float *x = random_floats(n, 1), *y = random_floats(n, 2);
+    assert_ok(mrc_cyclegan_step(gan, &losses, x, y, &err), &err);
+    assert_true(mrc_net_weights(mrc_cyclegan_net_of(gan, MRC_NET_F)) >
+                mrc_net_weights(mrc_cyclegan_net_of(gan, MRC_NET_G)));
+    mrc_free(y);
+    mrc_free(x);
+    mrc_cyclegan_destroy(gan);
+    s.generator_f = 4;
+    assert_int_equal(mrc_cyclegan_measure(&bytes, &s, &err), MRC_ERR_ARGUMENT);
+}
+
+/* --- R1 --- */
+
+/* Sum over the images of their mean verdicts for these weights. */
+static double verdicts_of(struct bench *b, const float *weights, const float *y, size_t batch) {
+    size_t map = mrc_shape_count(mrc_plan_output(b->plan));
+    double sum = 0.0;
+    memcpy(mrc_net_values(b->net), weights, mrc_net_size(b->net) * sizeof(float));
+    const float *verdict = mrc_pass_forward(b->pass, y);
+    for (size_t i = 0; i < map; ++i) sum += (double)verdict[i];
+    return sum * (double)batch / (double)map;
+}
+
+/* g = the gradient of that sum with respect to the images; returns the sum of its squares. */
+static double slope_of(float *g, struct bench *b, const float *weights, const float *y,
+                       size_t batch, size_t n) {
+    size_t map = mrc_shape_count(mrc_plan_output(b->plan));
+    float *d = mrc_alloc(map, sizeof(float));
+    double squares = 0.0;
+    (void)verdicts_of(b, weights, y, batch);
+    for (size_t i = 0; i < map; ++i) d[i] = (float)batch / (float)map;
+    mrc_pass_backward(b->pass, d, g, true);
+    for (size_t i = 0; i < n; ++i) squares += (double)g[i] * (double)g[i];
+    mrc_free(d);
+    return squares;
+}
+
+/* Weights of D_Y before the 8th step, and what the penalty adds to their gradient in it. */
+static void find_penalty(float **before, float **gradient, size_t *size,
+                         struct mrc_cyclegan_settings s, const float *x, const float *y) {
+    enum { STEPS = 8 };
+    struct mrc_error err = {0};
+    struct mrc_losses losses;
+    for (int with = 0; with < 2; ++with) {
+        mrc_cyclegan *gan = NULL;
+        s.r1_gamma = with;
+        assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
+        mrc_net *judge = mrc_cyclegan_net_of(gan, MRC_NET_D_Y);
+        *size = mrc_net_size(judge);
+        if (with == 0) {
+            *before = mrc_alloc(*size, sizeof(float));
+            *gradient = mrc_alloc(*size, sizeof(float));
+        }
+        for (int step = 1; step <= STEPS; ++step) {
+            if (step == STEPS) memcpy(*before, mrc_net_values(judge), *size * sizeof(float));
+            assert_ok(mrc_cyclegan_step(gan, &losses, x, y, &err), &err);
+        }
+        for (size_t i = 0; i < *size; ++i)
+            (*gradient)[i] = mrc_net_gradients(judge)[i] - (*gradient)[i];
+        mrc_cyclegan_destroy(gan);
+    }
+}
+
+/* The penalty is the slope of the verdicts along their own gradient g, which is |g|^2; what is
+ * added to a weight's gradient is how that slope, over the step the code takes, changes with the
+ * weight. */
+static void test_penalty_has_its_own_gradient(void **unused) {
+    (void)unused;
+    const struct mrc_cyclegan_settings s = small_settings(MRC_GENERATOR_LOCAL, 1);
+    const size_t batch = (size_t)s.batch, n = batch * (size_t)(s.size * s.size);
+    float *x = random_floats(n, 1), *y = random_floats(n, 2), *g = random_floats(n, 3);
+    float *moved = random_floats(n, 4), *before, *gradient, largest = 0.0f;
+    size_t size = 0;
+    struct mrc_error err = {0};
+    struct bench b;
+    mrc_net *judge = NULL;
+    find_penalty(&before, &gradient, &size, s, x, y);
+    assert_ok(mrc_patchgan_create(&judge, 1, s.discriminator_width, &err), &err);
+    bench_open(&b, judge, (struct mrc_shape){.n = s.batch, .c = 1, .d = 1, .h = 32, .w = 32},
+               MRC_PLAN_TRAINING);
+    double squares = slope_of(g, &b, before, y, batch, n), along = 0.0;
+    for (size_t i = 0; i < n; ++i) largest = fmaxf(largest, fabsf(g[i]));
+    for (size_t i = 0; i < size; ++i) along += (double)gradient[i] * (double)gradient[i];
+    assert_true(along > 0.0);
+    const double step = 0.01 / (double)largest, h = 1e-5 / sqrt(along);
+    double slope[3]; /* before, and with the weights moved down and up along the gradient */
+    float *weights = mrc_alloc(size, sizeof(float));
+    for (int at = 0; at < 3; ++at) {
+        slope[at] = 0.0;
+        for (size_t i = 0; i < size; ++i)
+            weights[i] = (float)((double)before[i] + (at == 0   ? 0.0
+                                                      : at == 1 ? -h
+                                                                : h) *
+                                                         (double)gradient[i]);
+        for (int side = -1; side <= 1; side += 2) {
+            for (size_t i = 0; i < n; ++i)
+                moved[i] = (float)((double)y[i] + side * step * (double)g[i]);
+            slope[at] += side * verdicts_of(&b, weights, moved, batch) / (2.0 * step);
+        }
+    }
+    assert_near(slope[0] / squares, 1.0, 0.1);
+    /* gamma / 2 of a mean over the batch for 8 steps, and the square's factor 2 */
+    assert_near((slope[2] - slope[1]) / (2.0 * h) * 8.0 / (double)batch / along, 1.0, 0.1);
+    mrc_free(weights);
+    bench_close(&b);
+    mrc_net_destroy(judge);
+    mrc_free(gradient);
+    mrc_free(before);
+    mrc_free(moved);
+    mrc_free(g);
+    mrc_free(y);
+    mrc_free(x);
+}
+
+/* --- Warm-up --- */
+
+static void test_warm_up_learns_the_mean_and_nothing_else(void **unused) {
+    (void)unused;
+    struct mrc_error err = {0};
+    struct mrc_cyclegan_settings s = small_settings(MRC_GENERATOR_LOCAL, 1);
+    mrc_cyclegan *gan = NULL;
+    struct mrc_losses losses;
+    s.warm_up = 20;
+    assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
+    size_t n = (size_t)(s.batch * s.size * s.size), image = n / (size_t)s.batch;
+    float *x = random_floats(n, 1), *y = random_floats(n, 2), *mean = random_floats(image, 3);
+    for (size_t i = 0; i < image; ++i) mean[i] = 0.2f;
+    mrc_cyclegan_set_means(gan, mean, mean);
+    mrc_net *judge = mrc_cyclegan_net_of(gan, MRC_NET_D_X);
+    float *judged = mrc_alloc(mrc_net_size(judge), sizeof(float));
+    memcpy(judged, mrc_net_values(judge), mrc_net_size(judge) * sizeof(float));
+    double first = 0.0;
+    for (int64_t step = 0; step < s.warm_up; ++step) {
+        assert_ok(mrc_cyclegan_step(gan, &losses, x, y, &err), &err);
+        if (step == 0) first = losses.total_generator;
+        assert_true(losses.cycle_x == 0.0 && losses.adversarial_g == 0.0);
+    }
+    assert_true(losses.total_generator < 0.5 * first);
+    assert_memory_equal(judged, mrc_net_values(judge), mrc_net_size(judge) * sizeof(float));
+    assert_memory_equal(mrc_cyclegan_best_weights(gan, MRC_NET_F),
+                        mrc_net_values(mrc_cyclegan_net_of(gan, MRC_NET_F)),
+                        mrc_net_size(mrc_cyclegan_net_of(gan, MRC_NET_F)) * sizeof(float));
+    assert_ok(mrc_cyclegan_step(gan, &losses, x, y, &err), &err);
+    assert_true(losses.adversarial_g > 0.0);
+    /* Adam begins at its first step: no weight moves further than the learning rate */
+    for (size_t i = 0; i < mrc_net_size(judge); ++i)
+        assert_near((double)mrc_net_values(judge)[i], (double)judged[i], 1.01 * s.learning_rate);
+    mrc_free(judged);
+    mrc_free(mean);
+    mrc_free(y);
+    mrc_free(x);
+    mrc_cyclegan_destroy(gan);
+}
+
+static void test_a_rate_of_zero_changes_no_weight(void **unused) {
+    (void)unused;
+    struct mrc_error err = {0};
+    struct mrc_cyclegan_settings s = small_settings(MRC_GENERATOR_LOCAL, 1);
+    mrc_cyclegan *gan = NULL;
+    struct mrc_losses losses;
+    assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
+    mrc_net *g = mrc_cyclegan_net_of(gan, MRC_NET_G);
+    size_t n = (size_t)(s.batch * s.size * s.size), size = mrc_net_size(g);
+    float *x = random_floats(n, 1), *y = random_floats(n, 2);
+    float *first = mrc_alloc(size, sizeof(float));
+    memcpy(first, mrc_net_values(g), size * sizeof(float));
+    mrc_cyclegan_scale_rate(gan, 0.0);
+    assert_ok(mrc_cyclegan_step(gan, &losses, x, y, &err), &err);
+    assert_memory_equal(first, mrc_net_values(g), size * sizeof(float));
+    mrc_cyclegan_scale_rate(gan, 1.0);
+    assert_ok(mrc_cyclegan_step(gan, &losses, x, y, &err), &err);
+    assert_memory_not_equal(first, mrc_net_values(g), size * sizeof(float));
     mrc_free(first);
     mrc_free(y);
     mrc_free(x);
@@ -698,6 +894,10 @@ int main(void) {
         cmocka_unit_test(test_not_finite),
         cmocka_unit_test(test_without_identity),
         cmocka_unit_test(test_moving_average),
+        cmocka_unit_test(test_two_kinds_of_generators),
+        cmocka_unit_test(test_penalty_has_its_own_gradient),
+        cmocka_unit_test(test_warm_up_learns_the_mean_and_nothing_else),
+        cmocka_unit_test(test_a_rate_of_zero_changes_no_weight),
         cmocka_unit_test(test_trainer_epoch),
         cmocka_unit_test(test_same_bytes),
         cmocka_unit_test(test_gamma),

@@ -47,7 +47,7 @@ static void bright_centre(double at[3], const struct mrc_slices *s, float above)
 static void test_the_marker_is_left_in_all_48_orders(void **state) {
     (void)state;
     mrc_volume *vol = head_create(straight, forwards);
-    const struct mrc_slices_options o = {64, 0.5, 100.0, 3.0};
+    const struct mrc_slices_options o = {64, 0.5, 100.0, 3.0, 0.0};
     struct mrc_slices first = slices_of(vol, &o);
     mrc_volume_destroy(vol);
     assert_int_equal(first.count, HEAD_SLICES);
@@ -96,7 +96,7 @@ static float value_at(const mrc_volume *vol, const double ras[3]) {
 
 static void test_the_way_back_lands_on_the_source_grid(void **state) {
     (void)state;
-    const struct mrc_slices_options o = {64, 0.5, 100.0, 3.0};
+    const struct mrc_slices_options o = {64, 0.5, 100.0, 3.0, 0.0};
     double mark[3], mirrored[3];
     head_position(mark, MARK_X, MARK_Y, MARK_Z);
     head_position(mirrored, HEAD_COLUMNS - 1 - MARK_X, MARK_Y, MARK_Z);
@@ -482,9 +482,9 @@ static void test_empty_volumes_are_refused(void **state) {
 
 static void test_bad_requests_are_refused(void **state) {
     (void)state;
-    const struct mrc_slices_options bad[] = {{4, 0.5, 99.5, 3.0},         {5000, 0.5, 99.5, 3.0},
-                                             {64, 99.5, 0.5, 3.0},        {64, -1, 99, 3.0},
-                                             {64, 1.0, (double)NAN, 3.0}, {64, 0.5, 99.5, 0.0}};
+    const struct mrc_slices_options bad[] = {
+        {4, 0.5, 99.5, 3.0, 0.0}, {5000, 0.5, 99.5, 3.0, 0.0},      {64, 99.5, 0.5, 3.0, 0.0},
+        {64, -1, 99, 3.0, 0.0},   {64, 1.0, (double)NAN, 3.0, 0.0}, {64, 0.5, 99.5, 0.0, 0.0}};
     mrc_volume *vol = head_create(straight, forwards), *other = plain_axial(9, 9, 9, 1, 1, 1);
     mrc_volume *out = NULL;
     for (size_t n = 0; n < sizeof bad / sizeof *bad; ++n) {
@@ -592,7 +592,9 @@ static double off_source(const mrc_volume *vol, const mrc_volume *source,
  * with the source's detail, upright and turned over. */
 static void test_detail_comes_from_the_source(void **state) {
     (void)state;
-    const struct mrc_slices_options o = {16, 0.5, 100.0, 3.0};
+    struct mrc_slices_options o = MRC_SLICES_DEFAULTS;
+    o.size = 16;
+    o.high_percentile = 100.0;
     const struct mrc_detail_options detail = MRC_DETAIL_DEFAULTS;
     for (int n = 0; n < 48; n += 7) {
         int axis[3];
