@@ -53,7 +53,6 @@ static enum mrc_contrast spin_contrast(const struct mrc_dicom_physics *p) {
 
 static enum mrc_contrast contrast_by_physics(const struct mrc_dicom_physics *p) {
     if (!(p->repetition_ms > 0.0) || !(p->echo_ms > 0.0)) return MRC_CONTRAST_UNKNOWN;
-    if (has_code(p->sequence, "EP")) return MRC_CONTRAST_UNKNOWN;
     if (has_code(p->sequence, "IR") || has_code(p->variant, "MP") || p->inversion_ms > 0.0) {
         enum mrc_contrast c = inversion_contrast(p);
         if (c != MRC_CONTRAST_UNKNOWN) return c;
@@ -225,6 +224,11 @@ enum mrc_contrast mrc_dicom_contrast(char *reason, size_t capacity,
                        type);
         return MRC_CONTRAST_UNKNOWN;
     }
+    if (has_code(physics->sequence,
+                 "EP")) { /* functional and diffusion series, whatever they say */
+        (void)snprintf(reason, capacity, "contrast unknown: an echo-planar sequence");
+        return MRC_CONTRAST_UNKNOWN;
+    }
     enum mrc_contrast contrast =
         count_votes(who, sizeof who, against, votes, sizeof votes / sizeof *votes);
     if (against[0] != NULL)
@@ -234,6 +238,12 @@ enum mrc_contrast mrc_dicom_contrast(char *reason, size_t capacity,
     else if (contrast == MRC_CONTRAST_UNKNOWN)
         (void)snprintf(reason, capacity,
                        "contrast unknown: neither timing nor series name tells it");
+    if (contrast == MRC_CONTRAST_T2W && strcmp(who, votes[0].who) == 0) {
+        (void)snprintf(
+            reason, capacity,
+            "contrast unknown: AcquisitionContrast is T2, which functional series say too");
+        return MRC_CONTRAST_UNKNOWN;
+    }
     if (contrast == MRC_CONTRAST_UNKNOWN) return contrast;
     bool agent = physics->contrast_agent || agent_by_name(&words);
     if (contrast == MRC_CONTRAST_T1W && agent) contrast = MRC_CONTRAST_T1W_CE;

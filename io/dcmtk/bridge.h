@@ -108,6 +108,19 @@ MRC_MUST_CHECK enum mrc_status mrc_dcmtk_append(mrc_dcmtk_item **out, mrc_dcmtk_
 MRC_MUST_CHECK enum mrc_status mrc_dcmtk_encode(unsigned char **out, size_t *size,
                                                 mrc_dcmtk_file *file, struct mrc_error *err);
 
+/* --- Rewriting --- */
+
+/** Is it an element of binary numbers (US, SS, UL, SL, FL, FD) or tags, whose bytes can be nothing
+ * else? */
+bool mrc_dcmtk_is_binary_number(mrc_dcmtk_item *item, uint32_t tag);
+/** As mrc_dcmtk_encode, with the PixelData of another file, whose pixels must be whole: compressed
+ * ones byte by byte in their transfer syntax, others as explicit VR little endian. The data set
+ * must hold what describes them, and no element behind them. */
+MRC_MUST_CHECK enum mrc_status mrc_dcmtk_encode_around(unsigned char **out, size_t *size,
+                                                       mrc_dcmtk_file *file,
+                                                       mrc_dcmtk_file *pixels_of,
+                                                       struct mrc_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -4,10 +4,13 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "app/prepared.h"
 #include "app/stack.h"
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/hash.h"
 #include "io/image.h"
 
 enum { MOST_NOTES = 8 };
@@ -153,6 +156,115 @@ static enum mrc_status load_items(struct loader *l, const struct mrc_image_list 
     return status;
 }
 
+/* --- sets made by prepare --- */
+
+/* A slice is what the manifest says it is. */
+static enum mrc_status check_slice(const float *pixels, size_t count,
+                                   const struct mrc_prepared_slice *row, const char *path,
+                                   struct mrc_error *err) {
+    mrc_hash *hash = NULL;
+    uint8_t digest[MRC_HASH_BYTES];
+    char text[MRC_HASH_TEXT];
+    enum mrc_status status = mrc_hash_create(&hash, err);
+    if (status != MRC_OK) return status;
+    mrc_hash_add(hash, pixels, count * sizeof *pixels);
+    mrc_hash_finish(hash, digest);
+    mrc_hash_destroy(hash);
+    mrc_hash_print(text, digest);
+    if (strcmp(text, row->hash) == 0) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_FORMAT, "%s: slice %lld is not the one of the manifest", path,
+                    (long long)row->index);
+}
+
+/* Slices and foreground of one file, whose rows are `count` of the manifest. */
+static enum mrc_status read_prepared(struct mrc_slices *out, struct loader *l, const char *path,
+                                     const struct mrc_prepared_slice *rows, size_t count,
+                                     struct mrc_error *err) {
+    struct mrc_image_options image = MRC_IMAGE_DEFAULTS;
+    image.allow_synthetic = l->options->allow_synthetic;
+    mrc_volume *vol = NULL;
+    enum mrc_status status = mrc_image_load(&vol, path, &image, err);
+    struct mrc_extent e = status == MRC_OK ? mrc_volume_extent(vol) : (struct mrc_extent){0, 0, 0};
+    size_t plane = (size_t)e.i * (size_t)e.j;
+    if (status == MRC_OK && (e.i != l->options->size || e.j != l->options->size))
+        status = mrc_fail(err, MRC_ERR_ARGUMENT,
+                          "%s: slices of %lld x %lld pixels, expected %lld (--size)", path,
+                          (long long)e.i, (long long)e.j, (long long)l->options->size);
+    if (status == MRC_OK) {
+        *out = (struct mrc_slices){.count = e.k, .size = e.i};
+        out->pixels = mrc_alloc(plane * (size_t)e.k, sizeof *out->pixels);
+        out->foreground = mrc_alloc((size_t)e.k, sizeof *out->foreground);
+        if (out->pixels == NULL || out->foreground == NULL)
+            status = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
+    }
+    if (status == MRC_OK) {
+        memcpy(out->pixels, mrc_volume_voxels_const(vol), plane * (size_t)e.k * sizeof(float));
+        out->record.normalise.lo = rows[0].low;
+        out->record.normalise.hi = rows[0].high;
+        for (int64_t k = 0; k < e.k; ++k) out->foreground[k] = -1.0f; /* not in the manifest */
+    }
+    for (size_t i = 0; status == MRC_OK && i < count; ++i) {
+        if (rows[i].index >= e.k)
+            return mrc_volume_destroy(vol),
+                   mrc_fail(err, MRC_ERR_FORMAT,
+                            "%s: %lld slices, the "
+                            "manifest has a number %lld",
+                            path, (long long)e.k, (long long)rows[i].index);
+        out->foreground[rows[i].index] = (float)rows[i].foreground;
+        status =
+            check_slice(out->pixels + (size_t)rows[i].index * plane, plane, &rows[i], path, err);
+    }
+    mrc_volume_destroy(vol);
+    return status;
+}
+
+/* The slices of the training side, as they are: preparing has chosen and normalised them. */
+static enum mrc_status load_prepared_domain(struct loader *l, const struct mrc_prepared *p,
+                                            struct mrc_error *err) {
+    const char *name = mrc_dataset_domain_name(l->domain);
+    struct mrc_dataset_domain *d = &l->dataset->domains[l->domain];
+    enum mrc_status status = MRC_OK;
+    for (size_t i = 0, end; status == MRC_OK && i < p->count; i = end) {
+        const struct mrc_prepared_slice *row = &p->slices[i];
+        for (end = i + 1; end < p->count && strcmp(p->slices[end].file, row->file) == 0;) ++end;
+        if (strcmp(row->contrast, name) != 0 || strcmp(row->split, "train") != 0) continue;
+        struct mrc_slices slices = {0};
+        char *path = mrc_path_join(l->options->set, row->file);
+        status = path != NULL ? read_prepared(&slices, l, path, row, end - i, err)
+                              : mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", l->options->set);
+        if (status == MRC_OK) status = add_image(l, path, &slices, err);
+        mrc_slices_clear(&slices);
+        mrc_free(path);
+        mrc_events_progress(l->events, name, (int64_t)end, (int64_t)p->count);
+        if (status == MRC_OK && mrc_events_cancelled(l->events))
+            status = mrc_fail(err, MRC_ERR_CANCELLED, "%s: stopped while reading", l->options->set);
+    }
+    if (status == MRC_OK && d->place_count == 0)
+        status = mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                          "%s: no %s slice on the training side, expected at least one",
+                          l->options->set, name);
+    if (status == MRC_OK)
+        mrc_events_note(l->events, "%s: %zu series, %zu slices of the training side", name,
+                        d->count, d->place_count);
+    return status;
+}
+
+static enum mrc_status load_prepared(struct mrc_dataset *out,
+                                     const struct mrc_dataset_options *options,
+                                     const struct mrc_events *events, struct mrc_error *err) {
+    struct mrc_prepared prepared;
+    struct mrc_dataset_options chosen = *options;
+    chosen.min_foreground = 0.0; /* preparing has judged */
+    enum mrc_status status = mrc_prepared_read(&prepared, options->set, err);
+    for (int domain = 0; status == MRC_OK && domain < MRC_DOMAIN_COUNT; ++domain) {
+        struct loader loader = {
+            .options = &chosen, .events = events, .dataset = out, .domain = domain};
+        status = load_prepared_domain(&loader, &prepared, err);
+    }
+    mrc_prepared_clear(&prepared);
+    return status;
+}
+
 static enum mrc_status load_domain(struct loader *l, struct mrc_error *err) {
     const char *name = mrc_dataset_domain_name(l->domain);
     const struct mrc_dataset_domain *d = &l->dataset->domains[l->domain];
@@ -186,8 +298,9 @@ enum mrc_status mrc_dataset_load(struct mrc_dataset *out, const struct mrc_datas
     if (!mrc_path_is_dir(options->set))
         return mrc_fail(err, MRC_ERR_IO, "%s: not found, expected a folder with T1w and T2w inside",
                         options->set);
-    enum mrc_status status = MRC_OK;
-    for (int domain = 0; status == MRC_OK && domain < MRC_DOMAIN_COUNT; ++domain) {
+    bool prepared = mrc_prepared_is_there(options->set);
+    enum mrc_status status = prepared ? load_prepared(out, options, events, err) : MRC_OK;
+    for (int domain = 0; !prepared && status == MRC_OK && domain < MRC_DOMAIN_COUNT; ++domain) {
         struct loader loader = {
             .options = options, .events = events, .dataset = out, .domain = domain};
         status = load_domain(&loader, err);

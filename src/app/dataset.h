@@ -1,4 +1,5 @@
-/* dataset.h: a training set in memory. SET holds two folders, T1w and T2w; each holds images of any
+/* dataset.h: a training set in memory. SET was made by `mrcycle prepare`, and what stands on its
+ * training side is taken as it is; or it holds two folders, T1w and T2w; each holds images of any
  * supported kind at any depth. An image is normalised as a whole and becomes axial slices; slices
  * with little of the head in them are left out. */
 #ifndef MRC_APP_DATASET_H

@@ -1,7 +1,9 @@
 /* hash.c: SHA-256 from libcrypto behind five calls. */
 #include "base/hash.h"
 
+#include <limits.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -50,6 +52,16 @@ void mrc_hash_destroy(mrc_hash *hash) {
     if (hash == NULL) return;
     EVP_MD_CTX_free(hash->context);
     mrc_free(hash);
+}
+
+enum mrc_status mrc_hash_keyed(uint8_t out[MRC_HASH_BYTES], const void *key, size_t key_bytes,
+                               const void *data, size_t size, struct mrc_error *err) {
+    unsigned int written = 0;
+    MRC_ASSERT(key_bytes <= INT_MAX);
+    if (HMAC(EVP_sha256(), key, (int)key_bytes, data, size, out, &written) == NULL ||
+        written != MRC_HASH_BYTES)
+        return mrc_fail(err, MRC_ERR_NOMEM, "libcrypto gives no HMAC");
+    return MRC_OK;
 }
 
 void mrc_hash_print(char out[MRC_HASH_TEXT], const uint8_t digest[MRC_HASH_BYTES]) {

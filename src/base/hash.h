@@ -22,6 +22,10 @@ MRC_API void mrc_hash_add_text(mrc_hash *hash, const char *text);
 MRC_API void mrc_hash_finish(mrc_hash *hash, uint8_t out[MRC_HASH_BYTES]);
 MRC_API void mrc_hash_destroy(mrc_hash *hash);
 
+/** HMAC-SHA-256 (RFC 2104) of `size` bytes under a key. */
+MRC_STATUS mrc_hash_keyed(uint8_t out[MRC_HASH_BYTES], const void *key, size_t key_bytes,
+                          const void *data, size_t size, struct mrc_error *err);
+
 /** The digest as 64 hexadecimal digits. */
 MRC_API void mrc_hash_print(char out[MRC_HASH_TEXT], const uint8_t digest[MRC_HASH_BYTES]);
 /** "2.25." and the digest's first 128 bits as the decimal of a version-8 UUID (PS3.5 B.2, RFC

@@ -285,7 +285,7 @@ static enum mrc_status end_job(struct pool *p, struct worker *w, const struct me
 static bool is_sane(const struct pool *p, const struct worker *w, const struct message *head) {
     if (w->queued == 0) return false;
     if (head->kind == MESSAGE_PIECE) return head->size <= p->limits->piece_bytes;
-    return head->kind == MESSAGE_END && head->status <= MRC_ERR_CANCELLED &&
+    return head->kind == MESSAGE_END && head->status <= MRC_ERR_PEER &&
            head->size < sizeof((struct mrc_error *)0)->text;
 }
 

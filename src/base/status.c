@@ -38,6 +38,8 @@ const char *mrc_status_name(enum mrc_status code) {
     case MRC_ERR_WRITE: return "output not written";
     case MRC_ERR_NUMERIC: return "computation failed";
     case MRC_ERR_CANCELLED: return "cancelled";
+    case MRC_ERR_NETWORK: return "network failure";
+    case MRC_ERR_PEER: return "refused by the peer";
     }
     return "unknown status";
 }

@@ -21,7 +21,9 @@ enum mrc_status {
     MRC_ERR_RANGE,       /* an input exceeds a limit */
     MRC_ERR_WRITE,       /* an output cannot be written */
     MRC_ERR_NUMERIC,     /* the computation left the finite numbers */
-    MRC_ERR_CANCELLED    /* the caller asked to stop */
+    MRC_ERR_CANCELLED,   /* the caller asked to stop */
+    MRC_ERR_NETWORK,     /* no connection, or it broke: may be tried again */
+    MRC_ERR_PEER         /* the other side of a connection refused */
 };
 
 /** The first failure's kind and text. Zero-initialise before use: `struct mrc_error err = {0};`

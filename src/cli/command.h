@@ -8,14 +8,15 @@ enum {
     MRC_EXIT_USAGE = 1,
     MRC_EXIT_INPUT = 20, /* 20 unreadable, 21 broken, 22 refused, 23 exceeds a limit */
     MRC_EXIT_OUTPUT = 40,
-    MRC_EXIT_NETWORK = 60,
+    MRC_EXIT_NETWORK = 60,   /* 60 no connection, 61 refused by the peer */
     MRC_EXIT_PROCESSING = 80 /* 80 memory, 81 numbers, 82 stopped */
 };
 
 /** argv[0] is "mrcycle <name>". Returns the exit code. */
 typedef int mrc_command_fn(int argc, char **argv);
 
-mrc_command_fn mrc_cmd_check, mrc_cmd_evaluate, mrc_cmd_export, mrc_cmd_info, mrc_cmd_phantom,
-    mrc_cmd_train, mrc_cmd_translate;
+mrc_command_fn mrc_cmd_echo, mrc_cmd_send;
+mrc_command_fn mrc_cmd_check, mrc_cmd_deidentify, mrc_cmd_evaluate, mrc_cmd_export, mrc_cmd_info,
+    mrc_cmd_phantom, mrc_cmd_prepare, mrc_cmd_train, mrc_cmd_translate;
 
 #endif

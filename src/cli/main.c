@@ -18,8 +18,12 @@ static const struct command {
     {"evaluate", "score translations, with baselines beside them", mrc_cmd_evaluate},
     {"export", "write the model of a training run as one small file", mrc_cmd_export},
     {"info", "describe images and models", mrc_cmd_info},
+    {"prepare", "make a training set of scanner exports", mrc_cmd_prepare},
+    {"deidentify", "DICOM without the patients", mrc_cmd_deidentify},
     {"check", "is a DICOM folder one consistent series, and marked if synthetic?", mrc_cmd_check},
     {"phantom", "generate patients with a known answer", mrc_cmd_phantom},
+    {"echo", "ask a PACS whether it answers", mrc_cmd_echo},
+    {"send", "store DICOM files in a PACS", mrc_cmd_send},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -44,12 +48,12 @@ static void print_help(void) {
            "Synthetic T2-weighted from T1-weighted brain MR images, and back.\n"
            "What it writes is synthetic and not for diagnosis.\n\n");
     for (size_t i = 0; i < COMMANDS; ++i)
-        printf("  %-10s %s\n", commands[i].name, commands[i].summary);
+        printf("  %-11s %s\n", commands[i].name, commands[i].summary);
     printf("\n  mrcycle help COMMAND   the options of a command\n"
            "  mrcycle --version\n\n"
            "Results go to standard output, words to standard error. Exit codes: 1 usage;\n"
            "20 input unreadable, 21 broken, 22 refused, 23 beyond a limit; 40 output;\n"
-           "60 network; 80 memory, 81 numbers, 82 stopped.\n");
+           "60 network, 61 refused by the peer; 80 memory, 81 numbers, 82 stopped.\n");
 }
 
 static int run(const struct command *command, int argc, char **argv) {

@@ -168,6 +168,8 @@ int mrc_exit_code(enum mrc_status status) {
     case MRC_ERR_NOMEM: return MRC_EXIT_PROCESSING;
     case MRC_ERR_NUMERIC: return MRC_EXIT_PROCESSING + 1;
     case MRC_ERR_CANCELLED: return MRC_EXIT_PROCESSING + 2;
+    case MRC_ERR_NETWORK: return MRC_EXIT_NETWORK;
+    case MRC_ERR_PEER: return MRC_EXIT_NETWORK + 1;
     }
     return MRC_EXIT_PROCESSING;
 }

@@ -362,8 +362,14 @@ static void test_survey_judges_as_translate_does(void **state) {
         if (strstr(image->reason, cases[i].reason) == NULL) fail_msg("%s", image->reason);
     }
     assert_false(mrc_survey_is_useful(&survey));
-    assert_int_equal(survey.images.refused_count, 1); /* of no run */
-    assert_string_equal(survey.images.refused[0].path, "other/losses.png");
+    /* The picture of no run is in the way, the run's own are forgotten, its settings lie aside. */
+    assert_int_equal(survey.images.refused_count, 2);
+    for (size_t i = 0; i < 2; ++i) {
+        const struct mrc_image_refusal *refused = &survey.images.refused[i];
+        assert_string_equal(refused->path,
+                            refused->aside ? "other/run/settings.json" : "other/losses.png");
+    }
+    assert_int_not_equal(survey.images.refused[0].aside, survey.images.refused[1].aside);
     mrc_survey_clear(&survey);
     mrc_remove_tree("other");
 }

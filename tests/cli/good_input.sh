@@ -27,7 +27,7 @@ says() {
     said=$("${@:2}") || return
     grep -q "$1" <<<"$said"
 }
-for command in translate train evaluate export info check phantom; do
+for command in translate train evaluate export info check phantom prepare deidentify; do
     says "^  $command " "$mrcycle" --help || fail "help lacks $command"
     says "^Usage: mrcycle $command " "$mrcycle" help "$command" || fail "help $command"
     says "^Usage: mrcycle $command " "$mrcycle" "$command" -h || fail "$command -h"

@@ -36,6 +36,7 @@ static const struct contrast_case cases[] = {
     {"STIR", "SE\\IR", "SK", 4500, 50, 150, 150, 15, false, MRC_CONTRAST_UNKNOWN},
     {"", "GR", "SP", 700, 20, NONE, 20, NONE, false, MRC_CONTRAST_T2STARW},
     {"trufi", "GR", "SS\\SK", 4, 2, NONE, 60, NONE, false, MRC_CONTRAST_UNKNOWN},
+    {"ep2d_bold T2", "EP\\GR", "SK", 3000, 80, NONE, 90, NONE, false, MRC_CONTRAST_UNKNOWN},
     {"ep2d", "EP", "SK", 3000, 80, NONE, 90, NONE, false, MRC_CONTRAST_UNKNOWN},
     /* nothing but a name */
     {"anat-T1w", "", "", NONE, NONE, NONE, NONE, NONE, false, MRC_CONTRAST_T1W},
@@ -117,6 +118,18 @@ static void test_image_type(void **state) {
     }
 }
 
+/* A functional series of an enhanced image says T2, and nothing else. */
+static void test_declared_t2_alone(void **state) {
+    (void)state;
+    struct mrc_dicom_physics p = {
+        .repetition_ms = NAN, .echo_ms = NAN, .inversion_ms = NAN, .flip_deg = NAN};
+    char reason[160];
+    (void)snprintf(p.acquired_as, sizeof p.acquired_as, "T2");
+    assert_int_equal(mrc_dicom_contrast(reason, sizeof reason, &p), MRC_CONTRAST_UNKNOWN);
+    (void)snprintf(p.series_description, sizeof p.series_description, "t2_tse");
+    assert_int_equal(mrc_dicom_contrast(reason, sizeof reason, &p), MRC_CONTRAST_T2W);
+}
+
 static void test_map(void **state) {
     (void)state;
     static const char text[] = "# field\tpattern\tcontrast\n\nseriesdescription\t*AX fl*\tFLAIR\r\n"
@@ -156,8 +169,8 @@ static void test_map(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_table),
-                                       cmocka_unit_test(test_image_type),
-                                       cmocka_unit_test(test_map)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_table), cmocka_unit_test(test_image_type),
+        cmocka_unit_test(test_declared_t2_alone), cmocka_unit_test(test_map)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,10 +66,10 @@ static const struct verdict_case verdict_cases[] = {
     {"torchio_ct_small", 0, NULL, "Modality is CT"},
     {"xa30_siemens_enhanced/5_anat-T1w_acq-tfl", 1, "T1w", "T1w by TR"},
     {"xa30_siemens_enhanced/9_gre_field_mapping", 0, NULL, "not a magnitude image"},
-    {"dicom2nifti_tests/philips_enhanced/anatomical/001", 1, "unknown", "contrast unknown"},
+    {"dicom2nifti_tests/philips_enhanced/anatomical/001", 1, "T1w", "T1w by the image type"},
     {"dicom2nifti_tests/philips_enhanced/fmri/001", 4, "unknown", "contrast unknown"},
     {"dicom2nifti_tests/siemens_multiframe/anatomical/001", 1, NULL, ""},
-    {"enh_misc/Philips", 1, "T1w", "T1w by TR"},
+    {"enh_misc/Philips", 1, "T1w", "T1w by the image type"},
     {"philips_nonimage_raw", 0, NULL, NULL},
 };
 

@@ -1,0 +1,164 @@
+// rewrite.cpp: a new data set around the untouched pixels of another file.
+#include "io/dcmtk/handle.hpp"
+
+#include <cstring>
+
+#include <dcmtk/dcmdata/dcostrmb.h>
+#include <dcmtk/dcmdata/dcwcache.h>
+
+#include "base/alloc.h"
+
+namespace {
+
+constexpr size_t meta_room_bytes = 4096; // preamble and group 2
+constexpr uint64_t max_pixel_bytes = uint64_t{2} << 30;
+
+using bytes = std::vector<unsigned char>;
+
+void put16(bytes &out, unsigned value) {
+    out.push_back(static_cast<unsigned char>(value & 0xFF));
+    out.push_back(static_cast<unsigned char>(value >> 8 & 0xFF));
+}
+
+void put32(bytes &out, uint32_t value) {
+    put16(out, value & 0xFFFF);
+    put16(out, value >> 16);
+}
+
+/* The fragments (PS3.5 A.4), item by item, up to and with the sequence delimiter. */
+mrc_status copy_fragments(bytes &out, const mrc_dcmtk_file &from, mrc_error *err) {
+    uint64_t at = from.walk.pixels_at;
+    bytes part;
+    for (;;) {
+        mrc_status st = mrc_dcmtk_read_range(part, from, at, 8, err);
+        if (st != MRC_OK) return st;
+        const uint32_t length =
+            static_cast<uint32_t>(part[4]) | static_cast<uint32_t>(part[5]) << 8 |
+            static_cast<uint32_t>(part[6]) << 16 | static_cast<uint32_t>(part[7]) << 24;
+        const bool end = std::memcmp(part.data(), "\xFE\xFF\xDD\xE0", 4) == 0;
+        if (!end && std::memcmp(part.data(), "\xFE\xFF\x00\xE0", 4) != 0)
+            return mrc_fail(err, MRC_ERR_FORMAT, "%s: broken pixel fragments", from.path.c_str());
+        out.insert(out.end(), part.begin(), part.begin() + 4);
+        put32(out, end ? 0 : length);
+        at += 8;
+        if (end) return MRC_OK;
+        if (out.size() + length > max_pixel_bytes)
+            return mrc_fail(err, MRC_ERR_RANGE, "%s: more than 2 GiB of pixels", from.path.c_str());
+        st = mrc_dcmtk_read_range(part, from, at, length, err);
+        if (st != MRC_OK) return st;
+        out.insert(out.end(), part.begin(), part.end());
+        at += length;
+    }
+}
+
+/* Cells of a big-endian file become little-endian; of 8 bits, the bytes of each word trade places.
+ */
+void swap_cells(bytes &cells, size_t width) {
+    for (size_t at = 0; at + width <= cells.size(); at += width)
+        for (size_t k = 0; k < width / 2; ++k) std::swap(cells[at + k], cells[at + width - 1 - k]);
+}
+
+mrc_status copy_native(bytes &out, mrc_dcmtk_file &from, mrc_error *err) {
+    int64_t allocated = 16;
+    (void)mrc_dcmtk_integer(&allocated, mrc_dcmtk_root(&from), MRC_TAG(0x0028, 0x0100), 0);
+    const uint64_t count = from.walk.pixels_bytes;
+    bytes cells;
+    if (count > max_pixel_bytes)
+        return mrc_fail(err, MRC_ERR_RANGE, "%s: more than 2 GiB of pixels", from.path.c_str());
+    if (from.walk.deflated) {
+        const auto begin = from.inflated.begin() + static_cast<std::ptrdiff_t>(from.walk.pixels_at);
+        cells.assign(begin, begin + static_cast<std::ptrdiff_t>(count));
+    } else {
+        mrc_status st = mrc_dcmtk_read_range(cells, from, from.walk.pixels_at, count, err);
+        if (st != MRC_OK) return st;
+    }
+    if (from.walk.encoding == MRC_WALK_EXPLICIT_BE)
+        swap_cells(cells, allocated > 16 ? static_cast<size_t>(allocated / 8) : 2);
+    if (cells.size() % 2 == 1) cells.push_back(0);
+    put32(out, static_cast<uint32_t>(cells.size()));
+    out.insert(out.end(), cells.begin(), cells.end());
+    return MRC_OK;
+}
+
+/* The whole element (7FE0,0010), explicit VR little endian. */
+mrc_status copy_pixels(bytes &out, mrc_dcmtk_file &from, mrc_error *err) {
+    int64_t allocated = 16;
+    (void)mrc_dcmtk_integer(&allocated, mrc_dcmtk_root(&from), MRC_TAG(0x0028, 0x0100), 0);
+    const bool wide = !from.walk.encapsulated && allocated > 8;
+    put16(out, 0x7FE0);
+    put16(out, 0x0010);
+    out.push_back('O');
+    out.push_back(wide ? 'W' : 'B');
+    put16(out, 0);
+    if (!from.walk.encapsulated) return copy_native(out, from, err);
+    put32(out, 0xFFFFFFFF);
+    return copy_fragments(out, from, err);
+}
+
+mrc_status encode_around(unsigned char **out, size_t *size, mrc_dcmtk_file &file,
+                         mrc_dcmtk_file &from, mrc_error *err) {
+    mrc_status st = mrc_dcmtk_check_pixels(&from, err);
+    if (st != MRC_OK) return st;
+    bytes pixels;
+    st = copy_pixels(pixels, from, err);
+    if (st != MRC_OK) return st;
+    const E_TransferSyntax syntax = from.walk.encapsulated
+                                        ? DcmXfer(from.walk.transfer_syntax).getXfer()
+                                        : EXS_LittleEndianExplicit;
+    DcmDataset &set = *file.format.getDataset();
+    const size_t room = set.calcElementLength(syntax, EET_ExplicitLength) + meta_room_bytes;
+    bytes header(room);
+    DcmOutputBufferStream stream(header.data(), static_cast<offile_off_t>(room));
+    OFCondition result = file.format.validateMetaInfo(syntax);
+    if (result.good()) {
+        DcmWriteCache cache;
+        file.format.transferInit();
+        result = file.format.write(stream, syntax, EET_ExplicitLength, &cache);
+        file.format.transferEnd();
+    }
+    void *written = nullptr;
+    offile_off_t length = 0;
+    stream.flushBuffer(written, length);
+    if (result.bad())
+        return mrc_fail(err, MRC_ERR_WRITE, "a data set cannot be encoded: %s", result.text());
+    const auto head = static_cast<size_t>(length);
+    *out = static_cast<unsigned char *>(mrc_alloc(head + pixels.size(), 1));
+    if (*out == nullptr) throw std::bad_alloc();
+    std::memcpy(*out, header.data(), head);
+    std::memcpy(*out + head, pixels.data(), pixels.size());
+    *size = head + pixels.size();
+    return MRC_OK;
+}
+
+bool is_binary_number(mrc_dcmtk_item *item, uint32_t tag) {
+    DcmElement *element = nullptr;
+    if (to_dcm(item)->findAndGetElement(to_key(tag), element).bad()) return false;
+    switch (element->getVR()) {
+    case EVR_US:
+    case EVR_SS:
+    case EVR_UL:
+    case EVR_SL:
+    case EVR_FL:
+    case EVR_FD:
+    case EVR_AT: return true;
+    default: return false;
+    }
+}
+
+} // namespace
+
+extern "C" {
+
+bool mrc_dcmtk_is_binary_number(mrc_dcmtk_item *item, uint32_t tag) {
+    return guarded_value(false, [&] { return is_binary_number(item, tag); });
+}
+
+mrc_status mrc_dcmtk_encode_around(unsigned char **out, size_t *size, mrc_dcmtk_file *file,
+                                   mrc_dcmtk_file *pixels_of, mrc_error *err) {
+    *out = nullptr;
+    *size = 0;
+    return guarded(pixels_of->path.c_str(), err,
+                   [&] { return encode_around(out, size, *file, *pixels_of, err); });
+}
+
+} // extern "C"

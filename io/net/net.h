@@ -1,0 +1,130 @@
+/* net.h: the C face of DICOM over the network: echo and store towards a peer, and one association
+ * of a peer that stores here. Behind it lies C++ (DCMTK's DcmSCU and association layer); every
+ * exception and every OFCondition becomes a status. No wait is without end. */
+#ifndef MRC_IO_NET_NET_H
+#define MRC_IO_NET_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { MRC_AET_TEXT = 17, MRC_HOST_TEXT = 256, MRC_NET_UID_TEXT = 65 };
+
+/** PEM files. As a client: `ca` turns TLS on and judges the peer, `cert` and `key` are shown to it
+ * when given. As a server: `cert` and `key` turn TLS on, `ca` demands a certificate of the peer.
+ * TLS 1.2 or later (BCP 195 without downgrade). The peer's name is not compared with its
+ * certificate: trust in `ca` decides. Empty strings: not given. */
+struct mrc_net_tls {
+    char ca[1024], cert[1024], key[1024];
+};
+
+struct mrc_net_peer {
+    char called[MRC_AET_TEXT], calling[MRC_AET_TEXT], host[MRC_HOST_TEXT];
+    int port;
+    struct mrc_net_tls tls;
+    int connect_s, acse_s, dimse_s; /* longest wait for a connection, an association, an answer */
+};
+#define MRC_NET_PEER_DEFAULTS                                                                      \
+    { .calling = "MRCYCLE", .connect_s = 10, .acse_s = 30, .dimse_s = 60 }
+
+/** An application entity's title: 1 to 16 printable ASCII characters, no backslash, not only
+ * spaces; those around it do not count. MRC_ERR_ARGUMENT. */
+MRC_MUST_CHECK enum mrc_status mrc_net_parse_aet(char out[MRC_AET_TEXT], const char *text,
+                                                 struct mrc_error *err);
+/** "AET@host:port" into called, host and port. MRC_ERR_ARGUMENT. */
+MRC_MUST_CHECK enum mrc_status mrc_net_parse_peer(struct mrc_net_peer *peer, const char *text,
+                                                  struct mrc_error *err);
+
+/* --- Towards a peer (SCU) --- */
+
+/** What one file needs of an association. */
+struct mrc_net_need {
+    char sop_class[MRC_NET_UID_TEXT], transfer_syntax[MRC_NET_UID_TEXT];
+};
+/** Reads a file's needs and its SOP instance UID. MRC_ERR_UNSUPPORTED when it has no SOP class or
+ * instance; else as mrc_dcmtk_open. */
+MRC_MUST_CHECK enum mrc_status mrc_net_describe(struct mrc_net_need *need,
+                                                char instance[MRC_NET_UID_TEXT], const char *path,
+                                                struct mrc_error *err);
+
+typedef struct mrc_net_association mrc_net_association;
+/** Opens an association that proposes Verification and what the files need: uncompressed ones as
+ * explicit or implicit little endian, others in their own transfer syntax. MRC_ERR_NETWORK: may be
+ * tried again; MRC_ERR_PEER: the peer refused for good (title, no context). */
+MRC_MUST_CHECK enum mrc_status mrc_net_connect(mrc_net_association **out,
+                                               const struct mrc_net_peer *peer,
+                                               const struct mrc_net_need *needs, size_t count,
+                                               struct mrc_error *err);
+/** Releases. NULL is fine. */
+void mrc_net_disconnect(mrc_net_association *association);
+
+/** C-ECHO. MRC_ERR_PEER when the answer is not success. */
+MRC_MUST_CHECK enum mrc_status mrc_net_echo(mrc_net_association *association,
+                                            struct mrc_error *err);
+
+enum mrc_net_outcome {
+    MRC_NET_STORED,
+    MRC_NET_STORED_WARNING, /* B000, B006, B007 and others of the Bxxx; 0111: was there before */
+    MRC_NET_RETRY,          /* A7xx out of resources, 0110 processing failure */
+    MRC_NET_REFUSED         /* all others: A9xx, Cxxx, 0122 class not supported, 0124 … */
+};
+enum mrc_net_outcome mrc_net_outcome_of(uint16_t status);
+
+/** C-STORE of one file; *status is the peer's answer. A file whose class or syntax the peer did not
+ * accept is answered here with 0122. MRC_ERR_NETWORK: the association is broken, and whether the
+ * file was stored is not known. */
+MRC_MUST_CHECK enum mrc_status mrc_net_store(uint16_t *status, mrc_net_association *association,
+                                             const char *path, struct mrc_error *err);
+
+/* --- A peer that stores here (SCP) --- */
+
+enum {
+    MRC_NET_SUCCESS = 0x0000,
+    MRC_NET_NO_RESOURCES = 0xA700,
+    MRC_NET_NOT_OF_CLASS = 0xA900,
+    MRC_NET_NOT_UNDERSTOOD = 0xC000
+};
+
+/** An object on its way in. Texts are what the peer said: nothing to build a path from. */
+struct mrc_net_object {
+    const char *sop_class, *sop_instance;
+};
+/** What the caller decides. All are called in the thread of mrc_net_accept. */
+struct mrc_net_receiver {
+    void *context;
+    /** May this application entity store here? */
+    bool (*admit)(void *context, const char *calling);
+    /** Where to write the object: a path that does not exist yet. Another status than success, and
+     * the object is not written and answered so. */
+    uint16_t (*begin)(void *context, const struct mrc_net_object *object, const char **path);
+    /** The file is whole and synced: takes it, and returns the answer. */
+    uint16_t (*end)(void *context, const struct mrc_net_object *object, const char *path);
+};
+struct mrc_net_node {
+    char aet[MRC_AET_TEXT]; /* another called title is rejected */
+    struct mrc_net_tls tls;
+    int acse_s, dimse_s;
+    uint64_t max_object_bytes; /* a longer object is read to its end and refused (C000) */
+};
+/** Speaks with a peer over an accepted socket until the association has ended: C-ECHO, and C-STORE
+ * of MR images, byte by byte as they were sent, in Part 10 files. Takes the socket over. To be
+ * called once in a process of its own (mrc_isolate_start): it sets globals of DCMTK, and the bytes
+ * are a stranger's. `calling` receives the peer's title for the log. MRC_OK: released. */
+MRC_MUST_CHECK enum mrc_status mrc_net_accept(char calling[MRC_AET_TEXT], int socket,
+                                              const struct mrc_net_node *node,
+                                              const struct mrc_net_receiver *receiver,
+                                              struct mrc_error *err);
+/** Can the TLS files be used? Loads them as mrc_net_connect (client) or mrc_net_accept would. */
+MRC_MUST_CHECK enum mrc_status mrc_net_check_tls(const struct mrc_net_tls *tls, bool server,
+                                                 struct mrc_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

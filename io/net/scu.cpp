@@ -1,0 +1,201 @@
+// scu.cpp: echo and store towards a peer, over DcmSCU.
+#include "io/net/tls.hpp"
+
+#include <cstring>
+
+#include <dcmtk/dcmnet/scu.h>
+
+#include "io/dcmtk/handle.hpp"
+
+struct tls_scu : DcmSCU {
+    using DcmSCU::useSecureConnection;
+};
+
+struct mrc_net_association {
+    std::unique_ptr<DcmTLSTransportLayer> tls; // outlives the SCU that knows it
+    tls_scu scu;
+    std::string name; // "AET@host:port"
+};
+
+namespace {
+
+constexpr Uint32 max_pdu_bytes = 65536;
+constexpr size_t most_contexts = 127; // with Verification 128
+
+/* Deflated counts as uncompressed: it is inflated and sent as little endian, for DCMTK 3.6.7 never
+ * ends to send it (docs/network.md). */
+bool is_native(const char *syntax) {
+    const DcmXfer xfer(syntax);
+    return xfer.getXfer() != EXS_Unknown && !xfer.isEncapsulated();
+}
+
+/* "" for all that is sent as little endian. */
+const char *own_syntax(const mrc_net_need &need) {
+    return is_native(need.transfer_syntax) ? "" : need.transfer_syntax;
+}
+
+mrc_status propose(DcmSCU &scu, const char *sop_class, const char *syntax) {
+    OFList<OFString> syntaxes;
+    if (syntax[0] != '\0') {
+        syntaxes.push_back(syntax);
+    } else {
+        syntaxes.push_back(UID_LittleEndianExplicitTransferSyntax);
+        syntaxes.push_back(UID_LittleEndianImplicitTransferSyntax);
+    }
+    return scu.addPresentationContext(sop_class, syntaxes).good() ? MRC_OK : MRC_ERR_NETWORK;
+}
+
+mrc_status propose_all(DcmSCU &scu, const mrc_net_need *needs, size_t count, mrc_error *err) {
+    std::vector<std::string> proposed;
+    mrc_status status =
+        propose(scu, UID_VerificationSOPClass, UID_LittleEndianImplicitTransferSyntax);
+    for (size_t i = 0; status == MRC_OK && i < count; ++i) {
+        const char *syntax = own_syntax(needs[i]);
+        const std::string both = std::string(needs[i].sop_class) + "\\" + syntax;
+        bool known = false;
+        for (const std::string &other : proposed) known = known || other == both;
+        if (known) continue;
+        if (proposed.size() == most_contexts)
+            return mrc_fail(err, MRC_ERR_RANGE, "more than %zu kinds of object for one association",
+                            most_contexts);
+        proposed.push_back(both);
+        status = propose(scu, needs[i].sop_class, syntax);
+    }
+    if (status != MRC_OK) return mrc_fail(err, status, "a presentation context cannot be proposed");
+    return MRC_OK;
+}
+
+/* A peer that says no for good need not be asked again. */
+mrc_status fail_association(const std::string &name, const OFCondition &why, mrc_error *err) {
+    const std::string words = mrc_net_words(why);
+    const bool rejected = why == DUL_ASSOCIATIONREJECTED;
+    const bool for_good = why == NET_EC_NoAcceptablePresentationContexts ||
+                          (rejected && words.find("Transient") == std::string::npos);
+    return mrc_fail(err, for_good ? MRC_ERR_PEER : MRC_ERR_NETWORK, "%s: no association: %s",
+                    name.c_str(), words.c_str());
+}
+
+mrc_status connect(mrc_net_association &a, const mrc_net_peer &peer, const mrc_net_need *needs,
+                   size_t count, mrc_error *err) {
+    tls_scu &scu = a.scu;
+    a.name = std::string(peer.called) + "@" + peer.host + ":" + std::to_string(peer.port);
+    scu.setAETitle(peer.calling);
+    scu.setPeerAETitle(peer.called);
+    scu.setPeerHostName(peer.host);
+    scu.setPeerPort(static_cast<Uint16>(peer.port));
+    scu.setConnectionTimeout(peer.connect_s);
+    scu.setACSETimeout(static_cast<Uint32>(peer.acse_s));
+    scu.setDIMSEBlockingMode(DIMSE_NONBLOCKING);
+    scu.setDIMSETimeout(static_cast<Uint32>(peer.dimse_s));
+    scu.setMaxReceivePDULength(max_pdu_bytes);
+    dcmSocketSendTimeout.set(peer.dimse_s);
+    dcmSocketReceiveTimeout.set(peer.dimse_s);
+    mrc_status status = propose_all(scu, needs, count, err);
+    if (status == MRC_OK) status = mrc_net_make_tls(a.tls, peer.tls, false, err);
+    if (status != MRC_OK) return status;
+    OFCondition done = scu.initNetwork();
+    if (done.good() && a.tls) done = scu.useSecureConnection(a.tls.get());
+    if (done.good()) done = scu.negotiateAssociation();
+    return done.good() ? MRC_OK : fail_association(a.name, done, err);
+}
+
+/* The context in which a data set of this class and syntax may be sent, and as what; 0: none. */
+T_ASC_PresentationContextID choose(DcmSCU &scu, const char *sop_class, const char *syntax,
+                                   E_TransferSyntax &as) {
+    if (!is_native(syntax)) {
+        as = DcmXfer(syntax).getXfer();
+        return scu.findPresentationContextID(sop_class, syntax);
+    }
+    as = EXS_LittleEndianExplicit;
+    T_ASC_PresentationContextID id =
+        scu.findPresentationContextID(sop_class, UID_LittleEndianExplicitTransferSyntax);
+    if (id != 0) return id;
+    as = EXS_LittleEndianImplicit;
+    return scu.findPresentationContextID(sop_class, UID_LittleEndianImplicitTransferSyntax);
+}
+
+mrc_status store(uint16_t *answer, mrc_net_association &a, const char *path, mrc_error *err) {
+    mrc_net_need need;
+    char instance[MRC_NET_UID_TEXT];
+    const mrc_status status = mrc_net_describe(&need, instance, path, err);
+    if (status != MRC_OK) return status;
+    E_TransferSyntax as = EXS_Unknown;
+    const T_ASC_PresentationContextID context =
+        choose(a.scu, need.sop_class, need.transfer_syntax, as);
+    if (context == 0) {
+        *answer = STATUS_STORE_Refused_SOPClassNotSupported;
+        return MRC_OK;
+    }
+    DcmFileFormat file;
+    if (file.loadFile(path).bad() || file.getDataset()->chooseRepresentation(as, nullptr).bad())
+        return mrc_fail(err, MRC_ERR_FORMAT, "%s: cannot be read whole", path);
+    Uint16 code = 0;
+    const OFCondition done = a.scu.sendSTORERequest(context, "", file.getDataset(), code);
+    if (done.bad())
+        return mrc_fail(err, MRC_ERR_NETWORK, "%s: the association broke: %s", a.name.c_str(),
+                        mrc_net_words(done).c_str());
+    *answer = code;
+    return MRC_OK;
+}
+
+} // namespace
+
+extern "C" {
+
+mrc_status mrc_net_describe(mrc_net_need *need, char instance[MRC_NET_UID_TEXT], const char *path,
+                            mrc_error *err) {
+    mrc_dcmtk_file *file = nullptr;
+    const mrc_status status = mrc_dcmtk_open(&file, path, err);
+    if (status != MRC_OK) return status;
+    mrc_dcmtk_item *root = mrc_dcmtk_root(file);
+    const bool known =
+        mrc_dcmtk_text(need->sop_class, sizeof need->sop_class, root, MRC_TAG(0x0008, 0x0016), 0) &&
+        mrc_dcmtk_text(instance, MRC_NET_UID_TEXT, root, MRC_TAG(0x0008, 0x0018), 0);
+    const char *syntax = mrc_dcmtk_transfer_syntax(file);
+    std::strncpy(need->transfer_syntax, syntax, sizeof need->transfer_syntax - 1);
+    need->transfer_syntax[sizeof need->transfer_syntax - 1] = '\0';
+    mrc_dcmtk_close(file);
+    return known ? MRC_OK
+                 : mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                            "%s: has no SOP class or instance, expected an object to store", path);
+}
+
+mrc_status mrc_net_connect(mrc_net_association **out, const mrc_net_peer *peer,
+                           const mrc_net_need *needs, size_t count, mrc_error *err) {
+    *out = nullptr;
+    return guarded(peer->host, err, [&] {
+        mrc_status status = mrc_dcmtk_start(err);
+        if (status != MRC_OK) return status;
+        auto association = std::make_unique<mrc_net_association>();
+        status = connect(*association, *peer, needs, count, err);
+        if (status == MRC_OK) *out = association.release();
+        return status;
+    });
+}
+
+void mrc_net_disconnect(mrc_net_association *association) {
+    if (association == nullptr) return;
+    (void)guarded_value(0, [&] {
+        if (association->scu.isConnected()) (void)association->scu.releaseAssociation();
+        return 0;
+    });
+    delete association;
+}
+
+mrc_status mrc_net_echo(mrc_net_association *association, mrc_error *err) {
+    return guarded(association->name.c_str(), err, [&] {
+        const OFCondition done = association->scu.sendECHORequest(0);
+        if (done.good()) return MRC_OK;
+        const bool refused = done == NET_EC_NoAcceptablePresentationContexts;
+        return mrc_fail(err, refused ? MRC_ERR_PEER : MRC_ERR_NETWORK, "%s: no echo: %s",
+                        association->name.c_str(), mrc_net_words(done).c_str());
+    });
+}
+
+mrc_status mrc_net_store(uint16_t *status, mrc_net_association *association, const char *path,
+                         mrc_error *err) {
+    *status = 0;
+    return guarded(path, err, [&] { return store(status, *association, path, err); });
+}
+
+} // extern "C"

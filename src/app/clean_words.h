@@ -1,0 +1,19 @@
+/* clean_words.h: messages that may leave the house. An error text is written for the person at the
+ * machine: it names files, and quotes what a header says. In reports that travel with data only
+ * such words stay that cannot come from either. */
+#ifndef MRC_APP_CLEAN_WORDS_H
+#define MRC_APP_CLEAN_WORDS_H
+
+#include "base/fs.h"
+
+/** Copies `text` into out[capacity], without a leading "path: ", and with a star for each word that
+ * is neither plain lower-case English letters, nor a number, nor a tag, nor one of this program's
+ * own terms, or that is part of a name in `path` or among `names` (NULL: none). */
+void mrc_clean_words(char *out, size_t capacity, const char *text, const char *path,
+                     const struct mrc_name_list *names);
+
+/** Writes text as a file that only its owner may read, whole or not at all. */
+MRC_MUST_CHECK enum mrc_status mrc_write_private_file(const char *path, const char *text,
+                                                      size_t size, struct mrc_error *err);
+
+#endif

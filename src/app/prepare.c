@@ -1,0 +1,477 @@
+/* prepare.c: look, name, make each series, share out the subjects, write the tables, give the set
+ * its name. */
+#include "app/prepare_set.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "app/clean_words.h"
+#include "app/place.h"
+#include "app/survey.h"
+#include "base/alloc.h"
+#include "base/fs.h"
+
+const char *mrc_split_name(int split) {
+    static const char *const names[] = {"train", "val", "test"};
+    return names[split];
+}
+
+static enum mrc_status no_memory(struct mrc_error *err) {
+    return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a set");
+}
+
+/* --- whose image is it --- */
+
+/* The value of a BIDS entity such as "sub-" in a path; its length, or 0. */
+static size_t find_entity(const char **value, const char *path, const char *entity) {
+    size_t length = strlen(entity);
+    for (const char *at = path; at != NULL; at = strchr(at, '/')) {
+        at += *at == '/';
+        if (strncmp(at, entity, length) != 0) continue;
+        *value = at + length;
+        return strspn(at + length,
+                      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+    }
+    return 0;
+}
+
+/* The part of a path below the input it was found in. */
+static const char *below_input(const struct mrc_prepare_options *o, const char *path) {
+    for (size_t i = 0; i < o->input_count; ++i) {
+        size_t length = strlen(o->inputs[i]);
+        if (strncmp(path, o->inputs[i], length) != 0) continue;
+        const char *rest = path + length;
+        while (*rest == '/') ++rest;
+        return *rest != '\0' ? rest : mrc_path_name(path);
+    }
+    return path;
+}
+
+static bool is_contrast_word(const char *word, size_t length) {
+    static const char *const words[] = {"t1", "t1w", "t1n", "t2", "t2w", "mprage", "nii", "gz"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; ++i)
+        if (strlen(words[i]) == length && strncasecmp(word, words[i], length) == 0) return true;
+    return false;
+}
+
+/* "p7_T1w.nii.gz" and "p7_T2w.nii.gz" are both p7's. */
+static void append_stem(struct mrc_text *text, const char *name) {
+    while (*name != '\0') {
+        size_t length = strcspn(name, "_.- ");
+        if (!is_contrast_word(name, length)) mrc_text_appendf(text, "%.*s|", (int)length, name);
+        name += length + (name[length] != '\0');
+    }
+}
+
+static size_t folder_length(const char *path) {
+    return (size_t)(mrc_path_name(path) - path);
+}
+
+/* Does the folder hold another usable image of the contrast? Then it is not one person's. */
+static bool is_shared_folder(const struct mrc_prepare_set *set,
+                             const struct mrc_prepare_item *item) {
+    size_t length = folder_length(item->path);
+    int seen[2] = {0, 0};
+    for (size_t i = 0; i < set->count; ++i) {
+        const struct mrc_prepare_item *other = &set->items[i];
+        if (!other->used || other->info->kind != MRC_SOURCE_NIFTI ||
+            folder_length(other->path) != length || strncmp(other->path, item->path, length) != 0)
+            continue;
+        ++seen[other->info->contrast == MRC_CONTRAST_T2W];
+    }
+    return seen[0] > 1 || seen[1] > 1;
+}
+
+static enum mrc_status name_nifti(struct mrc_prepare_set *set, struct mrc_prepare_item *item,
+                                  struct mrc_error *err) {
+    const char *path = below_input(set->options, item->path), *value = NULL;
+    struct mrc_text who = {0};
+    double unknown = (double)NAN; /* a NIfTI file does not say how it was made */
+    item->how.echo_ms = item->how.repetition_ms = item->how.inversion_ms = unknown;
+    item->how.flip_deg = item->how.field_t = item->how.thickness_mm = unknown;
+    size_t length = find_entity(&value, path, "sub-");
+    if (length > 0) {
+        mrc_text_appendf(&who, "sub-%.*s", (int)length, value);
+    } else {
+        mrc_text_appendf(&who, "%.*s|", (int)folder_length(path), path);
+        if (folder_length(path) == 0 || is_shared_folder(set, item))
+            append_stem(&who, mrc_path_name(path));
+    }
+    enum mrc_status st =
+        who.failed ? no_memory(err)
+                   : mrc_pseudonym_name(item->subject, &set->key, "patient by path", who.data, err);
+    mrc_text_clear(&who);
+    length = find_entity(&value, path, "ses-");
+    if (st != MRC_OK || length == 0) return st;
+    char *session = mrc_asprintf("%s %.*s", item->subject, (int)length, value);
+    st = session != NULL
+             ? mrc_pseudonym_name(item->session, &set->key, "session by path", session, err)
+             : no_memory(err);
+    mrc_free(session);
+    return st;
+}
+
+static enum mrc_status name_dicom(struct mrc_prepare_set *set, struct mrc_prepare_item *item,
+                                  struct mrc_error *err) {
+    struct mrc_error own = {0};
+    enum mrc_status st = mrc_acquisition_read(&item->how, item->info->members[0], &set->key, &own);
+    if (st == MRC_ERR_NOMEM) return mrc_fail(err, st, "%s", own.text);
+    if (st != MRC_OK) {
+        item->used = false;
+        mrc_clean_words(item->reason, sizeof item->reason, own.text, item->info->members[0], NULL);
+        return MRC_OK;
+    }
+    memcpy(item->subject, item->how.subject, sizeof item->subject);
+    memcpy(item->session, item->how.study, sizeof item->session);
+    return MRC_OK;
+}
+
+static enum mrc_status name_item(struct mrc_prepare_set *set, struct mrc_prepare_item *item,
+                                 struct mrc_error *err) {
+    const struct mrc_image_info *info = item->info;
+    const char *path = below_input(set->options, item->path);
+    char *text =
+        mrc_asprintf("%s %s %s %lld", info->series_uid, info->kind == MRC_SOURCE_DICOM ? "" : path,
+                     info->selector, (long long)info->frame);
+    enum mrc_status st = text != NULL
+                             ? mrc_pseudonym_name(item->id, &set->key, "series of set", text, err)
+                             : no_memory(err);
+    mrc_free(text);
+    if (st != MRC_OK || !item->used) return st;
+    return info->kind == MRC_SOURCE_DICOM ? name_dicom(set, item, err) : name_nifti(set, item, err);
+}
+
+/* --- what may enter --- */
+
+static void refuse(struct mrc_prepare_item *item, const char *reason) {
+    item->used = false;
+    mrc_clean_words(item->reason, sizeof item->reason, reason, item->path, NULL);
+}
+
+static void judge(struct mrc_prepare_item *item, const struct mrc_prepare_options *o) {
+    const struct mrc_image_info *info = item->info;
+    item->used = true;
+    if (info->kind != MRC_SOURCE_DICOM && info->kind != MRC_SOURCE_NIFTI)
+        refuse(item, "pictures lie nowhere in a patient, expected DICOM or NIfTI");
+    else if (info->kind == MRC_SOURCE_DICOM && info->member_count == 0)
+        refuse(item, "no files");
+    else if (!info->usable && !(info->synthetic && o->allow_synthetic))
+        refuse(item, info->reason);
+    else if (info->contrast != MRC_CONTRAST_T1W && info->contrast != MRC_CONTRAST_T2W)
+        refuse(item, "neither T1w nor T2w");
+}
+
+/* By id, so that neither names nor the order of the inputs decide anything. */
+static int by_id(const void *a, const void *b) {
+    return strcmp(((const struct mrc_prepare_item *)a)->id,
+                  ((const struct mrc_prepare_item *)b)->id);
+}
+
+static enum mrc_status list_items(struct mrc_prepare_set *set, struct mrc_error *err) {
+    const struct mrc_image_list *list = &set->list;
+    set->items = mrc_alloc(list->count + list->refused_count, sizeof *set->items);
+    if (set->items == NULL) return no_memory(err);
+    for (size_t i = 0; i < list->count; ++i) {
+        struct mrc_prepare_item *item = &set->items[set->count++];
+        item->info = &list->items[i];
+        item->path = list->items[i].path;
+        judge(item, set->options);
+    }
+    enum mrc_status st = MRC_OK;
+    for (size_t i = 0; st == MRC_OK && i < set->count; ++i)
+        st = name_item(set, &set->items[i], err);
+    for (size_t i = 0; st == MRC_OK && i < list->refused_count; ++i) {
+        struct mrc_prepare_item *item = &set->items[set->count++];
+        item->path = list->refused[i].path;
+        refuse(item, list->refused[i].reason);
+        st = mrc_pseudonym_name(item->id, &set->key, "refused file",
+                                below_input(set->options, item->path), err);
+    }
+    if (st == MRC_OK && set->count > 1) qsort(set->items, set->count, sizeof *set->items, by_id);
+    return st;
+}
+
+/* The same series twice (copied folders, an input named twice) is one. */
+static void drop_twins(struct mrc_prepare_set *set) {
+    const struct mrc_prepare_item *kept = NULL;
+    for (size_t i = 0; i < set->count; ++i) {
+        struct mrc_prepare_item *item = &set->items[i];
+        if (!item->used) continue;
+        if (kept != NULL && strcmp(kept->id, item->id) == 0)
+            refuse(item, "the same series as another one");
+        else
+            kept = item;
+    }
+}
+
+static enum mrc_status make_items(struct mrc_prepare_set *set, const struct mrc_events *events,
+                                  struct mrc_error *err) {
+    enum mrc_status st = MRC_OK;
+    for (size_t i = 0; st == MRC_OK && i < set->count; ++i) {
+        if (set->items[i].used) st = mrc_prepare_item_make(set, &set->items[i], err);
+        mrc_events_progress(events, "preparing", (int64_t)i + 1, (int64_t)set->count);
+        if (st == MRC_OK && mrc_events_cancelled(events))
+            st = mrc_fail(err, MRC_ERR_CANCELLED, "%s: stopped; the same command goes on from %s",
+                          set->options->output, set->partial);
+    }
+    return st;
+}
+
+/* --- sharing out --- */
+
+static size_t root_of(const struct mrc_prepare_set *set, size_t i) {
+    while (set->items[i].group != i) i = set->items[i].group;
+    return i;
+}
+
+/* Subjects that share content are one for the split; of equal series one stays, and none where they
+ * are called by two contrasts: one of the names is wrong. */
+static void link_subjects(struct mrc_prepare_set *set) {
+    static const char other_contrast[] = "the same slices as a series of the other contrast";
+    for (size_t i = 0; i < set->count; ++i) set->items[i].group = i;
+    for (size_t i = 0; i < set->count; ++i) {
+        struct mrc_prepare_item *a = &set->items[i];
+        if (!a->used) continue;
+        for (size_t j = 0; j < i; ++j) {
+            struct mrc_prepare_item *b = &set->items[j];
+            if (b->subject[0] == '\0') continue;
+            bool same = a->content[0] != '\0' && strcmp(a->content, b->content) == 0;
+            if (!same && strcmp(a->subject, b->subject) != 0) continue;
+            if (!b->used && !same) continue;
+            size_t x = root_of(set, i), y = root_of(set, j);
+            set->items[x > y ? x : y].group = x > y ? y : x;
+            bool one_contrast = same && a->info->contrast == b->info->contrast;
+            if (same && b->used && !one_contrast) refuse(b, other_contrast);
+            if (same && !one_contrast) refuse(a, other_contrast);
+            if (one_contrast && b->used) refuse(a, "the same slices as another series");
+        }
+    }
+}
+
+/* A keyed hash of the subject alone decides, so nobody changes sides when others come. */
+static enum mrc_status draw_split(int *split, const struct mrc_prepare_set *set,
+                                  const char *subject, struct mrc_error *err) {
+    uint8_t digest[MRC_HASH_BYTES];
+    char text[64];
+    uint64_t bits = 0;
+    (void)snprintf(text, sizeof text, "%llu %s", (unsigned long long)set->options->seed, subject);
+    enum mrc_status st = mrc_pseudonym_digest(digest, &set->key, "split", text, strlen(text), err);
+    if (st != MRC_OK) return st;
+    for (int i = 0; i < 8; ++i) bits = bits << 8 | digest[i];
+    const double *parts = set->options->split;
+    double at = (double)(bits >> 11) * 0x1p-53 * (parts[0] + parts[1] + parts[2]);
+    *split = at < parts[0]              ? MRC_SPLIT_TRAIN
+             : at < parts[0] + parts[1] ? MRC_SPLIT_VAL
+                                        : MRC_SPLIT_TEST;
+    return MRC_OK;
+}
+
+/* All of a group follow the subject whose name is smallest. */
+static enum mrc_status share_out(struct mrc_prepare_set *set, struct mrc_error *err) {
+    enum mrc_status st = MRC_OK;
+    link_subjects(set);
+    for (size_t i = 0; st == MRC_OK && i < set->count; ++i) {
+        const char *least = set->items[i].subject;
+        size_t root = root_of(set, i);
+        if (!set->items[i].used) continue;
+        for (size_t j = 0; j < set->count; ++j)
+            if (set->items[j].subject[0] != '\0' && root_of(set, j) == root &&
+                strcmp(set->items[j].subject, least) < 0)
+                least = set->items[j].subject;
+        st = draw_split(&set->items[i].split, set, least, err);
+    }
+    return st;
+}
+
+/* What must hold, whatever the code above does. */
+static enum mrc_status check_sides(const struct mrc_prepare_set *set, struct mrc_error *err) {
+    for (size_t i = 0; i < set->count; ++i)
+        for (size_t j = 0; set->items[i].used && j < i; ++j) {
+            const struct mrc_prepare_item *a = &set->items[i], *b = &set->items[j];
+            bool tied = strcmp(a->subject, b->subject) == 0 ||
+                        (a->content[0] != '\0' && strcmp(a->content, b->content) == 0);
+            if (b->used && tied && a->split != b->split)
+                return mrc_fail(err, MRC_ERR_NUMERIC, "sub-%s: stands on two sides of the split",
+                                a->subject);
+        }
+    return MRC_OK;
+}
+
+static void count_all(struct mrc_prepare_result *r, const struct mrc_prepare_set *set) {
+    for (size_t i = 0; i < set->count; ++i) {
+        const struct mrc_prepare_item *item = &set->items[i];
+        r->series += item->used;
+        r->refused += !item->used;
+        if (!item->used) continue;
+        bool seen = false;
+        r->slices += item->kept;
+        r->dropped += item->total - item->kept;
+        for (size_t j = 0; j < i && !seen; ++j)
+            seen = set->items[j].used && strcmp(set->items[j].subject, item->subject) == 0;
+        r->subjects += !seen;
+    }
+}
+
+/* --- places --- */
+
+static enum mrc_status check_places(const struct mrc_prepare_options *o, const char *key,
+                                    struct mrc_error *err) {
+    static const char *const patterns[] = {"dataset_description.json",
+                                           "participants.tsv",
+                                           "README",
+                                           "manifest.tsv",
+                                           "report.json",
+                                           "report.html",
+                                           "sub-*/anat/sub-*",
+                                           "sub-*/ses-*/anat/sub-*",
+                                           NULL};
+    static const struct mrc_place_kind kind = {
+        .mark = "report.json", .words = "mrcycle prepare", .patterns = patterns};
+    bool inside = false;
+    enum mrc_status st = mrc_place_check_kind(o->output, o->replace, &kind, err);
+    for (size_t i = 0; st == MRC_OK && i < o->input_count; ++i) {
+        st = mrc_place_keep_input(o->output, o->inputs[i], err);
+        if (st == MRC_OK) st = mrc_place_is_inside(&inside, o->output, o->inputs[i], err);
+        if (st == MRC_OK && inside)
+            st = mrc_fail(err, MRC_ERR_ARGUMENT,
+                          "%s: lies inside the input, expected another place", o->output);
+    }
+    if (st == MRC_OK) st = mrc_place_is_inside(&inside, key, o->output, err);
+    if (st == MRC_OK && inside)
+        st = mrc_fail(err, MRC_ERR_ARGUMENT,
+                      "%s: the key would lie with what it protects, expected another place", key);
+    return st;
+}
+
+static enum mrc_status write_sources(const struct mrc_prepare_set *set, const char *path,
+                                     struct mrc_error *err) {
+    struct mrc_text text = {0};
+    mrc_text_appendf(&text, "source\tsubject\tresult\tpath\n");
+    for (size_t i = 0; i < set->count; ++i) {
+        const struct mrc_prepare_item *item = &set->items[i];
+        char plain[4096];
+        mrc_text_plain(plain, sizeof plain, item->path);
+        mrc_text_appendf(&text, "%s\t%s%s\t%s%s\t%s\n", item->id,
+                         item->subject[0] != '\0' ? "sub-" : "n/a", item->subject,
+                         item->used ? "used" : "refused: ", item->reason, plain);
+    }
+    enum mrc_status st = text.failed
+                             ? no_memory(err)
+                             : mrc_write_private_file(path, text.data, strlen(text.data), err);
+    mrc_text_clear(&text);
+    return st;
+}
+
+/* Files of series that are gone or refused now, left by an earlier, interrupted run. */
+static enum mrc_status remove_leftovers(const struct mrc_prepare_set *set, struct mrc_error *err) {
+    struct mrc_name_list files = {0};
+    enum mrc_status st = mrc_list_tree(&files, set->partial, 10000000, err);
+    for (size_t i = 0; st == MRC_OK && i < files.count; ++i) {
+        const char *id = strstr(mrc_path_name(files.names[i]), "_acq-");
+        bool known = id == NULL;
+        for (size_t j = 0; !known && j < set->count; ++j)
+            known = set->items[j].used && strncmp(id + 5, set->items[j].id, 16) == 0;
+        if (!known) (void)remove(files.names[i]);
+    }
+    mrc_name_list_clear(&files);
+    return st;
+}
+
+/* The partial folder gets the set's name; an earlier set goes first. */
+static enum mrc_status give_name(const struct mrc_prepare_set *set, struct mrc_error *err) {
+    char *work = mrc_path_join(set->partial, ".work");
+    if (work == NULL) return no_memory(err);
+    mrc_remove_tree(work);
+    mrc_free(work);
+    if (mrc_path_exists(set->options->output)) mrc_remove_tree(set->options->output);
+    if (rename(set->partial, set->options->output) == 0) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_WRITE, "%s: %s while renaming the finished set", set->partial,
+                    strerror(errno));
+}
+
+/* --- the run --- */
+
+static enum mrc_status scan(struct mrc_prepare_set *set, const struct mrc_events *events,
+                            struct mrc_error *err) {
+    struct mrc_survey survey = {0};
+    enum mrc_status st = MRC_OK;
+    const struct mrc_survey_options many = {.most_files = 1000000};
+    for (size_t i = 0; st == MRC_OK && i < set->options->input_count; ++i)
+        st = mrc_survey_add_with(&survey, set->options->inputs[i], &many, events, err);
+    set->list = survey.images;
+    survey.images = (struct mrc_image_list){0};
+    mrc_survey_clear(&survey);
+    return st;
+}
+
+static enum mrc_status finish(struct mrc_prepare_set *set, struct mrc_prepare_result *result,
+                              const char *sources, struct mrc_error *err) {
+    enum mrc_status st = remove_leftovers(set, err);
+    if (st == MRC_OK) st = mrc_prepare_write_tables(set, result, err);
+    if (st == MRC_OK) st = write_sources(set, sources, err);
+    return st == MRC_OK ? give_name(set, err) : st;
+}
+
+static enum mrc_status run(struct mrc_prepare_set *set, struct mrc_prepare_result *result,
+                           const char *key, const char *sources, const struct mrc_events *events,
+                           struct mrc_error *err) {
+    const struct mrc_prepare_options *o = set->options;
+    bool created = false;
+    enum mrc_status st = check_places(o, key, err);
+    if (st == MRC_OK && !o->dry_run) st = mrc_place_make_parent(o->output, err);
+    if (st == MRC_OK) st = scan(set, events, err);
+    if (st == MRC_OK)
+        st = o->dry_run ? mrc_pseudonym_key_try(&set->key, key, err)
+                        : mrc_pseudonym_key_load(&set->key, &created, key, err);
+    if (created)
+        mrc_events_note(events, "%s: a new key; keep it, and keep it from those who get the set",
+                        key);
+    if (st == MRC_OK) st = list_items(set, err);
+    if (st == MRC_OK) drop_twins(set);
+    char *work = mrc_path_join(set->partial, ".work");
+    if (st == MRC_OK && work == NULL) st = no_memory(err);
+    if (st == MRC_OK && !o->dry_run) st = mrc_make_dirs(work, err);
+    mrc_free(work);
+    if (st == MRC_OK) st = make_items(set, events, err);
+    if (st == MRC_OK) st = share_out(set, err);
+    if (st == MRC_OK) st = check_sides(set, err);
+    if (st == MRC_OK) count_all(result, set);
+    if (st == MRC_OK && result->series == 0)
+        st = mrc_fail(err, MRC_ERR_UNSUPPORTED, "none of %zu images can be used%s%s", set->count,
+                      set->count > 0 ? "; one: " : "", set->count > 0 ? set->items[0].reason : "");
+    return st == MRC_OK && !o->dry_run ? finish(set, result, sources, err) : st;
+}
+
+enum mrc_status mrc_prepare_run(const struct mrc_prepare_options *options,
+                                struct mrc_prepare_result *result, const struct mrc_events *events,
+                                struct mrc_error *err) {
+    struct mrc_prepare_set set = {.options = options};
+    int length = (int)strlen(options->output);
+    *result = (struct mrc_prepare_result){0};
+    while (length > 1 && options->output[length - 1] == '/') --length;
+    char *key = options->key != NULL ? mrc_strdup(options->key)
+                                     : mrc_asprintf("%.*s.key", length, options->output);
+    char *sources = mrc_asprintf("%.*s.sources.tsv", length, options->output);
+    set.partial = mrc_asprintf("%.*s.partial", length, options->output);
+    enum mrc_status st = key != NULL && sources != NULL && set.partial != NULL
+                             ? run(&set, result, key, sources, events, err)
+                             : no_memory(err);
+    if (st == MRC_OK)
+        mrc_events_note(events,
+                        "%zu series of %zu subjects: %lld slices kept, %lld dropped; %zu "
+                        "refused",
+                        result->series, result->subjects, (long long)result->slices,
+                        (long long)result->dropped, result->refused);
+    for (size_t i = 0; i < set.count; ++i) mrc_text_clear(&set.items[i].rows);
+    mrc_free(set.items);
+    mrc_image_list_clear(&set.list);
+    mrc_free(set.partial);
+    mrc_free(sources);
+    mrc_free(key);
+    return st;
+}

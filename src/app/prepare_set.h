@@ -1,0 +1,47 @@
+/* prepare_set.h: a set in the making. Used by prepare*.c only. */
+#ifndef MRC_APP_PREPARE_SET_H
+#define MRC_APP_PREPARE_SET_H
+
+#include "app/prepare.h"
+#include "base/hash.h"
+#include "base/pseudonym.h"
+#include "base/text.h"
+#include "io/deidentify.h"
+#include "io/image.h"
+
+/** One series of the input: used, or refused with a reason. */
+struct mrc_prepare_item {
+    const struct mrc_image_info *info; /* NULL: a file that is no image */
+    const char *path;
+    char id[MRC_PSEUDONYM_TEXT], subject[MRC_PSEUDONYM_TEXT], session[MRC_PSEUDONYM_TEXT];
+    struct mrc_acquisition how;
+    bool used;
+    char reason[300];            /* clean; "" when used */
+    char content[MRC_HASH_TEXT]; /* of all its slices */
+    int64_t kept, total;         /* slices */
+    struct mrc_text rows;        /* of the manifest, without the split */
+    size_t group; /* the first item of the subjects that share a split with its own */
+    int split;
+};
+struct mrc_prepare_set {
+    const struct mrc_prepare_options *options;
+    struct mrc_pseudonym_key key;
+    struct mrc_image_list list;
+    struct mrc_prepare_item *items;
+    size_t count;
+    char *partial; /* the folder that becomes the set */
+};
+
+/** Makes the files of one series below set->partial, or finds them made; fills content, kept, total
+ * and rows. What is wrong with the series itself is no failure: it becomes refused. */
+enum mrc_status mrc_prepare_item_make(struct mrc_prepare_set *set, struct mrc_prepare_item *item,
+                                      struct mrc_error *err);
+/** "sub-…/[ses-…/]anat/sub-…_desc-axial64_T1w" + suffix; the caller's (mrc_free). */
+char *mrc_prepare_item_name(const struct mrc_prepare_set *set, const struct mrc_prepare_item *item,
+                            const char *suffix);
+/** The manifest, participants, descriptions and reports, below set->partial. */
+enum mrc_status mrc_prepare_write_tables(const struct mrc_prepare_set *set,
+                                         const struct mrc_prepare_result *result,
+                                         struct mrc_error *err);
+
+#endif

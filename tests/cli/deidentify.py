@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""deidentify.py MRCYCLE MAKE_INPUTS: what was planted in every text does not come out, the pixels do, bit by bit."""
+import hashlib
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+try:
+    import pydicom
+    from planted import leaks, planted_series
+    from pydicom.uid import ExplicitVRBigEndian, RLELossless
+except ImportError as why:
+    print(f"skipped: {why}")
+    sys.exit(77)
+
+mrcycle, make_inputs = sys.argv[1:3]
+work = tempfile.mkdtemp()
+
+
+def check(truth, words):
+    if not truth:
+        shutil.rmtree(work, ignore_errors=True)
+        sys.exit(f"deidentify: {words}")
+
+
+def run(*arguments, code=0):
+    done = subprocess.run([mrcycle, "deidentify", *arguments], capture_output=True)
+    check(done.returncode == code, f"{arguments}: exit code {done.returncode}, expected {code}: {done.stderr.decode()}")
+    return done.stdout + done.stderr
+
+
+def written(folder):
+    paths = [os.path.join(r, f) for r, _, files in os.walk(folder) for f in files if f.endswith(".dcm")]
+    return {p: pydicom.dcmread(p) for p in sorted(paths)}
+
+
+def digest(folder):
+    total = hashlib.sha256()
+    for root, _, files in sorted(os.walk(folder)):
+        for name in sorted(files):
+            with open(os.path.join(root, name), "rb") as f:
+                total.update(os.path.relpath(os.path.join(root, name), folder).encode() + f.read())
+    return total.hexdigest()
+
+
+made, given, out, key = (os.path.join(work, n) for n in ("made", "in", "out", "key"))
+os.mkdir(made)
+subprocess.run([make_inputs, made], check=True, stdout=subprocess.DEVNULL)
+source = os.path.join(made, "axial")
+sets = [ds for who in ((1, 1), (1, 2), (2, 1)) for ds in planted_series(source, given, *who, most=3)]
+files = sum(len(names) for _, _, names in os.walk(given))
+
+# Other encodings of one image: compressed, and with the bytes the other way round.
+first = os.path.join(source, sorted(os.listdir(source))[0])
+for number, syntax in enumerate((RLELossless, ExplicitVRBigEndian)):
+    ds = pydicom.dcmread(first)
+    ds.PatientID, ds.StudyInstanceUID, ds.SeriesInstanceUID = f"enc{number}", f"1.2.3.{number}", f"1.2.3.{number}.1"
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{number}.1.1"
+    if syntax == RLELossless:
+        ds.compress(RLELossless, encoding_plugin="pydicom")
+    else:
+        ds.PixelData = ds.pixel_array.astype(">u2").tobytes()
+        ds.file_meta.TransferSyntaxUID, ds.is_little_endian, ds.is_implicit_VR = syntax, False, False
+    ds.save_as(os.path.join(given, f"encoded{number}"))
+    sets.append(pydicom.dcmread(first))
+# What is refused: another modality, a broken file, one that says that text is drawn into it.
+ds = pydicom.dcmread(first)
+ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
+ds.save_as(os.path.join(given, "zqplanted_ct.dcm"))
+ds = pydicom.dcmread(first)
+ds.BurnedInAnnotation, ds.SOPInstanceUID = "YES", "1.2.3.9"
+ds.save_as(os.path.join(given, "zqplanted_burned.dcm"))
+with open(first, "rb") as f, open(os.path.join(given, "zqplanted_broken.dcm"), "wb") as g:
+    g.write(f.read(3000))
+with open(os.path.join(given, "zqplanted.txt"), "w") as g:
+    g.write("no image")
+
+words = run(given, "-o", out, "--key", key)
+check(not leaks(out), f"leaks: {leaks(out)[:5]}")
+check(not leaks(words.replace(out.encode(), b"")), f"leaks in words: {words!r}")
+check(stat.S_IMODE(os.stat(key).st_mode) == 0o600, "the key is not private")
+check(stat.S_IMODE(os.stat(out + ".sources.tsv").st_mode) == 0o600, "the table of sources is not private")
+report = json.load(open(os.path.join(out, "report.json")))
+check((report["patients"], report["studies"], report["series"], report["refused"], report["no_dicom"]) == (4, 4, 5, 3, 1),
+      f"counted {report}")
+
+results = written(out)
+check(len(results) == len(sets) == files + 2, f"{len(results)} files of {len(sets)}")
+pixels = sorted(hashlib.sha256(d.pixel_array.tobytes()).hexdigest() for d in sets)
+check(sorted(hashlib.sha256(d.pixel_array.tobytes()).hexdigest() for d in results.values()) == pixels, "pixels differ")
+syntaxes = {d.file_meta.TransferSyntaxUID for d in results.values()}
+check(syntaxes == {"1.2.840.10008.1.2.1", RLELossless}, f"transfer syntaxes {syntaxes}")
+for path, ds in results.items():
+    check(ds.PatientIdentityRemoved == "YES" and ds.LongitudinalTemporalInformationModified == "REMOVED", f"{path}: flags")
+    codes = [c.CodeValue for c in ds.DeidentificationMethodCodeSequence]
+    check(codes == ["113100"], f"{path}: claims {codes}")
+    check(ds.RecognizableVisualFeatures == "YES", f"{path}: faces")
+    check(not any(e.tag.is_private for e in ds.iterall()), f"{path}: private elements")
+    check(ds[0x0008, 0x001C].value == "YES", f"{path}: a phantom no longer says so")
+    check(ds.file_meta.MediaStorageSOPInstanceUID == ds.SOPInstanceUID, f"{path}: group 2")
+instances = {d.SOPInstanceUID for d in results.values()}
+planted = [d for d in results.values() if "ReferencedImageSequence" in d]
+check(len(planted) == files, "references went lost")
+for ds in planted:
+    check(ds.ReferencedImageSequence[0].ReferencedSOPInstanceUID == ds.SOPInstanceUID, "a reference leads elsewhere")
+check(len(instances) == len(results), "UIDs are not unique")
+by_patient = {}
+for ds in planted:
+    by_patient.setdefault(ds.PatientID, set()).add((ds.StudyInstanceUID, ds.FrameOfReferenceUID))
+check(sorted(len(v) for v in by_patient.values()) == [1, 1], f"studies fall apart: {by_patient}")
+
+# The same key gives the same bytes; another key other names; an earlier result is not overwritten unasked.
+run(given, "-o", out + "2", "--key", key, "-q")
+check(digest(out) == digest(out + "2"), "the same key gives other bytes")
+run(given, "-o", out + "3", "-q")
+check(not instances & {d.SOPInstanceUID for d in written(out + "3").values()}, "another key gives the same UIDs")
+run(given, "-o", out, "--key", key, code=40)
+run(given, "-o", out, "--key", key, "--replace", "-q")
+run(given, "-o", out + "4", "--key", os.path.join(out + "4", "key"), code=1)
+run(made + "/png", "-o", out + "5", code=22)
+check(not os.path.exists(out + "5"), "an empty result was written")
+
+verifier = shutil.which("dciodvfy")
+for path in list(results)[:: max(1, len(results) // 8)] if verifier else []:
+    done = subprocess.run([verifier, path], capture_output=True, text=True, errors="replace")
+    errors = [line for line in (done.stdout + done.stderr).splitlines()
+              if line.startswith("Error") and "SyntheticData" not in line and "(0x0008,0x001c)" not in line.lower()]
+    check(not errors, f"{path}: {errors[:3]}")
+print(f"{len(results)} files, nothing planted came out" + ("" if verifier else " (dciodvfy is not installed)"))
+shutil.rmtree(work)
