@@ -46,10 +46,10 @@ struct mrc_translate_options {
     bool allow_synthetic; /* work on what is marked as synthetic or derived */
     bool force;           /* work on an input recognised as another contrast */
     bool replace;         /* earlier results at `output` and `sheet` may be replaced; no scan is */
-    int64_t batch;        /* slices translated at once */
+    int64_t batch;        /* slices translated at once; 0: by their size */
 };
 #define MRC_TRANSLATE_DEFAULTS                                                                     \
-    { .to = MRC_CONTRAST_T2W, .batch = 8 }
+    { .to = MRC_CONTRAST_T2W, .batch = 0 }
 
 struct mrc_translate_report {
     enum mrc_source_kind format;  /* written */
