@@ -227,6 +227,17 @@ static enum mrc_status create_model(struct work *w, size_t gan, struct mrc_error
     return check_memory(o, gan + images + samples, err);
 }
 
+static enum mrc_status check_data(const struct work *w, struct mrc_error *err) {
+    const struct mrc_train_options *o = w->options;
+    char hash[MRC_DATASET_HASH_TEXT];
+    if (o->data_hash == NULL) return MRC_OK;
+    enum mrc_status status = mrc_dataset_hash(hash, &w->dataset, err);
+    if (status != MRC_OK || strcmp(hash, o->data_hash) == 0) return status;
+    return mrc_fail(err, MRC_ERR_ARGUMENT,
+                    "%s: the slices have the hash %.16s..., expected those of the run, %.16s...",
+                    o->data.set, hash, o->data_hash);
+}
+
 static enum mrc_status prepare(struct work *w, struct mrc_error *err) {
     const struct mrc_train_options *o = w->options;
     struct mrc_dataset_options data = o->data;
@@ -236,6 +247,7 @@ static enum mrc_status prepare(struct work *w, struct mrc_error *err) {
     enum mrc_status status = mrc_cyclegan_measure(&gan, &o->model, err);
     if (status == MRC_OK) status = check_memory(o, gan, err);
     if (status == MRC_OK) status = mrc_dataset_load(&w->dataset, &data, w->events, err);
+    if (status == MRC_OK) status = check_data(w, err);
     if (status == MRC_OK) status = create_model(w, gan, err);
     if (status == MRC_OK)
         status = mrc_run_folder_create(&w->folder, o, &w->dataset, w->first_step, err);
