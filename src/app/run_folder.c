@@ -237,7 +237,8 @@ enum mrc_status mrc_run_folder_create(mrc_run_folder **out, const struct mrc_tra
                                       struct mrc_error *err) {
     mrc_run_folder *folder = mrc_alloc(1, sizeof *folder);
     if (folder == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
-    enum mrc_status status = options->resume ? mrc_run_settings_compare(options, dataset, err) : MRC_OK;
+    enum mrc_status status =
+        options->resume ? mrc_run_settings_compare(options, dataset, err) : MRC_OK;
     if (status == MRC_OK) status = make_folders(folder, options, err);
     if (status == MRC_OK) status = save_settings(folder, options, dataset, err);
     if (status == MRC_OK) {
