@@ -7,6 +7,7 @@
 
 #include "app/events.h"
 #include "base/status.h"
+#include "io/contrast_map.h"
 #include "io/volume.h"
 
 #ifdef __cplusplus
@@ -35,6 +36,7 @@ struct mrc_translate_options {
                            NULL:   there is one */
     int64_t
         volume; /* of a NIfTI file of several volumes the one to take, from 1; 0: there is one */
+    const mrc_contrast_map *map; /* overrules what is recognised; NULL: none */
     bool allow_gaps;      /* fill in slices that are missing in a DICOM series */
     bool allow_synthetic; /* work on what is marked as synthetic or derived */
     bool force;           /* work on an input recognised as another contrast */

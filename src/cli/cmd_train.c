@@ -121,6 +121,7 @@ static const struct argp_option table[] = {
     {.name = "allow-synthetic",
      .key = MRC_OPTION_ALLOW_SYNTHETIC,
      .doc = "Use images marked as synthetic or derived"},
+    MRC_OPTION_MAP_ENTRY,
     {.name = "force",
      .key = MRC_OPTION_FORCE,
      .doc = "Use images recognised as another contrast than their folder's"},
@@ -158,6 +159,7 @@ static const struct argp_option table[] = {
 
 struct arguments {
     struct mrc_train_options options;
+    const char *map;
     bool quiet;
 };
 
@@ -285,6 +287,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     if (parse_run(key, value, state, &a->options)) return 0;
     switch (key) {
     case 'o': a->options.run = value; break;
+    case MRC_OPTION_MAP: a->map = value; break;
     case 'q': a->quiet = true; break;
     case MRC_OPTION_THREADS:
         mrc_parallel_set_threads(
@@ -320,7 +323,11 @@ int mrc_cmd_train(int argc, char **argv) {
     mrc_terminal_catch_interrupts();
     struct mrc_events events = mrc_terminal_events(&terminal);
     struct mrc_error err = {0};
-    enum mrc_status status = mrc_train_run(&a.options, &events, mrc_terminal_training, &err);
+    mrc_contrast_map *map = NULL;
+    enum mrc_status status = a.map != NULL ? mrc_contrast_map_load(&map, a.map, &err) : MRC_OK;
+    a.options.data.map = map;
+    if (status == MRC_OK) status = mrc_train_run(&a.options, &events, mrc_terminal_training, &err);
+    mrc_contrast_map_destroy(map);
     mrc_terminal_clear_bar(&terminal);
     if (status != MRC_OK) return mrc_terminal_fail(&terminal, status, &err);
     char *model = mrc_path_join(a.options.run, "model.safetensors");
