@@ -91,7 +91,7 @@ struct mrc_image_options {
 #define MRC_IMAGE_DEFAULTS                                                                         \
     {                                                                                              \
         .assume_ras = false, .allow_synthetic = false, .flat = false, .volume = 0,                 \
-        .allow_gaps = false, .series = NULL, .member = NULL, .frame = 0, .map = NULL                          \
+        .allow_gaps = false, .series = NULL, .member = NULL, .frame = 0, .map = NULL               \
     }
 
 /** Loads the one image at `path`: a DICOM folder with exactly one usable series (or one DICOM

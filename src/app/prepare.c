@@ -408,8 +408,7 @@ static enum mrc_status scan(struct mrc_prepare_set *set, const struct mrc_events
                             struct mrc_error *err) {
     struct mrc_survey survey = {0};
     enum mrc_status st = MRC_OK;
-    const struct mrc_survey_options many = {.most_files = 1000000,
-                                            .map = set->options->map};
+    const struct mrc_survey_options many = {.most_files = 1000000, .map = set->options->map};
     for (size_t i = 0; st == MRC_OK && i < set->options->input_count; ++i)
         st = mrc_survey_add_with(&survey, set->options->inputs[i], &many, events, err);
     set->list = survey.images;

@@ -126,7 +126,8 @@ enum mrc_status mrc_survey_print_json(struct mrc_text *out, const struct mrc_sur
                                       bool files, struct mrc_error *err) {
     cJSON *root = cJSON_CreateObject();
     cJSON *series = cJSON_AddArrayToObject(root, "series");
-    for (size_t i = 0; i < survey->images.count; ++i) add_image(series, &survey->images.items[i], files);
+    for (size_t i = 0; i < survey->images.count; ++i)
+        add_image(series, &survey->images.items[i], files);
     cJSON *refused = cJSON_AddArrayToObject(root, "refused");
     for (size_t i = 0; i < survey->images.refused_count; ++i) {
         cJSON *node = cJSON_CreateObject();

@@ -196,7 +196,8 @@ static enum mrc_status print_tables(const struct mrc_survey *survey, bool plan,
     return status;
 }
 
-static enum mrc_status print_json(const struct mrc_survey *survey, bool files, struct mrc_error *err) {
+static enum mrc_status print_json(const struct mrc_survey *survey, bool files,
+                                  struct mrc_error *err) {
     struct mrc_text text = {0};
     enum mrc_status status = mrc_survey_print_json(&text, survey, files, err);
     if (status == MRC_OK) fputs(text.data, stdout);
