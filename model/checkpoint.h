@@ -53,7 +53,7 @@ MRC_STATUS mrc_checkpoint_load(mrc_cyclegan **out, struct mrc_checkpoint_info *i
 typedef struct mrc_generator mrc_generator;
 /** which: MRC_NET_G (T1w -> T2w) or MRC_NET_F (T2w -> T1w). size: pixels a side of the slices; 0:
  * what it was trained on. A `local` generator takes any from 16 to 1024, the others only their own:
- * MRC_ERR_UNSUPPORTED. batch: slices applied at once (8 is a good choice). */
+ * MRC_ERR_UNSUPPORTED. batch: slices applied at once (8 to 32 are good choices). */
 MRC_STATUS mrc_generator_load(mrc_generator **out, struct mrc_checkpoint_info *info,
                               const char *path, enum mrc_cyclegan_net which, int64_t size,
                               int64_t batch, struct mrc_error *err);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/parallel.h"
+#include "base/team.h"
 #include "model/cyclegan_internal.h"
 #include "model/net_internal.h"
 
@@ -48,6 +49,7 @@ struct mrc_cyclegan {
     size_t scratch_bytes;
     struct mrc_arena memory;
     size_t images, map; /* floats in a batch of images, in a batch of patch maps */
+    int64_t share;      /* of the batch, that this process makes: see base/team.h */
     bool with_identity, has_means;
     double rate_factor;
     size_t bytes;
@@ -114,6 +116,11 @@ enum mrc_status cyclegan_check_settings(const struct mrc_cyclegan_settings *s,
         st = check_number(numbers[i].name, numbers[i].value, numbers[i].lo, numbers[i].hi, err);
     struct mrc_generator_settings generator = cyclegan_generator_settings(s);
     if (st == MRC_OK) st = check_number("kind of F", (double)s->generator_f, 0.0, 3.0, err);
+    int team = mrc_team_current()->count;
+    if (st == MRC_OK && s->batch % team != 0)
+        st = mrc_fail(err, MRC_ERR_ARGUMENT,
+                      "batch is %" PRId64 ", expected a multiple of the %d processes", s->batch,
+                      team);
     return st == MRC_OK ? net_check_generator(&generator, err) : st;
 }
 
@@ -161,7 +168,8 @@ static enum mrc_status create_nets(mrc_cyclegan *gan, struct mrc_error *err) {
 
 static enum mrc_status create_plans(mrc_cyclegan *gan, struct mrc_error *err) {
     const struct mrc_cyclegan_settings *s = &gan->settings;
-    struct mrc_shape image = {.n = s->batch, .c = s->channels, .d = 1, .h = s->size, .w = s->size};
+    struct mrc_shape image = {
+        .n = gan->share, .c = s->channels, .d = 1, .h = s->size, .w = s->size};
     struct mrc_shape first = image;
     if (gan->with_identity) first.n *= 2;
     enum mrc_status st = MRC_OK;
@@ -190,7 +198,7 @@ static enum mrc_status create_plans(mrc_cyclegan *gan, struct mrc_error *err) {
 }
 
 static size_t image_floats(const mrc_cyclegan *gan) {
-    return gan->images / (size_t)gan->settings.batch;
+    return gan->images / (size_t)gan->share;
 }
 
 /* Runs twice: measuring, then handing out. */
@@ -276,6 +284,7 @@ static enum mrc_status lay_out(mrc_cyclegan **out, const struct mrc_cyclegan_set
         return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a model");
     }
     gan->settings = *settings;
+    gan->share = settings->batch / mrc_team_current()->count;
     gan->rate_factor = 1.0;
     gan->with_identity = settings->lambda_identity > 0.0;
     gan->bytes = sizeof(*gan) + sizeof(*gan->state);
@@ -409,6 +418,7 @@ struct mrc_cyclegan_images mrc_cyclegan_last_images(const mrc_cyclegan *gan) {
 struct direction_losses {
     double adversarial, cycle, identity, real, fake;
 };
+_Static_assert(sizeof(struct direction_losses) == 5 * sizeof(double), "shared as five numbers");
 
 static void forward(mrc_cyclegan *gan, const float *const real[DIRECTIONS][2]) {
     size_t bytes = gan->images * sizeof(float);
@@ -520,15 +530,18 @@ static void backward_discriminators(mrc_cyclegan *gan) {
  * weight is that of g . v at v = g held still, and since derivatives may change places that is how
  * the weight's gradient changes along v: a difference of two ordinary backward passes, no second
  * derivative of any operation. */
-static void add_penalty(mrc_cyclegan *gan, struct direction *way, const float *real_b) {
-    const float per_verdict = (float)((double)gan->settings.batch / (double)gan->map);
-    float *g = gan->d_fake, *moved = gan->d_cycle, largest = 0.0f;
+static enum mrc_status add_penalty(mrc_cyclegan *gan, struct direction *way, const float *real_b,
+                                   struct mrc_error *err) {
+    const float per_verdict = (float)((double)gan->share / (double)gan->map);
+    float *g = gan->d_fake, *moved = gan->d_cycle;
+    double largest = 0.0;
     for (size_t i = 0; i < gan->map; ++i) way->d_map_real[i] = per_verdict;
     mrc_pass_backward(way->judge_real, way->d_map_real, g, true);
-    for (size_t i = 0; i < gan->images; ++i) largest = fmaxf(largest, fabsf(g[i]));
-    if (!(largest > 0.0f)) return;
-    const float step = PROBE / largest;
-    const double weight = PENALTY_EVERY * gan->settings.r1_gamma / (double)gan->settings.batch;
+    for (size_t i = 0; i < gan->images; ++i) largest = fmax(largest, fabs((double)g[i]));
+    enum mrc_status st = mrc_team_largest(&largest, err);
+    if (st != MRC_OK || !(largest > 0.0)) return st;
+    const float step = PROBE / (float)largest;
+    const double weight = PENALTY_EVERY * gan->settings.r1_gamma / (double)gan->share;
     for (int side = -1; side <= 1; side += 2) {
         for (size_t i = 0; i < gan->images; ++i) moved[i] = real_b[i] + (float)side * step * g[i];
         (void)mrc_pass_forward(way->judge_real, moved);
@@ -537,6 +550,7 @@ static void add_penalty(mrc_cyclegan *gan, struct direction *way, const float *r
                 (float)(weight * (double)per_verdict * side / (2.0 * (double)step));
         mrc_pass_backward(way->judge_real, way->d_map_real, NULL, false);
     }
+    return MRC_OK;
 }
 
 static void zero_range(void *context, size_t begin, size_t end, int lane) {
@@ -561,6 +575,25 @@ static void average_range(void *context, size_t begin, size_t end, int lane) {
     const struct average_task t = *(const struct average_task *)context;
     for (size_t i = begin; i < end; ++i)
         t.average[i] = t.decay * t.average[i] + (1.0f - t.decay) * t.values[i];
+}
+
+/* Over all processes: every rank has the losses and gradients of the whole batch. The part that a
+ * lost process would leave undone changes no weight. */
+static enum mrc_status share_losses(struct direction_losses part[DIRECTIONS],
+                                    struct mrc_error *err) {
+    double values[DIRECTIONS * 5];
+    for (int k = 0; k < DIRECTIONS; ++k) memcpy(values + k * 5, &part[k], sizeof part[k]);
+    enum mrc_status st = mrc_team_mean(values, DIRECTIONS * 5, err);
+    for (int k = 0; st == MRC_OK && k < DIRECTIONS; ++k)
+        memcpy(&part[k], values + k * 5, sizeof part[k]);
+    return st;
+}
+
+static enum mrc_status share_gradients(const mrc_cyclegan *gan, struct mrc_error *err) {
+    enum mrc_status st = MRC_OK;
+    for (int i = 0; st == MRC_OK && i < MRC_NET_COUNT; ++i)
+        st = mrc_team_mean_floats(mrc_net_gradients(gan->nets[i]), mrc_net_size(gan->nets[i]), err);
+    return st;
 }
 
 static void update(mrc_cyclegan *gan) {
@@ -627,16 +660,18 @@ static enum mrc_status warm_up_step(mrc_cyclegan *gan, struct mrc_losses *losses
     for (int k = 0; k < DIRECTIONS; ++k) {
         struct direction *way = &gan->directions[k];
         if (gan->with_identity) memset(way->d_first + gan->images, 0, gan->images * sizeof(float));
-        losses->total_generator += compare_with_mean(
-            way->d_first, way->out, way->mean, (size_t)gan->settings.batch, image_floats(gan));
+        losses->total_generator += compare_with_mean(way->d_first, way->out, way->mean,
+                                                     (size_t)gan->share, image_floats(gan));
     }
-    enum mrc_status st = check_finite(gan, losses, err);
+    enum mrc_status st = mrc_team_mean(&losses->total_generator, 1, err);
+    if (st == MRC_OK) st = check_finite(gan, losses, err);
     if (st != MRC_OK) return st;
     zero_gradients(gan);
     for (int k = 0; k < DIRECTIONS; ++k)
         mrc_pass_backward(gan->directions[k].first, gan->directions[k].d_first, NULL, false);
-    update_warming(gan);
-    return MRC_OK;
+    st = share_gradients(gan, err);
+    if (st == MRC_OK) update_warming(gan);
+    return st;
 }
 
 enum mrc_status mrc_cyclegan_step(mrc_cyclegan *gan, struct mrc_losses *losses, const float *x,
@@ -650,15 +685,19 @@ enum mrc_status mrc_cyclegan_step(mrc_cyclegan *gan, struct mrc_losses *losses, 
         judge(gan, &gan->directions[k], real[k][1], &part[k]);
         compare(gan, &gan->directions[k], real[k][1], &part[k]);
     }
+    enum mrc_status st = share_losses(part, err);
+    if (st != MRC_OK) return st;
     *losses = collect(gan, part);
-    enum mrc_status st = check_finite(gan, losses, err);
+    st = check_finite(gan, losses, err);
     if (st != MRC_OK) return st;
 
     zero_gradients(gan);
     backward_generators(gan, real);
     backward_discriminators(gan);
     if (gan->settings.r1_gamma > 0.0 && (gan->state->steps + 1) % PENALTY_EVERY == 0)
-        for (int k = 0; k < DIRECTIONS; ++k) add_penalty(gan, &gan->directions[k], real[k][1]);
-    update(gan);
-    return MRC_OK;
+        for (int k = 0; st == MRC_OK && k < DIRECTIONS; ++k)
+            st = add_penalty(gan, &gan->directions[k], real[k][1], err);
+    if (st == MRC_OK) st = share_gradients(gan, err);
+    if (st == MRC_OK) update(gan);
+    return st;
 }

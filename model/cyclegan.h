@@ -95,8 +95,10 @@ MRC_API void mrc_cyclegan_scale_rate(mrc_cyclegan *gan, double factor);
  * updates. The gradients stay in the nets until the next step. Every 8th step adds the R1 penalty.
  * The first warm_up steps are others: mean |G(x) - mean y|^2 and its twin, at ten times the rate,
  * the discriminators untouched; their sum is total_generator and all other losses are 0.
- * MRC_ERR_NUMERIC when a loss is not
- * finite: *losses tells which, and no weight was changed. */
+ * MRC_ERR_NUMERIC when a loss is not finite: *losses tells which, and no weight was changed.
+ * In a team (base/team.h) x, y are this process's share, [batch / count]; losses and gradients are
+ * means over the team, so all come to the same weights, those of one process to rounding;
+ * MRC_ERR_CANCELLED, and no weight changed, when a process is lost. */
 MRC_STATUS mrc_cyclegan_step(mrc_cyclegan *gan, struct mrc_losses *losses, const float *x,
                              const float *y, struct mrc_error *err);
 MRC_API int64_t mrc_cyclegan_steps(const mrc_cyclegan *gan);

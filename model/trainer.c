@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/parallel.h"
 #include "base/rng.h"
+#include "base/team.h"
 
 enum { DOMAINS = 2 };
 
@@ -28,7 +29,8 @@ struct training {
     const struct mrc_slice_source *source;
     const struct mrc_trainer_settings *settings;
     struct order orders[DOMAINS];
-    float *batch[DOMAINS]; /* [batch][size][size][channels] */
+    float *batch[DOMAINS]; /* [share][size][size][channels] */
+    size_t share;          /* of the batch, that this process makes */
     size_t slice;          /* floats in a slice */
     struct timespec begun;
 };
@@ -93,10 +95,9 @@ static void fetch_range(void *context, size_t begin, size_t end, int lane) {
     (void)lane;
     const struct fetch_task *task = context;
     const struct training *t = task->training;
-    size_t batch = (size_t)t->model->batch;
     for (size_t i = begin; i < end; ++i) {
-        int domain = i < batch ? 0 : 1;
-        size_t within = i % batch;
+        int domain = i < t->share ? 0 : 1;
+        size_t within = i % t->share;
         float *dst = t->batch[domain] + within * t->slice;
         t->source->fetch(t->source->context, dst, domain, task->indices[i]);
         uint64_t sample = ((uint64_t)domain << 48) | (task->first_place + within);
@@ -108,14 +109,14 @@ static void fetch_range(void *context, size_t begin, size_t end, int lane) {
 
 static void fetch_batches(struct training *t, size_t *indices, int64_t epoch,
                           int64_t step_of_epoch) {
-    size_t batch = (size_t)t->model->batch;
-    uint64_t first_place = (uint64_t)(step_of_epoch - 1) * batch;
+    uint64_t first_place = (uint64_t)(step_of_epoch - 1) * (uint64_t)t->model->batch +
+                           (uint64_t)mrc_team_current()->rank * t->share;
     for (int domain = 0; domain < DOMAINS; ++domain)
-        for (size_t i = 0; i < batch; ++i)
-            indices[(size_t)domain * batch + i] = index_at(t, domain, epoch, first_place + i);
+        for (size_t i = 0; i < t->share; ++i)
+            indices[(size_t)domain * t->share + i] = index_at(t, domain, epoch, first_place + i);
     struct fetch_task task = {
         .training = t, .indices = indices, .epoch = epoch, .first_place = first_place};
-    mrc_parallel_for(DOMAINS * batch, 1, fetch_range, &task);
+    mrc_parallel_for(DOMAINS * t->share, 1, fetch_range, &task);
 }
 
 static void losses_add(struct mrc_losses *sum, const struct mrc_losses *more, double factor) {
@@ -252,14 +253,15 @@ enum mrc_status mrc_trainer_run(mrc_cyclegan *gan, const struct mrc_slice_source
                          .settings = settings};
     size_t batch = (size_t)t.model->batch, largest = 0;
     t.slice = (size_t)(t.model->size * t.model->size * t.model->channels);
-    size_t *indices = mrc_alloc(DOMAINS * batch, sizeof(*indices));
+    t.share = batch / (size_t)mrc_team_current()->count;
+    size_t *indices = mrc_alloc(DOMAINS * t.share, sizeof(*indices));
     bool whole = indices != NULL;
     for (int domain = 0; domain < DOMAINS; ++domain) {
         size_t count = source->count[domain];
         if (count > largest) largest = count;
         t.orders[domain] =
             (struct order){.indices = mrc_alloc(count, sizeof(size_t)), .count = count};
-        t.batch[domain] = mrc_alloc(batch * t.slice, sizeof(float));
+        t.batch[domain] = mrc_alloc(t.share * t.slice, sizeof(float));
         whole = whole && t.orders[domain].indices != NULL && t.batch[domain] != NULL;
     }
     (void)clock_gettime(CLOCK_MONOTONIC, &t.begun);

@@ -29,6 +29,7 @@
 #include "base/pseudonym.h"
 #include "base/rng.h"
 #include "base/status.h"
+#include "base/team.h"
 #include "base/text.h"
 #include "io/contrast_map.h"
 #include "io/deidentify.h"

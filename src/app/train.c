@@ -11,6 +11,8 @@
 #include "app/sampler.h"
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/hash.h"
+#include "base/team.h"
 #include "model/checkpoint.h"
 
 struct work {
@@ -21,7 +23,10 @@ struct work {
     mrc_cyclegan *gan;
     mrc_sampler *sampler;
     mrc_run_folder *folder;
-    int64_t first_step; /* made before, by the run that goes on */
+    bool writes;         /* the first process of a team alone does */
+    bool state_saved;    /* where training was stopped */
+    int64_t epochs_done; /* whole ones */
+    int64_t first_step;  /* made before, by the run that goes on */
 };
 
 static void work_clear(struct work *w) {
@@ -96,17 +101,26 @@ static enum mrc_status end_epoch(const struct work *w, const struct mrc_trainer_
     return status;
 }
 
-static enum mrc_status stop(const struct work *w, const struct mrc_trainer_progress *at,
+static enum mrc_status stop(struct work *w, const struct mrc_trainer_progress *at,
                             struct mrc_error *err) {
-    int64_t whole = at->epoch_means != NULL ? at->epoch : at->epoch - 1;
-    enum mrc_status status = save_checkpoint(w, "last", whole, err);
-    if (status == MRC_OK) status = mrc_run_folder_draw(w->folder, err);
+    enum mrc_status status = MRC_OK;
+    if (w->writes) status = save_checkpoint(w, "last", w->epochs_done, err);
+    if (status == MRC_OK && w->writes) status = mrc_run_folder_draw(w->folder, err);
     if (status != MRC_OK) return status;
+    w->state_saved = true;
     return mrc_fail(err, MRC_ERR_CANCELLED,
                     "%s: stopped in epoch %lld of %lld at step %lld of %lld, state saved "
                     "(train --resume goes on)",
                     w->options->run, (long long)at->epoch, (long long)at->epochs,
                     (long long)at->step, (long long)at->steps);
+}
+
+/* In a team all stop after the same step, though a signal reaches them in different ones. */
+static enum mrc_status is_stopped(bool *stopped, const struct work *w, struct mrc_error *err) {
+    double part = mrc_events_cancelled(w->events) ? 1.0 : 0.0;
+    enum mrc_status status = mrc_team_mean(&part, 1, err);
+    *stopped = part > 0.0;
+    return status;
 }
 
 static enum mrc_status after_step(void *context, mrc_cyclegan *gan,
@@ -119,11 +133,14 @@ static enum mrc_status after_step(void *context, mrc_cyclegan *gan,
     if (at->seconds > 0.0) progress.images_per_second = images * made / at->seconds;
     progress.seconds_left = at->seconds / made * (double)(at->steps - at->step);
     enum mrc_status status = MRC_OK;
-    if (at->epoch_means != NULL) status = end_epoch(w, at, progress.images_per_second, err);
-    if (status == MRC_OK && w->report != NULL)
+    bool stopped = false;
+    w->epochs_done = at->epoch_means != NULL ? at->epoch : at->epoch - 1;
+    if (at->epoch_means != NULL && w->writes)
+        status = end_epoch(w, at, progress.images_per_second, err);
+    if (status == MRC_OK && w->report != NULL && w->writes)
         w->report(w->events != NULL ? w->events->context : NULL, &progress);
-    if (status == MRC_OK && at->step < at->steps && mrc_events_cancelled(w->events))
-        status = stop(w, at, err);
+    if (status == MRC_OK && at->step < at->steps) status = is_stopped(&stopped, w, err);
+    if (status == MRC_OK && stopped) status = stop(w, at, err);
     return status;
 }
 
@@ -132,6 +149,7 @@ static enum mrc_status check_places(const struct mrc_train_options *o, struct mr
         return mrc_fail(err, MRC_ERR_IO, "%s: not found, expected a folder with T1w and T2w inside",
                         o->data.set);
     enum mrc_status status = mrc_place_keep_input(o->run, o->data.set, err);
+    if (mrc_team_current()->rank > 0) return status; /* nor does it write there */
     return status == MRC_OK ? mrc_run_folder_check(o, err) : status;
 }
 
@@ -198,6 +216,7 @@ static enum mrc_status load_newest(struct work *w, struct mrc_error *err) {
                           "same options",
                           path);
     if (status == MRC_OK) w->first_step = info.step;
+    if (status == MRC_OK) w->epochs_done = info.epoch;
     if (status == MRC_OK)
         mrc_events_note(w->events, "going on from epoch %lld, step %lld", (long long)info.epoch,
                         (long long)info.step);
@@ -237,25 +256,98 @@ static enum mrc_status prepare(struct work *w, struct mrc_error *err) {
     if (status == MRC_OK) status = check_memory(o, gan, err);
     if (status == MRC_OK) status = mrc_dataset_load(&w->dataset, &data, w->events, err);
     if (status == MRC_OK) status = create_model(w, gan, err);
-    if (status == MRC_OK)
-        status = mrc_run_folder_create(&w->folder, o, &w->dataset, w->first_step, err);
     return status;
+}
+
+/* --- In a team --- */
+
+/* The first bytes of the SHA-256 of all slices: enough to tell one set from another. */
+static enum mrc_status digest_set(double *out, struct work *w, struct mrc_error *err) {
+    mrc_hash *hash = NULL;
+    uint8_t digest[MRC_HASH_BYTES];
+    size_t bytes =
+        (size_t)(w->dataset.size * w->dataset.size * w->dataset.channels) * sizeof(float);
+    float *slice = mrc_alloc(bytes, 1);
+    if (slice == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a slice");
+    enum mrc_status status = mrc_hash_create(&hash, err);
+    for (int domain = 0; status == MRC_OK && domain < MRC_DOMAIN_COUNT; ++domain) {
+        mrc_hash_add_text(hash, mrc_dataset_domain_name(domain));
+        for (size_t i = 0; i < w->dataset.domains[domain].place_count; ++i) {
+            mrc_dataset_fetch(&w->dataset, slice, domain, i);
+            mrc_hash_add(hash, slice, bytes);
+        }
+    }
+    if (status == MRC_OK) {
+        mrc_hash_finish(hash, digest);
+        *out = (double)digest[0] + 256.0 * digest[1] + 65536.0 * digest[2];
+    }
+    mrc_hash_destroy(hash);
+    mrc_free(slice);
+    return status;
+}
+
+/* All or none go on: a process that fails alone would leave the others waiting. */
+static enum mrc_status agree(enum mrc_status status, struct mrc_error *err) {
+    const struct mrc_team *team = mrc_team_current();
+    double failed = status != MRC_OK ? 1.0 : 0.0;
+    struct mrc_error lost = {0};
+    enum mrc_status said = mrc_team_mean(&failed, 1, &lost);
+    if (status != MRC_OK || (said == MRC_OK && failed == 0.0)) return status;
+    if (said != MRC_OK) return mrc_fail(err, said, "%s", lost.text);
+    return mrc_fail(err, MRC_ERR_CANCELLED, "rank %d of %d: another process cannot go on",
+                    team->rank, team->count);
+}
+
+/* Have all read the same set, and go on from the same step? */
+static enum mrc_status compare_team(struct work *w, struct mrc_error *err) {
+    const struct mrc_team *team = mrc_team_current();
+    if (team->count == 1) return MRC_OK;
+    double own[2] = {0}, mean[2];
+    enum mrc_status status = agree(digest_set(&own[0], w, err), err);
+    own[1] = (double)mrc_cyclegan_steps(w->gan);
+    memcpy(mean, own, sizeof mean);
+    if (status == MRC_OK) status = mrc_team_mean(mean, 2, err);
+    if (status != MRC_OK) return status;
+    for (int i = 0; i < 2; ++i) /* whole numbers: nothing is rounded when all are the same */
+        if (status == MRC_OK && mean[i] != own[i])
+            status = mrc_fail(err, MRC_ERR_ARGUMENT,
+                              "rank %d of %d: other %s than another process, expected the same",
+                              team->rank, team->count, i == 0 ? "images" : "checkpoint");
+    return agree(status, err);
+}
+
+/* A lost process: the weights are those of the last whole step. */
+static void save_after_loss(struct work *w) {
+    struct mrc_error err = {0};
+    if (save_checkpoint(w, "last", w->epochs_done, &err) == MRC_OK)
+        mrc_events_note(w->events, "%s: state of step %lld saved (train --resume goes on)",
+                        w->options->run, (long long)mrc_cyclegan_steps(w->gan));
+    else
+        mrc_events_note(w->events, "%s", err.text);
 }
 
 enum mrc_status mrc_train_run(const struct mrc_train_options *options,
                               const struct mrc_events *events, mrc_train_report_fn *report,
                               struct mrc_error *err) {
     struct work w = {.options = options, .events = events, .report = report};
+    w.writes = mrc_team_current()->rank == 0;
     enum mrc_status status = check_places(options, err);
     if (status == MRC_OK) status = prepare(&w, err);
+    status = agree(status, err);
+    if (status == MRC_OK) status = compare_team(&w, err);
+    if (status == MRC_OK && w.writes)
+        status = mrc_run_folder_create(&w.folder, options, &w.dataset, w.first_step, err);
+    status = agree(status, err);
     if (status == MRC_OK) {
         struct mrc_slice_source source = {.context = &w.dataset, .fetch = mrc_dataset_fetch};
         for (int domain = 0; domain < MRC_DOMAIN_COUNT; ++domain)
             source.count[domain] = w.dataset.domains[domain].place_count;
         status = mrc_trainer_run(w.gan, &source, &options->trainer, after_step, &w, err);
+        if (status == MRC_ERR_CANCELLED && w.writes && !w.state_saved) save_after_loss(&w);
     }
-    if (status == MRC_OK) status = save_checkpoint(&w, "last", options->trainer.epochs, err);
-    if (status == MRC_OK) status = save_model(&w, err);
+    if (status == MRC_OK && w.writes)
+        status = save_checkpoint(&w, "last", options->trainer.epochs, err);
+    if (status == MRC_OK && w.writes) status = save_model(&w, err);
     work_clear(&w);
     return status;
 }

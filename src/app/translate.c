@@ -21,6 +21,7 @@
 
 /* What is in hand while one image is translated. */
 struct work {
+    int64_t batch; /* slices translated at once */
     const struct mrc_translate_options *options;
     const struct mrc_events *events;
     enum mrc_contrast from;
@@ -231,15 +232,26 @@ static int64_t choose_size(const struct work *w) {
     return can && gains ? finer : trained->size;
 }
 
+/* Slices at once: more of them share the work on the weights, which is most of it in the deep
+ * layers; on larger slices there is more to do on each, and their maps take the memory. */
+static int64_t choose_batch(const struct work *w, int64_t size) {
+    const int64_t pixels_at_once = (int64_t)22 * 64 * 64;
+    int64_t most = pixels_at_once / (size * size);
+    if (w->options->batch != 0) return w->options->batch;
+    return most < 8 ? 8 : most > 22 ? 22 : most;
+}
+
 static enum mrc_status load_generator(struct work *w, struct mrc_error *err) {
     const struct mrc_translate_options *o = w->options;
     char *path = NULL;
     enum mrc_cyclegan_net which = o->to == MRC_CONTRAST_T2W ? MRC_NET_G : MRC_NET_F;
     enum mrc_status status = mrc_model_file_find(&path, o->model, err);
     if (status == MRC_OK) status = mrc_checkpoint_describe(&w->info, path, err);
-    if (status == MRC_OK)
-        status =
-            mrc_generator_load(&w->generator, &w->info, path, which, choose_size(w), o->batch, err);
+    if (status == MRC_OK) {
+        const int64_t size = choose_size(w);
+        w->batch = choose_batch(w, size);
+        status = mrc_generator_load(&w->generator, &w->info, path, which, size, w->batch, err);
+    }
     if (status == MRC_OK && w->info.name[0] == '\0') {
         const char *name = mrc_path_name(path);
         snprintf(w->info.name, sizeof w->info.name, "%.*s",
@@ -251,7 +263,7 @@ static enum mrc_status load_generator(struct work *w, struct mrc_error *err) {
 
 static enum mrc_status translate_slices(struct work *w, struct mrc_error *err) {
     int64_t size = w->before.size, count = w->before.count;
-    int64_t channels = w->info.settings.channels, batch = w->options->batch;
+    int64_t channels = w->info.settings.channels, batch = w->batch;
     int64_t plane = size * size;
     float *src = mrc_alloc((size_t)(batch * plane * channels), sizeof *src);
     float *dst = mrc_alloc((size_t)(batch * plane * channels), sizeof *dst);
@@ -417,20 +429,30 @@ static enum mrc_status write_folder(const struct work *w, const struct mrc_deriv
     return status;
 }
 
+static const char *upsampling_name(enum mrc_upsampling upsampling) {
+    return upsampling == MRC_UPSAMPLE_CUBIC ? "cubic" : "guided";
+}
+
 static enum mrc_status write_result(const struct work *w, struct mrc_error *err) {
     const struct mrc_translate_options *o = w->options;
     const struct mrc_slices_options defaults = MRC_SLICES_DEFAULTS;
     struct mrc_text steps = {0}, settings = {0};
     mrc_slices_record_print(&steps, &w->before.record);
-    mrc_text_appendf(&settings,
-                     "from=%s;to=%s;generator=%s;channels=%lld;size=%lld;low_percentile=%g;"
-                     "high_percentile=%g;grid=%s;assume_ras=%d",
-                     mrc_contrast_name(w->from), mrc_contrast_name(o->to),
-                     mrc_generator_kind_name(mrc_cyclegan_generator_of(
-                         &w->info.settings, o->to == MRC_CONTRAST_T2W ? MRC_NET_G : MRC_NET_F)),
-                     (long long)w->info.settings.channels, (long long)w->before.size,
-                     defaults.low_percentile, defaults.high_percentile,
-                     o->grid == MRC_GRID_MODEL ? "model" : "source", o->assume_ras);
+    if (o->grid == MRC_GRID_SOURCE)
+        mrc_text_appendf(&steps, "; back to the source's grid, %s",
+                         o->upsampling == MRC_UPSAMPLE_CUBIC
+                             ? "cubic"
+                             : "with the source's detail beyond the slices (guided)");
+    mrc_text_appendf(
+        &settings,
+        "from=%s;to=%s;generator=%s;channels=%lld;size=%lld;low_percentile=%g;"
+        "high_percentile=%g;grid=%s;upsampling=%s;assume_ras=%d",
+        mrc_contrast_name(w->from), mrc_contrast_name(o->to),
+        mrc_generator_kind_name(mrc_cyclegan_generator_of(
+            &w->info.settings, o->to == MRC_CONTRAST_T2W ? MRC_NET_G : MRC_NET_F)),
+        (long long)w->info.settings.channels, (long long)w->before.size, defaults.low_percentile,
+        defaults.high_percentile, o->grid == MRC_GRID_MODEL ? "model" : "source",
+        o->grid == MRC_GRID_MODEL ? "none" : upsampling_name(o->upsampling), o->assume_ras);
     struct mrc_derivation derivation = {.from = w->from,
                                         .to = o->to,
                                         .software_version = MRC_VERSION,
@@ -463,6 +485,17 @@ static void fill_report(struct mrc_translate_report *report, const struct work *
     memcpy(report->model_name, w->info.name, sizeof report->model_name);
 }
 
+static enum mrc_status lay_out(struct work *w, struct mrc_error *err) {
+    const struct mrc_translate_options *o = w->options;
+    const struct mrc_detail_options detail = MRC_DETAIL_DEFAULTS;
+    if (o->grid == MRC_GRID_MODEL)
+        return mrc_slices_to_model_grid(&w->result, &w->after, w->source, err);
+    if (o->upsampling == MRC_UPSAMPLE_CUBIC)
+        return mrc_slices_to_volume(&w->result, &w->after, w->source, err);
+    return mrc_slices_to_volume_detailed(&w->result, &w->after, &w->before, w->source, &detail,
+                                         err);
+}
+
 static enum mrc_status run(struct work *w, struct mrc_error *err) {
     const struct mrc_translate_options *o = w->options;
     struct mrc_output sheet = {0};
@@ -472,10 +505,7 @@ static enum mrc_status run(struct work *w, struct mrc_error *err) {
     if (status == MRC_OK) status = load_generator(w, err);
     if (status == MRC_OK) status = make_slices(&w->before, w, w->source, o->input, err);
     if (status == MRC_OK) status = translate_slices(w, err);
-    if (status == MRC_OK)
-        status = o->grid == MRC_GRID_MODEL
-                     ? mrc_slices_to_model_grid(&w->result, &w->after, w->source, err)
-                     : mrc_slices_to_volume(&w->result, &w->after, w->source, err);
+    if (status == MRC_OK) status = lay_out(w, err);
     if (status == MRC_OK) status = prepare_sheet(&sheet, w, err);
     if (status == MRC_OK) status = write_result(w, err);
     if (status == MRC_OK && o->sheet != NULL) status = mrc_output_commit(&sheet, err);
@@ -486,7 +516,7 @@ static enum mrc_status run(struct work *w, struct mrc_error *err) {
 enum mrc_status mrc_translate_run(const struct mrc_translate_options *options,
                                   struct mrc_translate_report *report,
                                   const struct mrc_events *events, struct mrc_error *err) {
-    MRC_ASSERT(options->input != NULL && options->output != NULL && options->batch > 0);
+    MRC_ASSERT(options->input != NULL && options->output != NULL && options->batch >= 0);
     struct work w = {.options = options, .events = events};
     if (options->to == MRC_CONTRAST_T2W)
         w.from = MRC_CONTRAST_T1W;

@@ -19,6 +19,12 @@ enum mrc_grid {
     MRC_GRID_MODEL   /* the axial slices the model works on, laid over the input */
 };
 
+/** How an image on the source's grid gets from the slices' pixels to the source's. */
+enum mrc_upsampling {
+    MRC_UPSAMPLE_GUIDED, /* with the source's detail (mrc_slices_to_volume_detailed) */
+    MRC_UPSAMPLE_CUBIC   /* Catmull-Rom alone: as smooth as the slices are */
+};
+
 struct mrc_translate_options {
     const char *input;    /* a DICOM folder, a NIfTI file, a folder of PNG slices */
     const char *output;   /* a folder for DICOM and PNG, a file for NIfTI */
@@ -27,6 +33,7 @@ struct mrc_translate_options {
     enum mrc_source_kind
         format; /* MRC_SOURCE_NONE: NIfTI when the output's name says so, else the input's */
     enum mrc_grid grid;
+    enum mrc_upsampling upsampling;
     int64_t size; /* pixels a side of the slices worked on, as mrc_generator_load takes it; 0: on
                      the model's grid the model's, on the source's twice that where the model can */
     const char *sheet;  /* PNG of some slices, source beside result; NULL: none */
@@ -41,10 +48,10 @@ struct mrc_translate_options {
     bool allow_synthetic;        /* work on what is marked as synthetic or derived */
     bool force;                  /* work on an input recognised as another contrast */
     bool replace;  /* earlier results at `output` and `sheet` may be replaced; no scan is */
-    int64_t batch; /* slices translated at once */
+    int64_t batch; /* slices translated at once; 0: by their size */
 };
 #define MRC_TRANSLATE_DEFAULTS                                                                     \
-    { .to = MRC_CONTRAST_T2W, .batch = 8 }
+    { .to = MRC_CONTRAST_T2W, .batch = 0 }
 
 struct mrc_translate_report {
     enum mrc_source_kind format;  /* written */

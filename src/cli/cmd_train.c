@@ -6,7 +6,9 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/parallel.h"
+#include "base/team.h"
 #include "cli/command.h"
+#include "cli/mpi_team.h"
 #include "cli/options.h"
 #include "cli/terminal.h"
 
@@ -324,12 +326,20 @@ int mrc_cmd_train(int argc, char **argv) {
     struct mrc_events events = mrc_terminal_events(&terminal);
     struct mrc_error err = {0};
     mrc_contrast_map *map = NULL;
-    enum mrc_status status = a.map != NULL ? mrc_contrast_map_load(&map, a.map, &err) : MRC_OK;
+    enum mrc_status status = mrc_mpi_begin(&err);
+    bool writes = mrc_team_current()->rank == 0;
+    if (!writes) terminal.quiet = true;
+    if (status == MRC_OK && a.map != NULL) status = mrc_contrast_map_load(&map, a.map, &err);
     a.options.data.map = map;
     if (status == MRC_OK) status = mrc_train_run(&a.options, &events, mrc_terminal_training, &err);
     mrc_contrast_map_destroy(map);
     mrc_terminal_clear_bar(&terminal);
-    if (status != MRC_OK) return mrc_terminal_fail(&terminal, status, &err);
+    int code = mrc_exit_code(status);
+    if (status != MRC_OK && (writes || status != MRC_ERR_CANCELLED)) /* all stop: one says so */
+        mrc_terminal_fail(&terminal, status, &err);
+    /* what ends the first process alone (a full disk) ends all */
+    mrc_mpi_end(status != MRC_ERR_WRITE && status != MRC_ERR_IO && status != MRC_ERR_NOMEM, code);
+    if (status != MRC_OK || !writes) return code;
     char *model = mrc_path_join(a.options.run, "model.safetensors");
     if (model != NULL) puts(model);
     mrc_free(model);

@@ -14,6 +14,7 @@ enum {
     KEY_FORMAT,
     KEY_GRID,
     KEY_SIZE,
+    KEY_UPSAMPLE,
     KEY_SHEET,
     KEY_TRUTH,
     KEY_SERIES,
@@ -45,6 +46,11 @@ static const struct argp_option table[] = {
      .arg = "N",
      .doc = "Pixels a side of the slices worked on, for local models; default: on the input's "
             "grid twice the model's, else the model's"},
+    {.name = "upsample",
+     .key = KEY_UPSAMPLE,
+     .arg = "HOW",
+     .doc = "From the slices' pixels to the input's grid: guided, with the input's own detail "
+            "(default), or cubic, as smooth as the slices"},
     {.name = "sheet",
      .key = KEY_SHEET,
      .arg = "FILE",
@@ -105,6 +111,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     static const enum mrc_source_kind kinds[] = {MRC_SOURCE_DICOM, MRC_SOURCE_NIFTI,
                                                  MRC_SOURCE_PNG};
     static const char *const grids[] = {"source", "model", NULL};
+    static const char *const upsamplings[] = {"guided", "cubic", NULL};
     struct arguments *a = state->input;
     switch (key) {
     case 'o': a->options.output = value; break;
@@ -117,6 +124,11 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     case KEY_GRID:
         a->options.grid = mrc_option_choice(state, "--grid", value, grids) == 0 ? MRC_GRID_SOURCE
                                                                                 : MRC_GRID_MODEL;
+        break;
+    case KEY_UPSAMPLE:
+        a->options.upsampling = mrc_option_choice(state, "--upsample", value, upsamplings) == 0
+                                    ? MRC_UPSAMPLE_GUIDED
+                                    : MRC_UPSAMPLE_CUBIC;
         break;
     case KEY_SIZE: a->options.size = mrc_option_integer(state, "--size", value, 16, 1024); break;
     case KEY_SHEET: a->options.sheet = value; break;

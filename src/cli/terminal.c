@@ -37,6 +37,10 @@ void mrc_terminal_catch_interrupts(void) {
     sigaction(SIGXFSZ, &action, NULL);
 }
 
+bool mrc_terminal_interrupted(void) {
+    return interrupted != 0;
+}
+
 static double now_s(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

@@ -27,6 +27,8 @@ void mrc_terminal_training(void *terminal, const struct mrc_train_progress *prog
 
 /** From now on SIGINT and SIGTERM ask to stop instead of ending the program. */
 void mrc_terminal_catch_interrupts(void);
+/** One was caught. */
+bool mrc_terminal_interrupted(void);
 
 /** Prints the error and gives the exit code of its status. */
 int mrc_terminal_fail(struct mrc_terminal *terminal, enum mrc_status status,
