@@ -11,6 +11,7 @@
 
 #include "app/events.h"
 #include "base/status.h"
+#include "io/contrast_map.h"
 #include "preprocess/slices.h"
 
 #ifdef __cplusplus
@@ -25,6 +26,7 @@ struct mrc_dataset_options {
     double min_foreground; /* smallest fraction of a slice inside the head */
     bool stored;           /* intensities as pictures store them, not normalised to the head */
     bool assume_ras, allow_synthetic;
+    const mrc_contrast_map *map; /* overrules what is recognised; NULL: none */
     bool force; /* take images recognised as another contrast than their folder's */
 };
 #define MRC_DATASET_DEFAULTS                                                                       \

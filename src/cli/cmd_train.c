@@ -144,6 +144,7 @@ static const struct argp_option table[] = {
     {.name = "allow-synthetic",
      .key = MRC_OPTION_ALLOW_SYNTHETIC,
      .doc = "Use images marked as synthetic or derived"},
+    MRC_OPTION_MAP_ENTRY,
     {.name = "force",
      .key = MRC_OPTION_FORCE,
      .doc = "Use images recognised as another contrast than their folder's"},
@@ -187,6 +188,7 @@ static const struct argp_option table[] = {
 
 struct arguments {
     struct mrc_train_options options;
+    const char *map;
     bool quiet;
     const char *repeat; /* the run to make again */
     bool has_settings;  /* an option that --repeat takes from the run was given */
@@ -334,7 +336,9 @@ static const char *named_preset(char **argv, int argc) {
 }
 
 static void begin_with_preset(struct argp_state *state, struct arguments *a) {
-    static const int never[] = {'o',
+    static const int never[] = {MRC_OPTION_MAP,
+                                KEY_REPEAT,
+                                'o',
                                 'q',
                                 KEY_PRESET,
                                 KEY_RESUME,
@@ -370,6 +374,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     case KEY_PRESET: a->has_settings = true; break; /* it came first */
     case KEY_REPEAT: a->repeat = value; break;
     case 'o': a->options.run = value; break;
+    case MRC_OPTION_MAP: a->map = value; break;
     case 'q': a->quiet = true; break;
     case MRC_OPTION_THREADS:
         mrc_parallel_set_threads(
@@ -433,7 +438,11 @@ int mrc_cmd_train(int argc, char **argv) {
     bool writes = mrc_team_current()->rank == 0;
     if (!writes) terminal.quiet = true;
     if (status == MRC_OK && a.repeat != NULL) status = take_record(&record, &a, &events, &err);
+    mrc_contrast_map *map = NULL;
+    if (status == MRC_OK && a.map != NULL) status = mrc_contrast_map_load(&map, a.map, &err);
+    a.options.data.map = map;
     if (status == MRC_OK) status = mrc_train_run(&a.options, &events, mrc_terminal_training, &err);
+    mrc_contrast_map_destroy(map);
     mrc_terminal_clear_bar(&terminal);
     int code = mrc_exit_code(status);
     if (status != MRC_OK && (writes || status != MRC_ERR_CANCELLED)) /* all stop: one says so */

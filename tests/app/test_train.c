@@ -360,7 +360,7 @@ static void test_survey(void **state) {
     assert_int_equal(survey.checkpoint_count, 1);
     assert_true(mrc_survey_is_useful(&survey));
     struct mrc_text json = {0}, plans = {0};
-    assert_ok(mrc_survey_print_json(&json, &survey, &err), &err);
+    assert_ok(mrc_survey_print_json(&json, &survey, false, &err), &err);
     assert_non_null(strstr(json.data, "\"name\":\t\"brightness\""));
     assert_non_null(strstr(json.data, "head.nii.gz"));
     assert_null(strstr(json.data, "Head^Test"));
