@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/text.h"
+#include "io/contrast_map.h"
 #include "io/dcmtk/bridge.h"
 #include "io/dicom_series.h"
 #include "io/image.h"
@@ -80,6 +81,20 @@ static enum mrc_status list_members(struct mrc_image_info *info,
     return MRC_OK;
 }
 
+/* What a series says of itself, and what is recognised from it. */
+static void describe_names(struct mrc_image_info *info, const struct mrc_dicom_series *series) {
+    const struct mrc_dicom_slice *slice = series->slices[0];
+    const struct mrc_dicom_physics *p = &slice->physics;
+    info->kind = MRC_SOURCE_DICOM;
+    info->contrast = series->contrast;
+    info->series_number = slice->series_number;
+    mrc_text_plain(info->manufacturer, sizeof info->manufacturer, slice->manufacturer);
+    (void)snprintf(info->series_description, sizeof info->series_description, "%s",
+                   p->series_description);
+    (void)snprintf(info->protocol_name, sizeof info->protocol_name, "%s", p->protocol_name);
+    (void)snprintf(info->sequence_name, sizeof info->sequence_name, "%s", p->sequence_name);
+}
+
 static enum mrc_status describe_series(struct mrc_image_list *list,
                                        const struct mrc_dicom_series *series,
                                        const struct mrc_dicom_refusal *broken,
@@ -90,17 +105,9 @@ static enum mrc_status describe_series(struct mrc_image_list *list,
     if (st != MRC_OK) return st;
     info->path = folder_of(slice->path);
     if (info->path == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", slice->path);
-    info->kind = MRC_SOURCE_DICOM;
+    describe_names(info, series);
     mrc_text_plain(info->modality, sizeof info->modality, slice->modality);
-    mrc_text_plain(info->manufacturer, sizeof info->manufacturer, slice->manufacturer);
     mrc_text_plain(info->series_uid, sizeof info->series_uid, slice->series_uid);
-    info->contrast = series->contrast;
-    info->series_number = slice->series_number;
-    const struct mrc_dicom_physics *p = &slice->physics;
-    (void)snprintf(info->series_description, sizeof info->series_description, "%s",
-                   p->series_description);
-    (void)snprintf(info->protocol_name, sizeof info->protocol_name, "%s", p->protocol_name);
-    (void)snprintf(info->sequence_name, sizeof info->sequence_name, "%s", p->sequence_name);
     (void)snprintf(info->selector, sizeof info->selector, "%s", series->selector);
     info->synthetic = series->synthetic || series->derived;
     info->usable = series->usable && !info->synthetic && !series->gaps;
@@ -337,9 +344,18 @@ static void remark_on(char *out, size_t capacity, const struct mrc_dicom_series 
                        series->count, (long long)said);
 }
 
+/* As recognised, or as the user's map has it. */
+static enum mrc_contrast contrast_of(const struct mrc_dicom_series *series,
+                                     const mrc_contrast_map *map, char *folder) {
+    struct mrc_image_info info = {.path = folder};
+    describe_names(&info, series);
+    (void)mrc_contrast_map_apply(map, &info);
+    return info.contrast;
+}
+
 static enum mrc_status note_provenance(mrc_volume *vol, const struct mrc_dicom_series *series,
-                                       struct mrc_error *err) {
-    struct mrc_provenance from = {.kind = MRC_SOURCE_DICOM, .contrast = series->contrast};
+                                       enum mrc_contrast contrast, struct mrc_error *err) {
+    struct mrc_provenance from = {.kind = MRC_SOURCE_DICOM, .contrast = contrast};
     remark_on(from.remark, sizeof from.remark, series);
     from.files = mrc_alloc(series->count, sizeof *from.files);
     from.frames = mrc_alloc(series->count, sizeof *from.frames);
@@ -417,7 +433,8 @@ static enum mrc_status load_voxels(float *voxels, const struct mrc_dicom_series 
 }
 
 static enum mrc_status load_series(mrc_volume **out, const struct mrc_dicom_series *series,
-                                   const char *folder, struct mrc_error *err) {
+                                   char *folder, const mrc_contrast_map *map,
+                                   struct mrc_error *err) {
     const struct mrc_dicom_slice *first = series->slices[0];
     struct mrc_extent extent = {first->columns, first->rows, (int64_t)series->planes};
     struct mrc_geometry geometry;
@@ -426,7 +443,7 @@ static enum mrc_status load_series(mrc_volume **out, const struct mrc_dicom_seri
     memcpy(matrix, series->index_to_lps_mm, sizeof matrix);
     enum mrc_status st = mrc_geometry_from_lps(&geometry, matrix, folder, err);
     if (st == MRC_OK) st = mrc_volume_create(&vol, extent, &geometry, err);
-    if (st == MRC_OK) st = note_provenance(vol, series, err);
+    if (st == MRC_OK) st = note_provenance(vol, series, contrast_of(series, map, folder), err);
     if (st == MRC_OK) st = load_voxels(mrc_volume_voxels(vol), series, err);
     if (st == MRC_OK) {
         *out = vol;
@@ -449,7 +466,7 @@ static enum mrc_status dicom_load(mrc_volume **out, const struct mrc_image_file 
     if (folder == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", files[0]->path);
     enum mrc_status st = mrc_dicom_study_group(&study, files, count, err);
     if (st == MRC_OK) st = choose(&series, &study, options, folder, err);
-    if (st == MRC_OK) st = load_series(out, series, folder, err);
+    if (st == MRC_OK) st = load_series(out, series, folder, options->map, err);
     if (st == MRC_OK)
         mrc_volume_add_left_out(*out,
                                 mrc_dicom_study_left_out(&study, series, options->member != NULL));

@@ -73,6 +73,7 @@ MRC_STATUS mrc_image_list_scan_with(struct mrc_image_list *list, const char *pat
                                     const struct mrc_scan_options *options, struct mrc_error *err);
 MRC_API void mrc_image_list_clear(struct mrc_image_list *list);
 
+struct mrc_contrast_map; /* io/contrast_map.h */
 struct mrc_image_options {
     bool assume_ras; /* NIfTI without sform and qform: take the axes as RAS+ instead of refusing */
     bool allow_synthetic; /* accept what is marked as synthetic or derived */
@@ -85,11 +86,12 @@ struct mrc_image_options {
     const char *member; /* DICOM: only the volume that holds this file (mrc_image_load sets it when
                          * it is given a file); NULL: any */
     int64_t frame;      /* and this frame of it; 0: any */
+    const struct mrc_contrast_map *map; /* overrules the contrast that is recognised; NULL: none */
 };
 #define MRC_IMAGE_DEFAULTS                                                                         \
     {                                                                                              \
         .assume_ras = false, .allow_synthetic = false, .flat = false, .volume = 0,                 \
-        .allow_gaps = false, .series = NULL, .member = NULL, .frame = 0                            \
+        .allow_gaps = false, .series = NULL, .member = NULL, .frame = 0, .map = NULL               \
     }
 
 /** Loads the one image at `path`: a DICOM folder with exactly one usable series (or one DICOM

@@ -163,7 +163,7 @@ static void judge(struct mrc_prepare_item *item, const struct mrc_prepare_option
     else if (!info->usable && !(info->synthetic && o->allow_synthetic))
         refuse(item, info->reason);
     else if (info->contrast != MRC_CONTRAST_T1W && info->contrast != MRC_CONTRAST_T2W)
-        refuse(item, "neither T1w nor T2w");
+        refuse(item, "neither T1w nor T2w (--map names contrasts)");
 }
 
 /* By id, so that neither names nor the order of the inputs decide anything. */
@@ -348,17 +348,25 @@ static enum mrc_status check_places(const struct mrc_prepare_options *o, const c
     return st;
 }
 
+static void append_source(struct mrc_text *text, const struct mrc_prepare_item *item,
+                          const char *path) {
+    char plain[4096];
+    mrc_text_plain(plain, sizeof plain, path);
+    mrc_text_appendf(text, "%s\t%s%s\t%s%s\t%s\n", item->id,
+                     item->subject[0] != '\0' ? "sub-" : "n/a", item->subject,
+                     item->used ? "used" : "refused: ", item->reason, plain);
+}
+
+/* A row a file. */
 static enum mrc_status write_sources(const struct mrc_prepare_set *set, const char *path,
                                      struct mrc_error *err) {
     struct mrc_text text = {0};
     mrc_text_appendf(&text, "source\tsubject\tresult\tpath\n");
     for (size_t i = 0; i < set->count; ++i) {
         const struct mrc_prepare_item *item = &set->items[i];
-        char plain[4096];
-        mrc_text_plain(plain, sizeof plain, item->path);
-        mrc_text_appendf(&text, "%s\t%s%s\t%s%s\t%s\n", item->id,
-                         item->subject[0] != '\0' ? "sub-" : "n/a", item->subject,
-                         item->used ? "used" : "refused: ", item->reason, plain);
+        size_t members = item->info != NULL ? item->info->member_count : 0;
+        for (size_t m = 0; m < members; ++m) append_source(&text, item, item->info->members[m]);
+        if (members == 0) append_source(&text, item, item->path);
     }
     enum mrc_status st = text.failed
                              ? no_memory(err)
@@ -400,7 +408,7 @@ static enum mrc_status scan(struct mrc_prepare_set *set, const struct mrc_events
                             struct mrc_error *err) {
     struct mrc_survey survey = {0};
     enum mrc_status st = MRC_OK;
-    const struct mrc_survey_options many = {.most_files = 1000000};
+    const struct mrc_survey_options many = {.most_files = 1000000, .map = set->options->map};
     for (size_t i = 0; st == MRC_OK && i < set->options->input_count; ++i)
         st = mrc_survey_add_with(&survey, set->options->inputs[i], &many, events, err);
     set->list = survey.images;

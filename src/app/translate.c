@@ -78,6 +78,7 @@ static enum mrc_status load_source(struct work *w, struct mrc_error *err) {
     image.allow_gaps = o->allow_gaps;
     image.series = o->series;
     image.volume = o->volume;
+    image.map = o->map;
     mrc_events_progress(w->events, "reading", 0, 1);
     enum mrc_status status = mrc_image_load(&w->source, o->input, &image, err);
     if (status != MRC_OK) return status;

@@ -7,6 +7,7 @@
 
 #include "app/events.h"
 #include "base/status.h"
+#include "io/contrast_map.h"
 #include "io/volume.h"
 
 #ifdef __cplusplus
@@ -45,13 +46,14 @@ struct mrc_translate_options {
                            NULL:   there is one */
     int64_t
         volume; /* of a NIfTI file of several volumes the one to take, from 1; 0: there is one */
-    bool allow_gaps;      /* fill in slices that are missing in a DICOM series */
-    bool allow_synthetic; /* work on what is marked as synthetic or derived */
-    bool from_is_known;   /* the caller says that the input is of the contrast `to` starts from: for
-                             one that does not tell itself */
-    bool force;           /* work on an input recognised as another contrast */
-    bool replace;         /* earlier results at these places may be replaced; no scan is */
-    int64_t batch;        /* slices translated at once; 0: by their size */
+    const mrc_contrast_map *map; /* overrules what is recognised; NULL: none */
+    bool allow_gaps;             /* fill in slices that are missing in a DICOM series */
+    bool allow_synthetic;        /* work on what is marked as synthetic or derived */
+    bool from_is_known; /* the caller says that the input is of the contrast `to` starts from: for
+                           one that does not tell itself */
+    bool force;         /* work on an input recognised as another contrast */
+    bool replace;       /* earlier results at these places may be replaced; no scan is */
+    int64_t batch;      /* slices translated at once; 0: by their size */
 };
 #define MRC_TRANSLATE_DEFAULTS                                                                     \
     { .to = MRC_CONTRAST_T2W, .batch = 0 }

@@ -97,6 +97,7 @@ static const struct argp_option table[] = {
     {.name = "allow-synthetic",
      .key = MRC_OPTION_ALLOW_SYNTHETIC,
      .doc = "Work on an input that is marked as synthetic or derived"},
+    MRC_OPTION_MAP_ENTRY,
     {.name = "force",
      .key = MRC_OPTION_FORCE,
      .doc = "Work on an input that was recognised as another contrast"},
@@ -108,6 +109,7 @@ static const struct argp_option table[] = {
 struct arguments {
     struct mrc_translate_options options;
     enum mrc_contrast from;
+    const char *map;
     bool has_direction, no_report, quiet;
 };
 
@@ -171,6 +173,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     case KEY_VOLUME:
         a->options.volume = mrc_option_integer(state, "--volume", value, 1, 65536);
         break;
+    case MRC_OPTION_MAP: a->map = value; break;
     case KEY_ALLOW_GAPS: a->options.allow_gaps = true; break;
     case MRC_OPTION_ASSUME_RAS: a->options.assume_ras = true; break;
     case MRC_OPTION_ALLOW_SYNTHETIC: a->options.allow_synthetic = true; break;
@@ -226,7 +229,11 @@ int mrc_cmd_translate(int argc, char **argv) {
         report = default_report(a.options.output);
         a.options.report = report;
     }
-    enum mrc_status status = mrc_translate_run(&a.options, NULL, &events, &err);
+    mrc_contrast_map *map = NULL;
+    enum mrc_status status = a.map != NULL ? mrc_contrast_map_load(&map, a.map, &err) : MRC_OK;
+    a.options.map = map;
+    if (status == MRC_OK) status = mrc_translate_run(&a.options, NULL, &events, &err);
+    mrc_contrast_map_destroy(map);
     mrc_terminal_clear_bar(&terminal);
     mrc_free(report);
     if (status != MRC_OK) return mrc_terminal_fail(&terminal, status, &err);

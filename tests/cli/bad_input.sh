@@ -16,6 +16,7 @@ make_bad_inputs() {
     local in=$1 n
     mkdir "$in"/{empty,series,truncated,ct,two,gap,bad_set,half_set} "$in"/bad_set/{T1w,T2w}
     mkdir -p "$in/half_set/T1w"
+    printf '# words\nepoch = 3\n' >"$in/bad.conf"
     printf 'only words\n' | tee "$in/text.txt" >"$in/text.nii"
     cp "$in"/axial/*.dcm "$in/truncated/"
     head -c 3000 "$in/axial/IM0020.dcm" >"$in/truncated/IM0020.dcm"
