@@ -282,6 +282,7 @@ static const struct copied series_copies[] = {
     {MRC_TAG(0x0008, 0x1030), false}, /* StudyDescription */
     {MRC_TAG(0x0008, 0x1032), false}, /* ProcedureCodeSequence */
     {MRC_TAG(0x0008, 0x1048), false}, /* PhysiciansOfRecord */
+    {MRC_TAG(0x0008, 0x1080), false}, /* AdmittingDiagnosesDescription */
     {MRC_TAG(0x0010, 0x0010), true},  /* PatientName */
     {MRC_TAG(0x0010, 0x0020), true},  /* PatientID */
     {MRC_TAG(0x0010, 0x0021), false}, /* IssuerOfPatientID */
@@ -292,6 +293,7 @@ static const struct copied series_copies[] = {
     {MRC_TAG(0x0010, 0x0200), false}, /* QualityControlSubject */
     {MRC_TAG(0x0010, 0x1000), false}, /* OtherPatientIDs */
     {MRC_TAG(0x0010, 0x1002), false}, /* OtherPatientIDsSequence */
+    {MRC_TAG(0x0010, 0x1001), false}, /* OtherPatientNames */
     {MRC_TAG(0x0010, 0x1010), false}, /* PatientAge */
     {MRC_TAG(0x0010, 0x1020), false}, /* PatientSize */
     {MRC_TAG(0x0010, 0x1030), false}, /* PatientWeight */
