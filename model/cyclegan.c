@@ -78,8 +78,12 @@ enum mrc_status mrc_gan_mode_parse(enum mrc_gan_mode *out, const char *text,
         *out = (enum mrc_gan_mode)i;
         return MRC_OK;
     }
+    if (strcmp(text, "vanilla") == 0) {
+        *out = MRC_GAN_BCE;
+        return MRC_OK;
+    }
     return mrc_fail(err, MRC_ERR_ARGUMENT,
-                    "adversarial loss \"%s\" is unknown, expected bce or lsgan", text);
+                    "adversarial loss \"%s\" is unknown, expected vanilla or lsgan", text);
 }
 
 /* --- Settings --- */

@@ -24,6 +24,7 @@ MRC_API const char *mrc_generator_kind_name(
 MRC_API const char *mrc_gan_mode_name(enum mrc_gan_mode mode); /* "bce" (with logits), "lsgan" */
 MRC_STATUS mrc_generator_kind_parse(enum mrc_generator_kind *out, const char *text,
                                     struct mrc_error *err);
+/** "vanilla" is "bce" too, as other programs call it. */
 MRC_STATUS mrc_gan_mode_parse(enum mrc_gan_mode *out, const char *text, struct mrc_error *err);
 
 struct mrc_cyclegan_settings {

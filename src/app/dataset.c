@@ -324,6 +324,30 @@ size_t mrc_dataset_bytes(const struct mrc_dataset *dataset) {
     return pixels * (size_t)(dataset->size * dataset->size) * sizeof(float);
 }
 
+enum mrc_status mrc_dataset_hash(char out[MRC_DATASET_HASH_TEXT], const struct mrc_dataset *dataset,
+                                 struct mrc_error *err) {
+    size_t floats = (size_t)(dataset->size * dataset->size * dataset->channels);
+    float *slice = mrc_alloc(floats, sizeof *slice);
+    mrc_hash *hash = NULL;
+    enum mrc_status status = slice != NULL ? mrc_hash_create(&hash, err)
+                                           : mrc_fail(err, MRC_ERR_NOMEM, "set: out of memory");
+    for (int domain = 0; status == MRC_OK && domain < MRC_DOMAIN_COUNT; ++domain) {
+        mrc_hash_add_text(hash, mrc_dataset_domain_name(domain));
+        for (size_t i = 0; i < dataset->domains[domain].place_count; ++i) {
+            mrc_dataset_fetch((void *)dataset, slice, domain, i);
+            mrc_hash_add(hash, slice, floats * sizeof *slice);
+        }
+    }
+    if (status == MRC_OK) {
+        uint8_t digest[MRC_HASH_BYTES];
+        mrc_hash_finish(hash, digest);
+        mrc_hash_print(out, digest);
+    }
+    mrc_hash_destroy(hash);
+    mrc_free(slice);
+    return status;
+}
+
 void mrc_dataset_clear(struct mrc_dataset *dataset) {
     for (int domain = 0; domain < MRC_DOMAIN_COUNT; ++domain) {
         struct mrc_dataset_domain *d = &dataset->domains[domain];

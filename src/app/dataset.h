@@ -64,6 +64,11 @@ MRC_API void mrc_dataset_clear(struct mrc_dataset *dataset);
  * images that are no pictures and so have none; `name` is for the message. */
 MRC_STATUS mrc_stored_range(double *range, const mrc_volume *vol, const char *name,
                             struct mrc_error *err);
+enum { MRC_DATASET_HASH_TEXT = 65 };
+/** SHA-256 of all slices that are trained on, in their order, as 64 hexadecimal digits: whatever
+ * may change a run is in it, and no name. */
+MRC_STATUS mrc_dataset_hash(char out[MRC_DATASET_HASH_TEXT], const struct mrc_dataset *dataset,
+                            struct mrc_error *err);
 /** "T1w" or "T2w". */
 MRC_API const char *mrc_dataset_domain_name(int domain);
 /** dst [size][size][channels]: one of place_count slices. The shape mrc_slice_source asks for;

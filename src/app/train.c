@@ -11,7 +11,6 @@
 #include "app/sampler.h"
 #include "base/alloc.h"
 #include "base/fs.h"
-#include "base/hash.h"
 #include "base/team.h"
 #include "model/checkpoint.h"
 
@@ -246,6 +245,17 @@ static enum mrc_status create_model(struct work *w, size_t gan, struct mrc_error
     return check_memory(o, gan + images + samples, err);
 }
 
+static enum mrc_status check_data(const struct work *w, struct mrc_error *err) {
+    const struct mrc_train_options *o = w->options;
+    char hash[MRC_DATASET_HASH_TEXT];
+    if (o->data_hash == NULL) return MRC_OK;
+    enum mrc_status status = mrc_dataset_hash(hash, &w->dataset, err);
+    if (status != MRC_OK || strcmp(hash, o->data_hash) == 0) return status;
+    return mrc_fail(err, MRC_ERR_ARGUMENT,
+                    "%s: the slices have the hash %.16s..., expected those of the run, %.16s...",
+                    o->data.set, hash, o->data_hash);
+}
+
 static enum mrc_status prepare(struct work *w, struct mrc_error *err) {
     const struct mrc_train_options *o = w->options;
     struct mrc_dataset_options data = o->data;
@@ -255,6 +265,7 @@ static enum mrc_status prepare(struct work *w, struct mrc_error *err) {
     enum mrc_status status = mrc_cyclegan_measure(&gan, &o->model, err);
     if (status == MRC_OK) status = check_memory(o, gan, err);
     if (status == MRC_OK) status = mrc_dataset_load(&w->dataset, &data, w->events, err);
+    if (status == MRC_OK) status = check_data(w, err);
     if (status == MRC_OK) status = create_model(w, gan, err);
     return status;
 }
@@ -262,28 +273,13 @@ static enum mrc_status prepare(struct work *w, struct mrc_error *err) {
 /* --- In a team --- */
 
 /* The first bytes of the SHA-256 of all slices: enough to tell one set from another. */
-static enum mrc_status digest_set(double *out, struct work *w, struct mrc_error *err) {
-    mrc_hash *hash = NULL;
-    uint8_t digest[MRC_HASH_BYTES];
-    size_t bytes =
-        (size_t)(w->dataset.size * w->dataset.size * w->dataset.channels) * sizeof(float);
-    float *slice = mrc_alloc(bytes, 1);
-    if (slice == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a slice");
-    enum mrc_status status = mrc_hash_create(&hash, err);
-    for (int domain = 0; status == MRC_OK && domain < MRC_DOMAIN_COUNT; ++domain) {
-        mrc_hash_add_text(hash, mrc_dataset_domain_name(domain));
-        for (size_t i = 0; i < w->dataset.domains[domain].place_count; ++i) {
-            mrc_dataset_fetch(&w->dataset, slice, domain, i);
-            mrc_hash_add(hash, slice, bytes);
-        }
-    }
-    if (status == MRC_OK) {
-        mrc_hash_finish(hash, digest);
-        *out = (double)digest[0] + 256.0 * digest[1] + 65536.0 * digest[2];
-    }
-    mrc_hash_destroy(hash);
-    mrc_free(slice);
-    return status;
+static enum mrc_status digest_set(double *out, const struct work *w, struct mrc_error *err) {
+    char hash[MRC_DATASET_HASH_TEXT];
+    enum mrc_status status = mrc_dataset_hash(hash, &w->dataset, err);
+    if (status != MRC_OK) return status;
+    for (int i = 0; i < 12; ++i)
+        *out = 16.0 * *out + (hash[i] <= '9' ? hash[i] - '0' : hash[i] - 'a' + 10);
+    return MRC_OK;
 }
 
 /* All or none go on: a process that fails alone would leave the others waiting. */

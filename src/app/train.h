@@ -20,9 +20,11 @@ struct mrc_train_options {
     struct mrc_cyclegan_settings model;
     struct mrc_trainer_settings trainer;
     int64_t checkpoint_every, sample_every; /* epochs; 0: only at the end */
-    const char *name, *data_note;           /* go into the model; at most 63 and 255 characters */
-    bool half;                              /* the final model in half precision */
-    uint64_t max_bytes;                     /* refuse to train with more memory; 0: no limit */
+    const char *data_hash; /* refuse a set other than the one of this mrc_dataset_hash; NULL: any */
+    const char *preset;    /* what the settings began with, for settings.json; "": nothing */
+    const char *name, *data_note; /* go into the model; at most 63 and 255 characters */
+    bool half;                    /* the final model in half precision */
+    uint64_t max_bytes;           /* refuse to train with more memory; 0: no limit */
     bool replace; /* an earlier run in the folder may be replaced; nothing else is */
     bool resume;  /* go on with the run in the folder from its newest checkpoint, with the same
                      options and set; `trainer.epochs` may be more than before */
@@ -30,7 +32,7 @@ struct mrc_train_options {
 #define MRC_TRAIN_DEFAULTS                                                                         \
     {                                                                                              \
         .data = MRC_DATASET_DEFAULTS, .model = MRC_CYCLEGAN_DEFAULTS,                              \
-        .trainer = MRC_TRAINER_DEFAULTS, .checkpoint_every = 50, .sample_every = 10,               \
+        .trainer = MRC_TRAINER_DEFAULTS, .checkpoint_every = 50, .sample_every = 10, .preset = "", \
         .name = "t1w-t2w", .data_note = ""                                                         \
     }
 
@@ -57,6 +59,19 @@ typedef void mrc_train_report_fn(void *context, const struct mrc_train_progress 
  * leaves the finite numbers; log and checkpoints until then stay. */
 MRC_STATUS mrc_train_run(const struct mrc_train_options *options, const struct mrc_events *events,
                          mrc_train_report_fn *report, struct mrc_error *err);
+
+/** The settings of an earlier run, to make it again: with the same set, program and BLAS kernel
+ * mrc_train_run then writes the same checkpoints, byte for byte, on any number of threads. */
+struct mrc_train_record {
+    struct mrc_train_options options; /* texts belong to the record; `run` is still to be set */
+    const char *version, *kernel;     /* of the program then, and of its sums */
+    void *owner;
+};
+MRC_STATUS mrc_train_record_read(struct mrc_train_record *out, const char *run,
+                                 struct mrc_error *err);
+/** The BLAS kernel of this process. */
+MRC_API const char *mrc_train_kernel(void);
+MRC_API void mrc_train_record_clear(struct mrc_train_record *record);
 
 /** Writes the generators of a complete checkpoint (a file, or the folder of a run) as a model to
  * ship. `name` and `data_note` replace what the checkpoint says when not NULL. */

@@ -30,7 +30,8 @@ enum {
                "Manufacturer, path"                                                                \
     }
 
-/** Ends the program: "mrcycle: <command>: <text>". */
+/** Ends the program: "mrcycle: <command>: <text>"; with the place before the text when state->hook
+ * points to one ("paper.conf:3"). */
 MRC_PRINTF(2, 3)
 _Noreturn void mrc_option_fail(const struct argp_state *state, const char *fmt, ...);
 int64_t mrc_option_integer(const struct argp_state *state, const char *name, const char *text,

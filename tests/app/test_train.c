@@ -244,6 +244,62 @@ static void test_a_run_goes_on(void **state) {
     assert_false(mrc_path_exists("absent"));
 }
 
+static void assert_same_file(const char *a, const char *b) {
+    const char *const paths[2] = {a, b};
+    unsigned char *text[2];
+    size_t size[2];
+    struct mrc_error err = {0};
+    for (int i = 0; i < 2; ++i)
+        assert_ok(mrc_read_file(&text[i], &size[i], paths[i], 1 << 28, &err), &err);
+    assert_int_equal(size[0], size[1]);
+    assert_memory_equal(text[0], text[1], size[0]);
+    mrc_free(text[0]);
+    mrc_free(text[1]);
+}
+
+/* settings.json holds all that a run needs to be made again, and what it learned from. */
+static void test_a_run_is_repeated(void **state) {
+    (void)state;
+    struct mrc_train_options once = make_options("once");
+    struct mrc_train_record record;
+    struct mrc_error err = {0};
+    once.model.generator_f = 1 + (int64_t)MRC_GENERATOR_HYBRID;
+    once.model.gan_mode = MRC_GAN_LSGAN;
+    once.model.learning_rate = 1.1e-4; /* no double of few digits */
+    once.model.ema_decay = 0.97;
+    once.model.warm_up = 2;
+    once.model.r1_gamma = 0.7;
+    once.model.seed = (1ull << 60) + 1;
+    once.trainer = (struct mrc_trainer_settings)MRC_TRAINER_DEFAULTS;
+    once.trainer.flip = false;
+    once.trainer.gamma = 1.3;
+    once.trainer.decay = 0.6;
+    once.trainer.epochs = 2;
+    once.half = true;
+    assert_ok(mrc_train_run(&once, NULL, NULL, &err), &err);
+    assert_ok(mrc_train_record_read(&record, "once", &err), &err);
+    assert_string_equal(record.kernel, mrc_train_kernel());
+    record.options.run = "again";
+    assert_ok(mrc_train_run(&record.options, NULL, NULL, &err), &err);
+    assert_same_file("once/model.safetensors", "again/model.safetensors");
+    assert_same_file("once/checkpoints/last.safetensors", "again/checkpoints/last.safetensors");
+    assert_same_file("once/settings.json", "again/settings.json");
+
+    record.options.run = "never";
+    record.options.data.min_foreground = 0.3; /* other slices */
+    assert_int_equal(mrc_train_run(&record.options, NULL, NULL, &err), MRC_ERR_ARGUMENT);
+    assert_non_null(strstr(err.text, "expected those of the run"));
+    assert_false(mrc_path_exists("never"));
+    mrc_train_record_clear(&record);
+    mrc_error_clear(&err);
+
+    static const char other[] = "{\"program\": \"mrcycle 0.0.1\", \"model\": {\"generator\": 7}}";
+    assert_ok(mrc_make_dirs("older", &err), &err);
+    assert_ok(mrc_write_file("older/settings.json", other, strlen(other), &err), &err);
+    assert_int_equal(mrc_train_record_read(&record, "older", &err), MRC_ERR_FORMAT);
+    assert_non_null(strstr(err.text, "generator is missing or out of range"));
+}
+
 static void test_broken_sets(void **state) {
     (void)state;
     struct mrc_error err = {0};
@@ -381,6 +437,7 @@ int main(void) {
         cmocka_unit_test(test_same_seed_same_model_on_any_threads),
         cmocka_unit_test(test_interruption_saves),
         cmocka_unit_test(test_a_run_goes_on),
+        cmocka_unit_test(test_a_run_is_repeated),
         cmocka_unit_test(test_broken_sets),
         cmocka_unit_test(test_folders_below_folders),
         cmocka_unit_test(test_survey),
