@@ -143,6 +143,7 @@ static const struct field {
     SETTING(adam_eps, FIELD_REAL),
     SETTING(ema_decay, FIELD_REAL),
     {"stored", FIELD_WHOLE, offsetof(struct mrc_checkpoint_info, stored), true},
+    {"rollbacks", FIELD_WHOLE, offsetof(struct mrc_checkpoint_info, rollbacks), true},
     LATER(r1_gamma, FIELD_REAL),
     LATER(warm_up, FIELD_WHOLE),
     LATER(generator_f, FIELD_WHOLE),

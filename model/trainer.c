@@ -194,7 +194,8 @@ static enum mrc_status run(struct training *t, size_t *indices, int64_t steps_pe
         if (progress.step_of_epoch == 1)
             for (int domain = 0; domain < DOMAINS; ++domain) t->orders[domain].is_ready = false;
         fetch_batches(t, indices, progress.epoch, progress.step_of_epoch);
-        mrc_cyclegan_scale_rate(t->gan, rate_factor(t->settings->decay, done, progress.steps));
+        mrc_cyclegan_scale_rate(t->gan, t->settings->rate *
+                                            rate_factor(t->settings->decay, done, progress.steps));
         st = mrc_cyclegan_step(t->gan, &losses, t->batch[0], t->batch[1], err);
         if (st != MRC_OK) break;
 
@@ -233,6 +234,9 @@ static enum mrc_status check(const struct mrc_slice_source *source,
     if (!(settings->gamma >= 1.0 && settings->gamma <= MRC_TRAINER_LARGEST_GAMMA))
         return mrc_fail(err, MRC_ERR_ARGUMENT, "gamma is %g, expected 1 to %g", settings->gamma,
                         MRC_TRAINER_LARGEST_GAMMA);
+    if (!(settings->rate >= 0.0 && settings->rate <= 1.0))
+        return mrc_fail(err, MRC_ERR_ARGUMENT, "part of the learning rate is %g, expected 0 to 1",
+                        settings->rate);
     if (!(settings->decay >= 0.0 && settings->decay <= 1.0))
         return mrc_fail(err, MRC_ERR_ARGUMENT, "decay over %g of the steps, expected 0 to 1",
                         settings->decay);

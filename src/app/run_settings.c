@@ -60,7 +60,9 @@ static const struct setting {
     {"name", FREE, WORDS, AT(name), 0, 0},
     {"preset", FREE, WORDS, AT(preset), 0, 0},
     {"epochs", FREE, WHOLE, AT(trainer.epochs), 1, 2147483647},
-    {"checkpoint_every", FREE, WHOLE, AT(checkpoint_every), 0, 1e9},
+    {"check_every", TRAINING, WHOLE, AT(check_every), 0, 1e9},
+    {"rollbacks", TRAINING, WHOLE, AT(rollbacks), 0, 1e6},
+    {"keep_every", FREE, WHOLE, AT(keep_every), 0, 1e9},
     {"sample_every", FREE, WHOLE, AT(sample_every), 0, 1e9},
     {"half", FREE, FLAG, AT(half), 0, 1},
 #undef AT

@@ -37,7 +37,9 @@ enum {
     KEY_WARM_UP,
     KEY_DECAY,
     KEY_RESUME,
-    KEY_CHECKPOINT_EVERY,
+    KEY_CHECK_EVERY,
+    KEY_KEEP_EVERY,
+    KEY_ROLLBACKS,
     KEY_SAMPLE_EVERY,
     KEY_MIN_FOREGROUND,
     KEY_NAME,
@@ -148,11 +150,23 @@ static const struct argp_option table[] = {
     {.name = "force",
      .key = MRC_OPTION_FORCE,
      .doc = "Use images recognised as another contrast than their folder's"},
-    {.name = "checkpoint-every",
-     .key = KEY_CHECKPOINT_EVERY,
+    {.name = "check-every",
+     .key = KEY_CHECK_EVERY,
      .arg = "K",
-     .doc = "Epochs between checkpoints; 50, 0 for none but the last",
+     .doc = "Epochs between checks of the generators, each with newest.safetensors; 10, 0 for the "
+            "last only",
      .group = 5},
+    {.name = "keep-every",
+     .key = KEY_KEEP_EVERY,
+     .arg = "K",
+     .doc = "Epochs between checkpoints that are kept; 50, 0 for none but the newest, the best and "
+            "the last"},
+    {.name = "checkpoint-every", .key = KEY_KEEP_EVERY, .arg = "K", .flags = OPTION_HIDDEN},
+    {.name = "rollbacks",
+     .key = KEY_ROLLBACKS,
+     .arg = "N",
+     .doc = "Times a run that has come to no numbers or collapsed goes back to its last good "
+            "checkpoint, each with half the rate; 3"},
     {.name = "sample-every",
      .key = KEY_SAMPLE_EVERY,
      .arg = "K",
@@ -283,8 +297,14 @@ static bool parse_run(int key, char *value, struct argp_state *state, struct mrc
         o->data.stored = mrc_option_choice(state, "--intensities", value, intensities) == 1;
         break;
     case KEY_DECAY: o->trainer.decay = mrc_option_number(state, "--decay", value, 0.0, 1.0); break;
-    case KEY_CHECKPOINT_EVERY:
-        o->checkpoint_every = mrc_option_integer(state, "--checkpoint-every", value, 0, 100000);
+    case KEY_CHECK_EVERY:
+        o->check_every = mrc_option_integer(state, "--check-every", value, 0, 100000);
+        break;
+    case KEY_KEEP_EVERY:
+        o->keep_every = mrc_option_integer(state, "--keep-every", value, 0, 100000);
+        break;
+    case KEY_ROLLBACKS:
+        o->rollbacks = mrc_option_integer(state, "--rollbacks", value, 0, 1000);
         break;
     case KEY_SAMPLE_EVERY:
         o->sample_every = mrc_option_integer(state, "--sample-every", value, 0, 100000);

@@ -46,7 +46,7 @@ static struct mrc_train_options make_options(const char *run) {
     options.model.discriminator_width = 4;
     options.model.size = 32;
     options.trainer.epochs = 3;
-    options.checkpoint_every = 2;
+    options.keep_every = 2;
     options.sample_every = 2;
     options.name = "small";
     options.data_note = "one head";
@@ -68,6 +68,9 @@ static void test_run_folder_is_complete(void **state) {
     static const char *const files[] = {"run/settings.json",
                                         "run/log.csv",
                                         "run/losses.png",
+                                        "run/checks.csv",
+                                        "run/checkpoints/newest.safetensors",
+                                        "run/checkpoints/best.safetensors",
                                         "run/events.out.tfevents.0.mrcycle",
                                         "run/samples/epoch_0002.png",
                                         "run/samples/epoch_0003.png",
@@ -149,6 +152,12 @@ static void count_step(void *context, const struct mrc_train_progress *progress)
     struct counter *counter = context;
     assert_true(progress->at->step == ++counter->steps);
     assert_true(progress->seconds_left >= 0.0);
+}
+
+/* Steps may be made twice. */
+static void count_any(void *context, const struct mrc_train_progress *progress) {
+    (void)progress;
+    ++((struct counter *)context)->steps;
 }
 
 static bool cancelled_after(void *context) {
@@ -300,6 +309,63 @@ static void test_a_run_is_repeated(void **state) {
     assert_non_null(strstr(err.text, "generator is missing or out of range"));
 }
 
+static void assert_says(const char *path, const char *words) {
+    unsigned char *text = NULL;
+    size_t size = 0;
+    struct mrc_error err = {0};
+    assert_ok(mrc_read_file(&text, &size, path, 1 << 20, &err), &err);
+    if (strstr((const char *)text, words) == NULL)
+        fail_msg("%s: no \"%s\" in %s", path, words, text);
+    mrc_free(text);
+}
+
+/* Weights that are no numbers lead back to the last good checkpoint, and a run that was stopped and
+ * goes on, before or after that, ends with the same bytes. */
+static void test_no_numbers_lead_back(void **state) {
+    (void)state;
+    struct mrc_train_options whole = make_options("back"), parts = make_options("back_parts");
+    struct mrc_error err = {0};
+    struct mrc_checkpoint_info info = {0};
+    whole.trainer.epochs = parts.trainer.epochs = 4;
+    whole.check_every = parts.check_every = 1;
+    whole.model.ema_decay = parts.model.ema_decay = 0.9;
+    setenv("MRC_FAULT_STEP", "7", 1); /* steps 1 to 5 are the first epoch's */
+    assert_ok(mrc_train_run(&whole, NULL, NULL, &err), &err);
+    if (!mrc_path_exists("back/events.csv")) {
+        print_message("built without the fault hook: nothing went wrong\n");
+        return;
+    }
+    assert_says("back/events.csv", "back to step ");
+    assert_says("back/events.csv", "rate times 0.5 (rollback 1 of 3)");
+    assert_int_equal(lines_of("back/log.csv"), 1 + 4);
+    assert_int_equal(lines_of("back/checks.csv"), 1 + 4);
+    assert_ok(mrc_checkpoint_describe(&info, "back/checkpoints/last.safetensors", &err), &err);
+    assert_int_equal(info.rollbacks, 1);
+    for (int limit = 6; limit <= 8; limit += 2) {
+        struct counter counter = {.limit = limit};
+        struct mrc_events events = {.context = &counter, .cancelled = cancelled_after};
+        parts.resume = false;
+        parts.replace = true;
+        assert_int_equal(mrc_train_run(&parts, &events, count_any, &err), MRC_ERR_CANCELLED);
+        mrc_error_clear(&err);
+        parts.resume = true;
+        parts.replace = false;
+        assert_ok(mrc_train_run(&parts, NULL, NULL, &err), &err);
+        assert_same_file("back/checkpoints/last.safetensors",
+                         "back_parts/checkpoints/last.safetensors");
+        assert_same_file("back/checkpoints/newest.safetensors",
+                         "back_parts/checkpoints/newest.safetensors");
+        assert_same_file("back/checkpoints/best.safetensors",
+                         "back_parts/checkpoints/best.safetensors");
+        assert_same_file("back/checks.csv", "back_parts/checks.csv");
+    }
+    whole.rollbacks = 0;
+    whole.replace = true;
+    assert_int_equal(mrc_train_run(&whole, NULL, NULL, &err), MRC_ERR_NUMERIC);
+    unsetenv("MRC_FAULT_STEP");
+    assert_true(mrc_path_exists("back/checkpoints/newest.safetensors"));
+}
+
 static void test_broken_sets(void **state) {
     (void)state;
     struct mrc_error err = {0};
@@ -438,6 +504,7 @@ int main(void) {
         cmocka_unit_test(test_interruption_saves),
         cmocka_unit_test(test_a_run_goes_on),
         cmocka_unit_test(test_a_run_is_repeated),
+        cmocka_unit_test(test_no_numbers_lead_back),
         cmocka_unit_test(test_broken_sets),
         cmocka_unit_test(test_folders_below_folders),
         cmocka_unit_test(test_survey),
