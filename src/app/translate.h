@@ -36,7 +36,10 @@ struct mrc_translate_options {
     enum mrc_upsampling upsampling;
     int64_t size; /* pixels a side of the slices worked on, as mrc_generator_load takes it; 0: on
                      the model's grid the model's, on the source's twice that where the model can */
-    const char *sheet;  /* PNG of some slices, source beside result; NULL: none */
+    const char *sheet;       /* PNG of some slices, source beside result; NULL: none */
+    const char *report;      /* a folder for report.json and report.html (report.h); NULL: none */
+    const char *uncertainty; /* the cycle error of each voxel, written as `output` is, or as NIfTI
+                                when the name says so; NULL: none */
     const char *truth;  /* an image of the contrast asked for, shown in the sheet; NULL: none */
     bool assume_ras;    /* NIfTI without sform and qform: take the axes as RAS+ */
     const char *series; /* of several DICOM series the one so called (mrc_image_options.series);
@@ -46,9 +49,11 @@ struct mrc_translate_options {
     const mrc_contrast_map *map; /* overrules what is recognised; NULL: none */
     bool allow_gaps;             /* fill in slices that are missing in a DICOM series */
     bool allow_synthetic;        /* work on what is marked as synthetic or derived */
-    bool force;                  /* work on an input recognised as another contrast */
-    bool replace;  /* earlier results at `output` and `sheet` may be replaced; no scan is */
-    int64_t batch; /* slices translated at once; 0: by their size */
+    bool from_is_known; /* the caller says that the input is of the contrast `to` starts from: for
+                           one that does not tell itself */
+    bool force;         /* work on an input recognised as another contrast */
+    bool replace;       /* earlier results at these places may be replaced; no scan is */
+    int64_t batch;      /* slices translated at once; 0: by their size */
 };
 #define MRC_TRANSLATE_DEFAULTS                                                                     \
     { .to = MRC_CONTRAST_T2W, .batch = 0 }
@@ -63,8 +68,9 @@ struct mrc_translate_report {
 
 /** Reads, translates, writes. Everything is written under a temporary name and renamed when whole;
  * a failure leaves nothing behind. `report` and `events` may be NULL. MRC_ERR_UNSUPPORTED when the
- * input was recognised as a contrast other than the one the direction starts from; one that was not
- * recognised passes with a note. */
+ * input was recognised as a contrast other than the one the direction starts from, or was not
+ * recognised and neither from_is_known nor force is set. Report and uncertainty need the model's
+ * way back too. */
 MRC_STATUS mrc_translate_run(const struct mrc_translate_options *options,
                              struct mrc_translate_report *report, const struct mrc_events *events,
                              struct mrc_error *err);

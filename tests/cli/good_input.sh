@@ -43,9 +43,16 @@ code=0
 [ "$code" -eq 21 ] || fail "check of several series: exit code $code, expected 21"
 prints "$out/dicom" "$mrcycle" translate "$in/sagittal" -o "$out/dicom" --to T2w "${model[@]}" --replace
 prints "$out/a.nii" "$mrcycle" translate "$in/axial" -o "$out/a.nii" --to T2w "${model[@]}"
-prints "$out/b.nii.gz" "$mrcycle" translate "$in/coronal.nii.gz" -o "$out/b.nii.gz" --to T1w "${model[@]}" --threads 1
-prints "$out/png" "$mrcycle" translate "$in/png" -o "$out/png" --to T2w "${model[@]}"
-prints "$out/png2" "$mrcycle" translate "$in/axial" -o "$out/png2" --to T2w "${model[@]}" --format png --grid model
+prints "$out/b.nii.gz" "$mrcycle" translate "$in/coronal.nii.gz" --from T2w -o "$out/b.nii.gz" --to T1w "${model[@]}" --threads 1
+prints "$out/png" "$mrcycle" translate "$in/png" --from T1w -o "$out/png" --to T2w "${model[@]}"
+prints "$out/png2" "$mrcycle" translate "$in/axial" -o "$out/png2" --to T2w "${model[@]}" --format png --grid model --no-report
+[ ! -e "$out/png2_report" ] || fail "--no-report wrote one"
+
+# The report lies beside the output, which holds images only; the uncertainty is a series as sound as the other.
+[ -z "$(find "$out/dicom" ! -type d ! -name '*.dcm')" ] || fail "the series holds more than images"
+[ "$(ls "$out/b_report")" = "$(printf 'report.html\nreport.json')" ] || fail "report of a NIfTI file: $(ls "$out/b_report")"
+prints "$out/sure" "$mrcycle" translate "$in/axial" -o "$out/sure" --to T2w "${model[@]}" --uncertainty "$out/sure_error"
+says '^.*: consistent, a synthetic series of ' "$mrcycle" check "$out/sure_error" || fail "check of the uncertainty"
 
 # A folder that was named for the model is the only one looked into.
 code=0
