@@ -9,11 +9,13 @@
 #include "app/model_file.h"
 #include "app/place.h"
 #include "app/run_folder.h"
+#include "app/run_report.h"
 #include "app/sampler.h"
 #include "app/watch.h"
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/team.h"
+#include "base/text.h"
 #include "model/checkpoint.h"
 
 struct work {
@@ -176,6 +178,8 @@ static enum mrc_status end_epoch(struct work *w, const struct mrc_trainer_progre
         status = save_samples(w, at->epoch, err);
     if (status == MRC_OK && (last || keep || is_due(at->epoch, o->check_every)))
         status = check_epoch(w, at->epoch, keep, err);
+    if (status == MRC_OK && w->writes && (last || is_due(at->epoch, o->sample_every)))
+        status = mrc_run_report_save(o->run, err);
     return status;
 }
 
@@ -184,6 +188,7 @@ static enum mrc_status stop(struct work *w, const struct mrc_trainer_progress *a
     enum mrc_status status = MRC_OK;
     if (w->writes) status = save_checkpoint(w, "last", w->epochs_done, err);
     if (status == MRC_OK && w->writes) status = mrc_run_folder_draw(w->folder, err);
+    if (status == MRC_OK && w->writes) status = mrc_run_report_save(w->options->run, err);
     if (status != MRC_OK) return status;
     w->state_saved = true;
     return mrc_fail(err, MRC_ERR_CANCELLED,
@@ -205,7 +210,10 @@ static enum mrc_status is_stopped(bool *stopped, const struct work *w, struct mr
 static void poison(struct work *w) {
 #ifdef MRC_FAULT_HOOK
     const char *step = getenv("MRC_FAULT_STEP");
-    if (step == NULL || w->rollbacks > 0 || mrc_cyclegan_steps(w->gan) != atoll(step)) return;
+    int64_t at = 0;
+    if (step == NULL || w->rollbacks > 0 || mrc_parse_i64(&at, step, 0, INT64_MAX) != MRC_OK ||
+        mrc_cyclegan_steps(w->gan) != at)
+        return;
     mrc_net *net = mrc_cyclegan_net_of(w->gan, MRC_NET_G);
     for (size_t i = 0; i < mrc_net_size(net); ++i) mrc_net_values(net)[i] = NAN;
 #else
@@ -268,7 +276,8 @@ static bool is_same_model(const struct mrc_cyclegan_settings *a,
            a->channels == b->channels && a->generator_width == b->generator_width &&
            a->discriminator_width == b->discriminator_width && a->batch == b->batch &&
            a->seed == b->seed && (a->ema_decay > 0.0) == (b->ema_decay > 0.0) &&
-           a->warm_up == b->warm_up && (a->lambda_identity > 0.0) == (b->lambda_identity > 0.0);
+           a->warm_up == b->warm_up && a->pool_size == b->pool_size &&
+           (a->lambda_identity > 0.0) == (b->lambda_identity > 0.0);
 }
 
 /* A run that was killed before its first checkpoint begins anew; one with a checkpoint, be it
@@ -458,7 +467,7 @@ static enum mrc_status train(struct work *w, struct mrc_error *err) {
     struct mrc_slice_source source = {.context = &w->dataset, .fetch = mrc_dataset_fetch};
     for (int domain = 0; domain < MRC_DOMAIN_COUNT; ++domain)
         source.count[domain] = w->dataset.domains[domain].place_count;
-    trainer.rate = pow(0.5, (double)w->rollbacks);
+    trainer.halvings = w->rollbacks;
     return mrc_trainer_run(w->gan, &source, &trainer, after_step, w, err);
 }
 

@@ -63,11 +63,21 @@ static size_t lines_of(const char *path) {
     return lines;
 }
 
+static void assert_says(const char *path, const char *words) {
+    unsigned char *text = NULL;
+    size_t size = 0;
+    struct mrc_error err = {0};
+    assert_ok(mrc_read_file(&text, &size, path, 1 << 28, &err), &err);
+    if (strstr((const char *)text, words) == NULL) fail_msg("%s: no \"%s\"", path, words);
+    mrc_free(text);
+}
+
 static void test_run_folder_is_complete(void **state) {
     (void)state;
     static const char *const files[] = {"run/settings.json",
                                         "run/log.csv",
                                         "run/losses.png",
+                                        "run/report.html",
                                         "run/checks.csv",
                                         "run/checkpoints/newest.safetensors",
                                         "run/checkpoints/best.safetensors",
@@ -83,6 +93,10 @@ static void test_run_folder_is_complete(void **state) {
     for (size_t i = 0; i < sizeof files / sizeof files[0]; ++i)
         if (!mrc_path_exists(files[i])) fail_msg("%s is missing", files[i]);
     assert_int_equal(lines_of("run/log.csv"), 4);
+    assert_says("run/report.html", "data:image/png;base64,");
+    assert_says("run/report.html", "epoch_0003.png");
+    assert_says("run/report.html", "discriminator_width");
+    assert_says("run/report.html", "3,");
 
     struct mrc_checkpoint_info info = {0};
     assert_ok(mrc_checkpoint_describe(&info, "run/model.safetensors", &err), &err);
@@ -188,8 +202,13 @@ static void test_a_run_goes_on(void **state) {
     struct mrc_events events = {.context = &counter, .cancelled = cancelled_after};
     struct mrc_train_options whole = make_options("whole"), parts = make_options("parts");
     struct mrc_error err = {0};
-    whole.model.ema_decay = parts.model.ema_decay = 0.9;
-    whole.trainer.gamma = parts.trainer.gamma = 1.5;
+    whole.model.ema_decay = 0.9;
+    whole.model.pool_size = 5;
+    whole.trainer.gamma = 1.5;
+    whole.trainer.augment = (struct mrc_augmentation){
+        .rotate = 10.0, .zoom = 0.1, .shift = 0.05, .resolution = 2.0, .bias = 0.3, .noise = 0.02};
+    parts.model = whole.model;
+    parts.trainer = whole.trainer;
     whole.trainer.epochs = parts.trainer.epochs = 3;
     assert_ok(mrc_train_run(&whole, NULL, NULL, &err), &err);
     assert_int_equal(mrc_train_run(&parts, &events, count_step, &err), MRC_ERR_CANCELLED);
@@ -277,12 +296,15 @@ static void test_a_run_is_repeated(void **state) {
     once.model.learning_rate = 1.1e-4; /* no double of few digits */
     once.model.ema_decay = 0.97;
     once.model.warm_up = 2;
+    once.model.pool_size = 3;
     once.model.r1_gamma = 0.7;
     once.model.seed = (1ull << 60) + 1;
     once.trainer = (struct mrc_trainer_settings)MRC_TRAINER_DEFAULTS;
     once.trainer.flip = false;
     once.trainer.gamma = 1.3;
     once.trainer.decay = 0.6;
+    once.trainer.augment.rotate = 7.3;
+    once.trainer.augment.noise = 0.01;
     once.trainer.epochs = 2;
     once.half = true;
     assert_ok(mrc_train_run(&once, NULL, NULL, &err), &err);
@@ -307,16 +329,6 @@ static void test_a_run_is_repeated(void **state) {
     assert_ok(mrc_write_file("older/settings.json", other, strlen(other), &err), &err);
     assert_int_equal(mrc_train_record_read(&record, "older", &err), MRC_ERR_FORMAT);
     assert_non_null(strstr(err.text, "generator is missing or out of range"));
-}
-
-static void assert_says(const char *path, const char *words) {
-    unsigned char *text = NULL;
-    size_t size = 0;
-    struct mrc_error err = {0};
-    assert_ok(mrc_read_file(&text, &size, path, 1 << 20, &err), &err);
-    if (strstr((const char *)text, words) == NULL)
-        fail_msg("%s: no \"%s\" in %s", path, words, text);
-    mrc_free(text);
 }
 
 /* Weights that are no numbers lead back to the last good checkpoint, and a run that was stopped and
