@@ -32,7 +32,34 @@ static enum mrc_status dicom_read(void **record, size_t *bytes, const char *path
     return st;
 }
 
+/* A slice of a series: the UIDs stand in the record. */
+static bool dicom_part_of(const char **whole, const char **part,
+                          const struct mrc_image_file *file) {
+    const struct mrc_dicom_slice *first = file->record;
+    if (file->record_bytes < sizeof *first || first->series_uid[0] == '\0' ||
+        first->sop_uid[0] == '\0')
+        return false;
+    *whole = first->series_uid;
+    *part = first->sop_uid;
+    return true;
+}
+
 /* --- scan --- */
+
+/* The folder around all files of a series. */
+static char *folder_around_files(const struct mrc_dicom_series *series) {
+    const char *first = series->slices[0]->path;
+    size_t length = (size_t)(mrc_path_name(first) - first);
+    for (size_t i = 1; i < series->count; ++i) {
+        size_t end = 0;
+        const char *path = series->slices[i]->path;
+        for (size_t at = 0; at < length && path[at] == first[at]; ++at)
+            if (path[at] == '/') end = at + 1;
+        length = end;
+    }
+    if (length > 1) --length; /* without the slash, but "/" stays */
+    return length == 0 ? mrc_strdup(".") : mrc_asprintf("%.*s", (int)length, first);
+}
 
 /* The grid as far as it is known. */
 static void describe_grid(struct mrc_image_info *info, const struct mrc_dicom_series *series) {
@@ -103,7 +130,7 @@ static enum mrc_status describe_series(struct mrc_image_list *list,
     struct mrc_image_info *info = NULL;
     enum mrc_status st = mrc_image_list_add(list, &info, err);
     if (st != MRC_OK) return st;
-    info->path = folder_of(slice->path);
+    info->path = folder_around_files(series);
     if (info->path == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", slice->path);
     describe_names(info, series);
     mrc_text_plain(info->modality, sizeof info->modality, slice->modality);
@@ -168,8 +195,9 @@ static enum mrc_status dicom_scan(struct mrc_image_list *list,
                                   struct mrc_error *err) {
     struct mrc_dicom_study study = {0};
     enum mrc_status st = mrc_dicom_study_group(&study, files, count, err);
+    const struct mrc_dicom_refusal *broken = mrc_dicom_study_broken(&study);
     for (size_t i = 0; st == MRC_OK && i < study.series_count; ++i)
-        st = describe_series(list, &study.series[i], mrc_dicom_study_broken(&study), err);
+        st = describe_series(list, &study.series[i], broken, err);
     if (st == MRC_OK) st = list_damaged(list, &study, err);
     if (st == MRC_OK) st = list_copies(list, &study, err);
     mrc_dicom_study_clear(&study);
@@ -384,32 +412,31 @@ static void blend(float *out, const float *below, const float *above, size_t cou
 }
 
 /* Slices that do not lie on the even grid: linear between the two around each plane, by their true
- * positions. Three slices are in memory at a time, each read once. */
-static enum mrc_status load_between(float *voxels, const struct mrc_dicom_series *series,
-                                    size_t slice_voxels, struct mrc_dicom_reader *reader,
-                                    struct mrc_error *err) {
+ * positions. */
+static void interpolate(float *voxels, const float *stack, const struct mrc_dicom_series *series,
+                        size_t slice_voxels) {
     const struct mrc_dicom_slice *const *s = series->slices;
-    float *pair = mrc_alloc(2 * slice_voxels, sizeof *pair), *below = pair;
-    if (pair == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", s[0]->path);
-    float *above = pair + slice_voxels;
-    enum mrc_status st = mrc_dicom_reader_load(below, reader, s[0], err);
-    if (st == MRC_OK) st = mrc_dicom_reader_load(above, reader, s[1], err);
     double step = (s[series->count - 1]->along_mm - s[0]->along_mm) / (double)(series->planes - 1);
     size_t upper = 1;
-    for (size_t k = 0; st == MRC_OK && k < series->planes; ++k) {
+    for (size_t k = 0; k < series->planes; ++k) {
         double along = s[0]->along_mm + step * (double)k;
-        while (st == MRC_OK && along > s[upper]->along_mm && upper + 1 < series->count) {
-            float *free_one = below;
-            below = above;
-            above = free_one;
-            st = mrc_dicom_reader_load(above, reader, s[++upper], err);
-        }
+        while (along > s[upper]->along_mm && upper + 1 < series->count) ++upper;
         double part =
             (along - s[upper - 1]->along_mm) / (s[upper]->along_mm - s[upper - 1]->along_mm);
-        blend(voxels + k * slice_voxels, below, above, slice_voxels,
+        const float *above = stack + upper * slice_voxels;
+        blend(voxels + k * slice_voxels, above - slice_voxels, above, slice_voxels,
               (float)fmin(1.0, fmax(0.0, part)));
     }
-    mrc_free(pair);
+}
+
+static enum mrc_status load_between(float *voxels, const struct mrc_dicom_series *series,
+                                    size_t slice_voxels, struct mrc_error *err) {
+    float *stack = mrc_alloc(series->count * slice_voxels, sizeof *stack);
+    if (stack == NULL)
+        return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", series->slices[0]->path);
+    enum mrc_status st = mrc_dicom_slices_decode(stack, series->slices, series->count, err);
+    if (st == MRC_OK) interpolate(voxels, stack, series, slice_voxels);
+    mrc_free(stack);
     return st;
 }
 
@@ -417,15 +444,9 @@ static enum mrc_status load_voxels(float *voxels, const struct mrc_dicom_series 
                                    struct mrc_error *err) {
     const struct mrc_dicom_slice *first = series->slices[0];
     size_t slice_voxels = (size_t)first->columns * (size_t)first->rows;
-    struct mrc_dicom_reader reader = {0};
-    enum mrc_status st = MRC_OK;
-    if (series->resampled) {
-        st = load_between(voxels, series, slice_voxels, &reader, err);
-    } else {
-        for (size_t k = 0; st == MRC_OK && k < series->count; ++k)
-            st = mrc_dicom_reader_load(voxels + k * slice_voxels, &reader, series->slices[k], err);
-    }
-    mrc_dicom_reader_close(&reader);
+    enum mrc_status st = series->resampled
+                             ? load_between(voxels, series, slice_voxels, err)
+                             : mrc_dicom_slices_decode(voxels, series->slices, series->count, err);
     if (st == MRC_OK)
         finish_values(voxels, slice_voxels * series->planes,
                       strcmp(first->photometric, "MONOCHROME1") == 0);
@@ -479,5 +500,6 @@ const struct mrc_format mrc_format_dicom = {.name = "dicom",
                                             .kind = MRC_SOURCE_DICOM,
                                             .probe = dicom_probe,
                                             .read = dicom_read,
+                                            .part_of = dicom_part_of,
                                             .scan = dicom_scan,
                                             .load = dicom_load};

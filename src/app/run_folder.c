@@ -37,7 +37,7 @@ enum { MAX_TEXT_BYTES = 1 << 28, MAX_SAMPLES_BYTES = 1 << 28 };
 
 struct mrc_run_folder {
     char *path;
-    struct mrc_text log;
+    struct mrc_text log, events; /* of log.csv and events.csv */
     mrc_tensorboard *board;
     double *epochs;                 /* [rows] */
     double *losses[MRC_LOSS_COUNT]; /* [rows] each */
@@ -202,11 +202,16 @@ enum mrc_status mrc_run_folder_check(const struct mrc_train_options *options,
                                      struct mrc_error *err) {
     static const char *const patterns[] = {"settings.json",
                                            "log.csv",
+                                           "checks.csv",
+                                           "events.csv",
+                                           "report.html",
                                            "losses.png",
                                            EVENT_FILE,
                                            "model.safetensors",
                                            "samples/epoch_*.png",
                                            "checkpoints/last.safetensors",
+                                           "checkpoints/newest.safetensors",
+                                           "checkpoints/best.safetensors",
                                            "checkpoints/epoch_*.safetensors",
                                            NULL};
     static const struct mrc_place_kind run = {
@@ -222,7 +227,7 @@ static enum mrc_status make_folders(mrc_run_folder *folder, const struct mrc_tra
     if (status != MRC_OK) return status;
     folder->path = mrc_strdup(options->run);
     if (folder->path == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
-    if (options->replace) mrc_remove_tree(options->run);
+    if (options->replace && !options->resume) mrc_remove_tree(options->run);
     for (size_t i = 0; status == MRC_OK && i < 2; ++i) {
         char *path = mrc_path_join(folder->path, below[i]);
         status = path != NULL ? mrc_make_dirs(path, err)
@@ -230,6 +235,61 @@ static enum mrc_status make_folders(mrc_run_folder *folder, const struct mrc_tra
         mrc_free(path);
     }
     return status;
+}
+
+/* The header of log.csv and its rows up to that step. */
+static enum mrc_status begin_log(mrc_run_folder *folder, int64_t steps_done,
+                                 struct mrc_error *err) {
+    mrc_text_clear(&folder->log);
+    folder->rows = 0;
+    mrc_text_appendf(&folder->log, "epoch,step,seconds,images_per_second");
+    for (size_t c = 0; c < MRC_LOSS_COUNT; ++c)
+        mrc_text_appendf(&folder->log, ",%s", loss_columns[c].name);
+    mrc_text_appendf(&folder->log, "\n");
+    return steps_done >= 0 ? keep_rows(folder, steps_done, err) : MRC_OK;
+}
+
+enum mrc_status mrc_run_folder_rewind(mrc_run_folder *folder, int64_t step, struct mrc_error *err) {
+    enum mrc_status status = begin_log(folder, step, err);
+    if (status == MRC_OK) status = save_text(folder, "log.csv", folder->log.data, err);
+    mrc_tensorboard_close(folder->board);
+    folder->board = NULL;
+    return status == MRC_OK ? open_board(folder, step, err) : status;
+}
+
+/* --- events.csv --- */
+
+/* Those up to that step: what comes later will happen again. */
+static enum mrc_status keep_events(mrc_run_folder *folder, int64_t steps_done,
+                                   struct mrc_error *err) {
+    unsigned char *text = NULL;
+    size_t size = 0;
+    char *path = NULL;
+    mrc_text_appendf(&folder->events, "step,epoch,event\n");
+    enum mrc_status status = mrc_run_folder_path(&path, folder, NULL, "events", 0, ".csv", err);
+    if (status == MRC_OK && steps_done >= 0 && mrc_path_exists(path))
+        status = mrc_read_file(&text, &size, path, MAX_TEXT_BYTES, err);
+    const char *line = status == MRC_OK && text != NULL ? strchr((const char *)text, '\n') : NULL;
+    for (; line != NULL && line[1] != '\0'; line = strchr(line + 1, '\n')) {
+        int64_t step = 0;
+        char field[24];
+        snprintf(field, sizeof field, "%.*s", (int)strcspn(line + 1, ",\n"), line + 1);
+        if (mrc_parse_i64(&step, field, 0, INT64_MAX) != MRC_OK || step > steps_done) break;
+        mrc_text_appendf(&folder->events, "%.*s\n", (int)strcspn(line + 1, "\n"), line + 1);
+    }
+    mrc_free(text);
+    mrc_free(path);
+    return status;
+}
+
+enum mrc_status mrc_run_folder_event(mrc_run_folder *folder, int64_t epoch, int64_t step,
+                                     const char *words, struct mrc_error *err) {
+    mrc_text_appendf(&folder->events, "%lld,%lld,\"", (long long)step, (long long)epoch);
+    for (; *words != '\0'; ++words)
+        mrc_text_appendf(&folder->events, *words == '"' ? "\"\"" : "%c", *words);
+    mrc_text_appendf(&folder->events, "\"\n");
+    if (folder->events.failed) return mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
+    return save_text(folder, "events.csv", folder->events.data, err);
 }
 
 enum mrc_status mrc_run_folder_create(mrc_run_folder **out, const struct mrc_train_options *options,
@@ -241,13 +301,8 @@ enum mrc_status mrc_run_folder_create(mrc_run_folder **out, const struct mrc_tra
         options->resume ? mrc_run_settings_compare(options, dataset, err) : MRC_OK;
     if (status == MRC_OK) status = make_folders(folder, options, err);
     if (status == MRC_OK) status = save_settings(folder, options, dataset, err);
-    if (status == MRC_OK) {
-        mrc_text_appendf(&folder->log, "epoch,step,seconds,images_per_second");
-        for (size_t c = 0; c < MRC_LOSS_COUNT; ++c)
-            mrc_text_appendf(&folder->log, ",%s", loss_columns[c].name);
-        mrc_text_appendf(&folder->log, "\n");
-    }
-    if (status == MRC_OK && options->resume) status = keep_rows(folder, steps_done, err);
+    if (status == MRC_OK) status = begin_log(folder, options->resume ? steps_done : -1, err);
+    if (status == MRC_OK) status = keep_events(folder, options->resume ? steps_done : -1, err);
     if (status == MRC_OK) status = open_board(folder, steps_done, err);
     if (status != MRC_OK) {
         mrc_run_folder_destroy(folder);
@@ -262,6 +317,7 @@ void mrc_run_folder_destroy(mrc_run_folder *folder) {
     for (size_t c = 0; c < MRC_LOSS_COUNT; ++c) mrc_free(folder->losses[c]);
     mrc_free(folder->epochs);
     mrc_text_clear(&folder->log);
+    mrc_text_clear(&folder->events);
     mrc_tensorboard_close(folder->board);
     mrc_free(folder->path);
     mrc_free(folder);

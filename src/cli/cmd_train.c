@@ -30,6 +30,13 @@ enum {
     KEY_FLIP,
     KEY_NO_FLIP,
     KEY_GAMMA,
+    KEY_ROTATE,
+    KEY_ZOOM,
+    KEY_SHIFT,
+    KEY_RESOLUTION,
+    KEY_BIAS_FIELD,
+    KEY_NOISE,
+    KEY_POOL,
     KEY_EMA,
     KEY_DEPTH,
     KEY_INTENSITIES,
@@ -37,7 +44,9 @@ enum {
     KEY_WARM_UP,
     KEY_DECAY,
     KEY_RESUME,
-    KEY_CHECKPOINT_EVERY,
+    KEY_CHECK_EVERY,
+    KEY_KEEP_EVERY,
+    KEY_ROLLBACKS,
     KEY_SAMPLE_EVERY,
     KEY_MIN_FOREGROUND,
     KEY_NAME,
@@ -121,6 +130,29 @@ static const struct argp_option table[] = {
      .key = KEY_GAMMA,
      .arg = "G",
      .doc = "Raise each slice to a random power from 1/G to G; 1: none"},
+    {.name = "rotate",
+     .key = KEY_ROTATE,
+     .arg = "DEG",
+     .doc = "Turn each slice by up to DEG degrees at random; this and those below: 0: none"},
+    {.name = "zoom", .key = KEY_ZOOM, .arg = "PART", .doc = "Grow or shrink it by up to PART"},
+    {.name = "shift", .key = KEY_SHIFT, .arg = "PART", .doc = "Shift it by up to PART of its side"},
+    {.name = "resolution",
+     .key = KEY_RESOLUTION,
+     .arg = "K",
+     .doc = "Blur it as pixels up to K times as large would; 1: none"},
+    {.name = "bias-field",
+     .key = KEY_BIAS_FIELD,
+     .arg = "S",
+     .doc = "Shade it by a smooth field of strength up to S, e.g. 0.3"},
+    {.name = "noise",
+     .key = KEY_NOISE,
+     .arg = "SD",
+     .doc = "Add Rician noise of a deviation up to SD of the range, e.g. 0.03"},
+    {.name = "pool",
+     .key = KEY_POOL,
+     .arg = "N",
+     .doc = "Show discriminators earlier fakes out of a pool of N, usually 50; 0: none",
+     .group = 2},
     {.name = "depth",
      .key = KEY_DEPTH,
      .arg = "N",
@@ -148,11 +180,23 @@ static const struct argp_option table[] = {
     {.name = "force",
      .key = MRC_OPTION_FORCE,
      .doc = "Use images recognised as another contrast than their folder's"},
-    {.name = "checkpoint-every",
-     .key = KEY_CHECKPOINT_EVERY,
+    {.name = "check-every",
+     .key = KEY_CHECK_EVERY,
      .arg = "K",
-     .doc = "Epochs between checkpoints; 50, 0 for none but the last",
+     .doc = "Epochs between checks of the generators, each with newest.safetensors; 10, 0 for the "
+            "last only",
      .group = 5},
+    {.name = "keep-every",
+     .key = KEY_KEEP_EVERY,
+     .arg = "K",
+     .doc = "Epochs between checkpoints that are kept; 50, 0 for none but the newest, the best and "
+            "the last"},
+    {.name = "checkpoint-every", .key = KEY_KEEP_EVERY, .arg = "K", .flags = OPTION_HIDDEN},
+    {.name = "rollbacks",
+     .key = KEY_ROLLBACKS,
+     .arg = "N",
+     .doc = "Times a run that has come to no numbers or collapsed goes back to its last good "
+            "checkpoint, each with half the rate; 3"},
     {.name = "sample-every",
      .key = KEY_SAMPLE_EVERY,
      .arg = "K",
@@ -248,6 +292,7 @@ static bool parse_model(int key, const char *value, struct argp_state *state,
     case KEY_GAN:
     case KEY_GENERATOR: parse_kinds(key, value, state, model); break;
     case KEY_R1: model->r1_gamma = mrc_option_number(state, "--r1", value, 0, 1e4); break;
+    case KEY_POOL: model->pool_size = mrc_option_integer(state, "--pool", value, 0, 65536); break;
     case KEY_WARM_UP:
         model->warm_up = mrc_option_integer(state, "--warm-up", value, 0, 1000000);
         break;
@@ -269,6 +314,7 @@ static bool parse_model(int key, const char *value, struct argp_state *state,
 /* What goes in and what comes out; false when the key is none of it. */
 static bool parse_run(int key, char *value, struct argp_state *state, struct mrc_train_options *o) {
     static const char *const intensities[] = {"head", "stored", NULL};
+    struct mrc_augmentation *augment = &o->trainer.augment;
     switch (key) {
     case KEY_EPOCHS:
         o->trainer.epochs = mrc_option_integer(state, "--epochs", value, 1, 100000);
@@ -279,12 +325,28 @@ static bool parse_run(int key, char *value, struct argp_state *state, struct mrc
         o->trainer.gamma =
             mrc_option_number(state, "--gamma", value, 1.0, MRC_TRAINER_LARGEST_GAMMA);
         break;
+    case KEY_ROTATE: augment->rotate = mrc_option_number(state, "--rotate", value, 0, 180); break;
+    case KEY_ZOOM: augment->zoom = mrc_option_number(state, "--zoom", value, 0, 0.9); break;
+    case KEY_SHIFT: augment->shift = mrc_option_number(state, "--shift", value, 0, 0.5); break;
+    case KEY_RESOLUTION:
+        augment->resolution = mrc_option_number(state, "--resolution", value, 1, 8);
+        break;
+    case KEY_BIAS_FIELD:
+        augment->bias = mrc_option_number(state, "--bias-field", value, 0, 2);
+        break;
+    case KEY_NOISE: augment->noise = mrc_option_number(state, "--noise", value, 0, 1); break;
     case KEY_INTENSITIES:
         o->data.stored = mrc_option_choice(state, "--intensities", value, intensities) == 1;
         break;
     case KEY_DECAY: o->trainer.decay = mrc_option_number(state, "--decay", value, 0.0, 1.0); break;
-    case KEY_CHECKPOINT_EVERY:
-        o->checkpoint_every = mrc_option_integer(state, "--checkpoint-every", value, 0, 100000);
+    case KEY_CHECK_EVERY:
+        o->check_every = mrc_option_integer(state, "--check-every", value, 0, 100000);
+        break;
+    case KEY_KEEP_EVERY:
+        o->keep_every = mrc_option_integer(state, "--keep-every", value, 0, 100000);
+        break;
+    case KEY_ROLLBACKS:
+        o->rollbacks = mrc_option_integer(state, "--rollbacks", value, 0, 1000);
         break;
     case KEY_SAMPLE_EVERY:
         o->sample_every = mrc_option_integer(state, "--sample-every", value, 0, 100000);

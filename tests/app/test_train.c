@@ -46,7 +46,7 @@ static struct mrc_train_options make_options(const char *run) {
     options.model.discriminator_width = 4;
     options.model.size = 32;
     options.trainer.epochs = 3;
-    options.checkpoint_every = 2;
+    options.keep_every = 2;
     options.sample_every = 2;
     options.name = "small";
     options.data_note = "one head";
@@ -63,11 +63,24 @@ static size_t lines_of(const char *path) {
     return lines;
 }
 
+static void assert_says(const char *path, const char *words) {
+    unsigned char *text = NULL;
+    size_t size = 0;
+    struct mrc_error err = {0};
+    assert_ok(mrc_read_file(&text, &size, path, 1 << 28, &err), &err);
+    if (strstr((const char *)text, words) == NULL) fail_msg("%s: no \"%s\"", path, words);
+    mrc_free(text);
+}
+
 static void test_run_folder_is_complete(void **state) {
     (void)state;
     static const char *const files[] = {"run/settings.json",
                                         "run/log.csv",
                                         "run/losses.png",
+                                        "run/report.html",
+                                        "run/checks.csv",
+                                        "run/checkpoints/newest.safetensors",
+                                        "run/checkpoints/best.safetensors",
                                         "run/events.out.tfevents.0.mrcycle",
                                         "run/samples/epoch_0002.png",
                                         "run/samples/epoch_0003.png",
@@ -80,6 +93,10 @@ static void test_run_folder_is_complete(void **state) {
     for (size_t i = 0; i < sizeof files / sizeof files[0]; ++i)
         if (!mrc_path_exists(files[i])) fail_msg("%s is missing", files[i]);
     assert_int_equal(lines_of("run/log.csv"), 4);
+    assert_says("run/report.html", "data:image/png;base64,");
+    assert_says("run/report.html", "epoch_0003.png");
+    assert_says("run/report.html", "discriminator_width");
+    assert_says("run/report.html", "3,");
 
     struct mrc_checkpoint_info info = {0};
     assert_ok(mrc_checkpoint_describe(&info, "run/model.safetensors", &err), &err);
@@ -151,6 +168,12 @@ static void count_step(void *context, const struct mrc_train_progress *progress)
     assert_true(progress->seconds_left >= 0.0);
 }
 
+/* Steps may be made twice. */
+static void count_any(void *context, const struct mrc_train_progress *progress) {
+    (void)progress;
+    ++((struct counter *)context)->steps;
+}
+
 static bool cancelled_after(void *context) {
     const struct counter *counter = context;
     return counter->steps >= counter->limit;
@@ -179,8 +202,13 @@ static void test_a_run_goes_on(void **state) {
     struct mrc_events events = {.context = &counter, .cancelled = cancelled_after};
     struct mrc_train_options whole = make_options("whole"), parts = make_options("parts");
     struct mrc_error err = {0};
-    whole.model.ema_decay = parts.model.ema_decay = 0.9;
-    whole.trainer.gamma = parts.trainer.gamma = 1.5;
+    whole.model.ema_decay = 0.9;
+    whole.model.pool_size = 5;
+    whole.trainer.gamma = 1.5;
+    whole.trainer.augment = (struct mrc_augmentation){
+        .rotate = 10.0, .zoom = 0.1, .shift = 0.05, .resolution = 2.0, .bias = 0.3, .noise = 0.02};
+    parts.model = whole.model;
+    parts.trainer = whole.trainer;
     whole.trainer.epochs = parts.trainer.epochs = 3;
     assert_ok(mrc_train_run(&whole, NULL, NULL, &err), &err);
     assert_int_equal(mrc_train_run(&parts, &events, count_step, &err), MRC_ERR_CANCELLED);
@@ -268,12 +296,15 @@ static void test_a_run_is_repeated(void **state) {
     once.model.learning_rate = 1.1e-4; /* no double of few digits */
     once.model.ema_decay = 0.97;
     once.model.warm_up = 2;
+    once.model.pool_size = 3;
     once.model.r1_gamma = 0.7;
     once.model.seed = (1ull << 60) + 1;
     once.trainer = (struct mrc_trainer_settings)MRC_TRAINER_DEFAULTS;
     once.trainer.flip = false;
     once.trainer.gamma = 1.3;
     once.trainer.decay = 0.6;
+    once.trainer.augment.rotate = 7.3;
+    once.trainer.augment.noise = 0.01;
     once.trainer.epochs = 2;
     once.half = true;
     assert_ok(mrc_train_run(&once, NULL, NULL, &err), &err);
@@ -298,6 +329,53 @@ static void test_a_run_is_repeated(void **state) {
     assert_ok(mrc_write_file("older/settings.json", other, strlen(other), &err), &err);
     assert_int_equal(mrc_train_record_read(&record, "older", &err), MRC_ERR_FORMAT);
     assert_non_null(strstr(err.text, "generator is missing or out of range"));
+}
+
+/* Weights that are no numbers lead back to the last good checkpoint, and a run that was stopped and
+ * goes on, before or after that, ends with the same bytes. */
+static void test_no_numbers_lead_back(void **state) {
+    (void)state;
+    struct mrc_train_options whole = make_options("back"), parts = make_options("back_parts");
+    struct mrc_error err = {0};
+    struct mrc_checkpoint_info info = {0};
+    whole.trainer.epochs = parts.trainer.epochs = 4;
+    whole.check_every = parts.check_every = 1;
+    whole.model.ema_decay = parts.model.ema_decay = 0.9;
+    setenv("MRC_FAULT_STEP", "7", 1); /* steps 1 to 5 are the first epoch's */
+    assert_ok(mrc_train_run(&whole, NULL, NULL, &err), &err);
+    if (!mrc_path_exists("back/events.csv")) {
+        print_message("built without the fault hook: nothing went wrong\n");
+        return;
+    }
+    assert_says("back/events.csv", "back to step ");
+    assert_says("back/events.csv", "rate times 0.5 (rollback 1 of 3)");
+    assert_int_equal(lines_of("back/log.csv"), 1 + 4);
+    assert_int_equal(lines_of("back/checks.csv"), 1 + 4);
+    assert_ok(mrc_checkpoint_describe(&info, "back/checkpoints/last.safetensors", &err), &err);
+    assert_int_equal(info.rollbacks, 1);
+    for (int limit = 6; limit <= 8; limit += 2) {
+        struct counter counter = {.limit = limit};
+        struct mrc_events events = {.context = &counter, .cancelled = cancelled_after};
+        parts.resume = false;
+        parts.replace = true;
+        assert_int_equal(mrc_train_run(&parts, &events, count_any, &err), MRC_ERR_CANCELLED);
+        mrc_error_clear(&err);
+        parts.resume = true;
+        parts.replace = false;
+        assert_ok(mrc_train_run(&parts, NULL, NULL, &err), &err);
+        assert_same_file("back/checkpoints/last.safetensors",
+                         "back_parts/checkpoints/last.safetensors");
+        assert_same_file("back/checkpoints/newest.safetensors",
+                         "back_parts/checkpoints/newest.safetensors");
+        assert_same_file("back/checkpoints/best.safetensors",
+                         "back_parts/checkpoints/best.safetensors");
+        assert_same_file("back/checks.csv", "back_parts/checks.csv");
+    }
+    whole.rollbacks = 0;
+    whole.replace = true;
+    assert_int_equal(mrc_train_run(&whole, NULL, NULL, &err), MRC_ERR_NUMERIC);
+    unsetenv("MRC_FAULT_STEP");
+    assert_true(mrc_path_exists("back/checkpoints/newest.safetensors"));
 }
 
 static void test_broken_sets(void **state) {
@@ -438,6 +516,7 @@ int main(void) {
         cmocka_unit_test(test_interruption_saves),
         cmocka_unit_test(test_a_run_goes_on),
         cmocka_unit_test(test_a_run_is_repeated),
+        cmocka_unit_test(test_no_numbers_lead_back),
         cmocka_unit_test(test_broken_sets),
         cmocka_unit_test(test_folders_below_folders),
         cmocka_unit_test(test_survey),

@@ -41,9 +41,11 @@ small=(--generator local --width 4 --disc-width 4 --epochs 1 -q)
 expects 0 "$mrcycle" train "$work/sorted" -o "$work/run" "${small[@]}" --map "$work/map.tsv"
 expects 22 "$mrcycle" train "$work/sorted" -o "$work/run2" "${small[@]}" --map "$work/flair.tsv"
 
+expects 22 "$mrcycle" translate "$work/scans/p1_scan.nii.gz" -o "$work/out" --to T2w --model "$in/model.safetensors" --allow-synthetic -q
+[[ $said == *"contrast not recognised"* ]] || fail "translate without a map: $said"
 for scan in "$work/scans/p1_scan.nii.gz" "$in/axial"; do
     to=(-o "$work/out" --to T2w --format png --model "$in/model.safetensors" --allow-synthetic --replace -q)
-    expects 0 "$mrcycle" translate "$scan" "${to[@]}"
+    expects 0 "$mrcycle" translate "$scan" "${to[@]}" --map "$work/map.tsv"
     expects 22 "$mrcycle" translate "$scan" "${to[@]}" --map "$work/flair.tsv"
     [[ $said == *"recognised as FLAIR, expected T1w"* ]] || fail "translate: $said"
 done
