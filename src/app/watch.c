@@ -276,7 +276,7 @@ static void to_columns(double out[COLUMNS], const struct mrc_check *c) {
     size_t n = 0;
     out[n++] = (double)c->epoch;
     out[n++] = (double)c->step;
-    out[n++] = isfinite(c->selection) ? c->selection : 1e9;
+    out[n++] = fmin(c->selection, 1e9); /* INFINITY where nothing was measured */
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; ++i)
         for (int k = 0; k < WAYS; ++k) out[n++] = pairs[i][k];
     for (int k = 0; k < WAYS; ++k) out[n++] = c->warnings[k];
@@ -287,7 +287,7 @@ static void add_row(struct mrc_check_log *log, const char *row, const double val
                     bool *is_best) {
     const unsigned last_resort =
         MRC_WARN_ALIKE | MRC_WARN_COPIES | MRC_WARN_INVERTED | MRC_WARN_CHECKERBOARD;
-    const double behind = 1e6; /* all without a warning */
+    const double behind = 1e12; /* all without a warning, of which none is above 1e9 */
     unsigned flags = (unsigned)value[COLUMNS - 2] | (unsigned)value[COLUMNS - 1];
     double variety = fmin(value[7], value[8]);
     double selection = value[2] + ((flags & last_resort) != 0 ? behind : 0.0);
@@ -341,7 +341,8 @@ void mrc_check_log_add(struct mrc_check_log *log, const struct mrc_check *check,
     double value[COLUMNS];
     struct mrc_text row = {0};
     to_columns(value, check);
-    for (size_t c = 0; c < COLUMNS; ++c) {
+    mrc_text_appendf(&row, "%lld,%lld,", (long long)check->epoch, (long long)check->step);
+    for (size_t c = 2; c < COLUMNS; ++c) {
         char number[16];
         mrc_print_decimal(number, sizeof number, value[c]);
         mrc_text_appendf(&row, "%s,", number);
