@@ -20,6 +20,8 @@ struct mrc_derivation {
     const char *model_hash;       /* 64 hexadecimal digits over the weights */
     const char *steps;      /* the records of preprocessing in words, for DerivationDescription */
     const char *settings;   /* everything else that changes pixels, canonical; enters the UIDs */
+    bool cycle_error;       /* the volume is not the image, but how far the image's way back to
+                               `from` misses the source, voxel by voxel */
     bool reformatted;       /* cut across the source's slices (an oblique source) */
     const char *time_stamp; /* "YYYYMMDDhhmmss" of the processing, for DICOM dates; enters the UIDs.
                                NULL: the series is dated as its source, and the same in gives the

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/text.h"
+#include "io/contrast_map.h"
 #include "io/dcmtk/bridge.h"
 #include "io/dicom_series.h"
 #include "io/image.h"
@@ -31,7 +32,34 @@ static enum mrc_status dicom_read(void **record, size_t *bytes, const char *path
     return st;
 }
 
+/* A slice of a series: the UIDs stand in the record. */
+static bool dicom_part_of(const char **whole, const char **part,
+                          const struct mrc_image_file *file) {
+    const struct mrc_dicom_slice *first = file->record;
+    if (file->record_bytes < sizeof *first || first->series_uid[0] == '\0' ||
+        first->sop_uid[0] == '\0')
+        return false;
+    *whole = first->series_uid;
+    *part = first->sop_uid;
+    return true;
+}
+
 /* --- scan --- */
+
+/* The folder around all files of a series. */
+static char *folder_around_files(const struct mrc_dicom_series *series) {
+    const char *first = series->slices[0]->path;
+    size_t length = (size_t)(mrc_path_name(first) - first);
+    for (size_t i = 1; i < series->count; ++i) {
+        size_t end = 0;
+        const char *path = series->slices[i]->path;
+        for (size_t at = 0; at < length && path[at] == first[at]; ++at)
+            if (path[at] == '/') end = at + 1;
+        length = end;
+    }
+    if (length > 1) --length; /* without the slash, but "/" stays */
+    return length == 0 ? mrc_strdup(".") : mrc_asprintf("%.*s", (int)length, first);
+}
 
 /* The grid as far as it is known. */
 static void describe_grid(struct mrc_image_info *info, const struct mrc_dicom_series *series) {
@@ -80,6 +108,20 @@ static enum mrc_status list_members(struct mrc_image_info *info,
     return MRC_OK;
 }
 
+/* What a series says of itself, and what is recognised from it. */
+static void describe_names(struct mrc_image_info *info, const struct mrc_dicom_series *series) {
+    const struct mrc_dicom_slice *slice = series->slices[0];
+    const struct mrc_dicom_physics *p = &slice->physics;
+    info->kind = MRC_SOURCE_DICOM;
+    info->contrast = series->contrast;
+    info->series_number = slice->series_number;
+    mrc_text_plain(info->manufacturer, sizeof info->manufacturer, slice->manufacturer);
+    (void)snprintf(info->series_description, sizeof info->series_description, "%s",
+                   p->series_description);
+    (void)snprintf(info->protocol_name, sizeof info->protocol_name, "%s", p->protocol_name);
+    (void)snprintf(info->sequence_name, sizeof info->sequence_name, "%s", p->sequence_name);
+}
+
 static enum mrc_status describe_series(struct mrc_image_list *list,
                                        const struct mrc_dicom_series *series,
                                        const struct mrc_dicom_refusal *broken,
@@ -88,19 +130,11 @@ static enum mrc_status describe_series(struct mrc_image_list *list,
     struct mrc_image_info *info = NULL;
     enum mrc_status st = mrc_image_list_add(list, &info, err);
     if (st != MRC_OK) return st;
-    info->path = folder_of(slice->path);
+    info->path = folder_around_files(series);
     if (info->path == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", slice->path);
-    info->kind = MRC_SOURCE_DICOM;
+    describe_names(info, series);
     mrc_text_plain(info->modality, sizeof info->modality, slice->modality);
-    mrc_text_plain(info->manufacturer, sizeof info->manufacturer, slice->manufacturer);
     mrc_text_plain(info->series_uid, sizeof info->series_uid, slice->series_uid);
-    info->contrast = series->contrast;
-    info->series_number = slice->series_number;
-    const struct mrc_dicom_physics *p = &slice->physics;
-    (void)snprintf(info->series_description, sizeof info->series_description, "%s",
-                   p->series_description);
-    (void)snprintf(info->protocol_name, sizeof info->protocol_name, "%s", p->protocol_name);
-    (void)snprintf(info->sequence_name, sizeof info->sequence_name, "%s", p->sequence_name);
     (void)snprintf(info->selector, sizeof info->selector, "%s", series->selector);
     info->synthetic = series->synthetic || series->derived;
     info->usable = series->usable && !info->synthetic && !series->gaps;
@@ -161,8 +195,9 @@ static enum mrc_status dicom_scan(struct mrc_image_list *list,
                                   struct mrc_error *err) {
     struct mrc_dicom_study study = {0};
     enum mrc_status st = mrc_dicom_study_group(&study, files, count, err);
+    const struct mrc_dicom_refusal *broken = mrc_dicom_study_broken(&study);
     for (size_t i = 0; st == MRC_OK && i < study.series_count; ++i)
-        st = describe_series(list, &study.series[i], mrc_dicom_study_broken(&study), err);
+        st = describe_series(list, &study.series[i], broken, err);
     if (st == MRC_OK) st = list_damaged(list, &study, err);
     if (st == MRC_OK) st = list_copies(list, &study, err);
     mrc_dicom_study_clear(&study);
@@ -337,9 +372,18 @@ static void remark_on(char *out, size_t capacity, const struct mrc_dicom_series 
                        series->count, (long long)said);
 }
 
+/* As recognised, or as the user's map has it. */
+static enum mrc_contrast contrast_of(const struct mrc_dicom_series *series,
+                                     const mrc_contrast_map *map, char *folder) {
+    struct mrc_image_info info = {.path = folder};
+    describe_names(&info, series);
+    (void)mrc_contrast_map_apply(map, &info);
+    return info.contrast;
+}
+
 static enum mrc_status note_provenance(mrc_volume *vol, const struct mrc_dicom_series *series,
-                                       struct mrc_error *err) {
-    struct mrc_provenance from = {.kind = MRC_SOURCE_DICOM, .contrast = series->contrast};
+                                       enum mrc_contrast contrast, struct mrc_error *err) {
+    struct mrc_provenance from = {.kind = MRC_SOURCE_DICOM, .contrast = contrast};
     remark_on(from.remark, sizeof from.remark, series);
     from.files = mrc_alloc(series->count, sizeof *from.files);
     from.frames = mrc_alloc(series->count, sizeof *from.frames);
@@ -368,32 +412,31 @@ static void blend(float *out, const float *below, const float *above, size_t cou
 }
 
 /* Slices that do not lie on the even grid: linear between the two around each plane, by their true
- * positions. Three slices are in memory at a time, each read once. */
-static enum mrc_status load_between(float *voxels, const struct mrc_dicom_series *series,
-                                    size_t slice_voxels, struct mrc_dicom_reader *reader,
-                                    struct mrc_error *err) {
+ * positions. */
+static void interpolate(float *voxels, const float *stack, const struct mrc_dicom_series *series,
+                        size_t slice_voxels) {
     const struct mrc_dicom_slice *const *s = series->slices;
-    float *pair = mrc_alloc(2 * slice_voxels, sizeof *pair), *below = pair;
-    if (pair == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", s[0]->path);
-    float *above = pair + slice_voxels;
-    enum mrc_status st = mrc_dicom_reader_load(below, reader, s[0], err);
-    if (st == MRC_OK) st = mrc_dicom_reader_load(above, reader, s[1], err);
     double step = (s[series->count - 1]->along_mm - s[0]->along_mm) / (double)(series->planes - 1);
     size_t upper = 1;
-    for (size_t k = 0; st == MRC_OK && k < series->planes; ++k) {
+    for (size_t k = 0; k < series->planes; ++k) {
         double along = s[0]->along_mm + step * (double)k;
-        while (st == MRC_OK && along > s[upper]->along_mm && upper + 1 < series->count) {
-            float *free_one = below;
-            below = above;
-            above = free_one;
-            st = mrc_dicom_reader_load(above, reader, s[++upper], err);
-        }
+        while (along > s[upper]->along_mm && upper + 1 < series->count) ++upper;
         double part =
             (along - s[upper - 1]->along_mm) / (s[upper]->along_mm - s[upper - 1]->along_mm);
-        blend(voxels + k * slice_voxels, below, above, slice_voxels,
+        const float *above = stack + upper * slice_voxels;
+        blend(voxels + k * slice_voxels, above - slice_voxels, above, slice_voxels,
               (float)fmin(1.0, fmax(0.0, part)));
     }
-    mrc_free(pair);
+}
+
+static enum mrc_status load_between(float *voxels, const struct mrc_dicom_series *series,
+                                    size_t slice_voxels, struct mrc_error *err) {
+    float *stack = mrc_alloc(series->count * slice_voxels, sizeof *stack);
+    if (stack == NULL)
+        return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", series->slices[0]->path);
+    enum mrc_status st = mrc_dicom_slices_decode(stack, series->slices, series->count, err);
+    if (st == MRC_OK) interpolate(voxels, stack, series, slice_voxels);
+    mrc_free(stack);
     return st;
 }
 
@@ -401,15 +444,9 @@ static enum mrc_status load_voxels(float *voxels, const struct mrc_dicom_series 
                                    struct mrc_error *err) {
     const struct mrc_dicom_slice *first = series->slices[0];
     size_t slice_voxels = (size_t)first->columns * (size_t)first->rows;
-    struct mrc_dicom_reader reader = {0};
-    enum mrc_status st = MRC_OK;
-    if (series->resampled) {
-        st = load_between(voxels, series, slice_voxels, &reader, err);
-    } else {
-        for (size_t k = 0; st == MRC_OK && k < series->count; ++k)
-            st = mrc_dicom_reader_load(voxels + k * slice_voxels, &reader, series->slices[k], err);
-    }
-    mrc_dicom_reader_close(&reader);
+    enum mrc_status st = series->resampled
+                             ? load_between(voxels, series, slice_voxels, err)
+                             : mrc_dicom_slices_decode(voxels, series->slices, series->count, err);
     if (st == MRC_OK)
         finish_values(voxels, slice_voxels * series->planes,
                       strcmp(first->photometric, "MONOCHROME1") == 0);
@@ -417,7 +454,8 @@ static enum mrc_status load_voxels(float *voxels, const struct mrc_dicom_series 
 }
 
 static enum mrc_status load_series(mrc_volume **out, const struct mrc_dicom_series *series,
-                                   const char *folder, struct mrc_error *err) {
+                                   char *folder, const mrc_contrast_map *map,
+                                   struct mrc_error *err) {
     const struct mrc_dicom_slice *first = series->slices[0];
     struct mrc_extent extent = {first->columns, first->rows, (int64_t)series->planes};
     struct mrc_geometry geometry;
@@ -426,7 +464,7 @@ static enum mrc_status load_series(mrc_volume **out, const struct mrc_dicom_seri
     memcpy(matrix, series->index_to_lps_mm, sizeof matrix);
     enum mrc_status st = mrc_geometry_from_lps(&geometry, matrix, folder, err);
     if (st == MRC_OK) st = mrc_volume_create(&vol, extent, &geometry, err);
-    if (st == MRC_OK) st = note_provenance(vol, series, err);
+    if (st == MRC_OK) st = note_provenance(vol, series, contrast_of(series, map, folder), err);
     if (st == MRC_OK) st = load_voxels(mrc_volume_voxels(vol), series, err);
     if (st == MRC_OK) {
         *out = vol;
@@ -449,7 +487,7 @@ static enum mrc_status dicom_load(mrc_volume **out, const struct mrc_image_file 
     if (folder == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", files[0]->path);
     enum mrc_status st = mrc_dicom_study_group(&study, files, count, err);
     if (st == MRC_OK) st = choose(&series, &study, options, folder, err);
-    if (st == MRC_OK) st = load_series(out, series, folder, err);
+    if (st == MRC_OK) st = load_series(out, series, folder, options->map, err);
     if (st == MRC_OK)
         mrc_volume_add_left_out(*out,
                                 mrc_dicom_study_left_out(&study, series, options->member != NULL));
@@ -462,5 +500,6 @@ const struct mrc_format mrc_format_dicom = {.name = "dicom",
                                             .kind = MRC_SOURCE_DICOM,
                                             .probe = dicom_probe,
                                             .read = dicom_read,
+                                            .part_of = dicom_part_of,
                                             .scan = dicom_scan,
                                             .load = dicom_load};

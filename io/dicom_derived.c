@@ -65,6 +65,7 @@ static enum mrc_status make_uid(char uid[MRC_UID_TEXT], const struct job *job, i
     enum mrc_status st = mrc_hash_create(&hash, err);
     if (st != MRC_OK) return st;
     add_origin(hash, job, slice < 0 ? "mrcycle derived series" : "mrcycle derived image");
+    if (job->derivation->cycle_error) mrc_hash_add_text(hash, "cycle error");
     (void)snprintf(text, sizeof text, "%lld", (long long)slice);
     mrc_hash_add_text(hash, text);
     if (slice < 0)
@@ -281,6 +282,7 @@ static const struct copied series_copies[] = {
     {MRC_TAG(0x0008, 0x1030), false}, /* StudyDescription */
     {MRC_TAG(0x0008, 0x1032), false}, /* ProcedureCodeSequence */
     {MRC_TAG(0x0008, 0x1048), false}, /* PhysiciansOfRecord */
+    {MRC_TAG(0x0008, 0x1080), false}, /* AdmittingDiagnosesDescription */
     {MRC_TAG(0x0010, 0x0010), true},  /* PatientName */
     {MRC_TAG(0x0010, 0x0020), true},  /* PatientID */
     {MRC_TAG(0x0010, 0x0021), false}, /* IssuerOfPatientID */
@@ -291,6 +293,7 @@ static const struct copied series_copies[] = {
     {MRC_TAG(0x0010, 0x0200), false}, /* QualityControlSubject */
     {MRC_TAG(0x0010, 0x1000), false}, /* OtherPatientIDs */
     {MRC_TAG(0x0010, 0x1002), false}, /* OtherPatientIDsSequence */
+    {MRC_TAG(0x0010, 0x1001), false}, /* OtherPatientNames */
     {MRC_TAG(0x0010, 0x1010), false}, /* PatientAge */
     {MRC_TAG(0x0010, 0x1020), false}, /* PatientSize */
     {MRC_TAG(0x0010, 0x1030), false}, /* PatientWeight */
@@ -391,6 +394,7 @@ static void plain_ascii(char *out, size_t capacity, const char *text) {
 
 static int64_t new_series_number(const struct job *job) {
     int64_t source = 0, offset = job->derivation->to == MRC_CONTRAST_T2W ? 2 : 1;
+    if (job->derivation->cycle_error) offset += 2;
     bool known = mrc_dcmtk_integer(&source, mrc_dcmtk_root(job->first), MRC_TAG(0x0020, 0x0011), 0);
     return known && source > 0 && source <= (INT32_MAX - offset) / 100 ? source * 100 + offset
                                                                        : 9000 + offset;
@@ -418,8 +422,12 @@ static void put_series(struct mrc_dicom_draft *d, const struct job *job) {
     mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0060), "MR");
     mrc_dicom_draft_text(d, MRC_TAG(0x0020, 0x000E), job->series_uid);
     mrc_dicom_draft_integer(d, MRC_TAG(0x0020, 0x0011), new_series_number(job));
-    (void)snprintf(text, sizeof text, "SYNTH %s from %s (AI, not acquired, not for diagnosis)",
-                   mrc_contrast_name(job->derivation->to), source_name(job));
+    if (job->derivation->cycle_error)
+        (void)snprintf(text, sizeof text, "SYNTH %s cycle error (AI, not for diagnosis)",
+                       mrc_contrast_name(job->derivation->to));
+    else
+        (void)snprintf(text, sizeof text, "SYNTH %s from %s (AI, not acquired, not for diagnosis)",
+                       mrc_contrast_name(job->derivation->to), source_name(job));
     mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x103E), text);
     if (job->date[0] != '\0') mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0021), job->date);
     if (job->time[0] != '\0') mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0031), job->time);
@@ -452,7 +460,10 @@ static void put_no_acquisition(struct mrc_dicom_draft *d) {
 
 static void put_marks(struct mrc_dicom_draft *d, const struct job *job, mrc_dcmtk_item *source) {
     char code[17], type[64], answer[17];
-    synth_code(code, sizeof code, job->derivation->to);
+    if (job->derivation->cycle_error)
+        (void)snprintf(code, sizeof code, "SYNTH_ERROR");
+    else
+        synth_code(code, sizeof code, job->derivation->to);
     (void)snprintf(type, sizeof type, "DERIVED\\SECONDARY\\OTHER\\%s", code);
     mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0008), type);
     mrc_dicom_draft_synthetic(d);
@@ -491,6 +502,9 @@ static void put_derivation(struct mrc_dicom_draft *d, const struct job *job,
                            struct mrc_text *scratch) {
     const struct mrc_derivation *v = job->derivation;
     char text[MAX_DERIVATION + 1];
+    if (v->cycle_error)
+        mrc_text_appendf(scratch, "Cycle error, |%s - its way to %s and back|, of the range: ",
+                         source_name(job), mrc_contrast_name(v->to));
     mrc_text_appendf(scratch,
                      "Synthetic %s from %s, not acquired, not for diagnosis. %s %s, model %s, "
                      "weights SHA-256 %s. %s",
@@ -713,25 +727,40 @@ static void put_instance(struct mrc_dicom_draft *d, const struct job *job, int64
     }
     mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0023), job->date);
     mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0033), job->time);
-    mrc_dicom_draft_integer(d, MRC_TAG(0x0028, 0x1050),
-                            (STORED_MAX + 1) / 2); /* 0 … 4095, C.11.2.1.2.1 */
-    mrc_dicom_draft_integer(d, MRC_TAG(0x0028, 0x1051), STORED_MAX + 1);
+    /* 0 … 4095 (C.11.2.1.2.1); an error of a quarter of the range is white already */
+    const int64_t width = (STORED_MAX + 1) / (job->derivation->cycle_error ? 4 : 1);
+    mrc_dicom_draft_integer(d, MRC_TAG(0x0028, 0x1050), width / 2);
+    mrc_dicom_draft_integer(d, MRC_TAG(0x0028, 0x1051), width);
     mrc_dicom_draft_text(d, MRC_TAG(0x2050, 0x0020), "IDENTITY");
 }
 
-static enum mrc_status save_slice(const struct job *job, int64_t number, const char *dir,
-                                  struct mrc_error *err) {
+/* The source file read last; the frames of a multi-frame source lie in one. */
+struct reader {
+    const char *path;
+    mrc_dcmtk_file *file;
+};
+
+static enum mrc_status open_source(struct reader *reader, const char *path, struct mrc_error *err) {
+    if (reader->path != NULL && strcmp(reader->path, path) == 0) return MRC_OK;
+    mrc_dcmtk_close(reader->file);
+    *reader = (struct reader){0};
+    enum mrc_status st = mrc_dcmtk_open(&reader->file, path, err);
+    if (st == MRC_OK) reader->path = path;
+    return st;
+}
+
+static enum mrc_status save_slice(const struct job *job, int64_t number, struct reader *reader,
+                                  const char *dir, struct mrc_error *err) {
     int64_t slice = mrc_dicom_grid_slice(&job->grid, number);
     size_t plane = (size_t)job->grid.extent.i * (size_t)job->grid.extent.j;
     char uid[MRC_UID_TEXT];
-    mrc_dcmtk_file *source = NULL, *file = NULL;
+    mrc_dcmtk_file *file = NULL;
     enum mrc_status st = make_uid(uid, job, slice, err);
-    if (st == MRC_OK)
-        st = mrc_dcmtk_open(&source, job->sources[nearest_source(job, slice)].path, err);
+    if (st == MRC_OK) st = open_source(reader, job->sources[nearest_source(job, slice)].path, err);
     if (st == MRC_OK) st = mrc_dcmtk_create(&file, err);
     if (st == MRC_OK) {
         struct mrc_dicom_draft d = {.item = mrc_dcmtk_root(file), .err = err};
-        fill(&d, job, slice, source);
+        fill(&d, job, slice, reader->file);
         put_instance(&d, job, number, uid);
         mrc_dicom_draft_pixels(&d, job->stored + plane * (size_t)slice, job->grid.extent,
                                STORED_BITS);
@@ -739,7 +768,6 @@ static enum mrc_status save_slice(const struct job *job, int64_t number, const c
     }
     if (st == MRC_OK) st = mrc_dicom_write_file(file, dir, number, err);
     mrc_dcmtk_close(file);
-    mrc_dcmtk_close(source);
     return st;
 }
 
@@ -747,9 +775,11 @@ enum mrc_status mrc_dicom_save_derived(const mrc_volume *vol, const mrc_volume *
                                        const struct mrc_derivation *derivation, const char *dir,
                                        struct mrc_error *err) {
     struct job job = {.vol = vol, .derivation = derivation};
+    struct reader reader = {0};
     enum mrc_status st = job_prepare(&job, source, err);
     for (int64_t n = 0; st == MRC_OK && n < job.grid.extent.k; ++n)
-        st = save_slice(&job, n, dir, err);
+        st = save_slice(&job, n, &reader, dir, err);
+    mrc_dcmtk_close(reader.file);
     if (st == MRC_OK) st = mrc_dicom_sync_files(dir, job.grid.extent.k, err);
     job_clear(&job);
     return st;

@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,15 +64,21 @@ static bool belongs(const struct mrc_dicom_slice *a, const struct mrc_dicom_slic
            strcmp(a->stack_id, b->stack_id) == 0;
 }
 
+/* A further volume of the series UID that volume `first` has; SIZE_MAX: of another one. */
 static enum mrc_status new_series(struct mrc_dicom_series **out, struct mrc_dicom_study *study,
-                                  struct mrc_error *err) {
+                                  size_t first, struct mrc_error *err) {
+    size_t number = study->series_count;
     void *items = study->series;
     if (!mrc_grow(&items, &study->series_capacity, study->series_count + 1, sizeof *study->series))
         return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for %zu series",
                         study->series_count + 1);
     study->series = items;
     *out = &study->series[study->series_count++];
-    **out = (struct mrc_dicom_series){0};
+    **out = (struct mrc_dicom_series){
+        .kin_first = first == SIZE_MAX ? number : first, .kin_next = SIZE_MAX, .kin_last = number};
+    if (first == SIZE_MAX) return MRC_OK;
+    study->series[study->series[first].kin_last].kin_next = number;
+    study->series[first].kin_last = number;
     return MRC_OK;
 }
 
@@ -85,17 +92,58 @@ static enum mrc_status put_slice(struct mrc_dicom_series *series,
     return MRC_OK;
 }
 
-static enum mrc_status add_slice(struct mrc_dicom_study *study, const struct mrc_dicom_slice *slice,
-                                 struct mrc_error *err) {
+/* The first volume of each series UID, by the hash of the UID: a study may have very many. */
+struct index {
+    size_t *slots; /* number + 1; 0: free */
+    size_t mask;
+    size_t last; /* the volume that the slice before went to */
+};
+
+static enum mrc_status create_index(struct index *index, size_t slices, struct mrc_error *err) {
+    size_t room = 16;
+    while (room < 2 * slices) room *= 2;
+    *index = (struct index){
+        .slots = mrc_alloc(room, sizeof *index->slots), .mask = room - 1, .last = SIZE_MAX};
+    return index->slots != NULL
+               ? MRC_OK
+               : mrc_fail(err, MRC_ERR_NOMEM, "out of memory for %zu slices", slices);
+}
+
+/* FNV-1a. */
+static uint64_t hash_uid(const char *uid) {
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (; *uid != '\0'; ++uid) hash = (hash ^ (unsigned char)*uid) * UINT64_C(1099511628211);
+    return hash;
+}
+
+/* Where the first volume of the slice's series stands, or may be put. */
+static size_t *find_slot(const struct index *index, const struct mrc_dicom_study *study,
+                         const struct mrc_dicom_slice *slice) {
+    size_t at = (size_t)hash_uid(slice->series_uid) & index->mask;
+    while (index->slots[at] != 0 &&
+           !same_series(study->series[index->slots[at] - 1].slices[0], slice))
+        at = (at + 1) & index->mask;
+    return &index->slots[at];
+}
+
+static enum mrc_status add_slice(struct mrc_dicom_study *study, struct index *index,
+                                 const struct mrc_dicom_slice *slice, struct mrc_error *err) {
+    size_t found = index->last; /* neighbours tend to belong together */
     struct mrc_dicom_series *series = NULL;
-    for (size_t i = study->series_count; i > 0 && series == NULL;
-         --i) /* neighbours in the folder tend to belong together */
-        if (belongs(study->series[i - 1].slices[0], slice)) series = &study->series[i - 1];
-    if (series == NULL) {
-        enum mrc_status st = new_series(&series, study, err);
-        if (st != MRC_OK) return st;
+    if (found == SIZE_MAX || !belongs(study->series[found].slices[0], slice)) {
+        size_t *slot = find_slot(index, study, slice);
+        size_t first = *slot - 1; /* SIZE_MAX: none yet */
+        for (found = first; found != SIZE_MAX; found = study->series[found].kin_next)
+            if (belongs(study->series[found].slices[0], slice)) break;
+        if (found == SIZE_MAX) {
+            enum mrc_status st = new_series(&series, study, first, err);
+            if (st != MRC_OK) return st;
+            found = study->series_count - 1;
+            if (*slot == 0) *slot = found + 1;
+        }
     }
-    return put_slice(series, slice, err);
+    index->last = found;
+    return put_slice(&study->series[found], slice, err);
 }
 
 /* --- images at the same place: volumes that the key does not tell apart --- */
@@ -229,7 +277,8 @@ static enum mrc_status move_parts(struct mrc_dicom_study *study, size_t index,
     struct mrc_dicom_series *series = NULL;
     for (size_t i = kept; i < count; ++i) {
         enum mrc_status st = MRC_OK;
-        if (parts[i].volume != parts[i - 1].volume) st = new_series(&series, study, err);
+        if (parts[i].volume != parts[i - 1].volume)
+            st = new_series(&series, study, study->series[index].kin_first, err);
         if (st == MRC_OK) st = put_slice(series, parts[i].slice, err);
         if (st != MRC_OK) return st;
     }
@@ -253,11 +302,11 @@ static enum mrc_status split_repeats(struct mrc_dicom_study *study, size_t index
 
 /* Is it the first volume of its series in its plane? */
 static bool opens_plane(const struct mrc_dicom_study *study, size_t index) {
-    const struct mrc_dicom_slice *first = study->series[index].slices[0];
-    for (size_t i = 0; i < index; ++i) {
-        const struct mrc_dicom_slice *other = study->series[i].slices[0];
-        if (other->placed && same_series(first, other) && same_orientation(first, other))
-            return false;
+    const struct mrc_dicom_series *s = study->series;
+    const struct mrc_dicom_slice *first = s[index].slices[0];
+    for (size_t i = s[index].kin_first; i != index; i = s[i].kin_next) {
+        const struct mrc_dicom_slice *other = s[i].slices[0];
+        if (other->placed && same_orientation(first, other)) return false;
     }
     return true;
 }
@@ -267,10 +316,8 @@ static void judge_planes(const struct mrc_dicom_study *study, struct mrc_dicom_s
     const struct mrc_dicom_slice *first = series->slices[0];
     size_t planes = 0;
     if (first->reason[0] != '\0' || !first->placed || series->count >= LOCALIZER_SLICES) return;
-    for (size_t i = 0; i < study->series_count; ++i) {
-        const struct mrc_dicom_slice *other = study->series[i].slices[0];
-        planes += other->placed && same_series(first, other) && opens_plane(study, i);
-    }
+    for (size_t i = series->kin_first; i != SIZE_MAX; i = study->series[i].kin_next)
+        planes += study->series[i].slices[0]->placed && opens_plane(study, i);
     if (planes <= 1 || (series->reason[0] != '\0' && series->count >= MRC_DICOM_MIN_SLICES)) return;
     series->reason[0] = '\0'; /* the better reason than "1 slice" */
     mrc_dicom_series_object_to(series, "%zu orientations in one series (a localizer), expected one",
@@ -281,12 +328,13 @@ static void judge_planes(const struct mrc_dicom_study *study, struct mrc_dicom_s
  * which leaves no gap to tell. */
 static void judge_lengths(const struct mrc_dicom_study *study, struct mrc_dicom_series *series) {
     const struct mrc_dicom_slice *first = series->slices[0];
-    for (size_t i = 0; i < study->series_count && series->reason[0] == '\0'; ++i) {
+    for (size_t i = series->kin_first; i != SIZE_MAX && series->reason[0] == '\0';
+         i = study->series[i].kin_next) {
         const struct mrc_dicom_series *other = &study->series[i];
         const struct mrc_dicom_slice *s = other->slices[0];
         if (other == series || s->reason[0] != '\0' || other->count <= series->count) continue;
-        if (same_series(first, s) && same_kind(first, s) && same_grid(first, s) &&
-            same_orientation(first, s) && strcmp(first->stack_id, s->stack_id) == 0)
+        if (same_kind(first, s) && same_grid(first, s) && same_orientation(first, s) &&
+            strcmp(first->stack_id, s->stack_id) == 0)
             mrc_dicom_series_object_to(
                 series, "%zu slices, but %zu in another volume of its series, expected as many",
                 series->count, other->count);
@@ -313,10 +361,11 @@ static const struct mrc_dicom_slice *continuation(const struct mrc_dicom_series 
  * are no second volume); and those of another kind that lie beyond its ends. */
 static void judge_strays(const struct mrc_dicom_study *study, struct mrc_dicom_series *series) {
     const struct mrc_dicom_slice *first = series->slices[0];
-    for (size_t i = 0; i < study->series_count && series->reason[0] == '\0'; ++i) {
+    for (size_t i = series->kin_first; i != SIZE_MAX && series->reason[0] == '\0';
+         i = study->series[i].kin_next) {
         const struct mrc_dicom_series *other = &study->series[i];
         const struct mrc_dicom_slice *stray = other->slices[0];
-        if (other == series || !same_series(first, stray)) continue;
+        if (other == series) continue;
         if (other->damage != MRC_OK) {
             mrc_dicom_series_object_to(series, "an image of the series is damaged (%.180s)",
                                        other->reason);
@@ -485,9 +534,11 @@ static enum mrc_status judge_series(struct mrc_dicom_series *series, struct mrc_
 }
 
 static enum mrc_status group(struct mrc_dicom_study *study, struct mrc_error *err) {
-    enum mrc_status st = MRC_OK;
+    struct index index;
+    enum mrc_status st = create_index(&index, study->slices.count, err);
     for (size_t i = 0; st == MRC_OK && i < study->slices.count; ++i)
-        st = add_slice(study, &study->slices.items[i], err);
+        st = add_slice(study, &index, &study->slices.items[i], err);
+    mrc_free(index.slots);
     size_t count = study->series_count; /* splitting appends */
     for (size_t i = 0; st == MRC_OK && i < count; ++i) {
         mrc_dicom_stack_judge_slices(&study->series[i]);

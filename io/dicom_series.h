@@ -20,9 +20,12 @@ struct mrc_dicom_series {
     size_t copies;                     /* images that were left out for being the same as a slice */
     char selector[MRC_DICOM_SELECTOR]; /* what chooses it in the study: "4", or "4:2" for the second
                                           volume of the series numbered 4 */
-    size_t rank;                       /* in the order of such names */
-    double index_to_lps_mm[3][4];      /* when usable; of an even grid of `planes` */
-    double gap_mm;                     /* centre to centre, 0 when unknown */
+    size_t kin_first, kin_next, kin_last; /* of the volumes of its SeriesInstanceUID, in the order
+                                             of the study: the first; the next, SIZE_MAX: none; and
+                                             of the first the last */
+    size_t rank;                          /* in the order of such names */
+    double index_to_lps_mm[3][4];         /* when usable; of an even grid of `planes` */
+    double gap_mm;                        /* centre to centre, 0 when unknown */
     size_t planes;       /* slices of the even grid: more than `count` where some are missing */
     bool resampled;      /* the slices do not lie on the grid; it is interpolated between them */
     size_t missing;      /* slices lost between others, filled in when that is allowed */

@@ -86,6 +86,11 @@ struct mrc_dicom_reader {
 enum mrc_status mrc_dicom_reader_load(float *out, struct mrc_dicom_reader *reader,
                                       const struct mrc_dicom_slice *slice, struct mrc_error *err);
 void mrc_dicom_reader_close(struct mrc_dicom_reader *reader);
+/** The same of `count` slices of one matrix, one after the other, several at a time in child
+ * processes. MRC_ERR_FORMAT or _RANGE, with the file's name, also where decoding crashes, takes too
+ * long or too much memory. */
+enum mrc_status mrc_dicom_slices_decode(float *voxels, const struct mrc_dicom_slice *const *slices,
+                                        size_t count, struct mrc_error *err);
 
 /** The contrast by image type, physics and name, in that order (docs/dicom.md), with the reason in
  * words: those that speak must agree. No patient data. */

@@ -210,19 +210,141 @@ static void tell_lost_slice(struct mrc_image_list *list, size_t first, const str
     }
 }
 
-static enum mrc_status scan_folder(struct mrc_image_list *list, const struct mrc_finds *f,
-                                   size_t begin, size_t end, struct mrc_error *err) {
-    enum mrc_status st = MRC_OK;
-    for (size_t k = 0; st == MRC_OK && k < FORMATS; ++k) {
-        size_t count = 0, before = list->count;
-        const struct mrc_image_file **files = mrc_finds_select(&count, f, begin, end, formats[k]);
-        if (files == NULL) st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a list of files");
-        if (st == MRC_OK && count > 0) st = formats[k]->scan(list, files, count, err);
-        if (st == MRC_OK && count > 0) tell_lost_slice(list, before, f, begin, end, formats[k]);
-        mrc_free(files);
+/* --- folders that hold one series --- */
+
+/* The files below one folder, and the folders it is described with, as a chain. */
+struct folder {
+    size_t begin, end; /* of its files */
+    size_t parent;     /* towards the first of its chain; itself: it is that */
+    size_t next, last; /* SIZE_MAX: none; `last` of the first one only */
+};
+struct folders {
+    struct folder *items;
+    size_t count;
+};
+/* A file that says of which whole it is a part. */
+struct part {
+    const char *whole, *name;
+    size_t folder;
+};
+
+static int by_whole(const void *a, const void *b) {
+    const struct part *x = a, *y = b;
+    int order = strcmp(x->whole, y->whole);
+    if (order == 0) order = strcmp(x->name, y->name);
+    return order != 0 ? order : (x->folder > y->folder) - (x->folder < y->folder);
+}
+
+static size_t first_of(const struct folders *f, size_t i) {
+    while (f->items[i].parent != i) i = f->items[i].parent;
+    return i;
+}
+
+/* Parts of one whole that lie in several folders and nowhere twice: those folders belong together.
+ * The same part in two folders is a copy of the series, which is judged by itself. */
+static void join_run(struct folders *f, const struct part *parts, size_t count) {
+    for (size_t i = 1; i < count; ++i)
+        if (strcmp(parts[i].name, parts[i - 1].name) == 0 && parts[i].folder != parts[i - 1].folder)
+            return;
+    for (size_t i = 1; i < count; ++i) {
+        size_t a = first_of(f, parts[0].folder), b = first_of(f, parts[i].folder);
+        f->items[a > b ? a : b].parent = a > b ? b : a;
     }
-    if (st == MRC_OK) st = refuse_strangers(list, f, begin, end, err);
+}
+
+static enum mrc_status join_folders(struct folders *f, const struct mrc_finds *finds,
+                                    const struct mrc_format *format, struct mrc_error *err) {
+    struct part *parts = mrc_alloc(finds->count, sizeof *parts);
+    size_t count = 0;
+    if (parts == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a list of files");
+    for (size_t d = 0; d < f->count; ++d)
+        for (size_t i = f->items[d].begin; i < f->items[d].end; ++i) {
+            const struct mrc_image_file *file = &finds->files[i];
+            parts[count].folder = d;
+            count += file->format == format && file->record != NULL &&
+                     format->part_of(&parts[count].whole, &parts[count].name, file);
+        }
+    if (count > 1) qsort(parts, count, sizeof *parts, by_whole);
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        for (end = begin + 1; end < count && strcmp(parts[end].whole, parts[begin].whole) == 0;)
+            ++end;
+        join_run(f, parts + begin, end - begin);
+    }
+    mrc_free(parts);
+    return MRC_OK;
+}
+
+/* Chains, in the order of the folders. */
+static void link_chains(struct folders *f) {
+    for (size_t d = 0; d < f->count; ++d) {
+        size_t first = first_of(f, d);
+        f->items[d].parent = first; /* shortens what is behind */
+        f->items[d].next = SIZE_MAX;
+        if (first != d) f->items[f->items[first].last].next = d;
+        f->items[first].last = d;
+    }
+}
+
+static enum mrc_status find_folders(struct folders *f, const struct mrc_finds *finds,
+                                    struct mrc_error *err) {
+    *f = (struct folders){.items = mrc_alloc(finds->count, sizeof *f->items)};
+    if (f->items == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for folders");
+    for (size_t begin = 0; begin < finds->count;) {
+        struct folder *d = &f->items[f->count];
+        *d = (struct folder){.begin = begin, .parent = f->count++};
+        begin = d->end = mrc_finds_end_of_folder(finds, begin);
+    }
+    enum mrc_status st = MRC_OK;
+    for (size_t k = 0; st == MRC_OK && k < FORMATS; ++k)
+        if (formats[k]->part_of != NULL) st = join_folders(f, finds, formats[k], err);
+    link_chains(f);
     return st;
+}
+
+/* --- describing, folder by folder --- */
+
+/* The files of one format in a folder and those of its chain. */
+static const struct mrc_image_file **select_chain(size_t *count, const struct mrc_finds *f,
+                                                  const struct folders *folders, size_t first,
+                                                  const struct mrc_format *format) {
+    size_t room = 0;
+    *count = 0;
+    for (size_t d = first; d != SIZE_MAX; d = folders->items[d].next)
+        room += folders->items[d].end - folders->items[d].begin;
+    const struct mrc_image_file **files = mrc_alloc(room, sizeof(void *));
+    for (size_t d = first; files != NULL && d != SIZE_MAX; d = folders->items[d].next)
+        for (size_t i = folders->items[d].begin; i < folders->items[d].end; ++i)
+            if (f->files[i].format == format) files[(*count)++] = &f->files[i];
+    return files;
+}
+
+static enum mrc_status scan_format(struct mrc_image_list *list, const struct mrc_finds *f,
+                                   const struct folders *folders, size_t first,
+                                   const struct mrc_format *format, struct mrc_error *err) {
+    size_t count = 0, before = list->count;
+    const struct folder *d = &folders->items[first];
+    const struct mrc_image_file **files =
+        format->part_of != NULL ? select_chain(&count, f, folders, first, format)
+                                : mrc_finds_select(&count, f, d->begin, d->end, format);
+    if (files == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a list of files");
+    enum mrc_status st = count > 0 ? format->scan(list, files, count, err) : MRC_OK;
+    mrc_free(files);
+    if (st != MRC_OK || count == 0) return st;
+    tell_lost_slice(list, before, f, d->begin, d->end, format);
+    for (size_t n = d->next; format->part_of != NULL && n != SIZE_MAX; n = folders->items[n].next)
+        tell_lost_slice(list, before, f, folders->items[n].begin, folders->items[n].end, format);
+    return MRC_OK;
+}
+
+static enum mrc_status scan_folder(struct mrc_image_list *list, const struct mrc_finds *f,
+                                   const struct folders *folders, size_t number,
+                                   struct mrc_error *err) {
+    const struct folder *d = &folders->items[number];
+    enum mrc_status st = MRC_OK;
+    for (size_t k = 0; st == MRC_OK && k < FORMATS; ++k)
+        if (formats[k]->part_of == NULL || d->parent == number)
+            st = scan_format(list, f, folders, number, formats[k], err);
+    return st == MRC_OK ? refuse_strangers(list, f, d->begin, d->end, err) : st;
 }
 
 /* What is neither a file nor a folder to look into. */
@@ -241,12 +363,11 @@ static enum mrc_status refuse_oddities(struct mrc_image_list *list, const struct
 
 static enum mrc_status scan_finds(struct mrc_image_list *list, const struct mrc_finds *f,
                                   struct mrc_error *err) {
-    enum mrc_status st = MRC_OK;
-    for (size_t begin = 0; st == MRC_OK && begin < f->count;) {
-        size_t end = mrc_finds_end_of_folder(f, begin);
-        st = scan_folder(list, f, begin, end, err);
-        begin = end;
-    }
+    struct folders folders;
+    enum mrc_status st = find_folders(&folders, f, err);
+    for (size_t d = 0; st == MRC_OK && d < folders.count; ++d)
+        st = scan_folder(list, f, &folders, d, err);
+    mrc_free(folders.items);
     return st;
 }
 
@@ -477,8 +598,11 @@ static enum mrc_status load_members(mrc_volume **out, const struct mrc_image_inf
     const struct mrc_image_file **files =
         mrc_finds_select(&count, &f, 0, f.count, &mrc_format_dicom);
     if (files == NULL) st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a list of files");
-    if (st == MRC_OK && count < f.count)
-        st = mrc_fail(err, MRC_ERR_IO, "%s: changed since its folder was searched", item->path);
+    for (size_t i = 0; st == MRC_OK && i < f.count; ++i)
+        if (f.files[i].format != &mrc_format_dicom)
+            st = mrc_fail(err, MRC_ERR_IO, "%s: changed since its folder was searched%s%s",
+                          f.files[i].path, f.files[i].reason != NULL ? ": " : "",
+                          f.files[i].reason != NULL ? f.files[i].reason : "");
     if (st == MRC_OK) st = mrc_format_dicom.load(out, files, count, options, err);
     mrc_free(files);
     mrc_finds_clear(&f);

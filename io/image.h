@@ -18,7 +18,7 @@ extern "C" {
 /** One series, NIfTI file or folder of pictures, described without reading its voxels. Texts are
  * owned by the record. */
 struct mrc_image_info {
-    char *path; /* the folder (DICOM, PNG) or file (NIfTI) */
+    char *path; /* the folder (DICOM: around all of its files; PNG) or file (NIfTI) */
     enum mrc_source_kind kind;
     char modality[17]; /* "MR", "CT", … ; "" where the format does not say */
     enum mrc_contrast contrast;
@@ -55,7 +55,10 @@ struct mrc_image_list {
     struct mrc_image_refusal *refused;
     size_t refused_count, refused_capacity;
 };
-/** Adds what lies at `path` (a file, or a folder searched to the bottom) to the list. Every file
+/** Folders of which each has another part of one series (the same SeriesInstanceUID, no
+ * SOPInstanceUID twice) are described as one; copies of a series are not.
+ *
+ * Adds what lies at `path` (a file, or a folder searched to the bottom) to the list. Every file
  * below it goes into exactly one item or one refusal, and what is no file and no folder to look
  * into (links to folders, pipes, unreadable folders) into a refusal. Broken files are refusals, not
  * errors, be it that they crash their reader; an error is a path that does not exist or cannot be
@@ -73,6 +76,7 @@ MRC_STATUS mrc_image_list_scan_with(struct mrc_image_list *list, const char *pat
                                     const struct mrc_scan_options *options, struct mrc_error *err);
 MRC_API void mrc_image_list_clear(struct mrc_image_list *list);
 
+struct mrc_contrast_map; /* io/contrast_map.h */
 struct mrc_image_options {
     bool assume_ras; /* NIfTI without sform and qform: take the axes as RAS+ instead of refusing */
     bool allow_synthetic; /* accept what is marked as synthetic or derived */
@@ -85,11 +89,12 @@ struct mrc_image_options {
     const char *member; /* DICOM: only the volume that holds this file (mrc_image_load sets it when
                          * it is given a file); NULL: any */
     int64_t frame;      /* and this frame of it; 0: any */
+    const struct mrc_contrast_map *map; /* overrules the contrast that is recognised; NULL: none */
 };
 #define MRC_IMAGE_DEFAULTS                                                                         \
     {                                                                                              \
         .assume_ras = false, .allow_synthetic = false, .flat = false, .volume = 0,                 \
-        .allow_gaps = false, .series = NULL, .member = NULL, .frame = 0                            \
+        .allow_gaps = false, .series = NULL, .member = NULL, .frame = 0, .map = NULL               \
     }
 
 /** Loads the one image at `path`: a DICOM folder with exactly one usable series (or one DICOM
@@ -131,6 +136,9 @@ struct mrc_format {
     /** Reads one file's header into a record of plain bytes (mrc_alloc, no pointers that matter):
      * runs in a child process. */
     enum mrc_status (*read)(void **record, size_t *bytes, const char *path, struct mrc_error *err);
+    /** Of which whole is the file a part, be it spread over folders, and of which part is it the
+     * image: texts inside the record. False: its folder is all it belongs to. NULL: so for all. */
+    bool (*part_of)(const char **whole, const char **part, const struct mrc_image_file *file);
     /** Describes the files of one folder that probed as this format (by name). DICOM groups them
      * into series, PNG makes one stack, NIfTI makes one item a file. What cannot be used is
      * appended to `refused`. */

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/text.h"
+#include "io/contrast_map.h"
 #include "io/image.h"
 #include "io/image_name.h"
 #include "io/nifti_fields.h"
@@ -329,20 +330,28 @@ static void remark_on(char *out, size_t capacity, const struct nifti_input *in) 
                            "%g mm, sform is used",
                            spacing, d + 1, pixdim);
     }
+    if (out[0] == '\0' && !in->facts.unit_said)
+        (void)snprintf(out, capacity, "xyzt_units names no unit of length, millimetres are taken");
 }
 
-static void describe(struct mrc_image_info *info, const struct nifti_input *in) {
-    const struct mrc_nifti_facts *f = &in->facts;
-    const char *name = mrc_path_name(in->header_path);
-    info->kind = MRC_SOURCE_NIFTI;
-    char how[200];
-    info->contrast = contrast_of(how, sizeof how, in);
+/* What a file says of itself, and what is recognised from it. */
+static void describe_names(struct mrc_image_info *info, char *how, size_t capacity,
+                           const struct nifti_input *in) {
     const struct mrc_dicom_physics *p = &in->sidecar.physics;
+    info->kind = MRC_SOURCE_NIFTI;
+    info->contrast = contrast_of(how, capacity, in);
     mrc_text_plain(info->manufacturer, sizeof info->manufacturer, in->sidecar.manufacturer);
     (void)snprintf(info->series_description, sizeof info->series_description, "%s",
                    p->series_description);
     (void)snprintf(info->protocol_name, sizeof info->protocol_name, "%s", p->protocol_name);
     (void)snprintf(info->sequence_name, sizeof info->sequence_name, "%s", p->sequence_name);
+}
+
+static void describe(struct mrc_image_info *info, const struct nifti_input *in) {
+    const struct mrc_nifti_facts *f = &in->facts;
+    const char *name = mrc_path_name(in->header_path);
+    char how[200];
+    describe_names(info, how, sizeof how, in);
     info->files = f->pair ? 2 : 1;
     info->columns = f->extent.i;
     info->rows = f->extent.j;
@@ -476,10 +485,13 @@ static enum mrc_status check_wanted(const struct nifti_input *in,
 }
 
 static enum mrc_status keep_provenance(mrc_volume *vol, const struct nifti_input *in,
-                                       struct mrc_error *err) {
+                                       const mrc_contrast_map *map, struct mrc_error *err) {
     struct mrc_provenance p = {.kind = MRC_SOURCE_NIFTI};
+    struct mrc_image_info info = {.path = in->header_path};
     char how[200];
-    p.contrast = contrast_of(how, sizeof how, in);
+    describe_names(&info, how, sizeof how, in);
+    (void)mrc_contrast_map_apply(map, &info);
+    p.contrast = info.contrast;
     remark_on(p.remark, sizeof p.remark, in);
     p.files = mrc_alloc(1, sizeof *p.files);
     if (p.files != NULL) p.files[0] = mrc_strdup(in->header_path);
@@ -507,7 +519,7 @@ static enum mrc_status nifti_load(mrc_volume **out, const struct mrc_image_file 
     if (st != MRC_OK) return st;
     st = check_wanted(&in, options, err);
     if (st == MRC_OK) st = mrc_volume_create(&vol, in.facts.extent, &in.geometry, err);
-    if (st == MRC_OK) st = keep_provenance(vol, &in, err);
+    if (st == MRC_OK) st = keep_provenance(vol, &in, options->map, err);
     if (st == MRC_OK)
         st = read_voxels(mrc_volume_voxels(vol), &in, options->volume > 0 ? options->volume - 1 : 0,
                          err);

@@ -285,8 +285,9 @@ static enum mrc_status check_place(struct mrc_nifti_facts *out, const struct fie
 
 static enum mrc_status check_space(struct mrc_nifti_facts *out, const struct fields *f,
                                    const char *name, struct mrc_error *err) {
+    out->unit_said = (f->xyzt_units & 7) != 0;
     switch (f->xyzt_units & 7) {
-    case 0: /* unknown: millimetres, as every other reader takes it */
+    case 0: /* millimetres, as every other reader takes it */
     case 2: out->unit_mm = 1.0; break;
     case 1: out->unit_mm = 1000.0; break;
     case 3: out->unit_mm = 0.001; break;

@@ -44,6 +44,7 @@ struct mrc_nifti_facts {
     int64_t volumes;      /* product of the dimensions beyond the third; they follow each other */
     double slope, inter;  /* value = stored * slope + inter; 1 and 0 where the header says "none" */
     double unit_mm;       /* length of one spatial unit: 1, 1000, 0.001 */
+    bool unit_said;       /* the header says it; else millimetres are assumed */
     double spacing_mm[3]; /* from pixdim */
     int qform_code, sform_code; /* > 0: that form holds */
     int intent_code;

@@ -258,8 +258,9 @@ static void describe(char *out, size_t capacity, const struct mrc_derivation *d)
     char from[32] = "";
     if (d->from != MRC_CONTRAST_UNKNOWN)
         (void)snprintf(from, sizeof from, " from %s", mrc_contrast_name(d->from));
-    (void)snprintf(out, capacity, "synthetic %s%s (mrcycle %.20s), not acquired",
-                   mrc_contrast_name(d->to), from, d->software_version);
+    (void)snprintf(out, capacity, "%ssynthetic %s%s (mrcycle %.20s), not acquired",
+                   d->cycle_error ? "cycle error, " : "", mrc_contrast_name(d->to), from,
+                   d->software_version);
 }
 
 static char *sidecar_name(const char *path) {
@@ -284,14 +285,16 @@ static char *sidecar_text(const mrc_volume *source, const struct mrc_derivation 
     char description[80];
     describe(description, sizeof description, d);
     cJSON *json = cJSON_CreateObject(), *makers = NULL, *maker = NULL;
-    bool whole = json != NULL && cJSON_AddTrueToObject(json, "SyntheticData") != NULL &&
-                 add_text(json, "Description", description) &&
-                 add_text(json, "Warning", "not acquired, not for diagnosis") &&
-                 add_text(json, "DerivedFromContrast", mrc_contrast_name(d->from)) &&
-                 add_text(json, "Contrast", mrc_contrast_name(d->to)) && add_source(json, source) &&
-                 add_text(json, "ModelName", d->model_name) &&
-                 add_text(json, "ModelHash", d->model_hash) && add_text(json, "Steps", d->steps) &&
-                 add_text(json, "Settings", d->settings);
+    bool whole =
+        json != NULL && cJSON_AddTrueToObject(json, "SyntheticData") != NULL &&
+        add_text(json, "Description", description) &&
+        add_text(json, "Warning", "not acquired, not for diagnosis") &&
+        add_text(json, "DerivedFromContrast", mrc_contrast_name(d->from)) &&
+        add_text(json, "Contrast", mrc_contrast_name(d->to)) &&
+        (!d->cycle_error || add_text(json, "Quantity", "cycle error, of the range 0 to 1")) &&
+        add_source(json, source) && add_text(json, "ModelName", d->model_name) &&
+        add_text(json, "ModelHash", d->model_hash) && add_text(json, "Steps", d->steps) &&
+        add_text(json, "Settings", d->settings);
     if (whole) makers = cJSON_AddArrayToObject(json, "GeneratedBy");
     if (makers != NULL) maker = cJSON_CreateObject();
     if (maker != NULL && !cJSON_AddItemToArray(makers, maker)) {

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/text.h"
+#include "io/contrast_map.h"
 #include "io/derived.h"
 #include "io/image.h"
 #include "io/image_name.h"
@@ -101,9 +102,15 @@ static void remark_on_numbers(char *out, size_t capacity, char *const *files, si
 }
 
 static enum mrc_status keep_provenance(mrc_volume *vol, char *const *files, size_t count,
-                                       int bit_depth, struct mrc_error *err) {
+                                       int bit_depth, const mrc_contrast_map *map,
+                                       struct mrc_error *err) {
     struct mrc_provenance p = {.kind = MRC_SOURCE_PNG, .bit_depth = bit_depth};
-    p.contrast = contrast_of(files[0], count);
+    struct mrc_image_info info = {.contrast = contrast_of(files[0], count)};
+    info.path = count == 1 ? mrc_strdup(files[0]) : folder_of(files[0]);
+    if (info.path == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a path");
+    (void)mrc_contrast_map_apply(map, &info);
+    p.contrast = info.contrast;
+    mrc_free(info.path);
     remark_on_numbers(p.remark, sizeof p.remark, files, count);
     p.files = mrc_alloc(count, sizeof *p.files);
     for (size_t f = 0; p.files != NULL && f < count; ++f) {
@@ -139,7 +146,7 @@ static enum mrc_status load_stack(mrc_volume **out, char *const *files, size_t c
     mrc_geometry_init(&geometry);
     mrc_volume *vol = NULL;
     st = mrc_volume_create(&vol, extent, &geometry, err);
-    if (st == MRC_OK) st = keep_provenance(vol, files, count, facts.bit_depth, err);
+    if (st == MRC_OK) st = keep_provenance(vol, files, count, facts.bit_depth, options->map, err);
     for (size_t f = 0; st == MRC_OK && f < count; ++f) {
         float *slice = mrc_volume_voxels(vol) + f * (size_t)(facts.columns * facts.rows);
         st = decode_file(slice, &facts, files[f], err);

@@ -1,6 +1,7 @@
 /* checkpoint.c: what of a cyclegan goes into a safetensors file, and back.
  * Tensors of a complete checkpoint: "G.<p>", "G.ema.<p>" with a moving average, "G.adam_m.<p>",
- * "G.adam_v.<p>", the same for F, and for D_X and D_Y without averages. A shipped one: "G.<p>" and
+ * "G.adam_v.<p>", the same for F, and for D_X and D_Y without averages; "pool.fake_y" and
+ * "pool.fake_x" [images][size][size][channels] with an image pool. A shipped one: "G.<p>" and
  * "F.<p>" only. On the way in, names and shapes are compared with the networks the metadata
  * describe before memory for them is taken. */
 #include "model/checkpoint.h"
@@ -25,10 +26,10 @@ static const char FORMAT[] = "mrcycle-1", COMPLETE[] = "complete", SHIPPED[] = "
 /* One tensor of one block of one network. */
 struct stored {
     struct mrc_tensor tensor;
-    const mrc_net *net;
-    size_t index;      /* parameter of the net */
-    const float *from; /* block to write from, or */
-    float *to;         /* block to read into; NULL: only compare */
+    const mrc_net *net; /* NULL: the block is the tensor */
+    size_t index;       /* parameter of the net */
+    const float *from;  /* block to write from, or */
+    float *to;          /* block to read into; NULL: only compare */
 };
 struct stored_list {
     struct stored *items;
@@ -57,6 +58,22 @@ static void add_block(struct stored_list *list, enum mrc_cyclegan_net which, con
     }
 }
 
+static void add_pool(struct stored_list *list, int direction, float *images,
+                     const struct mrc_cyclegan_settings *s) {
+    void *items = list->items;
+    if (!mrc_grow(&items, &list->capacity, list->count + 1, sizeof(*list->items)))
+        list->failed = true;
+    list->items = items;
+    if (list->failed) return;
+    struct stored *item = &list->items[list->count++];
+    *item = (struct stored){.tensor = {.type = MRC_TENSOR_F32,
+                                       .rank = 4,
+                                       .shape = {s->pool_size, s->size, s->size, s->channels}},
+                            .from = images,
+                            .to = images};
+    (void)snprintf(item->tensor.name, sizeof(item->tensor.name), "pool.fake_%c", "yx"[direction]);
+}
+
 static int by_name(const void *a, const void *b) {
     return strcmp(((const struct stored *)a)->tensor.name, ((const struct stored *)b)->tensor.name);
 }
@@ -71,7 +88,8 @@ static enum mrc_status sort_list(struct stored_list *list, const char *path,
 
 /* All of a complete checkpoint. state NULL: names and shapes only, for nets without memory. */
 static void list_complete(struct stored_list *list, mrc_net *const nets[MRC_NET_COUNT],
-                          const struct cyclegan_state *state, bool with_average) {
+                          const struct cyclegan_state *state,
+                          const struct mrc_cyclegan_settings *s) {
     for (int i = 0; i < MRC_NET_COUNT; ++i) {
         enum mrc_cyclegan_net which = (enum mrc_cyclegan_net)i;
         float *values = state != NULL ? mrc_net_values(nets[i]) : NULL;
@@ -79,7 +97,9 @@ static void list_complete(struct stored_list *list, mrc_net *const nets[MRC_NET_
         add_block(list, which, "", nets[i], values, values, MRC_TENSOR_F32);
         add_block(list, which, "adam_m.", nets[i], m, m, MRC_TENSOR_F32);
         add_block(list, which, "adam_v.", nets[i], v, v, MRC_TENSOR_F32);
-        if (!with_average || i >= GENERATORS) continue;
+        if (i >= GENERATORS) continue;
+        if (s->pool_size > 0) add_pool(list, i, state != NULL ? state->pool[i] : NULL, s);
+        if (!(s->ema_decay > 0.0)) continue;
         float *average = state != NULL ? state->average[i] : NULL;
         add_block(list, which, "ema.", nets[i], average, average, MRC_TENSOR_F32);
     }
@@ -143,6 +163,8 @@ static const struct field {
     SETTING(adam_eps, FIELD_REAL),
     SETTING(ema_decay, FIELD_REAL),
     {"stored", FIELD_WHOLE, offsetof(struct mrc_checkpoint_info, stored), true},
+    {"rollbacks", FIELD_WHOLE, offsetof(struct mrc_checkpoint_info, rollbacks), true},
+    LATER(pool_size, FIELD_WHOLE),
     LATER(r1_gamma, FIELD_REAL),
     LATER(warm_up, FIELD_WHOLE),
     LATER(generator_f, FIELD_WHOLE),
@@ -299,8 +321,12 @@ struct saving {
 static void fill(void *context, size_t index, unsigned char *bytes) {
     const struct saving *saving = context;
     const struct stored *item = &saving->items[index];
-    mrc_net_export(item->net, item->index, item->from, saving->values);
-    mrc_tensor_encode(bytes, saving->values, mrc_tensor_count(&item->tensor), item->tensor.type);
+    const float *values = item->from;
+    if (item->net != NULL) {
+        mrc_net_export(item->net, item->index, item->from, saving->values);
+        values = saving->values;
+    }
+    mrc_tensor_encode(bytes, values, mrc_tensor_count(&item->tensor), item->tensor.type);
 }
 
 static size_t largest_count(const struct stored_list *list) {
@@ -369,7 +395,7 @@ enum mrc_status mrc_checkpoint_save(const mrc_cyclegan *gan, const struct mrc_ch
     struct stored_list list = {0};
     const struct cyclegan_state *state = cyclegan_state_of(gan);
     if (options->complete) {
-        list_complete(&list, cyclegan_nets_of(gan), state, state->average[0] != NULL);
+        list_complete(&list, cyclegan_nets_of(gan), state, mrc_cyclegan_get_settings(gan));
     } else {
         enum mrc_tensor_type type = options->half ? MRC_TENSOR_F16 : MRC_TENSOR_F32;
         for (int i = 0; i < GENERATORS; ++i) {
@@ -457,7 +483,10 @@ static enum mrc_status load_tensor(const struct stored *item, mrc_safetensors *f
         if (!isfinite(values[i]))
             return mrc_fail(err, MRC_ERR_FORMAT, "%s: tensor %s holds a value that is not finite",
                             path, tensor->name);
-    mrc_net_import(item->net, item->index, values, item->to);
+    if (item->net != NULL)
+        mrc_net_import(item->net, item->index, values, item->to);
+    else
+        memcpy(item->to, values, count * sizeof(float));
     return MRC_OK;
 }
 
@@ -521,7 +550,7 @@ static enum mrc_status compare_complete(const struct mrc_cyclegan_settings *s,
                                          mrc_cyclegan_generator_of(s, (enum mrc_cyclegan_net)i),
                                          &generator, err)
                  : net_declare_patchgan(&nets[i], s->channels, s->discriminator_width, err);
-    if (st == MRC_OK) list_complete(&list, nets, NULL, s->ema_decay > 0.0);
+    if (st == MRC_OK) list_complete(&list, nets, NULL, s);
     if (st == MRC_OK) st = sort_list(&list, path, err);
     if (st == MRC_OK) st = compare_list(&list, file, path, err);
     mrc_free(list.items);
@@ -542,7 +571,7 @@ enum mrc_status mrc_checkpoint_load(mrc_cyclegan **out, struct mrc_checkpoint_in
     if (st == MRC_OK) st = mrc_cyclegan_create(&gan, &info->settings, err);
     if (st == MRC_OK) {
         struct cyclegan_state *state = cyclegan_state_of(gan);
-        list_complete(&list, cyclegan_nets_of(gan), state, state->average[0] != NULL);
+        list_complete(&list, cyclegan_nets_of(gan), state, mrc_cyclegan_get_settings(gan));
         st = sort_list(&list, path, err);
     }
     if (st == MRC_OK) st = load_list(&list, file, path, err);

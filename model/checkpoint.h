@@ -24,7 +24,8 @@ struct mrc_checkpoint_info {
     char hash[65]; /* SHA-256 over names, shapes and values of the weights of G and F, as stored */
     int64_t step, epoch, epochs;
     int64_t
-        stored;    /* 1: trained on intensities as pictures store them, 0: normalised to the head */
+        stored; /* 1: trained on intensities as pictures store them, 0: normalised to the head */
+    int64_t rollbacks; /* each has halved the learning rate (app/train.h) */
     bool complete; /* all four networks and Adam's moments, else the generators; known when read */
     struct mrc_cyclegan_settings settings;
 };

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/parallel.h"
+#include "base/rng.h"
 #include "base/team.h"
 #include "model/cyclegan_internal.h"
 #include "model/net_internal.h"
@@ -32,7 +33,9 @@ struct direction {
     mrc_pass *first; /* generator on [a; b], or on a alone: [fake b; same b] */
     mrc_pass *cycle; /* generator on the other direction's fake a: b again */
     mrc_pass *judge_fake, *judge_real;
-    float *in, *d_first; /* input of `first`, gradient at its output */
+    mrc_pass *judge_pool; /* of fakes from the pool; NULL without one */
+    float *pooled;        /* a batch of them */
+    float *in, *d_first;  /* input of `first`, gradient at its output */
     float *d_map_adversarial, *d_map_fake, *d_map_real;
     float *mean;                  /* image of b; NULL without warm-up */
     const float *out, *cycle_out; /* of the last step */
@@ -78,8 +81,12 @@ enum mrc_status mrc_gan_mode_parse(enum mrc_gan_mode *out, const char *text,
         *out = (enum mrc_gan_mode)i;
         return MRC_OK;
     }
+    if (strcmp(text, "vanilla") == 0) {
+        *out = MRC_GAN_BCE;
+        return MRC_OK;
+    }
     return mrc_fail(err, MRC_ERR_ARGUMENT,
-                    "adversarial loss \"%s\" is unknown, expected bce or lsgan", text);
+                    "adversarial loss \"%s\" is unknown, expected vanilla or lsgan", text);
 }
 
 /* --- Settings --- */
@@ -109,6 +116,7 @@ enum mrc_status cyclegan_check_settings(const struct mrc_cyclegan_settings *s,
         {"Adam's epsilon", s->adam_eps, 1e-30, 1.0},
         {"decay of the moving average", s->ema_decay, 0.0, almost_one},
         {"weight of the R1 penalty", s->r1_gamma, 0.0, large},
+        {"image pool", (double)s->pool_size, 0.0, 65536.0},
         {"number of warm-up steps", (double)s->warm_up, 0.0, 1e9},
     };
     enum mrc_status st = MRC_OK;
@@ -121,6 +129,10 @@ enum mrc_status cyclegan_check_settings(const struct mrc_cyclegan_settings *s,
         st = mrc_fail(err, MRC_ERR_ARGUMENT,
                       "batch is %" PRId64 ", expected a multiple of the %d processes", s->batch,
                       team);
+    if (st == MRC_OK && team > 1 && s->pool_size > 0)
+        st = mrc_fail(err, MRC_ERR_ARGUMENT,
+                      "image pool of %" PRId64 " with %d processes, expected none with several",
+                      s->pool_size, team);
     return st == MRC_OK ? net_check_generator(&generator, err) : st;
 }
 
@@ -221,6 +233,10 @@ static void take_memory(mrc_cyclegan *gan) {
         way->d_map_real = mrc_arena_take(memory, gan->map * sizeof(float));
         if (gan->settings.warm_up > 0)
             way->mean = mrc_arena_take(memory, image_floats(gan) * sizeof(float));
+        if (gan->settings.pool_size == 0) continue;
+        way->pooled = mrc_arena_take(memory, gan->images * sizeof(float));
+        gan->state->pool[k] = mrc_arena_take(memory, (size_t)gan->settings.pool_size *
+                                                         image_floats(gan) * sizeof(float));
     }
     gan->d_cycle = mrc_arena_take(memory, gan->images * sizeof(float));
     gan->d_fake = mrc_arena_take(memory, gan->images * sizeof(float));
@@ -234,7 +250,7 @@ static void measure_memory(mrc_cyclegan *gan) {
     for (int k = 0; k < DIRECTIONS; ++k)
         gan->bytes += mrc_plan_pass_bytes(gan->directions[k].first_plan) +
                       mrc_plan_pass_bytes(gan->directions[k].cycle_plan) +
-                      2 * mrc_plan_pass_bytes(gan->judge_plan);
+                      (gan->settings.pool_size > 0 ? 3 : 2) * mrc_plan_pass_bytes(gan->judge_plan);
 }
 
 static enum mrc_status create_memory(mrc_cyclegan *gan, struct mrc_error *err) {
@@ -268,6 +284,8 @@ static enum mrc_status create_directions(mrc_cyclegan *gan, struct mrc_error *er
             st = mrc_pass_create(&way->judge_fake, way->judge, gan->judge_plan, gan->scratch, err);
         if (st == MRC_OK)
             st = mrc_pass_create(&way->judge_real, way->judge, gan->judge_plan, gan->scratch, err);
+        if (st == MRC_OK && gan->settings.pool_size > 0)
+            st = mrc_pass_create(&way->judge_pool, way->judge, gan->judge_plan, gan->scratch, err);
     }
     return st;
 }
@@ -329,6 +347,7 @@ enum mrc_status mrc_cyclegan_measure(size_t *bytes, const struct mrc_cyclegan_se
 void mrc_cyclegan_destroy(mrc_cyclegan *gan) {
     if (gan == NULL) return;
     for (int k = 0; k < DIRECTIONS; ++k) {
+        mrc_pass_destroy(gan->directions[k].judge_pool);
         mrc_pass_destroy(gan->directions[k].judge_real);
         mrc_pass_destroy(gan->directions[k].judge_fake);
         mrc_pass_destroy(gan->directions[k].cycle);
@@ -434,13 +453,40 @@ static void forward(mrc_cyclegan *gan, const float *const real[DIRECTIONS][2]) {
     }
 }
 
+/* A history of fakes (Shrivastava et al.: "Learning from simulated and unsupervised images through
+ * adversarial training", CVPR 2017) as CycleGAN uses it: until the pool is full each new fake is
+ * kept and shown; then it is shown as it is, or, by the toss of a coin, takes the place of a kept
+ * one, which is shown instead. How many are kept follows from the steps, and what is drawn from
+ * their number, so the images are all there is to remember. */
+static void draw_from_pool(mrc_cyclegan *gan, int k) {
+    struct direction *way = &gan->directions[k];
+    const struct mrc_cyclegan_settings *s = &gan->settings;
+    size_t image = image_floats(gan), bytes = image * sizeof(float);
+    int64_t kept = (gan->state->steps - s->warm_up) * s->batch;
+    struct mrc_rng rng =
+        mrc_rng_for(s->seed, (uint32_t)k, (uint64_t)gan->state->steps, MRC_FOR_POOL);
+    for (int64_t i = 0; i < s->batch; ++i, ++kept) {
+        const float *fake = way->out + (size_t)i * image;
+        float *shown = way->pooled + (size_t)i * image;
+        bool is_full = kept >= s->pool_size, swaps = is_full && (mrc_rng_u64(&rng) & 1u) != 0;
+        uint64_t place = is_full ? mrc_rng_below(&rng, (uint64_t)s->pool_size) : (uint64_t)kept;
+        float *old = gan->state->pool[k] + place * image;
+        memcpy(shown, swaps ? old : fake, bytes);
+        if (swaps || !is_full) memcpy(old, fake, bytes);
+    }
+}
+
 /* The discriminators' part: verdicts, their losses, and the gradients at the patch maps. */
-static void judge(mrc_cyclegan *gan, struct direction *way, const float *real_b,
-                  struct direction_losses *losses) {
+static void judge(mrc_cyclegan *gan, int k, const float *real_b, struct direction_losses *losses) {
+    struct direction *way = &gan->directions[k];
     enum mrc_gan_mode mode = gan->settings.gan_mode;
     const float *verdict = mrc_pass_forward(way->judge_fake, way->out);
     losses->adversarial =
         mrc_loss_adversarial(way->d_map_adversarial, verdict, gan->map, 1.0f, mode, 1.0f);
+    if (way->judge_pool != NULL) {
+        draw_from_pool(gan, k);
+        verdict = mrc_pass_forward(way->judge_pool, way->pooled);
+    }
     losses->fake = mrc_loss_adversarial(way->d_map_fake, verdict, gan->map, 0.0f, mode, 0.5f);
     verdict = mrc_pass_forward(way->judge_real, real_b);
     losses->real = mrc_loss_adversarial(way->d_map_real, verdict, gan->map, 1.0f, mode, 0.5f);
@@ -520,7 +566,8 @@ static void backward_discriminators(mrc_cyclegan *gan) {
     for (int k = 0; k < DIRECTIONS; ++k) {
         struct direction *way = &gan->directions[k];
         mrc_pass_backward(way->judge_real, way->d_map_real, NULL, false);
-        mrc_pass_backward(way->judge_fake, way->d_map_fake, NULL, false);
+        mrc_pass_backward(way->judge_pool != NULL ? way->judge_pool : way->judge_fake,
+                          way->d_map_fake, NULL, false);
     }
 }
 
@@ -682,7 +729,7 @@ enum mrc_status mrc_cyclegan_step(mrc_cyclegan *gan, struct mrc_losses *losses, 
     if (gan->state->steps < gan->settings.warm_up) return warm_up_step(gan, losses, real, err);
     forward(gan, real);
     for (int k = 0; k < DIRECTIONS; ++k) {
-        judge(gan, &gan->directions[k], real[k][1], &part[k]);
+        judge(gan, k, real[k][1], &part[k]);
         compare(gan, &gan->directions[k], real[k][1], &part[k]);
     }
     enum mrc_status st = share_losses(part, err);

@@ -24,6 +24,7 @@ MRC_API const char *mrc_generator_kind_name(
 MRC_API const char *mrc_gan_mode_name(enum mrc_gan_mode mode); /* "bce" (with logits), "lsgan" */
 MRC_STATUS mrc_generator_kind_parse(enum mrc_generator_kind *out, const char *text,
                                     struct mrc_error *err);
+/** "vanilla" is "bce" too, as other programs call it. */
 MRC_STATUS mrc_gan_mode_parse(enum mrc_gan_mode *out, const char *text, struct mrc_error *err);
 
 struct mrc_cyclegan_settings {
@@ -37,11 +38,12 @@ struct mrc_cyclegan_settings {
     int64_t batch;
     double lambda_cycle, lambda_identity;
     double learning_rate, beta1, beta2, adam_eps;
-    double ema_decay; /* exponential moving average of the generators; 0: none */
-    double r1_gamma;  /* weight of the R1 penalty of the discriminators; 0: none */
-    int64_t warm_up;  /* first steps, in which each generator only learns the mean image of its
-                         target: a start at the right place and polarity; 0: none */
-    uint64_t seed;    /* at most INT64_MAX, so that it can be typed */
+    double ema_decay;  /* exponential moving average of the generators; 0: none */
+    double r1_gamma;   /* weight of the R1 penalty of the discriminators; 0: none */
+    int64_t warm_up;   /* first steps, in which each generator only learns the mean image of its
+                          target: a start at the right place and polarity; 0: none */
+    int64_t pool_size; /* fakes of each domain kept for the discriminators to see again; 0: none */
+    uint64_t seed;     /* at most INT64_MAX, so that it can be typed */
 };
 /** The reference design (docs/architecture.md): U-Net, BCE, width 64, batch 8, cycle 10, identity
  * 5, Adam 2e-4, 0.5, 0.999; no average, no penalty, no warm-up. */

@@ -11,7 +11,8 @@ enum { GENERATORS = 2 }; /* MRC_NET_G and MRC_NET_F come first */
 struct cyclegan_state {
     int64_t steps;
     float *m[MRC_NET_COUNT], *v[MRC_NET_COUNT]; /* Adam's moments */
-    float *average[GENERATORS];                 /* NULL without ema_decay */
+    float *pool[GENERATORS];    /* fake y, fake x: [pool_size][size][size][channels]; or NULL */
+    float *average[GENERATORS]; /* NULL without ema_decay */
 };
 struct cyclegan_state *cyclegan_state_of(const mrc_cyclegan *gan);
 mrc_net *const *cyclegan_nets_of(const mrc_cyclegan *gan); /* MRC_NET_COUNT */

@@ -30,6 +30,7 @@ struct training {
     const struct mrc_trainer_settings *settings;
     struct order orders[DOMAINS];
     float *batch[DOMAINS]; /* [share][size][size][channels] */
+    float *spare;          /* [2][share][size][size][channels] */
     size_t share;          /* of the batch, that this process makes */
     size_t slice;          /* floats in a slice */
     struct timespec begun;
@@ -84,10 +85,11 @@ static void bend(float *slice, size_t n, double power) {
 }
 
 /* What is drawn for a slice does not depend on which of the changes are switched on. */
-static void augment(const struct training *t, float *slice, struct mrc_rng *rng) {
+static void augment(const struct training *t, float *slice, float *spare, struct mrc_rng *rng) {
     bool mirrored = (mrc_rng_u64(rng) & 1u) != 0;
     double exponent = 2.0 * mrc_rng_uniform(rng) - 1.0;
     if (t->settings->flip && mirrored) mirror(slice, t->model->size, t->model->channels);
+    mrc_augment(slice, spare, t->model->size, t->model->channels, &t->settings->augment, rng);
     if (t->settings->gamma > 1.0) bend(slice, t->slice, pow(t->settings->gamma, exponent));
 }
 
@@ -103,7 +105,7 @@ static void fetch_range(void *context, size_t begin, size_t end, int lane) {
         uint64_t sample = ((uint64_t)domain << 48) | (task->first_place + within);
         struct mrc_rng rng =
             mrc_rng_for(t->model->seed, (uint32_t)task->epoch, sample, MRC_FOR_AUGMENT);
-        augment(t, dst, &rng);
+        augment(t, dst, t->spare + i * t->slice, &rng);
     }
 }
 
@@ -194,7 +196,8 @@ static enum mrc_status run(struct training *t, size_t *indices, int64_t steps_pe
         if (progress.step_of_epoch == 1)
             for (int domain = 0; domain < DOMAINS; ++domain) t->orders[domain].is_ready = false;
         fetch_batches(t, indices, progress.epoch, progress.step_of_epoch);
-        mrc_cyclegan_scale_rate(t->gan, rate_factor(t->settings->decay, done, progress.steps));
+        mrc_cyclegan_scale_rate(t->gan, ldexp(1.0, -(int)t->settings->halvings) *
+                                            rate_factor(t->settings->decay, done, progress.steps));
         st = mrc_cyclegan_step(t->gan, &losses, t->batch[0], t->batch[1], err);
         if (st != MRC_OK) break;
 
@@ -233,6 +236,22 @@ static enum mrc_status check(const struct mrc_slice_source *source,
     if (!(settings->gamma >= 1.0 && settings->gamma <= MRC_TRAINER_LARGEST_GAMMA))
         return mrc_fail(err, MRC_ERR_ARGUMENT, "gamma is %g, expected 1 to %g", settings->gamma,
                         MRC_TRAINER_LARGEST_GAMMA);
+    const struct mrc_augmentation *a = &settings->augment;
+    const struct {
+        const char *name;
+        double value, lo, hi;
+    } ranges[] = {
+        {"rotation", a->rotate, 0.0, 180.0}, {"zoom", a->zoom, 0.0, 0.9},
+        {"shift", a->shift, 0.0, 0.5},       {"loss of resolution", a->resolution, 0.0, 8.0},
+        {"bias field", a->bias, 0.0, 2.0},   {"noise", a->noise, 0.0, 1.0}};
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); ++i)
+        if (!(ranges[i].value >= ranges[i].lo && ranges[i].value <= ranges[i].hi))
+            return mrc_fail(err, MRC_ERR_ARGUMENT, "%s is %g, expected %g to %g", ranges[i].name,
+                            ranges[i].value, ranges[i].lo, ranges[i].hi);
+    if (settings->halvings < 0 || settings->halvings > 1000)
+        return mrc_fail(err, MRC_ERR_ARGUMENT,
+                        "learning rate halved %" PRId64 " times, expected 0 to 1000",
+                        settings->halvings);
     if (!(settings->decay >= 0.0 && settings->decay <= 1.0))
         return mrc_fail(err, MRC_ERR_ARGUMENT, "decay over %g of the steps, expected 0 to 1",
                         settings->decay);
@@ -255,7 +274,8 @@ enum mrc_status mrc_trainer_run(mrc_cyclegan *gan, const struct mrc_slice_source
     t.slice = (size_t)(t.model->size * t.model->size * t.model->channels);
     t.share = batch / (size_t)mrc_team_current()->count;
     size_t *indices = mrc_alloc(DOMAINS * t.share, sizeof(*indices));
-    bool whole = indices != NULL;
+    t.spare = mrc_alloc(DOMAINS * t.share * t.slice, sizeof(float));
+    bool whole = indices != NULL && t.spare != NULL;
     for (int domain = 0; domain < DOMAINS; ++domain) {
         size_t count = source->count[domain];
         if (count > largest) largest = count;
@@ -274,6 +294,7 @@ enum mrc_status mrc_trainer_run(mrc_cyclegan *gan, const struct mrc_slice_source
         mrc_free(t.batch[domain]);
         mrc_free(t.orders[domain].indices);
     }
+    mrc_free(t.spare);
     mrc_free(indices);
     return st;
 }

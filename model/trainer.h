@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "model/augment.h"
 #include "model/cyclegan.h"
 
 #ifdef __cplusplus
@@ -29,10 +30,15 @@ struct mrc_trainer_settings {
                        logarithm, so that a scanner's contrast is not learned by heart; 1: none */
     double decay;   /* last part of the steps over which the learning rate falls linearly to 2 % of
                        itself, 0 … 1; 0: none */
+    struct mrc_augmentation augment; /* after mirroring, before the power */
+    int64_t halvings;                /* of the learning rate, one a rollback */
 };
 #define MRC_TRAINER_LARGEST_GAMMA 4.0
 #define MRC_TRAINER_DEFAULTS                                                                       \
-    { .epochs = 250, .flip = true, .gamma = 1.0, .decay = 0.0 }
+    {                                                                                              \
+        .epochs = 250, .flip = true, .gamma = 1.0, .decay = 0.0, .augment = MRC_AUGMENTATION_NONE, \
+        .halvings = 0                                                                              \
+    }
 
 struct mrc_trainer_progress {
     int64_t epoch, epochs; /* epoch counts from 1 */

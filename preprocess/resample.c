@@ -5,7 +5,6 @@
  * [s, s+1) x spacing, its centre is at s + 1/2 (no half-pixel shift between grids); weights of an
  * output sum to 1 over its field of view. Kernels: triangle with anti-aliasing support (as PIL and
  * torch `antialias=True`); Catmull-Rom (Keys 1981, a = -1/2). */
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -129,14 +128,6 @@ struct resampling {
     float lo, scale;
 };
 
-/* x through the limits: clamped to [0,1], non-finite gives 0. */
-static inline float limit(float x, float lo, float scale) {
-    float y = (x - lo) * scale;
-    y = y > 0.0f ? y : 0.0f;
-    y = y < 1.0f ? y : 1.0f;
-    return fabsf(x) <= FLT_MAX ? y : 0.0f;
-}
-
 /* Axis i: items are rows. */
 static void along_rows(void *context, size_t begin, size_t end, int lane) {
     const struct resampling *r = context;
@@ -147,7 +138,7 @@ static void along_rows(void *context, size_t begin, size_t end, int lane) {
         const float *src = r->src + row * (size_t)f->in;
         float *dst = r->dst + row * (size_t)f->out;
         if (r->limited) {
-            for (int64_t s = 0; s < f->in; ++s) limited[s] = limit(src[s], r->lo, r->scale);
+            for (int64_t s = 0; s < f->in; ++s) limited[s] = mrc_limit(src[s], r->lo, r->scale);
             src = limited;
         }
         for (int64_t o = 0; o < f->out; ++o) {
@@ -163,7 +154,7 @@ static void along_rows(void *context, size_t begin, size_t end, int lane) {
 static void add_row(float *restrict dst, const float *restrict src, float weight, size_t n,
                     const struct resampling *r) {
     if (r->limited)
-        for (size_t x = 0; x < n; ++x) dst[x] += weight * limit(src[x], r->lo, r->scale);
+        for (size_t x = 0; x < n; ++x) dst[x] += weight * mrc_limit(src[x], r->lo, r->scale);
     else
         for (size_t x = 0; x < n; ++x) dst[x] += weight * src[x];
 }

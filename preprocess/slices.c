@@ -288,7 +288,6 @@ static enum mrc_status resample_back(float *voxels, const struct mrc_slices *sli
         exchange_planes(first, small, slices->pixels, square->size, axial, true);
         mrc_resample_axis(second, first, small, axial->axis[1], &f[1], NULL);
         mrc_resample_axis(voxels, second, narrow, axial->axis[0], &f[0], NULL);
-        mrc_parallel_for((size_t)mrc_extent_count(whole), 1 << 18, clamp_range, voxels);
     }
     mrc_free(first);
     mrc_free(second);
@@ -296,8 +295,8 @@ static enum mrc_status resample_back(float *voxels, const struct mrc_slices *sli
     return st;
 }
 
-static enum mrc_status check_same_grid(const struct mrc_slices *slices, const mrc_volume *vol,
-                                       struct mrc_error *err) {
+enum mrc_status mrc_slices_check_source(const struct mrc_slices *slices, const mrc_volume *vol,
+                                        struct mrc_error *err) {
     const struct mrc_reformat_record *r = &slices->record.reformat;
     const struct mrc_extent want =
         r->used ? r->source : mrc_axial_stored_extent(&slices->record.axial);
@@ -312,32 +311,38 @@ static enum mrc_status check_same_grid(const struct mrc_slices *slices, const mr
 }
 
 /* Onto the axial grid first, and from there to where the source's voxels lie. */
-static enum mrc_status reformat_back(mrc_volume *out, const struct mrc_slices *slices,
-                                     struct mrc_error *err) {
+static enum mrc_status reformat_back(float *voxels, const struct mrc_slices *slices,
+                                     const struct mrc_geometry *source, struct mrc_error *err) {
     const struct mrc_reformat_record *r = &slices->record.reformat;
     float *axial = mrc_alloc((size_t)mrc_extent_count(r->extent), sizeof *axial);
     if (axial == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for reformatting");
     enum mrc_status st = resample_back(axial, slices, err);
-    if (st == MRC_OK)
-        mrc_regrid(mrc_volume_voxels(out), r->source, mrc_volume_geometry(out), axial, r->extent,
-                   &r->grid, 0.0f);
+    if (st == MRC_OK) mrc_regrid(voxels, r->source, source, axial, r->extent, &r->grid, 0.0f);
     mrc_free(axial);
     return st;
+}
+
+enum mrc_status mrc_slices_spread(float *voxels, const struct mrc_slices *slices,
+                                  const mrc_volume *source, struct mrc_error *err) {
+    return slices->record.reformat.used
+               ? reformat_back(voxels, slices, mrc_volume_geometry(source), err)
+               : resample_back(voxels, slices, err);
 }
 
 enum mrc_status mrc_slices_to_volume(mrc_volume **out, const struct mrc_slices *slices,
                                      const mrc_volume *like, struct mrc_error *err) {
     *out = NULL;
-    enum mrc_status st = check_same_grid(slices, like, err);
+    enum mrc_status st = mrc_slices_check_source(slices, like, err);
     if (st == MRC_OK) st = mrc_volume_create_like(out, like, err);
-    if (st == MRC_OK)
-        st = slices->record.reformat.used ? reformat_back(*out, slices, err)
-                                          : resample_back(mrc_volume_voxels(*out), slices, err);
+    if (st == MRC_OK) st = mrc_slices_spread(mrc_volume_voxels(*out), slices, like, err);
     if (st != MRC_OK) {
         mrc_volume_destroy(*out);
         *out = NULL;
+        return st;
     }
-    return st;
+    mrc_parallel_for((size_t)mrc_extent_count(mrc_volume_extent(*out)), 1 << 18, clamp_range,
+                     mrc_volume_voxels(*out));
+    return MRC_OK;
 }
 
 /* --- The model's own grid --- */
@@ -376,7 +381,7 @@ enum mrc_status mrc_slices_to_model_grid(mrc_volume **out, const struct mrc_slic
     struct mrc_geometry g;
     struct mrc_provenance provenance = {0};
     *out = NULL;
-    enum mrc_status st = check_same_grid(slices, source, err);
+    enum mrc_status st = mrc_slices_check_source(slices, source, err);
     if (st != MRC_OK) return st;
     mrc_geometry_init(&g);
     if (from->physical) {

@@ -94,6 +94,22 @@ MRC_STATUS mrc_slices_check_grid(const struct mrc_geometry *geometry, struct mrc
  * lies, 0. */
 MRC_STATUS mrc_slices_to_volume(mrc_volume **out, const struct mrc_slices *slices,
                                 const mrc_volume *like, struct mrc_error *err);
+/** The same with the detail of the source, which the slices are too coarse for: what the source's
+ * voxels have beyond `before` (the slices the network saw) is added to `after` (what it made of
+ * them), times how the one follows the other around there. That gain is the slope of the guided
+ * filter (He, Sun, Tang: "Guided Image Filtering", IEEE PAMI 2013), fitted on the slices and
+ * spread as in the fast guided filter (He, Sun 2015); the network's own image stays as it is. */
+struct mrc_detail_options {
+    int64_t radius;  /* of the window, in pixels of the slices */
+    double variance; /* added to the window's: below it grey values count as noise */
+    double largest;  /* gains stay in -largest … largest */
+};
+#define MRC_DETAIL_DEFAULTS                                                                        \
+    { .radius = 2, .variance = 1e-3, .largest = 2.0 }
+MRC_STATUS mrc_slices_to_volume_detailed(mrc_volume **out, const struct mrc_slices *after,
+                                         const struct mrc_slices *before, const mrc_volume *source,
+                                         const struct mrc_detail_options *options,
+                                         struct mrc_error *err);
 /** The slices as a volume on their own grid: axial, `size` x `size`, with the geometry that lays it
  * over the source (half-pixel shifts included), and a copy of the source's provenance. */
 MRC_STATUS mrc_slices_to_model_grid(mrc_volume **out, const struct mrc_slices *slices,

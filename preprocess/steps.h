@@ -4,6 +4,8 @@
 #ifndef MRC_PREPROCESS_STEPS_H
 #define MRC_PREPROCESS_STEPS_H
 
+#include <float.h>
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -86,6 +88,23 @@ void mrc_filter_clear(struct mrc_filter *f);
  * all orientations of one image give the same bytes. dst must not overlap src. */
 void mrc_resample_axis(float *dst, const float *src, struct mrc_extent e, int axis,
                        const struct mrc_filter *f, const struct mrc_normalise_record *limits);
+
+/** x through the limits: clamped to [0,1], non-finite gives 0. scale = 1 / (hi - lo). */
+static inline float mrc_limit(float x, float lo, float scale) {
+    float y = (x - lo) * scale;
+    y = y > 0.0f ? y : 0.0f;
+    y = y < 1.0f ? y : 1.0f;
+    return fabsf(x) <= FLT_MAX ? y : 0.0f;
+}
+
+/* --- slices.c --- */
+
+/** The way back without the clamp: a field on the slices' pixels (overshoot and all) onto the grid
+ * of the volume they were cut from. */
+enum mrc_status mrc_slices_spread(float *voxels, const struct mrc_slices *slices,
+                                  const mrc_volume *source, struct mrc_error *err);
+enum mrc_status mrc_slices_check_source(const struct mrc_slices *slices, const mrc_volume *vol,
+                                        struct mrc_error *err);
 
 /* --- order.c --- */
 

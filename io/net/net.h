@@ -84,6 +84,35 @@ MRC_MUST_CHECK enum mrc_status mrc_net_store(uint16_t *status, mrc_net_associati
 
 /* --- A peer that stores here (SCP) --- */
 
+/** *out: a socket that listens, without blocking. `host` is an IPv4 address of ours, or its name.
+ * MRC_ERR_NETWORK. */
+MRC_MUST_CHECK enum mrc_status mrc_net_listen(int *out, const char *host, int port,
+                                              struct mrc_error *err);
+/** The next peer that waits at the listener; false: none does. *out is the caller's to close or to
+ * give to mrc_net_accept, `host` is the peer's address. */
+bool mrc_net_next(int *out, char host[MRC_HOST_TEXT], int listener);
+
+/** Who may store here: an application entity at an address, or at all of a network. */
+struct mrc_net_rule {
+    char calling[MRC_AET_TEXT]; /* "": any */
+    uint32_t address, mask;     /* in this machine's byte order; mask 0: any */
+};
+/** "AET@host", "AET@10.0.0.0/24", "*@host", "AET@*". Names of hosts are resolved here and now.
+ * MRC_ERR_ARGUMENT or MRC_ERR_NETWORK. */
+MRC_MUST_CHECK enum mrc_status mrc_net_parse_rule(struct mrc_net_rule *rule, const char *text,
+                                                  struct mrc_error *err);
+/** `calling` NULL: may anybody at this address? */
+bool mrc_net_rule_fits(const struct mrc_net_rule *rule, const char *calling, const char *host);
+
+/** What a received file says that it is. */
+struct mrc_net_identity {
+    char sop_class[MRC_NET_UID_TEXT], instance[MRC_NET_UID_TEXT], series[MRC_NET_UID_TEXT];
+};
+/** Reads a file's header. MRC_ERR_UNSUPPORTED when one of the three is missing; else as
+ * mrc_dcmtk_open. */
+MRC_MUST_CHECK enum mrc_status mrc_net_identify(struct mrc_net_identity *out, const char *path,
+                                                struct mrc_error *err);
+
 enum {
     MRC_NET_SUCCESS = 0x0000,
     MRC_NET_NO_RESOURCES = 0xA700,

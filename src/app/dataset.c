@@ -62,16 +62,16 @@ static bool is_of_the_image(enum mrc_status status) {
            status == MRC_ERR_RANGE || status == MRC_ERR_ARGUMENT;
 }
 
-static enum mrc_status read_slices(struct mrc_slices *out, struct loader *l, const char *path,
-                                   struct mrc_error *err) {
+static enum mrc_status read_slices(struct mrc_slices *out, struct loader *l,
+                                   const struct mrc_image_info *item, struct mrc_error *err) {
+    const char *path = item->path;
     struct mrc_image_options image = MRC_IMAGE_DEFAULTS;
     image.assume_ras = l->options->assume_ras;
     image.allow_synthetic = l->options->allow_synthetic;
-    image.flat = true; /* what lies below is in the list by itself */
     struct mrc_slices_options cut = MRC_SLICES_DEFAULTS;
     cut.size = l->options->size;
     mrc_volume *vol = NULL;
-    enum mrc_status status = mrc_image_load(&vol, path, &image, err);
+    enum mrc_status status = mrc_image_load_item(&vol, item, &image, err);
     if (status == MRC_OK && l->options->stored)
         status = mrc_stored_range(&cut.stored_range, vol, path, err);
     if (status == MRC_OK) status = mrc_slices_from_volume(out, vol, path, &cut, err);
@@ -128,7 +128,7 @@ static enum mrc_status load_item(struct loader *l, const struct mrc_image_info *
     }
     struct mrc_slices slices = {0};
     struct mrc_error own = {0};
-    enum mrc_status status = read_slices(&slices, l, item->path, &own);
+    enum mrc_status status = read_slices(&slices, l, item, &own);
     if (status == MRC_OK) {
         status = add_image(l, item->path, &slices, err);
     } else if (is_of_the_image(status)) {
@@ -277,6 +277,8 @@ static enum mrc_status load_domain(struct loader *l, struct mrc_error *err) {
         status = mrc_fail(err, MRC_ERR_IO, "%s: not found, expected a folder of %s images", folder,
                           name);
     if (status == MRC_OK) status = mrc_image_list_scan(&list, folder, err);
+    for (size_t i = 0; status == MRC_OK && i < list.count; ++i)
+        (void)mrc_contrast_map_apply(l->options->map, &list.items[i]);
     if (status == MRC_OK) status = load_items(l, &list, err);
     if (status == MRC_OK && d->place_count == 0)
         status = mrc_fail(err, MRC_ERR_UNSUPPORTED,
@@ -299,6 +301,11 @@ enum mrc_status mrc_dataset_load(struct mrc_dataset *out, const struct mrc_datas
         return mrc_fail(err, MRC_ERR_IO, "%s: not found, expected a folder with T1w and T2w inside",
                         options->set);
     bool prepared = mrc_prepared_is_there(options->set);
+    if (prepared && options->map != NULL)
+        return mrc_fail(err, MRC_ERR_ARGUMENT,
+                        "%s: made by mrcycle prepare, which has named the contrasts; --map belongs "
+                        "there",
+                        options->set);
     enum mrc_status status = prepared ? load_prepared(out, options, events, err) : MRC_OK;
     for (int domain = 0; !prepared && status == MRC_OK && domain < MRC_DOMAIN_COUNT; ++domain) {
         struct loader loader = {
@@ -315,6 +322,30 @@ size_t mrc_dataset_bytes(const struct mrc_dataset *dataset) {
         for (size_t i = 0; i < dataset->domains[d].count; ++i)
             pixels += (size_t)dataset->domains[d].images[i].slices.count;
     return pixels * (size_t)(dataset->size * dataset->size) * sizeof(float);
+}
+
+enum mrc_status mrc_dataset_hash(char out[MRC_DATASET_HASH_TEXT], const struct mrc_dataset *dataset,
+                                 struct mrc_error *err) {
+    size_t floats = (size_t)(dataset->size * dataset->size * dataset->channels);
+    float *slice = mrc_alloc(floats, sizeof *slice);
+    mrc_hash *hash = NULL;
+    enum mrc_status status = slice != NULL ? mrc_hash_create(&hash, err)
+                                           : mrc_fail(err, MRC_ERR_NOMEM, "set: out of memory");
+    for (int domain = 0; status == MRC_OK && domain < MRC_DOMAIN_COUNT; ++domain) {
+        mrc_hash_add_text(hash, mrc_dataset_domain_name(domain));
+        for (size_t i = 0; i < dataset->domains[domain].place_count; ++i) {
+            mrc_dataset_fetch((void *)dataset, slice, domain, i);
+            mrc_hash_add(hash, slice, floats * sizeof *slice);
+        }
+    }
+    if (status == MRC_OK) {
+        uint8_t digest[MRC_HASH_BYTES];
+        mrc_hash_finish(hash, digest);
+        mrc_hash_print(out, digest);
+    }
+    mrc_hash_destroy(hash);
+    mrc_free(slice);
+    return status;
 }
 
 void mrc_dataset_clear(struct mrc_dataset *dataset) {

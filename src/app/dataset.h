@@ -11,6 +11,7 @@
 
 #include "app/events.h"
 #include "base/status.h"
+#include "io/contrast_map.h"
 #include "preprocess/slices.h"
 
 #ifdef __cplusplus
@@ -25,6 +26,7 @@ struct mrc_dataset_options {
     double min_foreground; /* smallest fraction of a slice inside the head */
     bool stored;           /* intensities as pictures store them, not normalised to the head */
     bool assume_ras, allow_synthetic;
+    const mrc_contrast_map *map; /* overrules what is recognised; NULL: none */
     bool force; /* take images recognised as another contrast than their folder's */
 };
 #define MRC_DATASET_DEFAULTS                                                                       \
@@ -61,6 +63,11 @@ MRC_API void mrc_dataset_clear(struct mrc_dataset *dataset);
 /** *range: the largest intensity that pictures of their kind can store. MRC_ERR_UNSUPPORTED for
  * images that are no pictures and so have none; `name` is for the message. */
 MRC_STATUS mrc_stored_range(double *range, const mrc_volume *vol, const char *name,
+                            struct mrc_error *err);
+enum { MRC_DATASET_HASH_TEXT = 65 };
+/** SHA-256 of all slices that are trained on, in their order, as 64 hexadecimal digits: whatever
+ * may change a run is in it, and no name. */
+MRC_STATUS mrc_dataset_hash(char out[MRC_DATASET_HASH_TEXT], const struct mrc_dataset *dataset,
                             struct mrc_error *err);
 /** "T1w" or "T2w". */
 MRC_API const char *mrc_dataset_domain_name(int domain);

@@ -163,7 +163,7 @@ static void judge(struct mrc_prepare_item *item, const struct mrc_prepare_option
     else if (!info->usable && !(info->synthetic && o->allow_synthetic))
         refuse(item, info->reason);
     else if (info->contrast != MRC_CONTRAST_T1W && info->contrast != MRC_CONTRAST_T2W)
-        refuse(item, "neither T1w nor T2w");
+        refuse(item, "neither T1w nor T2w (--map names contrasts)");
 }
 
 /* By id, so that neither names nor the order of the inputs decide anything. */
@@ -229,28 +229,55 @@ static size_t root_of(const struct mrc_prepare_set *set, size_t i) {
     return i;
 }
 
-/* Subjects that share content are one for the split; of equal series one stays, and none where they
- * are called by two contrasts: one of the names is wrong. */
-static void link_subjects(struct mrc_prepare_set *set) {
-    static const char other_contrast[] = "the same slices as a series of the other contrast";
-    for (size_t i = 0; i < set->count; ++i) set->items[i].group = i;
-    for (size_t i = 0; i < set->count; ++i) {
-        struct mrc_prepare_item *a = &set->items[i];
-        if (!a->used) continue;
-        for (size_t j = 0; j < i; ++j) {
-            struct mrc_prepare_item *b = &set->items[j];
-            if (b->subject[0] == '\0') continue;
-            bool same = a->content[0] != '\0' && strcmp(a->content, b->content) == 0;
-            if (!same && strcmp(a->subject, b->subject) != 0) continue;
-            if (!b->used && !same) continue;
-            size_t x = root_of(set, i), y = root_of(set, j);
-            set->items[x > y ? x : y].group = x > y ? y : x;
-            bool one_contrast = same && a->info->contrast == b->info->contrast;
-            if (same && b->used && !one_contrast) refuse(b, other_contrast);
-            if (same && !one_contrast) refuse(a, other_contrast);
-            if (one_contrast && b->used) refuse(a, "the same slices as another series");
-        }
+static void join_groups(struct mrc_prepare_set *set, size_t i, size_t j) {
+    size_t x = root_of(set, i), y = root_of(set, j);
+    set->items[x > y ? x : y].group = x > y ? y : x;
+}
+
+static int by_subject(const void *a, const void *b) {
+    const struct mrc_prepare_item *x = *(struct mrc_prepare_item *const *)a,
+                                  *y = *(struct mrc_prepare_item *const *)b;
+    int order = strcmp(x->subject, y->subject);
+    return order != 0 ? order : strcmp(x->id, y->id);
+}
+
+static int by_content(const void *a, const void *b) {
+    const struct mrc_prepare_item *x = *(struct mrc_prepare_item *const *)a,
+                                  *y = *(struct mrc_prepare_item *const *)b;
+    int order = strcmp(x->content, y->content);
+    return order != 0 ? order : strcmp(x->id, y->id);
+}
+
+/* Of equal series one stays, and none where they are called by two contrasts: one of the names is
+ * wrong. Their subjects are one for the split. */
+static void judge_equals(struct mrc_prepare_set *set, struct mrc_prepare_item *const *equals,
+                         size_t count) {
+    bool one_contrast = true;
+    for (size_t i = 1; i < count; ++i) {
+        one_contrast = one_contrast && equals[i]->info->contrast == equals[0]->info->contrast;
+        join_groups(set, (size_t)(equals[0] - set->items), (size_t)(equals[i] - set->items));
     }
+    for (size_t i = one_contrast ? 1 : 0; count > 1 && i < count; ++i)
+        refuse(equals[i], one_contrast ? "the same slices as another series"
+                                       : "the same slices as a series of the other contrast");
+}
+
+/* Series of one subject, and of subjects that share slices, are one group. `order` has the series
+ * that are used. */
+static void link_subjects(struct mrc_prepare_set *set, struct mrc_prepare_item **order,
+                          size_t count) {
+    for (size_t i = 0; i < set->count; ++i) set->items[i].group = i;
+    if (count > 1) qsort(order, count, sizeof *order, by_content);
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        for (end = begin + 1;
+             end < count && strcmp(order[end]->content, order[begin]->content) == 0;)
+            ++end;
+        if (order[begin]->content[0] != '\0') judge_equals(set, order + begin, end - begin);
+    }
+    if (count > 1) qsort(order, count, sizeof *order, by_subject);
+    for (size_t i = 1; i < count; ++i)
+        if (strcmp(order[i]->subject, order[i - 1]->subject) == 0)
+            join_groups(set, (size_t)(order[i] - set->items), (size_t)(order[i - 1] - set->items));
 }
 
 /* A keyed hash of the subject alone decides, so nobody changes sides when others come. */
@@ -271,49 +298,67 @@ static enum mrc_status draw_split(int *split, const struct mrc_prepare_set *set,
     return MRC_OK;
 }
 
-/* All of a group follow the subject whose name is smallest. */
-static enum mrc_status share_out(struct mrc_prepare_set *set, struct mrc_error *err) {
+/* All of a group follow the subject whose name is smallest: the first of it in `order`, which is by
+ * subject. */
+static enum mrc_status draw_splits(struct mrc_prepare_set *set,
+                                   struct mrc_prepare_item *const *order, size_t count,
+                                   struct mrc_error *err) {
     enum mrc_status st = MRC_OK;
-    link_subjects(set);
-    for (size_t i = 0; st == MRC_OK && i < set->count; ++i) {
-        const char *least = set->items[i].subject;
-        size_t root = root_of(set, i);
-        if (!set->items[i].used) continue;
-        for (size_t j = 0; j < set->count; ++j)
-            if (set->items[j].subject[0] != '\0' && root_of(set, j) == root &&
-                strcmp(set->items[j].subject, least) < 0)
-                least = set->items[j].subject;
-        st = draw_split(&set->items[i].split, set, least, err);
+    struct mrc_prepare_item **least = mrc_alloc(set->count, sizeof(void *));
+    if (least == NULL) return no_memory(err);
+    for (size_t i = 0; st == MRC_OK && i < count; ++i) {
+        size_t root = root_of(set, (size_t)(order[i] - set->items));
+        if (least[root] == NULL) {
+            least[root] = order[i];
+            st = draw_split(&order[i]->split, set, order[i]->subject, err);
+        }
+        order[i]->split = least[root]->split;
     }
+    mrc_free(least);
     return st;
 }
 
-/* What must hold, whatever the code above does. */
-static enum mrc_status check_sides(const struct mrc_prepare_set *set, struct mrc_error *err) {
-    for (size_t i = 0; i < set->count; ++i)
-        for (size_t j = 0; set->items[i].used && j < i; ++j) {
-            const struct mrc_prepare_item *a = &set->items[i], *b = &set->items[j];
-            bool tied = strcmp(a->subject, b->subject) == 0 ||
-                        (a->content[0] != '\0' && strcmp(a->content, b->content) == 0);
-            if (b->used && tied && a->split != b->split)
+/* What must hold, whatever the code above does: of equal neighbours in either order both stand on
+ * one side. */
+static enum mrc_status check_sides(struct mrc_prepare_item **order, size_t count,
+                                   struct mrc_error *err) {
+    for (int pass = 0; pass < 2; ++pass) {
+        if (count > 1) qsort(order, count, sizeof *order, pass == 0 ? by_content : by_subject);
+        for (size_t i = 1; i < count; ++i) {
+            const struct mrc_prepare_item *a = order[i - 1], *b = order[i];
+            bool tied = pass == 0 ? a->content[0] != '\0' && strcmp(a->content, b->content) == 0
+                                  : strcmp(a->subject, b->subject) == 0;
+            if (tied && a->split != b->split)
                 return mrc_fail(err, MRC_ERR_NUMERIC, "sub-%s: stands on two sides of the split",
-                                a->subject);
+                                b->subject);
         }
+    }
     return MRC_OK;
 }
 
+/* Sides for all that is used; set->by_subject lists it. */
+static enum mrc_status share_out(struct mrc_prepare_set *set, struct mrc_error *err) {
+    size_t count = 0;
+    struct mrc_prepare_item **order = mrc_alloc(set->count, sizeof(void *));
+    if (order == NULL) return no_memory(err);
+    set->by_subject = order;
+    for (size_t i = 0; i < set->count; ++i)
+        if (set->items[i].used) order[count++] = &set->items[i];
+    link_subjects(set, order, count);
+    enum mrc_status st = draw_splits(set, order, count, err);
+    for (size_t i = 0; i < count; ++i) /* linking has refused some */
+        if (order[i]->used) order[set->used_count++] = order[i];
+    return st == MRC_OK ? check_sides(order, set->used_count, err) : st;
+}
+
 static void count_all(struct mrc_prepare_result *r, const struct mrc_prepare_set *set) {
-    for (size_t i = 0; i < set->count; ++i) {
-        const struct mrc_prepare_item *item = &set->items[i];
-        r->series += item->used;
-        r->refused += !item->used;
-        if (!item->used) continue;
-        bool seen = false;
+    r->series = set->used_count;
+    r->refused = set->count - set->used_count;
+    for (size_t i = 0; i < set->used_count; ++i) {
+        const struct mrc_prepare_item *item = set->by_subject[i];
         r->slices += item->kept;
         r->dropped += item->total - item->kept;
-        for (size_t j = 0; j < i && !seen; ++j)
-            seen = set->items[j].used && strcmp(set->items[j].subject, item->subject) == 0;
-        r->subjects += !seen;
+        r->subjects += i == 0 || strcmp(item->subject, set->by_subject[i - 1]->subject) != 0;
     }
 }
 
@@ -348,17 +393,25 @@ static enum mrc_status check_places(const struct mrc_prepare_options *o, const c
     return st;
 }
 
+static void append_source(struct mrc_text *text, const struct mrc_prepare_item *item,
+                          const char *path) {
+    char plain[4096];
+    mrc_text_plain(plain, sizeof plain, path);
+    mrc_text_appendf(text, "%s\t%s%s\t%s%s\t%s\n", item->id,
+                     item->subject[0] != '\0' ? "sub-" : "n/a", item->subject,
+                     item->used ? "used" : "refused: ", item->reason, plain);
+}
+
+/* A row a file. */
 static enum mrc_status write_sources(const struct mrc_prepare_set *set, const char *path,
                                      struct mrc_error *err) {
     struct mrc_text text = {0};
     mrc_text_appendf(&text, "source\tsubject\tresult\tpath\n");
     for (size_t i = 0; i < set->count; ++i) {
         const struct mrc_prepare_item *item = &set->items[i];
-        char plain[4096];
-        mrc_text_plain(plain, sizeof plain, item->path);
-        mrc_text_appendf(&text, "%s\t%s%s\t%s%s\t%s\n", item->id,
-                         item->subject[0] != '\0' ? "sub-" : "n/a", item->subject,
-                         item->used ? "used" : "refused: ", item->reason, plain);
+        size_t members = item->info != NULL ? item->info->member_count : 0;
+        for (size_t m = 0; m < members; ++m) append_source(&text, item, item->info->members[m]);
+        if (members == 0) append_source(&text, item, item->path);
     }
     enum mrc_status st = text.failed
                              ? no_memory(err)
@@ -367,16 +420,36 @@ static enum mrc_status write_sources(const struct mrc_prepare_set *set, const ch
     return st;
 }
 
-/* Files of series that are gone or refused now, left by an earlier, interrupted run. */
+/* Is the file of the partial folder one that a series of the set has? Its name holds the series'
+ * id, by which the items stand. */
+static bool is_wanted(const struct mrc_prepare_set *set, const char *path, const char *id) {
+    struct mrc_prepare_item key;
+    if (strlen(id) < sizeof key.id - 1) return false;
+    (void)snprintf(key.id, sizeof key.id, "%.*s", (int)sizeof key.id - 1, id);
+    const struct mrc_prepare_item *item =
+        set->count > 0 ? bsearch(&key, set->items, set->count, sizeof *set->items, by_id) : NULL;
+    while (item != NULL && item > set->items && strcmp(item[-1].id, item->id) == 0) --item;
+    while (item != NULL && !item->used && item + 1 < set->items + set->count &&
+           strcmp(item[1].id, item->id) == 0)
+        ++item; /* of twins the one that is used */
+    bool wanted = false;
+    static const char *const suffixes[] = {".nii.gz", ".json"};
+    for (size_t s = 0; item != NULL && item->used && s < 2 && !wanted; ++s) {
+        char *name = mrc_prepare_item_name(set, item, suffixes[s]);
+        wanted = name == NULL || strcmp(path + strlen(set->partial) + 1, name) == 0;
+        mrc_free(name);
+    }
+    return wanted;
+}
+
+/* Files of series that are gone, refused or of another contrast now, left by an earlier,
+ * interrupted run. */
 static enum mrc_status remove_leftovers(const struct mrc_prepare_set *set, struct mrc_error *err) {
     struct mrc_name_list files = {0};
     enum mrc_status st = mrc_list_tree(&files, set->partial, 10000000, err);
     for (size_t i = 0; st == MRC_OK && i < files.count; ++i) {
         const char *id = strstr(mrc_path_name(files.names[i]), "_acq-");
-        bool known = id == NULL;
-        for (size_t j = 0; !known && j < set->count; ++j)
-            known = set->items[j].used && strncmp(id + 5, set->items[j].id, 16) == 0;
-        if (!known) (void)remove(files.names[i]);
+        if (id != NULL && !is_wanted(set, files.names[i], id + 5)) (void)remove(files.names[i]);
     }
     mrc_name_list_clear(&files);
     return st;
@@ -400,7 +473,7 @@ static enum mrc_status scan(struct mrc_prepare_set *set, const struct mrc_events
                             struct mrc_error *err) {
     struct mrc_survey survey = {0};
     enum mrc_status st = MRC_OK;
-    const struct mrc_survey_options many = {.most_files = 1000000};
+    const struct mrc_survey_options many = {.most_files = 1000000, .map = set->options->map};
     for (size_t i = 0; st == MRC_OK && i < set->options->input_count; ++i)
         st = mrc_survey_add_with(&survey, set->options->inputs[i], &many, events, err);
     set->list = survey.images;
@@ -439,7 +512,6 @@ static enum mrc_status run(struct mrc_prepare_set *set, struct mrc_prepare_resul
     mrc_free(work);
     if (st == MRC_OK) st = make_items(set, events, err);
     if (st == MRC_OK) st = share_out(set, err);
-    if (st == MRC_OK) st = check_sides(set, err);
     if (st == MRC_OK) count_all(result, set);
     if (st == MRC_OK && result->series == 0)
         st = mrc_fail(err, MRC_ERR_UNSUPPORTED, "none of %zu images can be used%s%s", set->count,
@@ -468,6 +540,7 @@ enum mrc_status mrc_prepare_run(const struct mrc_prepare_options *options,
                         result->series, result->subjects, (long long)result->slices,
                         (long long)result->dropped, result->refused);
     for (size_t i = 0; i < set.count; ++i) mrc_text_clear(&set.items[i].rows);
+    mrc_free(set.by_subject);
     mrc_free(set.items);
     mrc_image_list_clear(&set.list);
     mrc_free(set.partial);

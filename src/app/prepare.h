@@ -13,6 +13,7 @@
 
 #include "app/events.h"
 #include "base/status.h"
+#include "io/contrast_map.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -32,6 +33,7 @@ struct mrc_prepare_options {
     double keep_from, keep_to;              /* percent of the extent of such slices, from below */
     double split[MRC_SPLITS];               /* parts of train, val and test */
     uint64_t seed;                          /* of the split */
+    const mrc_contrast_map *map;            /* overrules what is recognised; NULL: none */
     bool assume_ras, allow_synthetic;
     bool dry_run; /* judge and count only; nothing is written */
     bool replace; /* an earlier set at `output` may be replaced */

@@ -67,6 +67,7 @@ static enum mrc_status fingerprint(char out[MRC_HASH_TEXT], const struct mrc_pre
     mrc_hash_add_text(hash, text);
     mrc_hash_add_text(hash, item->subject);
     mrc_hash_add_text(hash, item->session);
+    mrc_hash_add_text(hash, mrc_contrast_name(item->info->contrast));
     add_file(hash, item->path);
     for (size_t m = 0; m < item->info->member_count; ++m) add_file(hash, item->info->members[m]);
     mrc_hash_finish(hash, digest);

@@ -48,26 +48,19 @@ static enum mrc_status write_manifest(const struct mrc_prepare_set *set, struct 
     return write_text(set, "manifest.tsv", &text, err);
 }
 
-static bool is_first_of_subject(const struct mrc_prepare_set *set, size_t i) {
-    if (!set->items[i].used) return false;
-    for (size_t j = 0; j < i; ++j)
-        if (set->items[j].used && strcmp(set->items[j].subject, set->items[i].subject) == 0)
-            return false;
-    return true;
-}
-
 static enum mrc_status write_participants(const struct mrc_prepare_set *set,
                                           struct mrc_error *err) {
     struct mrc_text text = {0};
     mrc_text_appendf(&text, "participant_id\tsplit\tT1w\tT2w\n");
-    for (size_t i = 0; i < set->count; ++i) {
-        if (!is_first_of_subject(set, i)) continue;
+    for (size_t i = 0, end; i < set->used_count; i = end) {
+        const struct mrc_prepare_item *first = set->by_subject[i];
         int series[2] = {0, 0};
-        for (size_t j = i; j < set->count; ++j)
-            if (set->items[j].used && strcmp(set->items[j].subject, set->items[i].subject) == 0)
-                ++series[set->items[j].info->contrast == MRC_CONTRAST_T2W];
-        mrc_text_appendf(&text, "sub-%s\t%s\t%d\t%d\n", set->items[i].subject,
-                         mrc_split_name(set->items[i].split), series[0], series[1]);
+        for (end = i; end < set->used_count; ++end) {
+            if (strcmp(set->by_subject[end]->subject, first->subject) != 0) break;
+            ++series[set->by_subject[end]->info->contrast == MRC_CONTRAST_T2W];
+        }
+        mrc_text_appendf(&text, "sub-%s\t%s\t%d\t%d\n", first->subject,
+                         mrc_split_name(first->split), series[0], series[1]);
     }
     return write_text(set, "participants.tsv", &text, err);
 }
@@ -208,10 +201,10 @@ static void append_splits(struct mrc_text *page, const struct mrc_prepare_set *s
                      "</th><th class=\"n\">T1w slices</th><th class=\"n\">T2w slices</th></tr>\n");
     for (int s = 0; s < MRC_SPLITS; ++s) {
         int64_t slices[2] = {0, 0}, subjects = 0;
-        for (size_t i = 0; i < set->count; ++i) {
-            const struct mrc_prepare_item *item = &set->items[i];
-            if (!item->used || item->split != s) continue;
-            subjects += is_first_of_subject(set, i);
+        for (size_t i = 0; i < set->used_count; ++i) {
+            const struct mrc_prepare_item *item = set->by_subject[i];
+            if (item->split != s) continue;
+            subjects += i == 0 || strcmp(item->subject, set->by_subject[i - 1]->subject) != 0;
             slices[item->info->contrast == MRC_CONTRAST_T2W] += item->kept;
         }
         mrc_text_appendf(page,

@@ -27,8 +27,11 @@ struct mrc_prepare_set {
     const struct mrc_prepare_options *options;
     struct mrc_pseudonym_key key;
     struct mrc_image_list list;
-    struct mrc_prepare_item *items;
+    struct mrc_prepare_item *items; /* by id */
     size_t count;
+    struct mrc_prepare_item *
+        *by_subject; /* those that are used, once the subjects are shared out */
+    size_t used_count;
     char *partial; /* the folder that becomes the set */
 };
 

@@ -1,7 +1,6 @@
 /* run_folder.c: settings.json, log.csv, losses.png, the event file. */
 #include "app/run_folder.h"
 
-#include <cjson/cJSON.h>
 #include <float.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -10,10 +9,10 @@
 
 #include "app/chart.h"
 #include "app/place.h"
+#include "app/run_settings.h"
 #include "app/tensorboard.h"
 #include "base/alloc.h"
 #include "base/fs.h"
-#include "base/parallel.h"
 
 /* The columns of log.csv after epoch, step, seconds and images_per_second. */
 static const struct loss_column {
@@ -38,7 +37,7 @@ enum { MAX_TEXT_BYTES = 1 << 28, MAX_SAMPLES_BYTES = 1 << 28 };
 
 struct mrc_run_folder {
     char *path;
-    struct mrc_text log;
+    struct mrc_text log, events; /* of log.csv and events.csv */
     mrc_tensorboard *board;
     double *epochs;                 /* [rows] */
     double *losses[MRC_LOSS_COUNT]; /* [rows] each */
@@ -70,151 +69,13 @@ static enum mrc_status save_text(const mrc_run_folder *folder, const char *name,
     return status;
 }
 
-/* --- settings.json --- */
-
-static void add_model(cJSON *root, const struct mrc_cyclegan_settings *m) {
-    cJSON *node = cJSON_AddObjectToObject(root, "model");
-    cJSON_AddStringToObject(node, "generator", mrc_generator_kind_name(m->generator));
-    cJSON_AddStringToObject(node, "generator_f",
-                            mrc_generator_kind_name(mrc_cyclegan_generator_of(m, MRC_NET_F)));
-    cJSON_AddNumberToObject(node, "depth", (double)m->depth);
-    cJSON_AddStringToObject(node, "gan", mrc_gan_mode_name(m->gan_mode));
-    cJSON_AddNumberToObject(node, "size", (double)m->size);
-    cJSON_AddNumberToObject(node, "channels", (double)m->channels);
-    cJSON_AddNumberToObject(node, "generator_width", (double)m->generator_width);
-    cJSON_AddNumberToObject(node, "discriminator_width", (double)m->discriminator_width);
-    cJSON_AddNumberToObject(node, "batch", (double)m->batch);
-    cJSON_AddNumberToObject(node, "lambda_cycle", m->lambda_cycle);
-    cJSON_AddNumberToObject(node, "lambda_identity", m->lambda_identity);
-    cJSON_AddNumberToObject(node, "learning_rate", m->learning_rate);
-    cJSON_AddNumberToObject(node, "beta1", m->beta1);
-    cJSON_AddNumberToObject(node, "beta2", m->beta2);
-    cJSON_AddNumberToObject(node, "adam_eps", m->adam_eps);
-    cJSON_AddNumberToObject(node, "ema_decay", m->ema_decay);
-    cJSON_AddNumberToObject(node, "r1_gamma", m->r1_gamma);
-    cJSON_AddNumberToObject(node, "warm_up", (double)m->warm_up);
-    char seed[24]; /* as text: a double does not hold every seed */
-    snprintf(seed, sizeof seed, "%llu", (unsigned long long)m->seed);
-    cJSON_AddStringToObject(node, "seed", seed);
-}
-
-static void add_data(cJSON *root, const struct mrc_train_options *options,
-                     const struct mrc_dataset *dataset) {
-    cJSON *data = cJSON_AddObjectToObject(root, "data");
-    cJSON_AddStringToObject(data, "set", options->data.set);
-    cJSON_AddStringToObject(data, "note", options->data_note);
-    cJSON_AddNumberToObject(data, "min_foreground", options->data.min_foreground);
-    cJSON_AddStringToObject(data, "intensities", options->data.stored ? "stored" : "head");
-    for (int domain = 0; domain < MRC_DOMAIN_COUNT; ++domain) {
-        const struct mrc_dataset_domain *d = &dataset->domains[domain];
-        cJSON *node = cJSON_AddObjectToObject(data, mrc_dataset_domain_name(domain));
-        cJSON_AddNumberToObject(node, "slices", (double)d->place_count);
-        cJSON_AddNumberToObject(node, "slices_left_out", (double)d->left_out_slices);
-        cJSON_AddNumberToObject(node, "images_left_out", (double)d->left_out_images);
-        cJSON *images = cJSON_AddArrayToObject(node, "images");
-        for (size_t i = 0; i < d->count; ++i) {
-            cJSON *image = cJSON_CreateObject();
-            cJSON_AddStringToObject(image, "path", d->images[i].path);
-            cJSON_AddNumberToObject(image, "slices", (double)d->images[i].slices.count);
-            cJSON_AddNumberToObject(image, "used", (double)d->images[i].used);
-            cJSON_AddNumberToObject(image, "lo", d->images[i].slices.record.normalise.lo);
-            cJSON_AddNumberToObject(image, "hi", d->images[i].slices.record.normalise.hi);
-            cJSON_AddItemToArray(images, image);
-        }
-    }
-}
-
-static cJSON *settings_of(const struct mrc_train_options *options,
-                          const struct mrc_dataset *dataset) {
-    cJSON *root = cJSON_CreateObject();
-    cJSON_AddStringToObject(root, "program", "mrcycle " MRC_VERSION);
-    cJSON_AddStringToObject(root, "name", options->name);
-    cJSON_AddNumberToObject(root, "epochs", (double)options->trainer.epochs);
-    cJSON_AddBoolToObject(root, "flip", options->trainer.flip);
-    cJSON_AddNumberToObject(root, "gamma", options->trainer.gamma);
-    cJSON_AddNumberToObject(root, "decay", options->trainer.decay);
-    cJSON_AddNumberToObject(root, "checkpoint_every", (double)options->checkpoint_every);
-    cJSON_AddNumberToObject(root, "sample_every", (double)options->sample_every);
-    cJSON_AddBoolToObject(root, "half", options->half);
-    cJSON_AddNumberToObject(root, "threads", mrc_parallel_threads());
-    add_model(root, &options->model);
-    add_data(root, options, dataset);
-    return root;
-}
-
 static enum mrc_status save_settings(const mrc_run_folder *folder,
                                      const struct mrc_train_options *options,
                                      const struct mrc_dataset *dataset, struct mrc_error *err) {
-    cJSON *root = settings_of(options, dataset);
-    char *text = cJSON_Print(root);
-    enum mrc_status status = text != NULL ? save_text(folder, "settings.json", text, err)
-                                          : mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
-    cJSON_free(text);
-    cJSON_Delete(root);
-    return status;
-}
-
-/* --- The settings of a run that is to go on --- */
-
-/* What may differ: where the set lies, and the words about it. */
-static void drop_names(cJSON *data) {
-    cJSON_DeleteItemFromObject(data, "set");
-    cJSON_DeleteItemFromObject(data, "note");
-    for (int domain = 0; domain < MRC_DOMAIN_COUNT; ++domain) {
-        cJSON *node = cJSON_GetObjectItem(data, mrc_dataset_domain_name(domain)), *image = NULL;
-        cJSON_ArrayForEach(image, cJSON_GetObjectItem(node, "images"))
-            cJSON_DeleteItemFromObject(image, "path");
-    }
-}
-
-/* The first member of `now` that `then` has otherwise; NULL: none. */
-static const char *first_difference(const cJSON *then, const cJSON *now) {
-    const cJSON *item = NULL;
-    cJSON_ArrayForEach(item, now) if (!cJSON_Compare(cJSON_GetObjectItem(then, item->string), item,
-                                                     true)) return item->string;
-    return NULL;
-}
-
-static enum mrc_status compare_settings(cJSON *then, cJSON *now, const char *run,
-                                        struct mrc_error *err) {
-    static const char *const of_the_run[] = {"flip", "gamma", "decay"};
-    const char *other =
-        first_difference(cJSON_GetObjectItem(then, "model"), cJSON_GetObjectItem(now, "model"));
-    for (size_t i = 0; other == NULL && i < sizeof of_the_run / sizeof *of_the_run; ++i)
-        if (!cJSON_Compare(cJSON_GetObjectItem(then, of_the_run[i]),
-                           cJSON_GetObjectItem(now, of_the_run[i]), true))
-            other = of_the_run[i];
-    if (other != NULL)
-        return mrc_fail(err, MRC_ERR_ARGUMENT,
-                        "%s: the run began with another %s (settings.json), expected the same", run,
-                        other);
-    drop_names(cJSON_GetObjectItem(then, "data"));
-    drop_names(cJSON_GetObjectItem(now, "data"));
-    other = first_difference(cJSON_GetObjectItem(then, "data"), cJSON_GetObjectItem(now, "data"));
-    if (other == NULL) return MRC_OK;
-    return mrc_fail(err, MRC_ERR_ARGUMENT,
-                    "%s: the run began with another set (%s in settings.json), expected the same",
-                    run, other);
-}
-
-static enum mrc_status check_settings(const struct mrc_train_options *options,
-                                      const struct mrc_dataset *dataset, struct mrc_error *err) {
-    unsigned char *text = NULL;
-    size_t size = 0;
-    char *path = mrc_path_join(options->run, "settings.json");
-    enum mrc_status status = path != NULL ? mrc_read_file(&text, &size, path, MAX_TEXT_BYTES, err)
-                                          : mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
-    if (status == MRC_OK) {
-        cJSON *then = cJSON_ParseWithLength((const char *)text, size);
-        cJSON *now = settings_of(options, dataset);
-        status = cJSON_IsObject(then)
-                     ? compare_settings(then, now, options->run, err)
-                     : mrc_fail(err, MRC_ERR_FORMAT, "%s: not the settings of a run", path);
-        cJSON_Delete(now);
-        cJSON_Delete(then);
-    }
+    char *text = NULL;
+    enum mrc_status status = mrc_run_settings_print(&text, options, dataset, err);
+    if (status == MRC_OK) status = save_text(folder, "settings.json", text, err);
     mrc_free(text);
-    mrc_free(path);
     return status;
 }
 
@@ -341,11 +202,16 @@ enum mrc_status mrc_run_folder_check(const struct mrc_train_options *options,
                                      struct mrc_error *err) {
     static const char *const patterns[] = {"settings.json",
                                            "log.csv",
+                                           "checks.csv",
+                                           "events.csv",
+                                           "report.html",
                                            "losses.png",
                                            EVENT_FILE,
                                            "model.safetensors",
                                            "samples/epoch_*.png",
                                            "checkpoints/last.safetensors",
+                                           "checkpoints/newest.safetensors",
+                                           "checkpoints/best.safetensors",
                                            "checkpoints/epoch_*.safetensors",
                                            NULL};
     static const struct mrc_place_kind run = {
@@ -361,7 +227,7 @@ static enum mrc_status make_folders(mrc_run_folder *folder, const struct mrc_tra
     if (status != MRC_OK) return status;
     folder->path = mrc_strdup(options->run);
     if (folder->path == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
-    if (options->replace) mrc_remove_tree(options->run);
+    if (options->replace && !options->resume) mrc_remove_tree(options->run);
     for (size_t i = 0; status == MRC_OK && i < 2; ++i) {
         char *path = mrc_path_join(folder->path, below[i]);
         status = path != NULL ? mrc_make_dirs(path, err)
@@ -371,21 +237,72 @@ static enum mrc_status make_folders(mrc_run_folder *folder, const struct mrc_tra
     return status;
 }
 
+/* The header of log.csv and its rows up to that step. */
+static enum mrc_status begin_log(mrc_run_folder *folder, int64_t steps_done,
+                                 struct mrc_error *err) {
+    mrc_text_clear(&folder->log);
+    folder->rows = 0;
+    mrc_text_appendf(&folder->log, "epoch,step,seconds,images_per_second");
+    for (size_t c = 0; c < MRC_LOSS_COUNT; ++c)
+        mrc_text_appendf(&folder->log, ",%s", loss_columns[c].name);
+    mrc_text_appendf(&folder->log, "\n");
+    return steps_done >= 0 ? keep_rows(folder, steps_done, err) : MRC_OK;
+}
+
+enum mrc_status mrc_run_folder_rewind(mrc_run_folder *folder, int64_t step, struct mrc_error *err) {
+    enum mrc_status status = begin_log(folder, step, err);
+    if (status == MRC_OK) status = save_text(folder, "log.csv", folder->log.data, err);
+    mrc_tensorboard_close(folder->board);
+    folder->board = NULL;
+    return status == MRC_OK ? open_board(folder, step, err) : status;
+}
+
+/* --- events.csv --- */
+
+/* Those up to that step: what comes later will happen again. */
+static enum mrc_status keep_events(mrc_run_folder *folder, int64_t steps_done,
+                                   struct mrc_error *err) {
+    unsigned char *text = NULL;
+    size_t size = 0;
+    char *path = NULL;
+    mrc_text_appendf(&folder->events, "step,epoch,event\n");
+    enum mrc_status status = mrc_run_folder_path(&path, folder, NULL, "events", 0, ".csv", err);
+    if (status == MRC_OK && steps_done >= 0 && mrc_path_exists(path))
+        status = mrc_read_file(&text, &size, path, MAX_TEXT_BYTES, err);
+    const char *line = status == MRC_OK && text != NULL ? strchr((const char *)text, '\n') : NULL;
+    for (; line != NULL && line[1] != '\0'; line = strchr(line + 1, '\n')) {
+        int64_t step = 0;
+        char field[24];
+        snprintf(field, sizeof field, "%.*s", (int)strcspn(line + 1, ",\n"), line + 1);
+        if (mrc_parse_i64(&step, field, 0, INT64_MAX) != MRC_OK || step > steps_done) break;
+        mrc_text_appendf(&folder->events, "%.*s\n", (int)strcspn(line + 1, "\n"), line + 1);
+    }
+    mrc_free(text);
+    mrc_free(path);
+    return status;
+}
+
+enum mrc_status mrc_run_folder_event(mrc_run_folder *folder, int64_t epoch, int64_t step,
+                                     const char *words, struct mrc_error *err) {
+    mrc_text_appendf(&folder->events, "%lld,%lld,\"", (long long)step, (long long)epoch);
+    for (; *words != '\0'; ++words)
+        mrc_text_appendf(&folder->events, *words == '"' ? "\"\"" : "%c", *words);
+    mrc_text_appendf(&folder->events, "\"\n");
+    if (folder->events.failed) return mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
+    return save_text(folder, "events.csv", folder->events.data, err);
+}
+
 enum mrc_status mrc_run_folder_create(mrc_run_folder **out, const struct mrc_train_options *options,
                                       const struct mrc_dataset *dataset, int64_t steps_done,
                                       struct mrc_error *err) {
     mrc_run_folder *folder = mrc_alloc(1, sizeof *folder);
     if (folder == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
-    enum mrc_status status = options->resume ? check_settings(options, dataset, err) : MRC_OK;
+    enum mrc_status status =
+        options->resume ? mrc_run_settings_compare(options, dataset, err) : MRC_OK;
     if (status == MRC_OK) status = make_folders(folder, options, err);
     if (status == MRC_OK) status = save_settings(folder, options, dataset, err);
-    if (status == MRC_OK) {
-        mrc_text_appendf(&folder->log, "epoch,step,seconds,images_per_second");
-        for (size_t c = 0; c < MRC_LOSS_COUNT; ++c)
-            mrc_text_appendf(&folder->log, ",%s", loss_columns[c].name);
-        mrc_text_appendf(&folder->log, "\n");
-    }
-    if (status == MRC_OK && options->resume) status = keep_rows(folder, steps_done, err);
+    if (status == MRC_OK) status = begin_log(folder, options->resume ? steps_done : -1, err);
+    if (status == MRC_OK) status = keep_events(folder, options->resume ? steps_done : -1, err);
     if (status == MRC_OK) status = open_board(folder, steps_done, err);
     if (status != MRC_OK) {
         mrc_run_folder_destroy(folder);
@@ -400,6 +317,7 @@ void mrc_run_folder_destroy(mrc_run_folder *folder) {
     for (size_t c = 0; c < MRC_LOSS_COUNT; ++c) mrc_free(folder->losses[c]);
     mrc_free(folder->epochs);
     mrc_text_clear(&folder->log);
+    mrc_text_clear(&folder->events);
     mrc_tensorboard_close(folder->board);
     mrc_free(folder->path);
     mrc_free(folder);

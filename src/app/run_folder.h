@@ -24,6 +24,11 @@ enum mrc_status mrc_run_folder_check(const struct mrc_train_options *options,
 enum mrc_status mrc_run_folder_create(mrc_run_folder **out, const struct mrc_train_options *options,
                                       const struct mrc_dataset *dataset, int64_t steps_done,
                                       struct mrc_error *err);
+/** Forgets the rows and events of later steps: the run goes back to that one. */
+enum mrc_status mrc_run_folder_rewind(mrc_run_folder *folder, int64_t step, struct mrc_error *err);
+/** Adds a line to events.csv. */
+enum mrc_status mrc_run_folder_event(mrc_run_folder *folder, int64_t epoch, int64_t step,
+                                     const char *words, struct mrc_error *err);
 void mrc_run_folder_destroy(mrc_run_folder *folder);
 /** Adds a row to log.csv, a point to the curves, and scalars to the event file. */
 enum mrc_status mrc_run_folder_log(mrc_run_folder *folder, const struct mrc_trainer_progress *at,

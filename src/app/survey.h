@@ -43,8 +43,9 @@ MRC_STATUS mrc_survey_add_with(struct mrc_survey *survey, const char *path,
 MRC_API void mrc_survey_clear(struct mrc_survey *survey);
 /** Is there an image translate can work on, or a checkpoint? */
 MRC_API bool mrc_survey_is_useful(const struct mrc_survey *survey);
-/** One JSON object: series, refused, checkpoints. No patient data. */
-MRC_STATUS mrc_survey_print_json(struct mrc_text *out, const struct mrc_survey *survey,
+/** One JSON object: series, refused, checkpoints. No patient data but what stands in paths. With
+ * `files` each series lists the paths of its files ("file_paths"). */
+MRC_STATUS mrc_survey_print_json(struct mrc_text *out, const struct mrc_survey *survey, bool files,
                                  struct mrc_error *err);
 /** The tables of a checkpoint's networks for one slice: operation, shape, bytes. */
 MRC_STATUS mrc_survey_print_plans(struct mrc_text *out, const struct mrc_checkpoint_info *info,

@@ -25,8 +25,9 @@ static size_t letter_bytes(const unsigned char *text) {
 }
 
 /* Names of files may be any bytes, JSON is UTF-8: what is none becomes U+FFFD. */
-static void add_text(cJSON *node, const char *key, const char *text) {
+static cJSON *create_text(const char *text) {
     struct mrc_text out = {0};
+    cJSON *node = NULL;
     while (*text != '\0') {
         size_t bytes = letter_bytes((const unsigned char *)text);
         if (bytes > 0)
@@ -35,11 +36,22 @@ static void add_text(cJSON *node, const char *key, const char *text) {
             mrc_text_appendf(&out, "\xEF\xBF\xBD");
         text += bytes > 0 ? bytes : 1;
     }
-    if (!out.failed) cJSON_AddStringToObject(node, key, out.data != NULL ? out.data : "");
+    if (!out.failed) node = cJSON_CreateString(out.data != NULL ? out.data : "");
     mrc_text_clear(&out);
+    return node;
 }
 
-static void add_image(cJSON *array, const struct mrc_image_info *image) {
+static void add_text(cJSON *node, const char *key, const char *text) {
+    cJSON_AddItemToObject(node, key, create_text(text));
+}
+
+static void add_files(cJSON *node, const struct mrc_image_info *image) {
+    cJSON *array = cJSON_AddArrayToObject(node, "file_paths");
+    for (size_t m = 0; m < image->member_count; ++m)
+        cJSON_AddItemToArray(array, create_text(image->members[m]));
+}
+
+static void add_image(cJSON *array, const struct mrc_image_info *image, bool files) {
     cJSON *node = cJSON_CreateObject();
     cJSON_AddItemToArray(array, node);
     add_text(node, "path", image->path);
@@ -62,6 +74,7 @@ static void add_image(cJSON *array, const struct mrc_image_info *image) {
         cJSON_AddNullToObject(node, "orientation");
     }
     add_text(node, "manufacturer", image->manufacturer);
+    if (files) add_files(node, image);
 }
 
 static void add_settings(cJSON *parent, const struct mrc_cyclegan_settings *s) {
@@ -110,10 +123,11 @@ static void add_checkpoint(cJSON *array, const struct mrc_survey_checkpoint *che
 }
 
 enum mrc_status mrc_survey_print_json(struct mrc_text *out, const struct mrc_survey *survey,
-                                      struct mrc_error *err) {
+                                      bool files, struct mrc_error *err) {
     cJSON *root = cJSON_CreateObject();
     cJSON *series = cJSON_AddArrayToObject(root, "series");
-    for (size_t i = 0; i < survey->images.count; ++i) add_image(series, &survey->images.items[i]);
+    for (size_t i = 0; i < survey->images.count; ++i)
+        add_image(series, &survey->images.items[i], files);
     cJSON *refused = cJSON_AddArrayToObject(root, "refused");
     for (size_t i = 0; i < survey->images.refused_count; ++i) {
         cJSON *node = cJSON_CreateObject();

@@ -3,16 +3,19 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "app/model_file.h"
 #include "app/place.h"
 #include "app/run_folder.h"
+#include "app/run_report.h"
 #include "app/sampler.h"
+#include "app/watch.h"
 #include "base/alloc.h"
 #include "base/fs.h"
-#include "base/hash.h"
 #include "base/team.h"
+#include "base/text.h"
 #include "model/checkpoint.h"
 
 struct work {
@@ -23,6 +26,9 @@ struct work {
     mrc_cyclegan *gan;
     mrc_sampler *sampler;
     mrc_run_folder *folder;
+    mrc_watch *watch;
+    struct mrc_check_log checks;
+    int64_t rollbacks;   /* so far, of the whole run */
     bool writes;         /* the first process of a team alone does */
     bool state_saved;    /* where training was stopped */
     int64_t epochs_done; /* whole ones */
@@ -31,6 +37,8 @@ struct work {
 
 static void work_clear(struct work *w) {
     mrc_run_folder_destroy(w->folder);
+    mrc_check_log_clear(&w->checks);
+    mrc_watch_destroy(w->watch);
     mrc_sampler_destroy(w->sampler);
     mrc_cyclegan_destroy(w->gan);
     mrc_dataset_clear(&w->dataset);
@@ -40,7 +48,8 @@ static struct mrc_checkpoint_info describe(const struct work *w, int64_t epoch) 
     struct mrc_checkpoint_info info = {.step = mrc_cyclegan_steps(w->gan),
                                        .epoch = epoch,
                                        .epochs = w->options->trainer.epochs,
-                                       .stored = w->options->data.stored};
+                                       .stored = w->options->data.stored,
+                                       .rollbacks = w->rollbacks};
     snprintf(info.name, sizeof info.name, "%s", w->options->name);
     snprintf(info.version, sizeof info.version, "%s", MRC_VERSION);
     snprintf(info.data, sizeof info.data, "%s", w->options->data_note);
@@ -60,12 +69,14 @@ static enum mrc_status save_checkpoint(const struct work *w, const char *name, i
     return status;
 }
 
-static enum mrc_status save_model(const struct work *w, struct mrc_error *err) {
-    struct mrc_checkpoint_info info = describe(w, w->options->trainer.epochs);
+/* The two generators: model.safetensors, or checkpoints/best.safetensors. */
+static enum mrc_status save_model(const struct work *w, const char *below, const char *name,
+                                  int64_t epoch, struct mrc_error *err) {
+    struct mrc_checkpoint_info info = describe(w, epoch);
     struct mrc_checkpoint_options model = {.half = w->options->half};
     char *path = NULL;
     enum mrc_status status =
-        mrc_run_folder_path(&path, w->folder, NULL, "model", 0, ".safetensors", err);
+        mrc_run_folder_path(&path, w->folder, below, name, 0, ".safetensors", err);
     if (status == MRC_OK) status = mrc_checkpoint_save(w->gan, &info, &model, path, err);
     mrc_free(path);
     return status;
@@ -90,14 +101,85 @@ static bool is_due(int64_t epoch, int64_t every) {
     return every > 0 && epoch % every == 0;
 }
 
-static enum mrc_status end_epoch(const struct work *w, const struct mrc_trainer_progress *at,
+/* --- Checks --- */
+
+/* With the rows up to that step; -1: none. */
+static enum mrc_status open_checks(struct work *w, int64_t last_step, struct mrc_error *err) {
+    mrc_check_log_clear(&w->checks);
+    char *path = mrc_path_join(w->options->run, "checks.csv");
+    if (path == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
+    enum mrc_status status = mrc_check_log_open(&w->checks, path, last_step, err);
+    mrc_free(path);
+    return status;
+}
+
+/* A line for the user, in the log of events too. */
+static enum mrc_status tell(struct work *w, int64_t epoch, int64_t step, const char *words,
+                            struct mrc_error *err) {
+    mrc_events_note(w->events, "epoch %lld, step %lld: %s", (long long)epoch, (long long)step,
+                    words);
+    return w->writes ? mrc_run_folder_event(w->folder, epoch, step, words, err) : MRC_OK;
+}
+
+static enum mrc_status tell_warnings(struct work *w, const struct mrc_check *check,
+                                     struct mrc_error *err) {
+    if ((check->warnings[0] | check->warnings[1]) == 0) return MRC_OK;
+    struct mrc_text words = {0};
+    mrc_text_appendf(&words, "warning: ");
+    mrc_warnings_print(&words, check->warnings);
+    enum mrc_status status = words.failed ? mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory")
+                                          : tell(w, check->epoch, check->step, words.data, err);
+    mrc_text_clear(&words);
+    return status;
+}
+
+/* What was learned since the last good checkpoint is of no use. */
+static enum mrc_status check_collapse(const struct work *w, const struct mrc_check *check,
+                                      struct mrc_error *err) {
+    unsigned warnings = check->warnings[0] | check->warnings[1];
+    if ((warnings & MRC_WARN_NOT_FINITE) != 0)
+        return mrc_fail(err, MRC_ERR_NUMERIC, "epoch %lld: the generators' outputs are no numbers",
+                        (long long)check->epoch);
+    if (mrc_check_log_collapsed(&w->checks))
+        return mrc_fail(err, MRC_ERR_NUMERIC,
+                        "epoch %lld: the generators make the same of everything (collapse)",
+                        (long long)check->epoch);
+    return MRC_OK;
+}
+
+/* Every process of a team checks the same weights on the same slices; the first one writes. */
+static enum mrc_status check_epoch(struct work *w, int64_t epoch, bool keep,
+                                   struct mrc_error *err) {
+    struct mrc_check check = {.epoch = epoch, .step = mrc_cyclegan_steps(w->gan)};
+    bool is_best = false;
+    enum mrc_status status = mrc_watch_check(&check, w->watch, w->sampler, err);
+    if (status != MRC_OK) return status;
+    mrc_check_log_add(&w->checks, &check, &is_best);
+    char *path = mrc_path_join(w->options->run, "checks.csv");
+    if (path == NULL) status = mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
+    if (status == MRC_OK && w->writes) status = mrc_check_log_save(&w->checks, path, err);
+    mrc_free(path);
+    if (status == MRC_OK) status = tell_warnings(w, &check, err);
+    if (status == MRC_OK) status = check_collapse(w, &check, err);
+    if (status != MRC_OK || !w->writes) return status;
+    if (is_best) status = save_model(w, "checkpoints", "best", epoch, err);
+    if (status == MRC_OK && keep) status = save_checkpoint(w, NULL, epoch, err);
+    bool is_good = w->checks.alike == 0;
+    return status == MRC_OK && is_good ? save_checkpoint(w, "newest", epoch, err) : status;
+}
+
+static enum mrc_status end_epoch(struct work *w, const struct mrc_trainer_progress *at,
                                  double images_per_second, struct mrc_error *err) {
-    bool last = at->epoch == at->epochs;
-    enum mrc_status status = mrc_run_folder_log(w->folder, at, images_per_second, err);
-    if (status == MRC_OK && (last || is_due(at->epoch, w->options->sample_every)))
+    const struct mrc_train_options *o = w->options;
+    bool last = at->epoch == at->epochs, keep = !last && is_due(at->epoch, o->keep_every);
+    enum mrc_status status = MRC_OK;
+    if (w->writes) status = mrc_run_folder_log(w->folder, at, images_per_second, err);
+    if (status == MRC_OK && w->writes && (last || is_due(at->epoch, o->sample_every)))
         status = save_samples(w, at->epoch, err);
-    if (status == MRC_OK && !last && is_due(at->epoch, w->options->checkpoint_every))
-        status = save_checkpoint(w, NULL, at->epoch, err);
+    if (status == MRC_OK && (last || keep || is_due(at->epoch, o->check_every)))
+        status = check_epoch(w, at->epoch, keep, err);
+    if (status == MRC_OK && w->writes && (last || is_due(at->epoch, o->sample_every)))
+        status = mrc_run_report_save(o->run, err);
     return status;
 }
 
@@ -106,6 +188,7 @@ static enum mrc_status stop(struct work *w, const struct mrc_trainer_progress *a
     enum mrc_status status = MRC_OK;
     if (w->writes) status = save_checkpoint(w, "last", w->epochs_done, err);
     if (status == MRC_OK && w->writes) status = mrc_run_folder_draw(w->folder, err);
+    if (status == MRC_OK && w->writes) status = mrc_run_report_save(w->options->run, err);
     if (status != MRC_OK) return status;
     w->state_saved = true;
     return mrc_fail(err, MRC_ERR_CANCELLED,
@@ -123,6 +206,21 @@ static enum mrc_status is_stopped(bool *stopped, const struct work *w, struct mr
     return status;
 }
 
+/* For tests of what follows: once, after step $MRC_FAULT_STEP, a weight is no number. */
+static void poison(struct work *w) {
+#ifdef MRC_FAULT_HOOK
+    const char *step = getenv("MRC_FAULT_STEP");
+    int64_t at = 0;
+    if (step == NULL || w->rollbacks > 0 || mrc_parse_i64(&at, step, 0, INT64_MAX) != MRC_OK ||
+        mrc_cyclegan_steps(w->gan) != at)
+        return;
+    mrc_net *net = mrc_cyclegan_net_of(w->gan, MRC_NET_G);
+    for (size_t i = 0; i < mrc_net_size(net); ++i) mrc_net_values(net)[i] = NAN;
+#else
+    (void)w;
+#endif
+}
+
 static enum mrc_status after_step(void *context, mrc_cyclegan *gan,
                                   const struct mrc_trainer_progress *at, struct mrc_error *err) {
     struct work *w = context;
@@ -135,8 +233,8 @@ static enum mrc_status after_step(void *context, mrc_cyclegan *gan,
     enum mrc_status status = MRC_OK;
     bool stopped = false;
     w->epochs_done = at->epoch_means != NULL ? at->epoch : at->epoch - 1;
-    if (at->epoch_means != NULL && w->writes)
-        status = end_epoch(w, at, progress.images_per_second, err);
+    poison(w);
+    if (at->epoch_means != NULL) status = end_epoch(w, at, progress.images_per_second, err);
     if (status == MRC_OK && w->report != NULL && w->writes)
         w->report(w->events != NULL ? w->events->context : NULL, &progress);
     if (status == MRC_OK && at->step < at->steps) status = is_stopped(&stopped, w, err);
@@ -178,7 +276,8 @@ static bool is_same_model(const struct mrc_cyclegan_settings *a,
            a->channels == b->channels && a->generator_width == b->generator_width &&
            a->discriminator_width == b->discriminator_width && a->batch == b->batch &&
            a->seed == b->seed && (a->ema_decay > 0.0) == (b->ema_decay > 0.0) &&
-           a->warm_up == b->warm_up && (a->lambda_identity > 0.0) == (b->lambda_identity > 0.0);
+           a->warm_up == b->warm_up && a->pool_size == b->pool_size &&
+           (a->lambda_identity > 0.0) == (b->lambda_identity > 0.0);
 }
 
 /* A run that was killed before its first checkpoint begins anew; one with a checkpoint, be it
@@ -216,6 +315,7 @@ static enum mrc_status load_newest(struct work *w, struct mrc_error *err) {
                           "same options",
                           path);
     if (status == MRC_OK) w->first_step = info.step;
+    if (status == MRC_OK) w->rollbacks = info.rollbacks;
     if (status == MRC_OK) w->epochs_done = info.epoch;
     if (status == MRC_OK)
         mrc_events_note(w->events, "going on from epoch %lld, step %lld", (long long)info.epoch,
@@ -231,6 +331,8 @@ static enum mrc_status create_model(struct work *w, size_t gan, struct mrc_error
     if (status == MRC_OK)
         status = o->resume ? load_newest(w, err) : mrc_cyclegan_create(&w->gan, &o->model, err);
     if (status == MRC_OK) status = mrc_sampler_create(&w->sampler, w->gan, &w->dataset, err);
+    if (status == MRC_OK) status = mrc_watch_create(&w->watch, &w->dataset, err);
+    if (status == MRC_OK) status = open_checks(w, o->resume ? w->first_step : -1, err);
     if (status != MRC_OK) return status;
     size_t samples = mrc_sampler_bytes(w->sampler);
     char width[32] = ""; /* of the local generator it is fixed */
@@ -246,6 +348,17 @@ static enum mrc_status create_model(struct work *w, size_t gan, struct mrc_error
     return check_memory(o, gan + images + samples, err);
 }
 
+static enum mrc_status check_data(const struct work *w, struct mrc_error *err) {
+    const struct mrc_train_options *o = w->options;
+    char hash[MRC_DATASET_HASH_TEXT];
+    if (o->data_hash == NULL) return MRC_OK;
+    enum mrc_status status = mrc_dataset_hash(hash, &w->dataset, err);
+    if (status != MRC_OK || strcmp(hash, o->data_hash) == 0) return status;
+    return mrc_fail(err, MRC_ERR_ARGUMENT,
+                    "%s: the slices have the hash %.16s..., expected those of the run, %.16s...",
+                    o->data.set, hash, o->data_hash);
+}
+
 static enum mrc_status prepare(struct work *w, struct mrc_error *err) {
     const struct mrc_train_options *o = w->options;
     struct mrc_dataset_options data = o->data;
@@ -255,6 +368,7 @@ static enum mrc_status prepare(struct work *w, struct mrc_error *err) {
     enum mrc_status status = mrc_cyclegan_measure(&gan, &o->model, err);
     if (status == MRC_OK) status = check_memory(o, gan, err);
     if (status == MRC_OK) status = mrc_dataset_load(&w->dataset, &data, w->events, err);
+    if (status == MRC_OK) status = check_data(w, err);
     if (status == MRC_OK) status = create_model(w, gan, err);
     return status;
 }
@@ -262,28 +376,13 @@ static enum mrc_status prepare(struct work *w, struct mrc_error *err) {
 /* --- In a team --- */
 
 /* The first bytes of the SHA-256 of all slices: enough to tell one set from another. */
-static enum mrc_status digest_set(double *out, struct work *w, struct mrc_error *err) {
-    mrc_hash *hash = NULL;
-    uint8_t digest[MRC_HASH_BYTES];
-    size_t bytes =
-        (size_t)(w->dataset.size * w->dataset.size * w->dataset.channels) * sizeof(float);
-    float *slice = mrc_alloc(bytes, 1);
-    if (slice == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a slice");
-    enum mrc_status status = mrc_hash_create(&hash, err);
-    for (int domain = 0; status == MRC_OK && domain < MRC_DOMAIN_COUNT; ++domain) {
-        mrc_hash_add_text(hash, mrc_dataset_domain_name(domain));
-        for (size_t i = 0; i < w->dataset.domains[domain].place_count; ++i) {
-            mrc_dataset_fetch(&w->dataset, slice, domain, i);
-            mrc_hash_add(hash, slice, bytes);
-        }
-    }
-    if (status == MRC_OK) {
-        mrc_hash_finish(hash, digest);
-        *out = (double)digest[0] + 256.0 * digest[1] + 65536.0 * digest[2];
-    }
-    mrc_hash_destroy(hash);
-    mrc_free(slice);
-    return status;
+static enum mrc_status digest_set(double *out, const struct work *w, struct mrc_error *err) {
+    char hash[MRC_DATASET_HASH_TEXT];
+    enum mrc_status status = mrc_dataset_hash(hash, &w->dataset, err);
+    if (status != MRC_OK) return status;
+    for (int i = 0; i < 12; ++i)
+        *out = 16.0 * *out + (hash[i] <= '9' ? hash[i] - '0' : hash[i] - 'a' + 10);
+    return MRC_OK;
 }
 
 /* All or none go on: a process that fails alone would leave the others waiting. */
@@ -326,6 +425,52 @@ static void save_after_loss(struct work *w) {
         mrc_events_note(w->events, "%s", err.text);
 }
 
+/* --- Back to the last good checkpoint --- */
+
+static enum mrc_status load_good(struct work *w, struct mrc_error *err) {
+    struct mrc_checkpoint_info info;
+    char *path = mrc_asprintf("%s/checkpoints/newest.safetensors", w->options->run);
+    if (path == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
+    mrc_sampler_destroy(w->sampler);
+    w->sampler = NULL;
+    mrc_cyclegan_destroy(w->gan);
+    w->gan = NULL;
+    enum mrc_status status = mrc_path_exists(path)
+                                 ? mrc_checkpoint_load(&w->gan, &info, path, err)
+                                 : mrc_cyclegan_create(&w->gan, &w->options->model, err);
+    if (status == MRC_OK) status = mrc_sampler_create(&w->sampler, w->gan, &w->dataset, err);
+    mrc_free(path);
+    return status;
+}
+
+/* *err says why; the log says so too. Whether a run was stopped in between makes no difference:
+ * newest.safetensors is of an epoch's end that every such run passes. */
+static enum mrc_status roll_back(struct work *w, struct mrc_error *err) {
+    int64_t step = mrc_cyclegan_steps(w->gan);
+    char words[sizeof err->text + 100];
+    struct mrc_error reason = *err;
+    mrc_error_clear(err);
+    w->rollbacks += 1;
+    enum mrc_status status = load_good(w, err);
+    if (status != MRC_OK) return status;
+    int64_t back = mrc_cyclegan_steps(w->gan);
+    snprintf(words, sizeof words, "%s; back to step %lld, rate times %g (rollback %lld of %lld)",
+             reason.text, (long long)back, pow(0.5, (double)w->rollbacks), (long long)w->rollbacks,
+             (long long)w->options->rollbacks);
+    status = tell(w, w->epochs_done + 1, step, words, err);
+    if (status == MRC_OK && w->writes) status = mrc_run_folder_rewind(w->folder, back, err);
+    return status == MRC_OK ? open_checks(w, back, err) : status;
+}
+
+static enum mrc_status train(struct work *w, struct mrc_error *err) {
+    struct mrc_trainer_settings trainer = w->options->trainer;
+    struct mrc_slice_source source = {.context = &w->dataset, .fetch = mrc_dataset_fetch};
+    for (int domain = 0; domain < MRC_DOMAIN_COUNT; ++domain)
+        source.count[domain] = w->dataset.domains[domain].place_count;
+    trainer.halvings = w->rollbacks;
+    return mrc_trainer_run(w->gan, &source, &trainer, after_step, w, err);
+}
+
 enum mrc_status mrc_train_run(const struct mrc_train_options *options,
                               const struct mrc_events *events, mrc_train_report_fn *report,
                               struct mrc_error *err) {
@@ -339,15 +484,17 @@ enum mrc_status mrc_train_run(const struct mrc_train_options *options,
         status = mrc_run_folder_create(&w.folder, options, &w.dataset, w.first_step, err);
     status = agree(status, err);
     if (status == MRC_OK) {
-        struct mrc_slice_source source = {.context = &w.dataset, .fetch = mrc_dataset_fetch};
-        for (int domain = 0; domain < MRC_DOMAIN_COUNT; ++domain)
-            source.count[domain] = w.dataset.domains[domain].place_count;
-        status = mrc_trainer_run(w.gan, &source, &options->trainer, after_step, &w, err);
+        status = train(&w, err);
+        while (status == MRC_ERR_NUMERIC && w.rollbacks < options->rollbacks) {
+            status = roll_back(&w, err);
+            if (status == MRC_OK) status = train(&w, err);
+        }
         if (status == MRC_ERR_CANCELLED && w.writes && !w.state_saved) save_after_loss(&w);
     }
     if (status == MRC_OK && w.writes)
         status = save_checkpoint(&w, "last", options->trainer.epochs, err);
-    if (status == MRC_OK && w.writes) status = save_model(&w, err);
+    if (status == MRC_OK && w.writes)
+        status = save_model(&w, NULL, "model", options->trainer.epochs, err);
     work_clear(&w);
     return status;
 }

@@ -2,6 +2,7 @@
  */
 #include "app/translate.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "app/model_file.h"
 #include "app/place.h"
 #include "app/regrid.h"
+#include "app/report.h"
 #include "app/sheet.h"
 #include "app/stack.h"
 #include "base/alloc.h"
@@ -26,17 +28,27 @@ struct work {
     const struct mrc_events *events;
     enum mrc_contrast from;
     enum mrc_source_kind format;
-    mrc_volume *source, *truth, *result;
-    struct mrc_slices before, after, wanted; /* wanted: of the truth */
+    mrc_volume *source, *truth, *result, *error; /* error: the cycle's, voxel by voxel */
+    struct mrc_slices before, after, wanted;     /* wanted: of the truth */
+    struct mrc_slices cycle;                     /* for the report: back again, from `after` … */
+    struct mrc_slices trained[2];      /* … or from these, before and after, of the model's
+                                          own size */
+    const struct mrc_slices *there[2]; /* before and after, of which `cycle` is the way back */
     mrc_generator *generator;
     struct mrc_checkpoint_info info;
+    struct mrc_text steps, settings; /* what was done, in words and as settings */
 };
 
 static void work_clear(struct work *w) {
+    mrc_text_clear(&w->settings);
+    mrc_text_clear(&w->steps);
     mrc_generator_destroy(w->generator);
+    mrc_slices_clear(&w->cycle);
+    for (int n = 0; n < 2; ++n) mrc_slices_clear(&w->trained[n]);
     mrc_slices_clear(&w->wanted);
     mrc_slices_clear(&w->after);
     mrc_slices_clear(&w->before);
+    mrc_volume_destroy(w->error);
     mrc_volume_destroy(w->result);
     mrc_volume_destroy(w->truth);
     mrc_volume_destroy(w->source);
@@ -66,6 +78,7 @@ static enum mrc_status load_source(struct work *w, struct mrc_error *err) {
     image.allow_gaps = o->allow_gaps;
     image.series = o->series;
     image.volume = o->volume;
+    image.map = o->map;
     mrc_events_progress(w->events, "reading", 0, 1);
     enum mrc_status status = mrc_image_load(&w->source, o->input, &image, err);
     if (status != MRC_OK) return status;
@@ -80,6 +93,12 @@ static enum mrc_status load_source(struct work *w, struct mrc_error *err) {
                         from->left_links, from->left_links == 1 ? "" : "s");
     if (from->remark[0] != '\0') mrc_events_note(w->events, "%s: %s", o->input, from->remark);
     enum mrc_contrast found = from->contrast;
+    if (found == MRC_CONTRAST_UNKNOWN && !o->from_is_known && !o->force)
+        return mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                        "%s: contrast not recognised, expected %s for a translation to %s "
+                        "(--from %s says that it is one)",
+                        o->input, mrc_contrast_name(w->from), mrc_contrast_name(o->to),
+                        mrc_contrast_name(w->from));
     if (found == MRC_CONTRAST_UNKNOWN)
         mrc_events_note(w->events, "%s: contrast not recognised, taken as %s", o->input,
                         mrc_contrast_name(w->from));
@@ -117,25 +136,25 @@ static enum mrc_status check_file(const char *path, bool replace, struct mrc_err
 }
 
 /* The file and the sidecar that is written beside it. */
-static enum mrc_status check_nifti(const struct mrc_translate_options *o, struct mrc_error *err) {
+static enum mrc_status check_nifti(const char *path, bool replace, struct mrc_error *err) {
     char *sidecar = NULL;
-    if (!names_nifti(o->output))
+    if (!names_nifti(path))
         return mrc_fail(err, MRC_ERR_ARGUMENT,
-                        "%s: a NIfTI output needs a name ending in .nii or .nii.gz", o->output);
-    enum mrc_status status = check_file(o->output, o->replace, err);
-    if (status == MRC_OK) status = name_sidecar(&sidecar, o->output, err);
-    if (status == MRC_OK) status = check_file(sidecar, o->replace, err);
+                        "%s: a NIfTI output needs a name ending in .nii or .nii.gz", path);
+    enum mrc_status status = check_file(path, replace, err);
+    if (status == MRC_OK) status = name_sidecar(&sidecar, path, err);
+    if (status == MRC_OK) status = check_file(sidecar, replace, err);
     mrc_free(sidecar);
     return status;
 }
 
-static enum mrc_status check_output(const struct mrc_translate_options *o,
-                                    enum mrc_source_kind format, struct mrc_error *err) {
+static enum mrc_status check_output(const char *path, bool replace, enum mrc_source_kind format,
+                                    struct mrc_error *err) {
     static const char *const dicom[] = {".dcm", NULL}, *const png[] = {".png", NULL};
-    if (format == MRC_SOURCE_NIFTI) return check_nifti(o, err);
+    if (format == MRC_SOURCE_NIFTI) return check_nifti(path, replace, err);
     enum mrc_status status =
-        mrc_place_check_folder(o->output, o->replace, format == MRC_SOURCE_PNG ? png : dicom, err);
-    return status == MRC_OK && o->replace ? mrc_place_check_replaced(o->output, err) : status;
+        mrc_place_check_folder(path, replace, format == MRC_SOURCE_PNG ? png : dicom, err);
+    return status == MRC_OK && replace ? mrc_place_check_replaced(path, err) : status;
 }
 
 /* The paths say what was asked for, an image's provenance what was read: no file of it is written
@@ -143,41 +162,68 @@ static enum mrc_status check_output(const struct mrc_translate_options *o,
 static enum mrc_status keep_files(const struct mrc_translate_options *o, const mrc_volume *vol,
                                   struct mrc_error *err) {
     const struct mrc_provenance *from = mrc_volume_provenance(vol);
+    const char *const places[] = {o->output, o->sheet, o->report, o->uncertainty};
     enum mrc_status status = MRC_OK;
-    for (size_t f = 0; status == MRC_OK && f < from->file_count; ++f) {
-        status = mrc_place_keep_input(o->output, from->files[f], err);
-        if (status == MRC_OK && o->sheet != NULL)
-            status = mrc_place_keep_input(o->sheet, from->files[f], err);
-    }
+    for (size_t p = 0; p < sizeof places / sizeof *places; ++p)
+        for (size_t f = 0; status == MRC_OK && places[p] != NULL && f < from->file_count; ++f)
+            status = mrc_place_keep_input(places[p], from->files[f], err);
     return status;
 }
 
 /* "a.nii" and "a.nii.gz" have one sidecar, "a.json": written for the one, it would say of the
  * other, the input, that it is synthetic. */
-static enum mrc_status keep_sidecar(const struct work *w, struct mrc_error *err) {
+static enum mrc_status keep_sidecar(const struct work *w, const char *path, struct mrc_error *err) {
     const struct mrc_provenance *from = mrc_volume_provenance(w->source);
     char *own = NULL, *new = NULL;
-    if (w->format != MRC_SOURCE_NIFTI || from->kind != MRC_SOURCE_NIFTI) return MRC_OK;
+    if (!names_nifti(path) || from->kind != MRC_SOURCE_NIFTI) return MRC_OK;
     enum mrc_status status = name_sidecar(&own, from->files[0], err);
-    if (status == MRC_OK) status = name_sidecar(&new, w->options->output, err);
+    if (status == MRC_OK) status = name_sidecar(&new, path, err);
     if (status == MRC_OK) status = mrc_place_keep_input(new, own, err);
     mrc_free(new);
     mrc_free(own);
     return status;
 }
 
+static const char *const report_files[] = {"report.json", "report.html", NULL};
+static const struct mrc_place_kind report_kind = {
+    .mark = "report.json", .words = "\"mrcycle translation\"", .patterns = report_files};
+
+/* Every output has a place of its own, and none lies in another: a folder of DICOM files holds
+ * nothing else. */
+static enum mrc_status check_apart(const struct mrc_translate_options *o, struct mrc_error *err) {
+    const struct {
+        const char *path, *what;
+    } all[] = {{o->output, "output"},
+               {o->uncertainty, "uncertainty"},
+               {o->report, "report"},
+               {o->sheet, "sheet"}};
+    enum mrc_status status = MRC_OK;
+    for (size_t a = 1; a < sizeof all / sizeof *all; ++a)
+        for (size_t b = 0; status == MRC_OK && b < a; ++b) {
+            bool inside = false, around = false;
+            if (all[a].path == NULL || all[b].path == NULL) continue;
+            status = mrc_place_is_inside(&inside, all[a].path, all[b].path, err);
+            if (status == MRC_OK)
+                status = mrc_place_is_inside(&around, all[b].path, all[a].path, err);
+            if (status == MRC_OK && (inside || around))
+                status = mrc_fail(err, MRC_ERR_ARGUMENT, "%s: the %s and the %s %s need two places",
+                                  all[a].path, all[a].what, all[b].what, all[b].path);
+        }
+    return status;
+}
+
 static enum mrc_status check_sheet(const struct mrc_translate_options *o, struct mrc_error *err) {
     enum mrc_status status = mrc_place_keep_input(o->sheet, o->input, err);
     if (status == MRC_OK) status = mrc_place_check_sheet(o->sheet, o->replace, err);
-    bool inside = false, around = false;
-    if (status == MRC_OK) status = mrc_place_is_inside(&inside, o->sheet, o->output, err);
-    if (status == MRC_OK) status = mrc_place_is_inside(&around, o->output, o->sheet, err);
-    if (status == MRC_OK && (inside || around))
-        status = mrc_fail(err, MRC_ERR_ARGUMENT, "%s: the sheet and the output %s need two places",
-                          o->sheet, o->output);
     if (status == MRC_OK && !mrc_path_has_suffix(o->sheet, ".png"))
         status =
             mrc_fail(err, MRC_ERR_ARGUMENT, "%s: a sheet needs a name ending in .png", o->sheet);
+    return status;
+}
+
+static enum mrc_status check_report(const struct mrc_translate_options *o, struct mrc_error *err) {
+    enum mrc_status status = mrc_place_keep_input(o->report, o->input, err);
+    if (status == MRC_OK) status = mrc_place_check_kind(o->report, o->replace, &report_kind, err);
     return status;
 }
 
@@ -190,10 +236,36 @@ static enum mrc_status check_places(const struct mrc_translate_options *o, struc
         if (!mrc_path_exists(o->truth))
             return mrc_fail(err, MRC_ERR_IO, "%s: not found, expected an image", o->truth);
         status = mrc_place_keep_input(o->output, o->truth, err);
+        if (status == MRC_OK && o->report != NULL)
+            status = mrc_place_keep_input(o->report, o->truth, err);
+        if (status == MRC_OK && o->uncertainty != NULL)
+            status = mrc_place_keep_input(o->uncertainty, o->truth, err);
     }
+    if (status == MRC_OK) status = check_apart(o, err);
+    if (status == MRC_OK && o->uncertainty != NULL)
+        status = mrc_place_keep_input(o->uncertainty, o->input, err);
     if (status == MRC_OK && o->sheet != NULL) status = check_sheet(o, err);
-    if (status == MRC_OK && o->format != MRC_SOURCE_NONE) status = check_output(o, o->format, err);
+    if (status == MRC_OK && o->report != NULL) status = check_report(o, err);
+    if (status == MRC_OK && o->format != MRC_SOURCE_NONE)
+        status = check_output(o->output, o->replace, o->format, err);
     return status;
+}
+
+static enum mrc_source_kind format_at(const struct work *w, const char *path) {
+    return names_nifti(path) ? MRC_SOURCE_NIFTI : w->format;
+}
+
+static enum mrc_status check_uncertainty(const struct work *w, struct mrc_error *err) {
+    const struct mrc_translate_options *o = w->options;
+    if (format_at(w, o->uncertainty) == MRC_SOURCE_PNG)
+        return mrc_fail(err, MRC_ERR_ARGUMENT,
+                        "%s: beside PNG slices the uncertainty is NIfTI, expected a name ending in "
+                        ".nii or .nii.gz",
+                        o->uncertainty);
+    enum mrc_status status = keep_sidecar(w, o->uncertainty, err);
+    return status == MRC_OK
+               ? check_output(o->uncertainty, o->replace, format_at(w, o->uncertainty), err)
+               : status;
 }
 
 static enum mrc_status settle_format(struct work *w, struct mrc_error *err) {
@@ -207,8 +279,9 @@ static enum mrc_status settle_format(struct work *w, struct mrc_error *err) {
                         "it)",
                         o->input, mrc_source_kind_name(kind));
     enum mrc_status status = keep_files(o, w->source, err);
-    if (status == MRC_OK) status = keep_sidecar(w, err);
-    return status == MRC_OK ? check_output(o, w->format, err) : status;
+    if (status == MRC_OK) status = keep_sidecar(w, o->output, err);
+    if (status == MRC_OK) status = check_output(o->output, o->replace, w->format, err);
+    return status == MRC_OK && o->uncertainty != NULL ? check_uncertainty(w, err) : status;
 }
 
 /* --- The model --- */
@@ -240,14 +313,18 @@ static int64_t choose_batch(const struct work *w, int64_t size) {
     return most < 8 ? 8 : most > 22 ? 22 : most;
 }
 
-static enum mrc_status load_generator(struct work *w, struct mrc_error *err) {
+/* The generator that makes `to`. size 0: chosen. */
+static enum mrc_status load_generator(struct work *w, enum mrc_contrast to, int64_t size,
+                                      struct mrc_error *err) {
     const struct mrc_translate_options *o = w->options;
     char *path = NULL;
-    enum mrc_cyclegan_net which = o->to == MRC_CONTRAST_T2W ? MRC_NET_G : MRC_NET_F;
+    enum mrc_cyclegan_net which = to == MRC_CONTRAST_T2W ? MRC_NET_G : MRC_NET_F;
+    mrc_generator_destroy(w->generator);
+    w->generator = NULL;
     enum mrc_status status = mrc_model_file_find(&path, o->model, err);
     if (status == MRC_OK) status = mrc_checkpoint_describe(&w->info, path, err);
     if (status == MRC_OK) {
-        const int64_t size = choose_size(w);
+        if (size == 0) size = choose_size(w);
         w->batch = choose_batch(w, size);
         status = mrc_generator_load(&w->generator, &w->info, path, which, size, w->batch, err);
     }
@@ -260,28 +337,30 @@ static enum mrc_status load_generator(struct work *w, struct mrc_error *err) {
     return status;
 }
 
-static enum mrc_status translate_slices(struct work *w, struct mrc_error *err) {
-    int64_t size = w->before.size, count = w->before.count;
+static enum mrc_status translate_slices(struct mrc_slices *out, const struct mrc_slices *in,
+                                        const struct work *w, const char *stage,
+                                        struct mrc_error *err) {
+    int64_t size = in->size, count = in->count;
     int64_t channels = w->info.settings.channels, batch = w->batch;
     int64_t plane = size * size;
     float *src = mrc_alloc((size_t)(batch * plane * channels), sizeof *src);
     float *dst = mrc_alloc((size_t)(batch * plane * channels), sizeof *dst);
-    w->after.pixels = mrc_alloc((size_t)(count * plane), sizeof(float));
-    w->after.size = size;
-    w->after.count = count;
-    w->after.record = w->before.record;
+    out->pixels = mrc_alloc((size_t)(count * plane), sizeof(float));
+    out->size = size;
+    out->count = count;
+    out->record = in->record;
     enum mrc_status status = MRC_OK;
-    if (src == NULL || dst == NULL || w->after.pixels == NULL) status = no_memory(w, err);
+    if (src == NULL || dst == NULL || out->pixels == NULL) status = no_memory(w, err);
     for (int64_t first = 0; status == MRC_OK && first < count; first += batch) {
         int64_t n = count - first < batch ? count - first : batch;
         for (int64_t s = 0; s < n; ++s)
-            mrc_stack_gather(src + s * plane * channels, w->before.pixels, count, size, channels,
+            mrc_stack_gather(src + s * plane * channels, in->pixels, count, size, channels,
                              first + s);
         mrc_generator_apply(w->generator, dst, src, n);
         for (int64_t s = 0; s < n; ++s)
-            mrc_stack_middle(w->after.pixels + (first + s) * plane, dst + s * plane * channels,
-                             size, channels);
-        mrc_events_progress(w->events, "translating", first + n, count);
+            mrc_stack_middle(out->pixels + (first + s) * plane, dst + s * plane * channels, size,
+                             channels);
+        mrc_events_progress(w->events, stage, first + n, count);
         status = check_cancelled(w, err);
     }
     mrc_free(dst);
@@ -411,56 +490,167 @@ static enum mrc_status check_series(const char *folder, const char *output, stru
     return status;
 }
 
-static enum mrc_status write_folder(const struct work *w, const struct mrc_derivation *derivation,
-                                    struct mrc_error *err) {
-    struct mrc_output out = {0};
-    enum mrc_status status =
-        mrc_output_open_dir(&out, w->options->output, w->options->replace, err);
-    if (status == MRC_OK && w->format == MRC_SOURCE_DICOM)
-        status = mrc_dicom_save_derived(w->result, w->source, derivation, out.temporary, err);
+static const char *upsampling_name(enum mrc_upsampling upsampling) {
+    return upsampling == MRC_UPSAMPLE_CUBIC ? "cubic" : "guided";
+}
+
+static enum mrc_status describe(struct work *w, struct mrc_error *err) {
+    const struct mrc_translate_options *o = w->options;
+    const struct mrc_slices_options defaults = MRC_SLICES_DEFAULTS;
+    mrc_slices_record_print(&w->steps, &w->before.record);
+    if (o->grid == MRC_GRID_SOURCE)
+        mrc_text_appendf(&w->steps, "; back to the source's grid, %s",
+                         o->upsampling == MRC_UPSAMPLE_CUBIC
+                             ? "cubic"
+                             : "with the source's detail beyond the slices (guided)");
+    mrc_text_appendf(
+        &w->settings,
+        "from=%s;to=%s;generator=%s;channels=%lld;size=%lld;low_percentile=%g;"
+        "high_percentile=%g;grid=%s;upsampling=%s;assume_ras=%d",
+        mrc_contrast_name(w->from), mrc_contrast_name(o->to),
+        mrc_generator_kind_name(mrc_cyclegan_generator_of(
+            &w->info.settings, o->to == MRC_CONTRAST_T2W ? MRC_NET_G : MRC_NET_F)),
+        (long long)w->info.settings.channels, (long long)w->before.size, defaults.low_percentile,
+        defaults.high_percentile, o->grid == MRC_GRID_MODEL ? "model" : "source",
+        o->grid == MRC_GRID_MODEL ? "none" : upsampling_name(o->upsampling), o->assume_ras);
+    return w->steps.failed || w->settings.failed ? no_memory(w, err) : MRC_OK;
+}
+
+/* An image and the place it is written to. A folder is filled under a temporary name first, a NIfTI
+ * file is written in one go. */
+struct image {
+    const mrc_volume *vol;
+    const char *path;
+    enum mrc_source_kind format;
+    struct mrc_derivation derivation;
+    struct mrc_output folder;
+};
+
+static struct image make_image(const struct work *w, const mrc_volume *vol, const char *path) {
+    return (struct image){.vol = vol,
+                          .path = path,
+                          .format = path != NULL ? format_at(w, path) : MRC_SOURCE_NONE,
+                          .derivation = {.from = w->from,
+                                         .to = w->options->to,
+                                         .software_version = MRC_VERSION,
+                                         .model_name = w->info.name,
+                                         .model_hash = w->info.hash,
+                                         .steps = w->steps.data,
+                                         .settings = w->settings.data,
+                                         .cycle_error = vol == w->error,
+                                         .reformatted = w->before.record.reformat.used}};
+}
+
+/* All that can fail of a folder but its renaming. */
+static enum mrc_status prepare_image(struct image *image, const struct work *w,
+                                     struct mrc_error *err) {
+    const bool replace = w->options->replace;
+    struct mrc_output *out = &image->folder;
+    enum mrc_status status = check_cancelled(w, err);
+    if (status == MRC_OK) /* it may have come meanwhile */
+        status = check_output(image->path, replace, image->format, err);
+    if (status == MRC_OK) status = mrc_place_make_parent(image->path, err);
+    if (status != MRC_OK || image->format == MRC_SOURCE_NIFTI) return status;
+    status = mrc_output_open_dir(out, image->path, replace, err);
+    if (status == MRC_OK && image->format == MRC_SOURCE_DICOM)
+        status =
+            mrc_dicom_save_derived(image->vol, w->source, &image->derivation, out->temporary, err);
     else if (status == MRC_OK)
-        status = mrc_png_save_derived(w->result, w->source, derivation, out.temporary, err);
-    if (status == MRC_OK && w->format == MRC_SOURCE_DICOM)
-        status = check_series(out.temporary, w->options->output, err);
-    if (status == MRC_OK) status = check_cancelled(w, err);
-    if (status == MRC_OK) status = mrc_output_commit(&out, err);
-    mrc_output_discard(&out);
+        status =
+            mrc_png_save_derived(image->vol, w->source, &image->derivation, out->temporary, err);
+    if (status == MRC_OK && image->format == MRC_SOURCE_DICOM)
+        status = check_series(out->temporary, image->path, err);
+    return status == MRC_OK ? check_cancelled(w, err) : status;
+}
+
+static enum mrc_status finish_image(struct image *image, const struct work *w,
+                                    struct mrc_error *err) {
+    if (image->format == MRC_SOURCE_NIFTI)
+        return mrc_nifti_save_derived(image->vol, w->source, &image->derivation, image->path, err);
+    return mrc_output_commit(&image->folder, err);
+}
+
+/* The result is the last to appear: where it is, the rest is. */
+static enum mrc_status write_images(const struct work *w, struct mrc_error *err) {
+    struct image result = make_image(w, w->result, w->options->output);
+    struct image error = make_image(w, w->error, w->options->uncertainty);
+    enum mrc_status status = prepare_image(&result, w, err);
+    if (status == MRC_OK && w->error != NULL) status = prepare_image(&error, w, err);
+    if (status == MRC_OK && w->error != NULL) status = finish_image(&error, w, err);
+    if (status == MRC_OK) status = finish_image(&result, w, err);
+    mrc_output_discard(&error.folder);
+    mrc_output_discard(&result.folder);
     return status;
 }
 
-static enum mrc_status write_result(const struct work *w, struct mrc_error *err) {
+/* --- The way back --- */
+
+/* Only a local generator works at another size than the model's. Where the way there does and the
+ * way back does not, both are gone at the model's own. */
+static enum mrc_status settle_cycle(struct work *w, struct mrc_error *err) {
     const struct mrc_translate_options *o = w->options;
-    const struct mrc_slices_options defaults = MRC_SLICES_DEFAULTS;
-    struct mrc_text steps = {0}, settings = {0};
-    mrc_slices_record_print(&steps, &w->before.record);
-    mrc_text_appendf(&settings,
-                     "from=%s;to=%s;generator=%s;channels=%lld;size=%lld;low_percentile=%g;"
-                     "high_percentile=%g;grid=%s;assume_ras=%d",
-                     mrc_contrast_name(w->from), mrc_contrast_name(o->to),
-                     mrc_generator_kind_name(mrc_cyclegan_generator_of(
-                         &w->info.settings, o->to == MRC_CONTRAST_T2W ? MRC_NET_G : MRC_NET_F)),
-                     (long long)w->info.settings.channels, (long long)w->before.size,
-                     defaults.low_percentile, defaults.high_percentile,
-                     o->grid == MRC_GRID_MODEL ? "model" : "source", o->assume_ras);
-    struct mrc_derivation derivation = {.from = w->from,
-                                        .to = o->to,
-                                        .software_version = MRC_VERSION,
-                                        .model_name = w->info.name,
-                                        .model_hash = w->info.hash,
-                                        .steps = steps.data,
-                                        .settings = settings.data,
-                                        .reformatted = w->before.record.reformat.used};
-    enum mrc_status status = MRC_OK;
-    if (steps.failed || settings.failed) status = no_memory(w, err);
-    if (status == MRC_OK) status = check_cancelled(w, err);
-    if (status == MRC_OK) status = check_output(o, w->format, err); /* it may have come meanwhile */
-    if (status == MRC_OK) status = mrc_place_make_parent(o->output, err);
-    if (status == MRC_OK && w->format == MRC_SOURCE_NIFTI)
-        status = mrc_nifti_save_derived(w->result, w->source, &derivation, o->output, err);
-    else if (status == MRC_OK)
-        status = write_folder(w, &derivation, err);
-    mrc_text_clear(&settings);
-    mrc_text_clear(&steps);
+    const struct mrc_cyclegan_settings *trained = &w->info.settings;
+    enum mrc_cyclegan_net back = o->to == MRC_CONTRAST_T2W ? MRC_NET_F : MRC_NET_G;
+    w->there[0] = &w->before;
+    w->there[1] = &w->after;
+    if (mrc_cyclegan_generator_of(trained, back) == MRC_GENERATOR_LOCAL ||
+        w->before.size == trained->size)
+        return MRC_OK;
+    enum mrc_status status = load_generator(w, o->to, trained->size, err);
+    if (status == MRC_OK) status = make_slices(&w->trained[0], w, w->source, o->input, err);
+    if (status == MRC_OK)
+        status = translate_slices(&w->trained[1], &w->trained[0], w, "translating", err);
+    for (int n = 0; n < 2; ++n) w->there[n] = &w->trained[n];
+    return status;
+}
+
+static enum mrc_status go_back(struct work *w, struct mrc_error *err) {
+    const struct mrc_translate_options *o = w->options;
+    if (o->report == NULL && o->uncertainty == NULL) return MRC_OK;
+    enum mrc_status status = settle_cycle(w, err);
+    if (status == MRC_OK) status = load_generator(w, w->from, w->there[0]->size, err);
+    return status == MRC_OK ? translate_slices(&w->cycle, w->there[1], w, "there and back", err)
+                            : status;
+}
+
+/* The report in its temporary folder; nothing to do when none is wanted. */
+static enum mrc_status prepare_report(struct mrc_output *out, struct work *w,
+                                      struct mrc_error *err) {
+    const struct mrc_translate_options *o = w->options;
+    if (o->report == NULL) return MRC_OK;
+    struct mrc_report report = {.from = w->from,
+                                .to = o->to,
+                                .recognised = mrc_volume_provenance(w->source)->contrast,
+                                .version = MRC_VERSION,
+                                .model_name = w->info.name,
+                                .model_hash = w->info.hash,
+                                .steps = w->steps.data,
+                                .settings = w->settings.data,
+                                .before = w->there[0],
+                                .after = w->there[1],
+                                .cycle = &w->cycle};
+    enum mrc_status status = mrc_report_measure(&report, err);
+    if (status == MRC_OK) status = mrc_place_make_parent(o->report, err);
+    if (status == MRC_OK) status = mrc_output_open_dir(out, o->report, o->replace, err);
+    if (status == MRC_OK) status = mrc_report_write(&report, out->temporary, err);
+    mrc_report_clear(&report);
+    return status;
+}
+
+/* |source - there and back| of the slices, laid where the result lies. */
+static enum mrc_status lay_out_error(struct work *w, struct mrc_error *err) {
+    const struct mrc_translate_options *o = w->options;
+    if (o->uncertainty == NULL) return MRC_OK;
+    const int64_t count = w->cycle.count * w->cycle.size * w->cycle.size;
+    struct mrc_slices error = w->cycle;
+    error.pixels = mrc_alloc((size_t)count, sizeof *error.pixels);
+    if (error.pixels == NULL) return no_memory(w, err);
+    for (int64_t n = 0; n < count; ++n)
+        error.pixels[n] = fabsf(w->there[0]->pixels[n] - w->cycle.pixels[n]);
+    enum mrc_status status = o->grid == MRC_GRID_MODEL
+                                 ? mrc_slices_to_model_grid(&w->error, &error, w->source, err)
+                                 : mrc_slices_to_volume(&w->error, &error, w->source, err);
+    mrc_free(error.pixels);
     return status;
 }
 
@@ -474,22 +664,36 @@ static void fill_report(struct mrc_translate_report *report, const struct work *
     memcpy(report->model_name, w->info.name, sizeof report->model_name);
 }
 
+static enum mrc_status lay_out(struct work *w, struct mrc_error *err) {
+    const struct mrc_translate_options *o = w->options;
+    const struct mrc_detail_options detail = MRC_DETAIL_DEFAULTS;
+    if (o->grid == MRC_GRID_MODEL)
+        return mrc_slices_to_model_grid(&w->result, &w->after, w->source, err);
+    if (o->upsampling == MRC_UPSAMPLE_CUBIC)
+        return mrc_slices_to_volume(&w->result, &w->after, w->source, err);
+    return mrc_slices_to_volume_detailed(&w->result, &w->after, &w->before, w->source, &detail,
+                                         err);
+}
+
 static enum mrc_status run(struct work *w, struct mrc_error *err) {
     const struct mrc_translate_options *o = w->options;
-    struct mrc_output sheet = {0};
+    struct mrc_output sheet = {0}, page = {0};
     enum mrc_status status = load_source(w, err);
     if (status == MRC_OK) status = settle_format(w, err);
     if (status == MRC_OK) status = check_cancelled(w, err);
-    if (status == MRC_OK) status = load_generator(w, err);
+    if (status == MRC_OK) status = load_generator(w, o->to, 0, err);
     if (status == MRC_OK) status = make_slices(&w->before, w, w->source, o->input, err);
-    if (status == MRC_OK) status = translate_slices(w, err);
-    if (status == MRC_OK)
-        status = o->grid == MRC_GRID_MODEL
-                     ? mrc_slices_to_model_grid(&w->result, &w->after, w->source, err)
-                     : mrc_slices_to_volume(&w->result, &w->after, w->source, err);
+    if (status == MRC_OK) status = translate_slices(&w->after, &w->before, w, "translating", err);
+    if (status == MRC_OK) status = lay_out(w, err);
     if (status == MRC_OK) status = prepare_sheet(&sheet, w, err);
-    if (status == MRC_OK) status = write_result(w, err);
+    if (status == MRC_OK) status = describe(w, err);
+    if (status == MRC_OK) status = go_back(w, err);
+    if (status == MRC_OK) status = lay_out_error(w, err);
+    if (status == MRC_OK) status = prepare_report(&page, w, err);
+    if (status == MRC_OK) status = write_images(w, err);
     if (status == MRC_OK && o->sheet != NULL) status = mrc_output_commit(&sheet, err);
+    if (status == MRC_OK && o->report != NULL) status = mrc_output_commit(&page, err);
+    mrc_output_discard(&page);
     mrc_output_discard(&sheet);
     return status;
 }

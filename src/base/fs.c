@@ -510,6 +510,10 @@ static enum mrc_status sync_path(const char *path, int flags, struct mrc_error *
     return st;
 }
 
+enum mrc_status mrc_sync_dir(const char *path, struct mrc_error *err) {
+    return sync_path(path, O_RDONLY | O_DIRECTORY, err);
+}
+
 static enum mrc_status finish_stream(struct mrc_output *out, struct mrc_error *err) {
     bool bad = ferror(out->stream) != 0;
     errno = 0;

@@ -103,6 +103,8 @@ MRC_MUST_CHECK enum mrc_status mrc_output_flush(struct mrc_output *out, struct m
 MRC_STATUS mrc_output_commit(struct mrc_output *out, struct mrc_error *err);
 MRC_API void mrc_output_discard(struct mrc_output *out);
 
+/** Waits until the names in a folder are on the disk. */
+MRC_STATUS mrc_sync_dir(const char *path, struct mrc_error *err);
 /** Writes bytes as a file, whole or not at all. */
 MRC_STATUS mrc_write_file(const char *path, const void *data, size_t size, struct mrc_error *err);
 

@@ -143,15 +143,14 @@ static void drop_files(int keep) {
     (void)close_range(keep < 3 ? 3u : (unsigned)keep + 1, ~0u, 0);
 }
 
-static void confine(int socket, const struct mrc_isolate_limits *limits, pid_t parent) {
+static void confine(int keep, size_t memory_bytes, pid_t parent) {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) _exit(0);
     reset_signals();
-    drop_files(socket);
+    drop_files(keep);
     limit(RLIMIT_CORE, 0); /* a core dump would hold the patient's data */
-    if (!SANITIZED) limit(RLIMIT_FSIZE, 0);
     size_t used = address_space();
-    if (!SANITIZED && used > 0 && limits->memory_bytes < SIZE_MAX - used)
-        limit(RLIMIT_AS, (rlim_t)(used + limits->memory_bytes));
+    if (!SANITIZED && used > 0 && memory_bytes < SIZE_MAX - used)
+        limit(RLIMIT_AS, (rlim_t)(used + memory_bytes));
 }
 
 /* Reads one job number; false: there are no more. */
@@ -176,7 +175,8 @@ static void be_child(int socket, const struct mrc_isolate_work *work,
     in_child = true;
     mrc_alloc_fail_after(0);
     mrc_parallel_forget_threads();
-    confine(socket, limits, parent);
+    confine(socket, limits->memory_bytes, parent);
+    if (!SANITIZED) limit(RLIMIT_FSIZE, 0);
     while (next_job(&job, socket)) {
         struct mrc_error why = {0};
         sink.job = (size_t)job;
@@ -392,6 +392,7 @@ enum mrc_status mrc_isolate_run(const struct mrc_isolate_work *work, size_t coun
     struct pool p = {.work = work, .limits = limits, .jobs = count};
     int wanted = limits->processes > 0 ? limits->processes : mrc_parallel_threads();
     p.count = wanted < MAX_WORKERS ? wanted : MAX_WORKERS;
+    if (p.count < 1) p.count = 1; /* a child that has forgotten its threads */
     if ((size_t)p.count > count) p.count = (int)count;
     enum mrc_status st = MRC_OK;
     while (st == MRC_OK && p.finished < count) {
@@ -405,4 +406,32 @@ enum mrc_status mrc_isolate_run(const struct mrc_isolate_work *work, size_t coun
         mrc_free(p.workers[i].bytes);
     }
     return st;
+}
+
+/* --- a child of its own --- */
+
+enum mrc_status mrc_isolate_start(int *pid, const struct mrc_isolate_task *task,
+                                  struct mrc_error *err) {
+    pid_t parent = getpid();
+    pid_t child = fork();
+    if (child < 0)
+        return mrc_fail(err, MRC_ERR_NOMEM, "no child process can be started: %s", strerror(errno));
+    if (child == 0) {
+        confine(task->keep, task->memory_bytes > 0 ? task->memory_bytes : SIZE_MAX, parent);
+        _exit(task->run(task->context) & 0xff);
+    }
+    *pid = (int)child;
+    return MRC_OK;
+}
+
+bool mrc_isolate_ended(int *code, int pid) {
+    int how = 0;
+    pid_t ended = waitpid((pid_t)pid, &how, WNOHANG);
+    if (ended == 0 || (ended < 0 && errno == EINTR)) return false;
+    *code = ended > 0 && WIFEXITED(how) ? WEXITSTATUS(how) : ended > 0 ? -WTERMSIG(how) : -SIGKILL;
+    return true;
+}
+
+void mrc_isolate_kill(int pid) {
+    (void)kill((pid_t)pid, SIGKILL);
 }

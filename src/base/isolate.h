@@ -61,6 +61,23 @@ struct mrc_isolate_limits {
 MRC_STATUS mrc_isolate_run(const struct mrc_isolate_work *work, size_t count,
                            const struct mrc_isolate_limits *limits, struct mrc_error *err);
 
+/** A child process of its own, for work that is no job of a run: it may write files and take its
+ * time. Like those it keeps no file of the caller but one, has signals as in a new program, leaves
+ * no core dump and ends with the caller. It may use all threads; the caller must have none. */
+struct mrc_isolate_task {
+    int (*run)(void *context); /* what it returns, 0 … 255, is the exit code */
+    void *context;
+    int keep;            /* a file or socket that stays open in the child; -1: none */
+    size_t memory_bytes; /* beyond what the caller has; 0: no limit; not held under sanitizers */
+};
+/** *pid: the child. MRC_ERR_NOMEM when none can be started. */
+MRC_STATUS mrc_isolate_start(int *pid, const struct mrc_isolate_task *task, struct mrc_error *err);
+/** Has it ended? Then *code is its exit code, or less than 0: the signal that ended it. Does not
+ * wait; to be asked until it is true, once. */
+MRC_API bool mrc_isolate_ended(int *code, int pid);
+/** Ends it at once; mrc_isolate_ended still has to be asked. */
+MRC_API void mrc_isolate_kill(int pid);
+
 /** For tests that count allocations and for debuggers: runs all jobs in the calling process. */
 MRC_API void mrc_isolate_disable(bool disabled);
 

@@ -10,22 +10,19 @@
 #include "cli/options.h"
 #include "cli/terminal.h"
 
-enum { KEY_JSON = MRC_OPTION_OWN, KEY_PLAN, KEY_SYSTEM, KEY_MAX_FILES, KEY_MAP, KEY_QUIET = 'q' };
+enum { KEY_JSON = MRC_OPTION_OWN, KEY_FILES, KEY_PLAN, KEY_SYSTEM, KEY_MAX_FILES, KEY_QUIET = 'q' };
 enum { MOST_FILES = 10000000 };
 
 static const struct argp_option table[] = {
     {.name = "json", .key = KEY_JSON, .doc = "One JSON object instead of tables"},
+    {.name = "files",
+     .key = KEY_FILES,
+     .doc = "With --json: also the path of every file of a series"},
     {.name = "max-files",
      .key = KEY_MAX_FILES,
      .arg = "N",
      .doc = "Refuse to search a folder with more files (default 50000)"},
-    {.name = "map",
-     .key = KEY_MAP,
-     .arg = "FILE.tsv",
-     .doc =
-         "Contrasts that overrule recognition: lines of field, pattern, contrast, apart by tabs; "
-         "fields are SeriesDescription, ProtocolName, SequenceName, SeriesNumber, Manufacturer, "
-         "path"},
+    MRC_OPTION_MAP_ENTRY,
     {.name = "quiet", .key = KEY_QUIET, .doc = "No progress bar"},
     {.name = "plan", .key = KEY_PLAN, .doc = "Also the networks of models, layer by layer"},
     {.name = "system",
@@ -36,7 +33,7 @@ static const struct argp_option table[] = {
 struct arguments {
     char **paths;
     int path_count;
-    bool json, plan, machine, quiet;
+    bool json, files, plan, machine, quiet;
     const char *map;
     struct mrc_survey_options options;
 };
@@ -46,7 +43,8 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     switch (key) {
     case KEY_JSON: a->json = true; break;
     case KEY_PLAN: a->plan = true; break;
-    case KEY_MAP: a->map = value; break;
+    case KEY_FILES: a->files = true; break;
+    case MRC_OPTION_MAP: a->map = value; break;
     case KEY_QUIET: a->quiet = true; break;
     case KEY_MAX_FILES:
         a->options.most_files =
@@ -61,6 +59,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
         if (a->machine && (a->path_count > 0 || a->plan))
             mrc_option_fail(state, "--system stands alone or with --json");
         if (!a->machine && a->path_count == 0) mrc_option_fail(state, "expected a PATH");
+        if (a->files && !a->json) mrc_option_fail(state, "--files needs --json");
         if (a->json && a->plan) mrc_option_fail(state, "expected either --json or --plan");
         break;
     default: return ARGP_ERR_UNKNOWN;
@@ -197,9 +196,10 @@ static enum mrc_status print_tables(const struct mrc_survey *survey, bool plan,
     return status;
 }
 
-static enum mrc_status print_json(const struct mrc_survey *survey, struct mrc_error *err) {
+static enum mrc_status print_json(const struct mrc_survey *survey, bool files,
+                                  struct mrc_error *err) {
     struct mrc_text text = {0};
-    enum mrc_status status = mrc_survey_print_json(&text, survey, err);
+    enum mrc_status status = mrc_survey_print_json(&text, survey, files, err);
     if (status == MRC_OK) fputs(text.data, stdout);
     mrc_text_clear(&text);
     return status;
@@ -252,7 +252,7 @@ int mrc_cmd_info(int argc, char **argv) {
         status = mrc_survey_add_with(&survey, a.paths[i], &a.options, &events, &err);
     mrc_terminal_clear_bar(&terminal);
     if (status == MRC_OK)
-        status = a.json ? print_json(&survey, &err) : print_tables(&survey, a.plan, &err);
+        status = a.json ? print_json(&survey, a.files, &err) : print_tables(&survey, a.plan, &err);
     if (status == MRC_OK && !mrc_survey_is_useful(&survey))
         status = explain(&survey, a.paths[0], &err);
     mrc_survey_clear(&survey);

@@ -55,6 +55,7 @@ static const struct argp_option table[] = {
     {.name = "allow-synthetic",
      .key = MRC_OPTION_ALLOW_SYNTHETIC,
      .doc = "Use what is marked as synthetic or derived"},
+    MRC_OPTION_MAP_ENTRY,
     {.name = "dry-run", .key = KEY_DRY_RUN, .doc = "Judge and count; write nothing"},
     {.name = "replace", .key = MRC_OPTION_REPLACE, .doc = "Replace an earlier set"},
     {.name = "threads", .key = MRC_OPTION_THREADS, .arg = "N", .doc = "Default: all cores"},
@@ -63,7 +64,7 @@ static const struct argp_option table[] = {
 
 struct arguments {
     struct mrc_prepare_options options;
-    const char *inputs[MOST_INPUTS];
+    const char *inputs[MOST_INPUTS], *map;
     bool quiet;
 };
 
@@ -118,6 +119,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     case KEY_SEED:
         o->seed = (uint64_t)mrc_option_integer(state, "--seed", value, 0, INT64_MAX);
         break;
+    case MRC_OPTION_MAP: a->map = value; break;
     case KEY_DRY_RUN: o->dry_run = true; break;
     case MRC_OPTION_ASSUME_RAS: o->assume_ras = true; break;
     case MRC_OPTION_ALLOW_SYNTHETIC: o->allow_synthetic = true; break;
@@ -161,7 +163,11 @@ int mrc_cmd_prepare(int argc, char **argv) {
     struct mrc_events events = mrc_terminal_events(&terminal);
     struct mrc_prepare_result result;
     struct mrc_error err = {0};
-    enum mrc_status status = mrc_prepare_run(&a.options, &result, &events, &err);
+    mrc_contrast_map *map = NULL;
+    enum mrc_status status = a.map != NULL ? mrc_contrast_map_load(&map, a.map, &err) : MRC_OK;
+    a.options.map = map;
+    if (status == MRC_OK) status = mrc_prepare_run(&a.options, &result, &events, &err);
+    mrc_contrast_map_destroy(map);
     mrc_terminal_clear_bar(&terminal);
     if (status != MRC_OK) return mrc_terminal_fail(&terminal, status, &err);
     if (a.options.dry_run)

@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/mpi_team.h"
 #include "cli/options.h"
+#include "cli/preset.h"
 #include "cli/terminal.h"
 
 enum {
@@ -26,8 +27,16 @@ enum {
     KEY_SIZE,
     KEY_CHANNELS,
     KEY_SEED,
+    KEY_FLIP,
     KEY_NO_FLIP,
     KEY_GAMMA,
+    KEY_ROTATE,
+    KEY_ZOOM,
+    KEY_SHIFT,
+    KEY_RESOLUTION,
+    KEY_BIAS_FIELD,
+    KEY_NOISE,
+    KEY_POOL,
     KEY_EMA,
     KEY_DEPTH,
     KEY_INTENSITIES,
@@ -35,57 +44,78 @@ enum {
     KEY_WARM_UP,
     KEY_DECAY,
     KEY_RESUME,
-    KEY_CHECKPOINT_EVERY,
+    KEY_CHECK_EVERY,
+    KEY_KEEP_EVERY,
+    KEY_ROLLBACKS,
     KEY_SAMPLE_EVERY,
     KEY_MIN_FOREGROUND,
     KEY_NAME,
     KEY_DATA_NOTE,
     KEY_HALF,
-    KEY_MAX_MEMORY
+    KEY_MAX_MEMORY,
+    KEY_PRESET,
+    KEY_REPEAT
 };
 
 static const struct argp_option table[] = {
     {.name = "output", .key = 'o', .arg = "RUN", .doc = "The folder to write", .group = 1},
-    {.name = "epochs", .key = KEY_EPOCHS, .arg = "N", .doc = "Default 250", .group = 2},
-    {.name = "batch", .key = KEY_BATCH, .arg = "N", .doc = "Slices of each contrast a step; 8"},
-    {.name = "lr", .key = KEY_LR, .arg = "X", .doc = "Adam's learning rate; 2e-4"},
-    {.name = "beta1", .key = KEY_BETA1, .arg = "X", .doc = "Adam's first decay; 0.5"},
-    {.name = "lambda-cycle", .key = KEY_LAMBDA_CYCLE, .arg = "X", .doc = "Weight; 10"},
-    {.name = "lambda-identity", .key = KEY_LAMBDA_IDENTITY, .arg = "X", .doc = "Weight; 5"},
-    {.name = "gan", .key = KEY_GAN, .arg = "LOSS", .doc = "bce (default) or lsgan"},
+    {.name = "preset",
+     .key = KEY_PRESET,
+     .arg = "NAME",
+     .doc =
+         "Recipe the options below begin with: mrcycle (default: what measured best), paper (the "
+         "reference design), or a file of options, a line each: name = value",
+     .group = 2},
+    {.name = "epochs", .key = KEY_EPOCHS, .arg = "N", .doc = "Times through the larger set"},
+    {.name = "batch", .key = KEY_BATCH, .arg = "N", .doc = "Slices of each contrast a step"},
+    {.name = "lr", .key = KEY_LR, .arg = "X", .doc = "Adam's learning rate, usually 2e-4"},
+    {.name = "beta1", .key = KEY_BETA1, .arg = "X", .doc = "Adam's first decay, usually 0.5"},
+    {.name = "lambda-cycle",
+     .key = KEY_LAMBDA_CYCLE,
+     .arg = "X",
+     .doc = "Weight of the cycle loss"},
+    {.name = "lambda-identity",
+     .key = KEY_LAMBDA_IDENTITY,
+     .arg = "X",
+     .doc = "Weight of the identity loss"},
+    {.name = "gan-mode",
+     .key = KEY_GAN,
+     .arg = "LOSS",
+     .doc = "vanilla (binary cross-entropy, also called bce) or lsgan"},
+    {.name = "gan", .key = KEY_GAN, .arg = "LOSS", .flags = OPTION_HIDDEN},
     {.name = "ema",
      .key = KEY_EMA,
      .arg = "DECAY",
-     .doc = "Keep a moving average of the generators, e.g. 0.999, and use it; default: none"},
+     .doc = "Keep a moving average of the generators, e.g. 0.999, and use it; 0: none"},
     {.name = "r1",
      .key = KEY_R1,
      .arg = "GAMMA",
      .doc =
          "Weight of the R1 penalty, every 8th step, that keeps discriminators from winning; 1 is "
-         "usual; default: none"},
+         "usual; 0: none"},
     {.name = "warm-up",
      .key = KEY_WARM_UP,
      .arg = "N",
      .doc = "First steps, in which the generators learn the mean image of their target only; "
-            "needs heads that lie alike; default: none"},
+            "needs heads that lie alike; 0: none"},
     {.name = "decay",
      .key = KEY_DECAY,
      .arg = "PART",
-     .doc = "The last part of the run over which the learning rate falls, e.g. 0.5; default: none"},
+     .doc = "The last part of the run over which the learning rate falls, e.g. 0.5; 0: none"},
     {.name = "seed", .key = KEY_SEED, .arg = "N", .doc = "Default 1"},
     {.name = "generator",
      .key = KEY_GENERATOR,
      .arg = "KIND",
-     .doc = "unet (default), local or hybrid; local,hybrid: local from T1w to T2w, hybrid back",
+     .doc = "unet, local or hybrid; local,hybrid: local from T1w to T2w, hybrid back",
      .group = 3},
     {.name = "width",
      .key = KEY_WIDTH,
      .arg = "N",
-     .doc = "Base width of the generators unet and hybrid; 64"},
+     .doc = "Base width of the generators unet and hybrid"},
     {.name = "disc-width",
      .key = KEY_DISC_WIDTH,
      .arg = "N",
-     .doc = "Base width of the discriminators; default: as the generators'"},
+     .doc = "Base width of the discriminators"},
     {.name = "size",
      .key = KEY_SIZE,
      .arg = "N",
@@ -94,17 +124,40 @@ static const struct argp_option table[] = {
      .key = KEY_CHANNELS,
      .arg = "N",
      .doc = "1 (default), or 3: a slice and its neighbours"},
-    {.name = "no-flip", .key = KEY_NO_FLIP, .doc = "No random mirroring left to right", .group = 4},
+    {.name = "flip", .key = KEY_FLIP, .doc = "Mirror left to right at random", .group = 4},
+    {.name = "no-flip", .key = KEY_NO_FLIP, .doc = "No random mirroring"},
     {.name = "gamma",
      .key = KEY_GAMMA,
      .arg = "G",
      .doc = "Raise each slice to a random power from 1/G to G; 1: none"},
+    {.name = "rotate",
+     .key = KEY_ROTATE,
+     .arg = "DEG",
+     .doc = "Turn each slice by up to DEG degrees at random; this and those below: 0: none"},
+    {.name = "zoom", .key = KEY_ZOOM, .arg = "PART", .doc = "Grow or shrink it by up to PART"},
+    {.name = "shift", .key = KEY_SHIFT, .arg = "PART", .doc = "Shift it by up to PART of its side"},
+    {.name = "resolution",
+     .key = KEY_RESOLUTION,
+     .arg = "K",
+     .doc = "Blur it as pixels up to K times as large would; 1: none"},
+    {.name = "bias-field",
+     .key = KEY_BIAS_FIELD,
+     .arg = "S",
+     .doc = "Shade it by a smooth field of strength up to S, e.g. 0.3"},
+    {.name = "noise",
+     .key = KEY_NOISE,
+     .arg = "SD",
+     .doc = "Add Rician noise of a deviation up to SD of the range, e.g. 0.03"},
+    {.name = "pool",
+     .key = KEY_POOL,
+     .arg = "N",
+     .doc = "Show discriminators earlier fakes out of a pool of N, usually 50; 0: none",
+     .group = 2},
     {.name = "depth",
      .key = KEY_DEPTH,
      .arg = "N",
-     .doc =
-         "Blocks of unet and hybrid on the way down, the first at full size; default: down to one "
-         "pixel",
+     .doc = "Blocks of unet and hybrid on the way down, the first at full size; 0: down to one "
+            "pixel",
      .group = 3},
     {.name = "intensities",
      .key = KEY_INTENSITIES,
@@ -123,14 +176,27 @@ static const struct argp_option table[] = {
     {.name = "allow-synthetic",
      .key = MRC_OPTION_ALLOW_SYNTHETIC,
      .doc = "Use images marked as synthetic or derived"},
+    MRC_OPTION_MAP_ENTRY,
     {.name = "force",
      .key = MRC_OPTION_FORCE,
      .doc = "Use images recognised as another contrast than their folder's"},
-    {.name = "checkpoint-every",
-     .key = KEY_CHECKPOINT_EVERY,
+    {.name = "check-every",
+     .key = KEY_CHECK_EVERY,
      .arg = "K",
-     .doc = "Epochs between checkpoints; 50, 0 for none but the last",
+     .doc = "Epochs between checks of the generators, each with newest.safetensors; 10, 0 for the "
+            "last only",
      .group = 5},
+    {.name = "keep-every",
+     .key = KEY_KEEP_EVERY,
+     .arg = "K",
+     .doc = "Epochs between checkpoints that are kept; 50, 0 for none but the newest, the best and "
+            "the last"},
+    {.name = "checkpoint-every", .key = KEY_KEEP_EVERY, .arg = "K", .flags = OPTION_HIDDEN},
+    {.name = "rollbacks",
+     .key = KEY_ROLLBACKS,
+     .arg = "N",
+     .doc = "Times a run that has come to no numbers or collapsed goes back to its last good "
+            "checkpoint, each with half the rate; 3"},
     {.name = "sample-every",
      .key = KEY_SAMPLE_EVERY,
      .arg = "K",
@@ -145,6 +211,12 @@ static const struct argp_option table[] = {
      .key = KEY_RESUME,
      .doc = "Go on with the run in RUN from its newest checkpoint; other options as when it began, "
             "but for --epochs"},
+    {.name = "repeat",
+     .key = KEY_REPEAT,
+     .arg = "RUN",
+     .doc =
+         "Make that run again, with its settings and set, which must be unchanged (SET says where "
+         "it lies now); no other option but -o and those about the machine"},
     {.name = "replace", .key = MRC_OPTION_REPLACE, .doc = "Replace an earlier run in RUN"},
     {.name = "threads",
      .key = MRC_OPTION_THREADS,
@@ -160,7 +232,11 @@ static const struct argp_option table[] = {
 
 struct arguments {
     struct mrc_train_options options;
+    const char *map;
     bool quiet;
+    const char *repeat; /* the run to make again */
+    bool has_settings;  /* an option that --repeat takes from the run was given */
+    bool is_preset;     /* the options come from a preset */
 };
 
 /* "local", or "local,hybrid": of G, and of F. */
@@ -183,7 +259,7 @@ static void parse_generators(const char *value, struct argp_state *state,
 static void parse_kinds(int key, const char *value, struct argp_state *state,
                         struct mrc_cyclegan_settings *model) {
     if (key == KEY_GAN && mrc_gan_mode_parse(&model->gan_mode, value, NULL) != MRC_OK)
-        mrc_option_fail(state, "--gan is '%s', expected bce or lsgan", value);
+        mrc_option_fail(state, "--gan-mode is '%s', expected vanilla or lsgan", value);
     if (key == KEY_GENERATOR) parse_generators(value, state, model);
 }
 
@@ -216,6 +292,7 @@ static bool parse_model(int key, const char *value, struct argp_state *state,
     case KEY_GAN:
     case KEY_GENERATOR: parse_kinds(key, value, state, model); break;
     case KEY_R1: model->r1_gamma = mrc_option_number(state, "--r1", value, 0, 1e4); break;
+    case KEY_POOL: model->pool_size = mrc_option_integer(state, "--pool", value, 0, 65536); break;
     case KEY_WARM_UP:
         model->warm_up = mrc_option_integer(state, "--warm-up", value, 0, 1000000);
         break;
@@ -223,7 +300,7 @@ static bool parse_model(int key, const char *value, struct argp_state *state,
     case KEY_SEED:
         model->seed = (uint64_t)mrc_option_integer(state, "--seed", value, 0, INT64_MAX);
         break;
-    case KEY_DEPTH: model->depth = mrc_option_integer(state, "--depth", value, 2, 11); break;
+    case KEY_DEPTH: model->depth = mrc_option_integer(state, "--depth", value, 0, 11); break;
     case KEY_SIZE: model->size = parse_side(state, value); break;
     case KEY_CHANNELS:
         model->channels = mrc_option_integer(state, "--channels", value, 1, 3);
@@ -237,21 +314,39 @@ static bool parse_model(int key, const char *value, struct argp_state *state,
 /* What goes in and what comes out; false when the key is none of it. */
 static bool parse_run(int key, char *value, struct argp_state *state, struct mrc_train_options *o) {
     static const char *const intensities[] = {"head", "stored", NULL};
+    struct mrc_augmentation *augment = &o->trainer.augment;
     switch (key) {
     case KEY_EPOCHS:
         o->trainer.epochs = mrc_option_integer(state, "--epochs", value, 1, 100000);
         break;
-    case KEY_NO_FLIP: o->trainer.flip = false; break;
+    case KEY_FLIP:
+    case KEY_NO_FLIP: o->trainer.flip = key == KEY_FLIP; break;
     case KEY_GAMMA:
         o->trainer.gamma =
             mrc_option_number(state, "--gamma", value, 1.0, MRC_TRAINER_LARGEST_GAMMA);
         break;
+    case KEY_ROTATE: augment->rotate = mrc_option_number(state, "--rotate", value, 0, 180); break;
+    case KEY_ZOOM: augment->zoom = mrc_option_number(state, "--zoom", value, 0, 0.9); break;
+    case KEY_SHIFT: augment->shift = mrc_option_number(state, "--shift", value, 0, 0.5); break;
+    case KEY_RESOLUTION:
+        augment->resolution = mrc_option_number(state, "--resolution", value, 1, 8);
+        break;
+    case KEY_BIAS_FIELD:
+        augment->bias = mrc_option_number(state, "--bias-field", value, 0, 2);
+        break;
+    case KEY_NOISE: augment->noise = mrc_option_number(state, "--noise", value, 0, 1); break;
     case KEY_INTENSITIES:
         o->data.stored = mrc_option_choice(state, "--intensities", value, intensities) == 1;
         break;
     case KEY_DECAY: o->trainer.decay = mrc_option_number(state, "--decay", value, 0.0, 1.0); break;
-    case KEY_CHECKPOINT_EVERY:
-        o->checkpoint_every = mrc_option_integer(state, "--checkpoint-every", value, 0, 100000);
+    case KEY_CHECK_EVERY:
+        o->check_every = mrc_option_integer(state, "--check-every", value, 0, 100000);
+        break;
+    case KEY_KEEP_EVERY:
+        o->keep_every = mrc_option_integer(state, "--keep-every", value, 0, 100000);
+        break;
+    case KEY_ROLLBACKS:
+        o->rollbacks = mrc_option_integer(state, "--rollbacks", value, 0, 1000);
         break;
     case KEY_SAMPLE_EVERY:
         o->sample_every = mrc_option_integer(state, "--sample-every", value, 0, 100000);
@@ -274,19 +369,74 @@ static bool parse_run(int key, char *value, struct argp_state *state, struct mrc
 }
 
 static void check(struct argp_state *state, struct mrc_train_options *o) {
-    if (o->data.set == NULL) mrc_option_fail(state, "expected a SET");
+    const struct arguments *a = state->input;
+    if (a->repeat != NULL && a->has_settings)
+        mrc_option_fail(state, "--repeat takes the settings of the run, expected no others");
+    if (o->data.set == NULL && a->repeat == NULL) mrc_option_fail(state, "expected a SET");
     if (o->run == NULL) mrc_option_fail(state, "expected -o RUN");
     if (o->resume && o->replace)
         mrc_option_fail(state, "--resume and --replace exclude each other");
-    if (o->model.discriminator_width == 0) o->model.discriminator_width = o->model.generator_width;
+}
+
+static error_t parse(int key, char *value, struct argp_state *state);
+
+/* The preset that the command line names, wherever it stands there; the last one counts. */
+static const char *named_preset(char **argv, int argc) {
+    static const char name[] = "--preset";
+    const size_t shortest = strlen("--pr"); /* argp takes what is unambiguous */
+    const char *preset = "mrcycle";
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; ++i) {
+        size_t length = strcspn(argv[i], "=");
+        if (length < shortest || length >= sizeof name || strncmp(argv[i], name, length) != 0)
+            continue;
+        if (argv[i][length] == '=')
+            preset = argv[i] + length + 1;
+        else if (i + 1 < argc)
+            preset = argv[++i];
+    }
+    return preset;
+}
+
+static void begin_with_preset(struct argp_state *state, struct arguments *a) {
+    static const int never[] = {MRC_OPTION_MAP,
+                                KEY_REPEAT,
+                                'o',
+                                'q',
+                                KEY_PRESET,
+                                KEY_RESUME,
+                                KEY_NAME,
+                                KEY_HALF,
+                                MRC_OPTION_REPLACE,
+                                KEY_DATA_NOTE,
+                                MRC_OPTION_THREADS,
+                                KEY_MAX_MEMORY,
+                                MRC_OPTION_FORCE,
+                                MRC_OPTION_ALLOW_SYNTHETIC,
+                                0};
+    const char *preset = named_preset(state->argv, state->argc);
+    a->is_preset = true;
+    mrc_preset_apply(preset, table, never, parse, state);
+    a->is_preset = false;
+    a->options.preset = mrc_preset_text(preset) != NULL ? preset : "file";
 }
 
 static error_t parse(int key, char *value, struct argp_state *state) {
     struct arguments *a = state->input;
-    if (parse_model(key, value, state, &a->options.model)) return 0;
-    if (parse_run(key, value, state, &a->options)) return 0;
+    static const int of_the_machine[] = {KEY_RESUME, MRC_OPTION_REPLACE, KEY_MAX_MEMORY};
+    bool is_setting = !a->is_preset;
+    for (size_t i = 0; i < sizeof of_the_machine / sizeof *of_the_machine; ++i)
+        is_setting = is_setting && key != of_the_machine[i];
+    if (parse_model(key, value, state, &a->options.model) ||
+        parse_run(key, value, state, &a->options)) {
+        a->has_settings = a->has_settings || is_setting;
+        return 0;
+    }
     switch (key) {
+    case ARGP_KEY_INIT: begin_with_preset(state, a); break;
+    case KEY_PRESET: a->has_settings = true; break; /* it came first */
+    case KEY_REPEAT: a->repeat = value; break;
     case 'o': a->options.run = value; break;
+    case MRC_OPTION_MAP: a->map = value; break;
     case 'q': a->quiet = true; break;
     case MRC_OPTION_THREADS:
         mrc_parallel_set_threads(
@@ -306,32 +456,62 @@ static error_t parse(int key, char *value, struct argp_state *state) {
 static const struct argp argp = {
     .options = table,
     .parser = parse,
-    .args_doc = "SET -o RUN",
+    .args_doc = "SET -o RUN\n--repeat RUN [SET] -o AGAIN",
     .doc = "Learns to translate T1w to T2w and back from unpaired images (CycleGAN).\v"
            "SET holds two folders, T1w and T2w, with DICOM series, NIfTI files and PNG slices at "
            "any depth. RUN gets settings.json, log.csv, losses.png, samples, checkpoints and "
            "model.safetensors, whose path is printed. An interrupt finishes the step and saves; "
            "--resume goes on."};
 
+/* The settings of the run to repeat, with what the command line says about this machine. */
+static enum mrc_status take_record(struct mrc_train_record *record, struct arguments *a,
+                                   const struct mrc_events *events, struct mrc_error *err) {
+    enum mrc_status status = mrc_train_record_read(record, a->repeat, err);
+    if (status != MRC_OK) return status;
+    const struct mrc_train_options given = a->options;
+    a->options = record->options;
+    a->options.run = given.run;
+    a->options.replace = given.replace;
+    a->options.resume = given.resume;
+    a->options.max_bytes = given.max_bytes;
+    if (given.data.set != NULL) a->options.data.set = given.data.set;
+    if (strcmp(record->version, MRC_VERSION) != 0)
+        mrc_events_note(
+            events, "the run was made by version %s, this is " MRC_VERSION ": its bytes may differ",
+            record->version);
+    if (strcmp(record->kernel, mrc_train_kernel()) != 0)
+        mrc_events_note(events,
+                        "the run was made with the BLAS kernel %s, this is %s: its bytes "
+                        "may differ",
+                        record->kernel, mrc_train_kernel());
+    return MRC_OK;
+}
+
 int mrc_cmd_train(int argc, char **argv) {
     struct arguments a = {.options = MRC_TRAIN_DEFAULTS};
-    a.options.model.discriminator_width = 0; /* until asked for: the generators' */
     mrc_option_parse(&argp, argc, argv, &a);
     struct mrc_terminal terminal;
     mrc_terminal_init(&terminal, a.quiet);
     mrc_terminal_catch_interrupts();
     struct mrc_events events = mrc_terminal_events(&terminal);
     struct mrc_error err = {0};
+    struct mrc_train_record record = {.owner = NULL};
     enum mrc_status status = mrc_mpi_begin(&err);
     bool writes = mrc_team_current()->rank == 0;
     if (!writes) terminal.quiet = true;
+    if (status == MRC_OK && a.repeat != NULL) status = take_record(&record, &a, &events, &err);
+    mrc_contrast_map *map = NULL;
+    if (status == MRC_OK && a.map != NULL) status = mrc_contrast_map_load(&map, a.map, &err);
+    a.options.data.map = map;
     if (status == MRC_OK) status = mrc_train_run(&a.options, &events, mrc_terminal_training, &err);
+    mrc_contrast_map_destroy(map);
     mrc_terminal_clear_bar(&terminal);
     int code = mrc_exit_code(status);
     if (status != MRC_OK && (writes || status != MRC_ERR_CANCELLED)) /* all stop: one says so */
         mrc_terminal_fail(&terminal, status, &err);
     /* what ends the first process alone (a full disk) ends all */
     mrc_mpi_end(status != MRC_ERR_WRITE && status != MRC_ERR_IO && status != MRC_ERR_NOMEM, code);
+    mrc_train_record_clear(&record);
     if (status != MRC_OK || !writes) return code;
     char *model = mrc_path_join(a.options.run, "model.safetensors");
     if (model != NULL) puts(model);

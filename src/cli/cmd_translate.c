@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "app/translate.h"
+#include "base/alloc.h"
 #include "base/parallel.h"
 #include "cli/command.h"
 #include "cli/options.h"
@@ -14,6 +15,11 @@ enum {
     KEY_FORMAT,
     KEY_GRID,
     KEY_SIZE,
+    KEY_UPSAMPLE,
+    KEY_FROM,
+    KEY_REPORT,
+    KEY_NO_REPORT,
+    KEY_UNCERTAINTY,
     KEY_SHEET,
     KEY_TRUTH,
     KEY_SERIES,
@@ -27,6 +33,10 @@ static const struct argp_option table[] = {
      .arg = "OUTPUT",
      .doc = "Where to write: a folder for DICOM and PNG, a .nii or .nii.gz file for NIfTI"},
     {.name = "to", .key = KEY_TO, .arg = "CONTRAST", .doc = "T2w (from T1w) or T1w (from T2w)"},
+    {.name = "from",
+     .key = KEY_FROM,
+     .arg = "CONTRAST",
+     .doc = "What INPUT is, where it does not tell itself: T1w or T2w"},
     {.name = "model",
      .key = KEY_MODEL,
      .arg = "FILE",
@@ -45,10 +55,26 @@ static const struct argp_option table[] = {
      .arg = "N",
      .doc = "Pixels a side of the slices worked on, for local models; default: on the input's "
             "grid twice the model's, else the model's"},
+    {.name = "upsample",
+     .key = KEY_UPSAMPLE,
+     .arg = "HOW",
+     .doc = "From the slices' pixels to the input's grid: guided, with the input's own detail "
+            "(default), or cubic, as smooth as the slices"},
     {.name = "sheet",
      .key = KEY_SHEET,
      .arg = "FILE",
      .doc = "Also write a PNG of some slices, source beside result"},
+    {.name = "report",
+     .key = KEY_REPORT,
+     .arg = "DIR",
+     .doc = "Where report.json and report.html go: the error of translating there and back, "
+            "warnings, pictures; default: OUTPUT, without .nii.gz, and _report"},
+    {.name = "no-report", .key = KEY_NO_REPORT, .doc = "Write no report"},
+    {.name = "uncertainty",
+     .key = KEY_UNCERTAINTY,
+     .arg = "PATH",
+     .doc = "Also write the error of translating there and back of each voxel, as a further series "
+            "or NIfTI file"},
     {.name = "truth",
      .key = KEY_TRUTH,
      .arg = "PATH",
@@ -71,6 +97,7 @@ static const struct argp_option table[] = {
     {.name = "allow-synthetic",
      .key = MRC_OPTION_ALLOW_SYNTHETIC,
      .doc = "Work on an input that is marked as synthetic or derived"},
+    MRC_OPTION_MAP_ENTRY,
     {.name = "force",
      .key = MRC_OPTION_FORCE,
      .doc = "Work on an input that was recognised as another contrast"},
@@ -81,7 +108,9 @@ static const struct argp_option table[] = {
 
 struct arguments {
     struct mrc_translate_options options;
-    bool has_direction, quiet;
+    enum mrc_contrast from;
+    const char *map;
+    bool has_direction, no_report, quiet;
 };
 
 static void parse_direction(struct argp_state *state, struct arguments *a, const char *text) {
@@ -90,10 +119,21 @@ static void parse_direction(struct argp_state *state, struct arguments *a, const
     a->has_direction = true;
 }
 
+static void parse_from(struct argp_state *state, struct arguments *a, const char *text) {
+    if (mrc_contrast_parse(&a->from, text, NULL) != MRC_OK)
+        mrc_option_fail(state, "--from is '%s', expected T1w or T2w", text);
+    a->options.from_is_known = true;
+}
+
 static void check(struct argp_state *state, const struct arguments *a) {
     if (a->options.input == NULL) mrc_option_fail(state, "expected an INPUT");
     if (a->options.output == NULL) mrc_option_fail(state, "expected -o OUTPUT");
     if (!a->has_direction) mrc_option_fail(state, "expected --to T2w or --to T1w");
+    if (a->options.from_is_known && a->from == a->options.to)
+        mrc_option_fail(state, "--from and --to are both %s, expected two contrasts",
+                        mrc_contrast_name(a->from));
+    if (a->no_report && a->options.report != NULL)
+        mrc_option_fail(state, "--report and --no-report, expected one of them");
     if (a->options.truth != NULL && a->options.sheet == NULL)
         mrc_option_fail(state, "--truth is shown in a sheet only, expected --sheet too");
 }
@@ -103,6 +143,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     static const enum mrc_source_kind kinds[] = {MRC_SOURCE_DICOM, MRC_SOURCE_NIFTI,
                                                  MRC_SOURCE_PNG};
     static const char *const grids[] = {"source", "model", NULL};
+    static const char *const upsamplings[] = {"guided", "cubic", NULL};
     struct arguments *a = state->input;
     switch (key) {
     case 'o': a->options.output = value; break;
@@ -116,13 +157,23 @@ static error_t parse(int key, char *value, struct argp_state *state) {
         a->options.grid = mrc_option_choice(state, "--grid", value, grids) == 0 ? MRC_GRID_SOURCE
                                                                                 : MRC_GRID_MODEL;
         break;
+    case KEY_UPSAMPLE:
+        a->options.upsampling = mrc_option_choice(state, "--upsample", value, upsamplings) == 0
+                                    ? MRC_UPSAMPLE_GUIDED
+                                    : MRC_UPSAMPLE_CUBIC;
+        break;
     case KEY_SIZE: a->options.size = mrc_option_integer(state, "--size", value, 16, 1024); break;
+    case KEY_FROM: parse_from(state, a, value); break;
+    case KEY_REPORT: a->options.report = value; break;
+    case KEY_NO_REPORT: a->no_report = true; break;
+    case KEY_UNCERTAINTY: a->options.uncertainty = value; break;
     case KEY_SHEET: a->options.sheet = value; break;
     case KEY_TRUTH: a->options.truth = value; break;
     case KEY_SERIES: a->options.series = value; break;
     case KEY_VOLUME:
         a->options.volume = mrc_option_integer(state, "--volume", value, 1, 65536);
         break;
+    case MRC_OPTION_MAP: a->map = value; break;
     case KEY_ALLOW_GAPS: a->options.allow_gaps = true; break;
     case MRC_OPTION_ASSUME_RAS: a->options.assume_ras = true; break;
     case MRC_OPTION_ALLOW_SYNTHETIC: a->options.allow_synthetic = true; break;
@@ -151,6 +202,20 @@ static const struct argp argp = {
            "INPUT is a folder with one DICOM series, a NIfTI file, or a folder of PNG slices. "
            "Prints the path written."};
 
+/* Beside the output and never in it: a folder of DICOM files is imported as a whole. */
+static char *default_report(const char *output) {
+    static const char *const endings[] = {".nii.gz", ".nii"};
+    size_t stem = strlen(output);
+    while (stem > 1 && output[stem - 1] == '/') --stem;
+    for (size_t e = 0; e < sizeof endings / sizeof *endings; ++e) {
+        const size_t ending = strlen(endings[e]);
+        if (stem <= ending || strncmp(output + stem - ending, endings[e], ending) != 0) continue;
+        stem -= ending;
+        break;
+    }
+    return mrc_asprintf("%.*s_report", (int)stem, output);
+}
+
 int mrc_cmd_translate(int argc, char **argv) {
     struct arguments a = {.options = MRC_TRANSLATE_DEFAULTS};
     mrc_option_parse(&argp, argc, argv, &a);
@@ -159,8 +224,18 @@ int mrc_cmd_translate(int argc, char **argv) {
     mrc_terminal_catch_interrupts();
     struct mrc_events events = mrc_terminal_events(&terminal);
     struct mrc_error err = {0};
-    enum mrc_status status = mrc_translate_run(&a.options, NULL, &events, &err);
+    char *report = NULL;
+    if (!a.no_report && a.options.report == NULL) {
+        report = default_report(a.options.output);
+        a.options.report = report;
+    }
+    mrc_contrast_map *map = NULL;
+    enum mrc_status status = a.map != NULL ? mrc_contrast_map_load(&map, a.map, &err) : MRC_OK;
+    a.options.map = map;
+    if (status == MRC_OK) status = mrc_translate_run(&a.options, NULL, &events, &err);
+    mrc_contrast_map_destroy(map);
     mrc_terminal_clear_bar(&terminal);
+    mrc_free(report);
     if (status != MRC_OK) return mrc_terminal_fail(&terminal, status, &err);
     puts(a.options.output);
     return MRC_EXIT_OK;

@@ -24,6 +24,8 @@ static const struct command {
     {"phantom", "generate patients with a known answer", mrc_cmd_phantom},
     {"echo", "ask a PACS whether it answers", mrc_cmd_echo},
     {"send", "store DICOM files in a PACS", mrc_cmd_send},
+    {"serve", "receive, translate and send on, or watch a folder", mrc_cmd_serve},
+    {"queue", "list the jobs of serve, and retry them", mrc_cmd_queue},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 

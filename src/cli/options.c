@@ -24,7 +24,9 @@ void mrc_option_fail(const struct argp_state *state, const char *fmt, ...) {
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    exit(mrc_terminal_usage(command_of(state), "%s", text));
+    const char *place = state->hook; /* of a preset */
+    exit(mrc_terminal_usage(command_of(state), "%s%s%s", place != NULL ? place : "",
+                            place != NULL ? ": " : "", text));
 }
 
 int64_t mrc_option_integer(const struct argp_state *state, const char *name, const char *text,

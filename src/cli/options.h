@@ -16,11 +16,22 @@ enum {
     MRC_OPTION_ASSUME_RAS,
     MRC_OPTION_ALLOW_SYNTHETIC,
     MRC_OPTION_FORCE,
+    MRC_OPTION_MAP,
     MRC_OPTION_USAGE, /* every command has it */
     MRC_OPTION_OWN
 };
 
-/** Ends the program: "mrcycle: <command>: <text>". */
+/** The entry of --map in a command's table. */
+#define MRC_OPTION_MAP_ENTRY                                                                       \
+    {                                                                                              \
+        .name = "map", .key = MRC_OPTION_MAP, .arg = "FILE.tsv",                                   \
+        .doc = "Contrasts that overrule recognition: lines of field, pattern, contrast, apart by " \
+               "tabs; fields are SeriesDescription, ProtocolName, SequenceName, SeriesNumber, "    \
+               "Manufacturer, path"                                                                \
+    }
+
+/** Ends the program: "mrcycle: <command>: <text>"; with the place before the text when state->hook
+ * points to one ("paper.conf:3"). */
 MRC_PRINTF(2, 3)
 _Noreturn void mrc_option_fail(const struct argp_state *state, const char *fmt, ...);
 int64_t mrc_option_integer(const struct argp_state *state, const char *name, const char *text,

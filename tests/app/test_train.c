@@ -46,7 +46,7 @@ static struct mrc_train_options make_options(const char *run) {
     options.model.discriminator_width = 4;
     options.model.size = 32;
     options.trainer.epochs = 3;
-    options.checkpoint_every = 2;
+    options.keep_every = 2;
     options.sample_every = 2;
     options.name = "small";
     options.data_note = "one head";
@@ -63,11 +63,24 @@ static size_t lines_of(const char *path) {
     return lines;
 }
 
+static void assert_says(const char *path, const char *words) {
+    unsigned char *text = NULL;
+    size_t size = 0;
+    struct mrc_error err = {0};
+    assert_ok(mrc_read_file(&text, &size, path, 1 << 28, &err), &err);
+    if (strstr((const char *)text, words) == NULL) fail_msg("%s: no \"%s\"", path, words);
+    mrc_free(text);
+}
+
 static void test_run_folder_is_complete(void **state) {
     (void)state;
     static const char *const files[] = {"run/settings.json",
                                         "run/log.csv",
                                         "run/losses.png",
+                                        "run/report.html",
+                                        "run/checks.csv",
+                                        "run/checkpoints/newest.safetensors",
+                                        "run/checkpoints/best.safetensors",
                                         "run/events.out.tfevents.0.mrcycle",
                                         "run/samples/epoch_0002.png",
                                         "run/samples/epoch_0003.png",
@@ -80,6 +93,10 @@ static void test_run_folder_is_complete(void **state) {
     for (size_t i = 0; i < sizeof files / sizeof files[0]; ++i)
         if (!mrc_path_exists(files[i])) fail_msg("%s is missing", files[i]);
     assert_int_equal(lines_of("run/log.csv"), 4);
+    assert_says("run/report.html", "data:image/png;base64,");
+    assert_says("run/report.html", "epoch_0003.png");
+    assert_says("run/report.html", "discriminator_width");
+    assert_says("run/report.html", "3,");
 
     struct mrc_checkpoint_info info = {0};
     assert_ok(mrc_checkpoint_describe(&info, "run/model.safetensors", &err), &err);
@@ -151,6 +168,12 @@ static void count_step(void *context, const struct mrc_train_progress *progress)
     assert_true(progress->seconds_left >= 0.0);
 }
 
+/* Steps may be made twice. */
+static void count_any(void *context, const struct mrc_train_progress *progress) {
+    (void)progress;
+    ++((struct counter *)context)->steps;
+}
+
 static bool cancelled_after(void *context) {
     const struct counter *counter = context;
     return counter->steps >= counter->limit;
@@ -179,8 +202,13 @@ static void test_a_run_goes_on(void **state) {
     struct mrc_events events = {.context = &counter, .cancelled = cancelled_after};
     struct mrc_train_options whole = make_options("whole"), parts = make_options("parts");
     struct mrc_error err = {0};
-    whole.model.ema_decay = parts.model.ema_decay = 0.9;
-    whole.trainer.gamma = parts.trainer.gamma = 1.5;
+    whole.model.ema_decay = 0.9;
+    whole.model.pool_size = 5;
+    whole.trainer.gamma = 1.5;
+    whole.trainer.augment = (struct mrc_augmentation){
+        .rotate = 10.0, .zoom = 0.1, .shift = 0.05, .resolution = 2.0, .bias = 0.3, .noise = 0.02};
+    parts.model = whole.model;
+    parts.trainer = whole.trainer;
     whole.trainer.epochs = parts.trainer.epochs = 3;
     assert_ok(mrc_train_run(&whole, NULL, NULL, &err), &err);
     assert_int_equal(mrc_train_run(&parts, &events, count_step, &err), MRC_ERR_CANCELLED);
@@ -244,6 +272,112 @@ static void test_a_run_goes_on(void **state) {
     assert_false(mrc_path_exists("absent"));
 }
 
+static void assert_same_file(const char *a, const char *b) {
+    const char *const paths[2] = {a, b};
+    unsigned char *text[2];
+    size_t size[2];
+    struct mrc_error err = {0};
+    for (int i = 0; i < 2; ++i)
+        assert_ok(mrc_read_file(&text[i], &size[i], paths[i], 1 << 28, &err), &err);
+    assert_int_equal(size[0], size[1]);
+    assert_memory_equal(text[0], text[1], size[0]);
+    mrc_free(text[0]);
+    mrc_free(text[1]);
+}
+
+/* settings.json holds all that a run needs to be made again, and what it learned from. */
+static void test_a_run_is_repeated(void **state) {
+    (void)state;
+    struct mrc_train_options once = make_options("once");
+    struct mrc_train_record record;
+    struct mrc_error err = {0};
+    once.model.generator_f = 1 + (int64_t)MRC_GENERATOR_HYBRID;
+    once.model.gan_mode = MRC_GAN_LSGAN;
+    once.model.learning_rate = 1.1e-4; /* no double of few digits */
+    once.model.ema_decay = 0.97;
+    once.model.warm_up = 2;
+    once.model.pool_size = 3;
+    once.model.r1_gamma = 0.7;
+    once.model.seed = (1ull << 60) + 1;
+    once.trainer = (struct mrc_trainer_settings)MRC_TRAINER_DEFAULTS;
+    once.trainer.flip = false;
+    once.trainer.gamma = 1.3;
+    once.trainer.decay = 0.6;
+    once.trainer.augment.rotate = 7.3;
+    once.trainer.augment.noise = 0.01;
+    once.trainer.epochs = 2;
+    once.half = true;
+    assert_ok(mrc_train_run(&once, NULL, NULL, &err), &err);
+    assert_ok(mrc_train_record_read(&record, "once", &err), &err);
+    assert_string_equal(record.kernel, mrc_train_kernel());
+    record.options.run = "again";
+    assert_ok(mrc_train_run(&record.options, NULL, NULL, &err), &err);
+    assert_same_file("once/model.safetensors", "again/model.safetensors");
+    assert_same_file("once/checkpoints/last.safetensors", "again/checkpoints/last.safetensors");
+    assert_same_file("once/settings.json", "again/settings.json");
+
+    record.options.run = "never";
+    record.options.data.min_foreground = 0.3; /* other slices */
+    assert_int_equal(mrc_train_run(&record.options, NULL, NULL, &err), MRC_ERR_ARGUMENT);
+    assert_non_null(strstr(err.text, "expected those of the run"));
+    assert_false(mrc_path_exists("never"));
+    mrc_train_record_clear(&record);
+    mrc_error_clear(&err);
+
+    static const char other[] = "{\"program\": \"mrcycle 0.0.1\", \"model\": {\"generator\": 7}}";
+    assert_ok(mrc_make_dirs("older", &err), &err);
+    assert_ok(mrc_write_file("older/settings.json", other, strlen(other), &err), &err);
+    assert_int_equal(mrc_train_record_read(&record, "older", &err), MRC_ERR_FORMAT);
+    assert_non_null(strstr(err.text, "generator is missing or out of range"));
+}
+
+/* Weights that are no numbers lead back to the last good checkpoint, and a run that was stopped and
+ * goes on, before or after that, ends with the same bytes. */
+static void test_no_numbers_lead_back(void **state) {
+    (void)state;
+    struct mrc_train_options whole = make_options("back"), parts = make_options("back_parts");
+    struct mrc_error err = {0};
+    struct mrc_checkpoint_info info = {0};
+    whole.trainer.epochs = parts.trainer.epochs = 4;
+    whole.check_every = parts.check_every = 1;
+    whole.model.ema_decay = parts.model.ema_decay = 0.9;
+    setenv("MRC_FAULT_STEP", "7", 1); /* steps 1 to 5 are the first epoch's */
+    assert_ok(mrc_train_run(&whole, NULL, NULL, &err), &err);
+    if (!mrc_path_exists("back/events.csv")) {
+        print_message("built without the fault hook: nothing went wrong\n");
+        return;
+    }
+    assert_says("back/events.csv", "back to step ");
+    assert_says("back/events.csv", "rate times 0.5 (rollback 1 of 3)");
+    assert_int_equal(lines_of("back/log.csv"), 1 + 4);
+    assert_int_equal(lines_of("back/checks.csv"), 1 + 4);
+    assert_ok(mrc_checkpoint_describe(&info, "back/checkpoints/last.safetensors", &err), &err);
+    assert_int_equal(info.rollbacks, 1);
+    for (int limit = 6; limit <= 8; limit += 2) {
+        struct counter counter = {.limit = limit};
+        struct mrc_events events = {.context = &counter, .cancelled = cancelled_after};
+        parts.resume = false;
+        parts.replace = true;
+        assert_int_equal(mrc_train_run(&parts, &events, count_any, &err), MRC_ERR_CANCELLED);
+        mrc_error_clear(&err);
+        parts.resume = true;
+        parts.replace = false;
+        assert_ok(mrc_train_run(&parts, NULL, NULL, &err), &err);
+        assert_same_file("back/checkpoints/last.safetensors",
+                         "back_parts/checkpoints/last.safetensors");
+        assert_same_file("back/checkpoints/newest.safetensors",
+                         "back_parts/checkpoints/newest.safetensors");
+        assert_same_file("back/checkpoints/best.safetensors",
+                         "back_parts/checkpoints/best.safetensors");
+        assert_same_file("back/checks.csv", "back_parts/checks.csv");
+    }
+    whole.rollbacks = 0;
+    whole.replace = true;
+    assert_int_equal(mrc_train_run(&whole, NULL, NULL, &err), MRC_ERR_NUMERIC);
+    unsetenv("MRC_FAULT_STEP");
+    assert_true(mrc_path_exists("back/checkpoints/newest.safetensors"));
+}
+
 static void test_broken_sets(void **state) {
     (void)state;
     struct mrc_error err = {0};
@@ -304,7 +438,7 @@ static void test_survey(void **state) {
     assert_int_equal(survey.checkpoint_count, 1);
     assert_true(mrc_survey_is_useful(&survey));
     struct mrc_text json = {0}, plans = {0};
-    assert_ok(mrc_survey_print_json(&json, &survey, &err), &err);
+    assert_ok(mrc_survey_print_json(&json, &survey, false, &err), &err);
     assert_non_null(strstr(json.data, "\"name\":\t\"brightness\""));
     assert_non_null(strstr(json.data, "head.nii.gz"));
     assert_null(strstr(json.data, "Head^Test"));
@@ -381,6 +515,8 @@ int main(void) {
         cmocka_unit_test(test_same_seed_same_model_on_any_threads),
         cmocka_unit_test(test_interruption_saves),
         cmocka_unit_test(test_a_run_goes_on),
+        cmocka_unit_test(test_a_run_is_repeated),
+        cmocka_unit_test(test_no_numbers_lead_back),
         cmocka_unit_test(test_broken_sets),
         cmocka_unit_test(test_folders_below_folders),
         cmocka_unit_test(test_survey),

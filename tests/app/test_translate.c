@@ -50,6 +50,7 @@ static struct mrc_translate_options make_options(const char *input, const char *
     options.output = output;
     options.model = "model.safetensors";
     options.allow_synthetic = true;
+    options.from_is_known = true; /* NIfTI files and pictures do not tell */
     return options;
 }
 
@@ -233,6 +234,100 @@ static void test_contrast_is_checked(void **state) {
     mrc_volume_destroy(vol);
 }
 
+static enum mrc_status run_on_unknown(const char *path, bool known, bool force) {
+    struct mrc_translate_options options = make_options(path, "unknown_out.nii");
+    options.from_is_known = known;
+    options.force = force;
+    options.replace = true;
+    return mrc_translate_run(&options, NULL, NULL, NULL);
+}
+
+/* Whoever is not told what an image is does not guess. */
+static void test_unknown_contrast_is_refused(void **state) {
+    (void)state;
+    mrc_volume *vol = NULL;
+    struct mrc_error err = {0};
+    make_input("unknown_in", true, "LPS", 0.0, &vol);
+    assert_ok(mrc_nifti_save(vol, "unknown_in.nii", 16, "head", &err), &err);
+    assert_ok(mrc_nifti_save(vol, "sub-1_T1w.nii", 16, "head", &err), &err);
+    assert_int_equal(run_on_unknown("unknown_in.nii", false, false), MRC_ERR_UNSUPPORTED);
+    assert_false(mrc_path_exists("unknown_out.nii"));
+    assert_int_equal(run_on_unknown("unknown_in.nii", false, true), MRC_OK);
+    assert_int_equal(run_on_unknown("unknown_in.nii", true, false), MRC_OK);
+    assert_int_equal(run_on_unknown("unknown_in", false, false), MRC_OK); /* the header tells */
+    assert_int_equal(run_on_unknown("sub-1_T1w.nii", false, false), MRC_OK);
+    mrc_volume_destroy(vol);
+}
+
+static char *read_text(const char *path) {
+    unsigned char *text = NULL;
+    size_t size = 0;
+    struct mrc_error err = {0};
+    assert_ok(mrc_read_file(&text, &size, path, 1 << 24, &err), &err);
+    return (char *)text;
+}
+
+static double number_of(const char *json, const char *key) {
+    const char *at = strstr(json, key);
+    if (at == NULL) fail_msg("the report lacks %s", key);
+    return strtod(at + strlen(key), NULL);
+}
+
+/* The mean of the voxels' errors in the head is what the report says; neither tells whose
+ * head it is. */
+static void test_report_and_uncertainty(void **state) {
+    (void)state;
+    mrc_volume *vol = NULL;
+    struct mrc_error err = {0};
+    make_input("sure_in", true, "LPS", 0.0, &vol);
+    struct mrc_translate_options options = make_options("sure_in", "sure/out");
+    options.report = "sure/report";
+    options.uncertainty = "sure/error";
+    options.grid = MRC_GRID_MODEL;
+    assert_ok(mrc_translate_run(&options, NULL, NULL, &err), &err);
+    assert_int_equal(entries("sure"), 3);
+    assert_int_equal(entries("sure/out"), entries("sure/error"));
+    assert_int_equal(entries("sure/report"), 2);
+
+    mrc_volume *error = load("sure/error"), *made = load("sure/out");
+    check_same_grid(made, error, "the error");
+    const float *e = mrc_volume_voxels_const(error);
+    struct mrc_extent extent = mrc_volume_extent(error);
+    const int64_t count = extent.i * extent.j * extent.k;
+    unsigned char *head = mrc_alloc((size_t)count, 1);
+    struct mrc_slices slices = {0};
+    struct mrc_slices_options sliced = MRC_SLICES_DEFAULTS;
+    mrc_volume *source = load("sure_in");
+    assert_ok(mrc_slices_from_volume(&slices, source, "in", &sliced, &err), &err);
+    assert_int_equal(slices.count, extent.k);
+    assert_ok(mrc_slices_find_head(head, slices.pixels, extent, &err), &err);
+    double sum = 0.0, inside = 0.0;
+    for (int64_t n = 0; n < count; ++n) {
+        if (head[n] == 0) continue;
+        sum += (double)e[n] / 4095.0;
+        inside += 1.0;
+    }
+    char *json = read_text("sure/report/report.json"), *html = read_text("sure/report/report.html");
+    assert_true(inside > 0.0 && sum > 0.0);
+    assert_true(fabs(number_of(json, "\"CycleError\":") - sum / inside) < 1e-3);
+    assert_true(number_of(json, "\"WorstCycleError\":") >= sum / inside);
+    assert_non_null(strstr(json, "\"Recognised\":\t\"T1w\""));
+    assert_non_null(strstr(html, "not for diagnosis"));
+    static const char *const secrets[] = {"sure_in", "Phantom", "PHANTOM", "2.25."};
+    for (size_t s = 0; s < sizeof secrets / sizeof *secrets; ++s) {
+        if (strstr(json, secrets[s]) != NULL) fail_msg("report.json tells %s", secrets[s]);
+        if (strstr(html, secrets[s]) != NULL) fail_msg("report.html tells %s", secrets[s]);
+    }
+    mrc_free(html);
+    mrc_free(json);
+    mrc_free(head);
+    mrc_slices_clear(&slices);
+    mrc_volume_destroy(source);
+    mrc_volume_destroy(made);
+    mrc_volume_destroy(error);
+    mrc_volume_destroy(vol);
+}
+
 static void expect_kept(struct mrc_translate_options options, enum mrc_status expected,
                         const char *words) {
     struct mrc_error err = {0};
@@ -308,8 +403,10 @@ static void test_interruption_leaves_nothing(void **state) {
         struct mrc_events events = {.context = &counter, .cancelled = cancelled_after};
         struct mrc_translate_options options = make_options("stop/in", "stop/out");
         options.sheet = "stop/sheet.png";
+        options.report = "stop/report";
+        options.uncertainty = "stop/error";
         status = mrc_translate_run(&options, NULL, &events, NULL);
-        assert_int_equal(entries("stop"), status == MRC_OK ? 3 : 1);
+        assert_int_equal(entries("stop"), status == MRC_OK ? 5 : 1);
     }
     assert_int_equal(status, MRC_OK);
     assert_in_range(limit, 5, 99);
@@ -324,14 +421,16 @@ static void test_memory_failures_leave_nothing(void **state) {
     make_input("memory/in.nii", false, "LPS", 0.0, &vol);
     struct mrc_translate_options options = make_options("memory/in.nii", "memory/out.nii");
     options.sheet = "memory/sheet.png";
+    options.report = "memory/report";
+    options.uncertainty = "memory/error.nii";
     enum mrc_status status;
     long n = 1;
-    do { /* every 7th, for time: each try is a whole translation */
+    do { /* every 37th, for time: each try is a whole translation */
         mrc_alloc_fail_after(n);
         status = mrc_translate_run(&options, NULL, NULL, NULL);
         mrc_alloc_fail_after(0);
         if (status != MRC_OK) assert_int_equal(entries("memory"), 1);
-        n += 7;
+        n += 37;
     } while (status == MRC_ERR_NOMEM);
     assert_int_equal(status, MRC_OK);
     mrc_volume_destroy(vol);
@@ -345,6 +444,8 @@ int main(void) {
         cmocka_unit_test(test_png_in_and_out),
         cmocka_unit_test(test_sheet_with_truth),
         cmocka_unit_test(test_contrast_is_checked),
+        cmocka_unit_test(test_unknown_contrast_is_refused),
+        cmocka_unit_test(test_report_and_uncertainty),
         cmocka_unit_test(test_scans_are_never_replaced),
         cmocka_unit_test(test_series_are_never_replaced),
         cmocka_unit_test(test_interruption_leaves_nothing),

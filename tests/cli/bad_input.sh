@@ -16,6 +16,7 @@ make_bad_inputs() {
     local in=$1 n
     mkdir "$in"/{empty,series,truncated,ct,two,gap,bad_set,half_set} "$in"/bad_set/{T1w,T2w}
     mkdir -p "$in/half_set/T1w"
+    printf '# words\nepoch = 3\n' >"$in/bad.conf"
     printf 'only words\n' | tee "$in/text.txt" >"$in/text.nii"
     cp "$in"/axial/*.dcm "$in/truncated/"
     head -c 3000 "$in/axial/IM0020.dcm" >"$in/truncated/IM0020.dcm"
@@ -80,12 +81,15 @@ limited() { (trap '' XFSZ && ulimit -f 1 && exec "$mrcycle" "$@" -q --allow-synt
     >"$work/stdout" 2>"$work/stderr" </dev/null; }
 for case in axial:x axial.nii.gz:x.nii.gz png:x; do
     code=0
-    limited translate "$in/${case%%:*}" -o "$out/${case##*:}" || code=$?
+    limited translate "$in/${case%%:*}" -o "$out/${case##*:}" --from T1w --no-report || code=$?
     check "full-disk-${case%%:*}" 40 ".*$out/x.*: .*"
 done
 code=0
 limited translate "$in/axial" -o "$out/x" --sheet "$out/sheet.png" || code=$?
 check full-disk-sheet 40 ".*$out/sheet\.png.*: .*"
+code=0
+limited translate "$in/axial" -o "$out/x" || code=$?
+check full-disk-report 40 ".*$out/x_report.*: .*"
 
 # A real one, where this user may mount.
 mkdir "$work/small"

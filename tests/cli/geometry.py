@@ -64,7 +64,7 @@ def check(name, source, result):
 
 def main(mrcycle, make_inputs, work):
     subprocess.run([make_inputs, work], check=True)
-    options = ["--to", "T2w", "--model", f"{work}/model.safetensors", "--allow-synthetic", "-q"]
+    options = ["--to", "T2w", "--model", f"{work}/model.safetensors", "--allow-synthetic", "-q", "--from", "T1w", "--no-report"]
     for plane in ("axial", "sagittal", "coronal", "tilted"):
         source = f"{work}/{plane}"
         for suffix in ("", ".nii.gz"):

@@ -43,9 +43,16 @@ code=0
 [ "$code" -eq 21 ] || fail "check of several series: exit code $code, expected 21"
 prints "$out/dicom" "$mrcycle" translate "$in/sagittal" -o "$out/dicom" --to T2w "${model[@]}" --replace
 prints "$out/a.nii" "$mrcycle" translate "$in/axial" -o "$out/a.nii" --to T2w "${model[@]}"
-prints "$out/b.nii.gz" "$mrcycle" translate "$in/coronal.nii.gz" -o "$out/b.nii.gz" --to T1w "${model[@]}" --threads 1
-prints "$out/png" "$mrcycle" translate "$in/png" -o "$out/png" --to T2w "${model[@]}"
-prints "$out/png2" "$mrcycle" translate "$in/axial" -o "$out/png2" --to T2w "${model[@]}" --format png --grid model
+prints "$out/b.nii.gz" "$mrcycle" translate "$in/coronal.nii.gz" --from T2w -o "$out/b.nii.gz" --to T1w "${model[@]}" --threads 1
+prints "$out/png" "$mrcycle" translate "$in/png" --from T1w -o "$out/png" --to T2w "${model[@]}"
+prints "$out/png2" "$mrcycle" translate "$in/axial" -o "$out/png2" --to T2w "${model[@]}" --format png --grid model --no-report
+[ ! -e "$out/png2_report" ] || fail "--no-report wrote one"
+
+# The report lies beside the output, which holds images only; the uncertainty is a series as sound as the other.
+[ -z "$(find "$out/dicom" ! -type d ! -name '*.dcm')" ] || fail "the series holds more than images"
+[ "$(ls "$out/b_report")" = "$(printf 'report.html\nreport.json')" ] || fail "report of a NIfTI file: $(ls "$out/b_report")"
+prints "$out/sure" "$mrcycle" translate "$in/axial" -o "$out/sure" --to T2w "${model[@]}" --uncertainty "$out/sure_error"
+says '^.*: consistent, a synthetic series of ' "$mrcycle" check "$out/sure_error" || fail "check of the uncertainty"
 
 # A folder that was named for the model is the only one looked into.
 code=0
@@ -76,6 +83,23 @@ cp "$in/axial.nii.gz" "$work/set/T1w/"
 cp "$in/t2.nii.gz" "$work/set/T2w/"
 train=("$mrcycle" train "$work/set" --allow-synthetic --size 32 --generator local --width 4 --disc-width 4)
 prints "$out/run/model.safetensors" "${train[@]}" -o "$out/run" --epochs 2 -q --half
+# A preset is a file; what the command line says goes first, wherever it stands; the run is made again from its folder.
+for key in '"preset":	"mrcycle"' '"generator_f":	"local"' '"ema_decay":	0.99' '"lambda_identity":	0,' '"warm_up":	300' '"epochs":	2,'; do
+    grep -qF "$key" "$out/run/settings.json" || fail "settings.json of the default preset: no $key"
+done
+printf '# small\n\nema = 0.9 # of G and F\nepochs = 7\nno-flip\n' >"$work/small.conf"
+prints "$out/small/model.safetensors" "${train[@]}" --epochs 1 -o "$out/small" -q --preset="$work/small.conf"
+for key in '"preset":	"file"' '"ema_decay":	0.9,' '"flip":	false' '"epochs":	1,' '"lambda_identity":	5,'; do
+    grep -qF "$key" "$out/small/settings.json" || fail "settings.json of a preset of one's own: no $key"
+done
+mv "$work/set" "$work/moved"
+prints "$out/again/model.safetensors" "$mrcycle" train --repeat "$out/run" "$work/moved" -o "$out/again" -q --threads 1
+mv "$work/moved" "$work/set"
+cmp "$out/run/checkpoints/last.safetensors" "$out/again/checkpoints/last.safetensors" || fail "train --repeat: other bytes"
+cmp "$out/run/model.safetensors" "$out/again/model.safetensors" || fail "train --repeat: another model"
+code=0
+"$mrcycle" train --repeat "$work/set" -o "$out/never" -q 2>"$work/stderr" || code=$?
+[ "$code" -eq 20 ] || fail "train --repeat of no run: exit code $code, expected 20"
 "${train[@]}" -o "$out/stopped" --epochs 100000 --sample-every 0 >/dev/null 2>"$work/stderr" &
 child=$!
 for _ in $(seq 300); do [ ! -s "$out/stopped/log.csv" ] || break; sleep 0.1; done

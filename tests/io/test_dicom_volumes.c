@@ -123,6 +123,87 @@ static void test_items_are_loaded_one_by_one(void **state) {
     folder_remove(folder);
 }
 
+/* SIDE_K slices of one series, every other one in a folder of its own below the first. */
+static char *scattered_series(void) {
+    struct mrc_error err = {0};
+    char *folder = folder_make(), *below = mrc_path_join(folder, "more");
+    assert_ok(mrc_make_dirs(below, &err), &err);
+    for (int n = 0; n < SIDE_K; ++n) {
+        struct slice_spec spec = slice_spec_default(n);
+        char name[] = {(char)('a' + n), '\0'};
+        write_slice(&spec, n % 2 == 0 ? folder : below, name);
+    }
+    mrc_free(below);
+    return folder;
+}
+
+/* Archives deal the files of a series out to folders. */
+static void test_series_in_several_folders(void **state) {
+    (void)state;
+    char *folder = scattered_series();
+    struct mrc_image_list list = {0};
+    struct mrc_error err = {0};
+    mrc_volume *vol = NULL;
+    assert_ok(mrc_image_list_scan(&list, folder, &err), &err);
+    assert_int_equal(list.count, 1);
+    assert_int_equal(list.refused_count, 0);
+    assert_true(list.items[0].usable);
+    assert_int_equal(list.items[0].member_count, SIDE_K);
+    assert_string_equal(list.items[0].path, folder); /* around them all, as translate takes it */
+    assert_ok(mrc_image_load_item(&vol, &list.items[0], NULL, &err), &err);
+    assert_int_equal(mrc_volume_extent(vol).k, SIDE_K);
+    mrc_volume_destroy(vol);
+    mrc_image_list_clear(&list);
+    folder_remove(folder);
+}
+
+/* Copies of a series are judged each by itself. */
+static void test_copies_in_several_folders(void **state) {
+    (void)state;
+    struct mrc_error err = {0};
+    struct mrc_image_list list = {0};
+    char *folder = folder_make(), *copies[2];
+    for (int c = 0; c < 2; ++c) {
+        copies[c] = mrc_path_join(folder, c == 0 ? "one" : "other");
+        assert_ok(mrc_make_dirs(copies[c], &err), &err);
+        write_series(copies[c]);
+    }
+    assert_ok(mrc_image_list_scan(&list, folder, &err), &err);
+    assert_int_equal(list.count, 2);
+    for (size_t c = 0; c < 2; ++c) {
+        assert_true(list.items[c].usable);
+        assert_string_equal(list.items[c].path, copies[c]);
+        mrc_free(copies[c]);
+    }
+    mrc_image_list_clear(&list);
+    folder_remove(folder);
+}
+
+/* A file goes, or becomes another, between listing and loading: its name in one line. */
+static void test_files_change_after_listing(void **state) {
+    (void)state;
+    for (int gone = 0; gone < 2; ++gone) {
+        struct mrc_image_list list = {0};
+        struct mrc_error err = {0};
+        mrc_volume *vol = NULL;
+        char *folder = folder_make();
+        write_series(folder);
+        char *path = mrc_path_join(folder, "c.dcm");
+        assert_ok(mrc_image_list_scan(&list, folder, &err), &err);
+        assert_int_equal(list.count, 1);
+        if (gone)
+            assert_int_equal(remove(path), 0);
+        else
+            assert_ok(mrc_write_file(path, "now a text", 10, &err), &err);
+        assert_int_equal(mrc_image_load_item(&vol, &list.items[0], NULL, &err), MRC_ERR_IO);
+        assert_null(vol);
+        assert_non_null(strstr(err.text, "c.dcm: changed since its folder was searched"));
+        mrc_image_list_clear(&list);
+        mrc_free(path);
+        folder_remove(folder);
+    }
+}
+
 /* Of the third volume one slice was lost, so that nothing but the order tells them apart. */
 static void test_repeats_that_do_not_come_out_even(void **state) {
     (void)state;
@@ -257,6 +338,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_volumes_of_one_series),
         cmocka_unit_test(test_items_are_loaded_one_by_one),
+        cmocka_unit_test(test_series_in_several_folders),
+        cmocka_unit_test(test_copies_in_several_folders),
+        cmocka_unit_test(test_files_change_after_listing),
         cmocka_unit_test(test_repeats_that_do_not_come_out_even),
         cmocka_unit_test(test_volume_shorter_than_its_sibling),
         cmocka_unit_test(test_choosing),

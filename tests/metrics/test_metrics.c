@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "metrics/artefacts.h"
 #include "metrics/difference.h"
 #include "metrics/distribution.h"
 #include "metrics/radiomics.h"
@@ -207,8 +208,38 @@ static void test_memory_may_run_out(void **state) {
     assert_int_equal(st, MRC_OK);
 }
 
+static void test_artefacts_of_known_images(void **state) {
+    (void)state;
+    enum { PLAIN, RAMP, PERIOD_2, PERIOD_4, KINDS };
+    static float images[KINDS][PIXELS], mask[PIXELS];
+    for (int i = 0; i < PIXELS; ++i) {
+        int x = i % SIDE, y = i / SIDE;
+        mask[i] = x < SIDE / 2 ? 1.0f : 0.0f;
+        images[PLAIN][i] = 0.5f;
+        images[RAMP][i] = (float)x / (float)SIDE;
+        images[PERIOD_2][i] = 0.5f + ((x + y) % 2 == 0 ? 0.1f : -0.1f);
+        images[PERIOD_4][i] = 0.5f + (x % 4 == 0 ? 0.1f : x % 4 == 2 ? -0.1f : 0.0f);
+    }
+    assert_near(mrc_checkerboard(images[PLAIN], SIDE, SIDE), 0.0, 1e-7);
+    assert_near(mrc_checkerboard(images[PERIOD_2], SIDE, SIDE), 0.1, 1e-6);
+    assert_near(mrc_checkerboard(images[PERIOD_4], SIDE, SIDE), 0.1, 1e-6);
+    assert_near(mrc_checkerboard(images[PLAIN], 7, 7), 0.0, 0.0);
+    /* steps of h: (-1)^x gives h/2, i^x sums to h (-2 + 2i) in every four */
+    assert_near(mrc_checkerboard(images[RAMP], SIDE, SIDE), sqrt(2.0) / SIDE, 1e-6);
+    assert_near(mrc_variety(images[PERIOD_2], 2, PIXELS), 0.1, 0.02);
+    assert_near(mrc_variety(images[PLAIN], 1, PIXELS), 0.0, 0.0);
+    memcpy(images[PERIOD_2], images[PLAIN], sizeof images[PLAIN]);
+    assert_near(mrc_variety(images[PERIOD_2], 2, PIXELS), 0.05, 0.01); /* of PERIOD_4 */
+    for (int i = 0; i < PIXELS; ++i) /* falls where the ramp rises, but outside the mask */
+        images[PERIOD_4][i] = mask[i] > 0.0f ? 3.0f - images[RAMP][i] : images[RAMP][i];
+    assert_near(mrc_masked_correlation(images[RAMP], images[PERIOD_4], mask, 0.5f, PIXELS), -1.0,
+                1e-9);
+    assert_near(mrc_masked_correlation(images[RAMP], images[PLAIN], mask, 0.5f, PIXELS), 0.0, 0.0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_artefacts_of_known_images),
         cmocka_unit_test(test_scores_of_known_images),
         cmocka_unit_test(test_equal_images),
         cmocka_unit_test(test_what_does_not_exist_is_nan),

@@ -7,6 +7,7 @@
 
 #include "base/parallel.h"
 #include "base/rng.h"
+#include "model/augment.h"
 #include "model/trainer.h"
 #include "support.h"
 
@@ -877,8 +878,47 @@ static void test_trainer_out_of_memory(void **unused) {
     mrc_cyclegan_destroy(gan);
 }
 
+/* Nothing switched on changes nothing; each change does what its name says, and nothing leaves
+ * [0,1]. */
+static void test_augmentation(void **state) {
+    (void)state;
+    enum { PLANE = SIDE * SIDE };
+    static float slice[PLANE], made[PLANE], spare[PLANE];
+    struct mrc_augmentation none = MRC_AUGMENTATION_NONE;
+    for (int i = 0; i < PLANE; ++i) {
+        double y = i / SIDE - 15.5, x = i % SIDE - 15.5;
+        slice[i] = x * x + 2.0 * y * y < 150.0 ? (float)(0.5 + x / 40.0) : 0.0f;
+    }
+    const struct {
+        struct mrc_augmentation most;
+        double least, largest; /* mean difference from what went in */
+    } cases[] = {{none, 0.0, 0.0},
+                 {{.rotate = 20.0, .resolution = 1.0}, 0.005, 0.1},
+                 {{.zoom = 0.3, .resolution = 1.0}, 0.005, 0.2},
+                 {{.shift = 0.2, .resolution = 1.0}, 0.005, 0.3},
+                 {{.resolution = 4.0}, 0.002, 0.05},
+                 {{.resolution = 1.0, .bias = 0.5}, 0.002, 0.1},
+                 {{.resolution = 1.0, .noise = 0.1}, 0.005, 0.1}};
+    for (size_t n = 0; n < sizeof cases / sizeof *cases; ++n) {
+        double difference = 0.0;
+        for (int draw = 0; draw < 8; ++draw) {
+            struct mrc_rng rng = mrc_rng_for(3, 0, (uint64_t)draw, MRC_FOR_AUGMENT);
+            memcpy(made, slice, sizeof made);
+            mrc_augment(made, spare, SIDE, 1, &cases[n].most, &rng);
+            for (int i = 0; i < PLANE; ++i) {
+                assert_true(made[i] >= 0.0f && made[i] <= 1.0f);
+                difference += fabs((double)made[i] - (double)slice[i]) / (8.0 * PLANE);
+            }
+        }
+        if (!(difference >= cases[n].least && difference <= cases[n].largest))
+            fail_msg("change %zu: mean difference %g, expected %g to %g", n, difference,
+                     cases[n].least, cases[n].largest);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_augmentation),
         cmocka_unit_test(test_unet_sizes),
         cmocka_unit_test(test_local_is_small),
         cmocka_unit_test(test_bad_settings),

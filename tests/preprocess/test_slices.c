@@ -573,8 +573,81 @@ static void test_the_record_reads_in_words(void **state) {
     mrc_volume_destroy(vol);
 }
 
+/* --- The source's detail --- */
+
+/* Mean distance of a volume from the source's normalised voxels, or from their negative. */
+static double off_source(const mrc_volume *vol, const mrc_volume *source,
+                         const struct mrc_normalise_record *n, bool negative) {
+    size_t count = (size_t)mrc_extent_count(mrc_volume_extent(vol));
+    double sum = 0.0;
+    for (size_t v = 0; v < count; ++v) {
+        double x = ((double)mrc_volume_voxels_const(source)[v] - n->lo) / (n->hi - n->lo);
+        x = fmax(0.0, fmin(1.0, x));
+        sum += fabs((double)mrc_volume_voxels_const(vol)[v] - (negative ? 1.0 - x : x));
+    }
+    return sum / (double)count;
+}
+
+/* The slices are 16 x 16, far coarser than the source: a copy and a negative of them must come back
+ * with the source's detail, upright and turned over. */
+static void test_detail_comes_from_the_source(void **state) {
+    (void)state;
+    struct mrc_slices_options o = MRC_SLICES_DEFAULTS;
+    o.size = 16;
+    o.high_percentile = 100.0;
+    const struct mrc_detail_options detail = MRC_DETAIL_DEFAULTS;
+    for (int n = 0; n < 48; n += 7) {
+        int axis[3];
+        bool flip[3];
+        struct mrc_error err = {0};
+        head_order(axis, flip, n);
+        mrc_volume *vol = head_create(axis, flip);
+        struct mrc_slices before = slices_of(vol, &o), after = slices_of(vol, &o);
+        for (int negative = 0; negative < 2; ++negative) {
+            mrc_volume *plain = NULL, *rich = NULL;
+            if (negative)
+                for (size_t p = 0; p < pixel_count(&after); ++p)
+                    after.pixels[p] = 1.0f - before.pixels[p];
+            assert_ok(mrc_slices_to_volume(&plain, &after, vol, &err), &err);
+            assert_ok(mrc_slices_to_volume_detailed(&rich, &after, &before, vol, &detail, &err),
+                      &err);
+            double coarse = off_source(plain, vol, &before.record.normalise, negative);
+            double fine = off_source(rich, vol, &before.record.normalise, negative);
+            if (!(fine < 0.35 * coarse))
+                fail_msg("order %d, negative %d: %.4f off with detail, %.4f without", n, negative,
+                         fine, coarse);
+            mrc_volume_destroy(rich);
+            mrc_volume_destroy(plain);
+        }
+        mrc_slices_clear(&after);
+        mrc_slices_clear(&before);
+        mrc_volume_destroy(vol);
+    }
+}
+
+static void test_detail_memory_failures(void **state) {
+    (void)state;
+    const struct mrc_detail_options detail = MRC_DETAIL_DEFAULTS;
+    mrc_volume *vol = head_create(straight, forwards), *out = NULL;
+    struct mrc_slices before = slices_of(vol, &defaults);
+    enum mrc_status st;
+    long n = 1;
+    do {
+        mrc_alloc_fail_after(n++);
+        st = mrc_slices_to_volume_detailed(&out, &before, &before, vol, &detail, NULL);
+        mrc_alloc_fail_after(0);
+        if (st != MRC_OK) assert_null(out);
+    } while (st == MRC_ERR_NOMEM);
+    assert_int_equal(st, MRC_OK);
+    mrc_volume_destroy(out);
+    mrc_slices_clear(&before);
+    mrc_volume_destroy(vol);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_detail_comes_from_the_source),
+        cmocka_unit_test(test_detail_memory_failures),
         cmocka_unit_test(test_the_marker_is_left_in_all_48_orders),
         cmocka_unit_test(test_the_way_back_lands_on_the_source_grid),
         cmocka_unit_test(test_the_model_grid_has_exact_positions),

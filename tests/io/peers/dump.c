@@ -1,7 +1,7 @@
 /* dump.c: every volume at a path, as other people's readers can compare it: for volume n the file
  * OUT/n.f32 with its voxels, and on the output a line "volume n selector i j k matrix…" (index to
  * RAS+) followed by a line "slice frame path" for each slice, and "resampled" where slices are not
- * files; or a line "refused reason". */
+ * files; "path" and the file's, of a NIfTI file; or a line "refused reason". */
 #include <stdio.h>
 #include <string.h>
 
@@ -25,6 +25,7 @@ static int dump_volume(const mrc_volume *vol, const struct mrc_image_info *item,
     for (int r = 0; r < 3; ++r)
         for (int c = 0; c < 4; ++c) printf(" %.12g", g->index_to_ras_mm[r][c]);
     printf("\n");
+    if (p->kind == MRC_SOURCE_NIFTI) printf("path %s\n", item->path);
     if (p->kind == MRC_SOURCE_DICOM && p->file_count == (size_t)e.k && p->remark[0] == '\0')
         for (size_t k = 0; k < p->file_count; ++k)
             printf("slice %lld %s\n", (long long)p->frames[k], p->files[k]);
@@ -46,11 +47,13 @@ int main(int argc, char **argv) {
     for (size_t n = 0; n < list.count; ++n) {
         mrc_volume *vol = NULL;
         struct mrc_error why = {0};
-        if (mrc_image_load_item(&vol, &list.items[n], &options, &why) == MRC_OK &&
-            (list.items[n].usable || list.items[n].synthetic))
+        bool wanted = list.items[n].usable || list.items[n].synthetic;
+        if (!wanted)
+            printf("refused %s\n", list.items[n].reason);
+        else if (mrc_image_load_item(&vol, &list.items[n], &options, &why) == MRC_OK)
             failed += dump_volume(vol, &list.items[n], n, argv[2]);
         else
-            printf("refused %s\n", list.items[n].usable ? why.text : list.items[n].reason);
+            printf("refused %s\n", why.text);
         mrc_volume_destroy(vol);
     }
     for (size_t r = 0; r < list.refused_count; ++r) printf("refused %s\n", list.refused[r].reason);

@@ -24,6 +24,7 @@ class Volume:
         self.voxels = np.fromfile(os.path.join(out, f"{words[1]}.f32"), "<f4").reshape(k, j, i)
         self.slices = []
         self.resampled = False
+        self.path = None  # of a NIfTI file
 
 
 def ours(dump, path, out):
@@ -40,6 +41,8 @@ def ours(dump, path, out):
         elif word == "slice":
             frame, _, name = rest.partition(" ")
             volumes[-1].slices.append((int(frame), name))
+        elif word == "path":
+            volumes[-1].path = rest
         elif word == "resampled":
             volumes[-1].resampled = True
         else:
@@ -106,20 +109,18 @@ EVEN_MM = 0.1  # slices this near an even grid are taken to lie on it (docs/dico
 def differences(volume, scratch):
     """What pydicom says otherwise of a volume: a list of words; and how far slices lie off the even grid."""
     found, off_grid = [], 0.0
-    normal = np.cross(volume.matrix[:, 0], volume.matrix[:, 1]) * np.array([-1, -1, 1])
-    normal /= np.linalg.norm(normal)
     lps = volume.matrix * np.array([[-1], [-1], [1]])
     expected = []
     for k, (frame, path) in enumerate(volume.slices):
         values, position, along_i, along_j = theirs(path, frame, scratch)
         expected.append(values)
         far = [values.shape[1] - 1, values.shape[0] - 1]
+        off = position - lps @ np.array([0, 0, k, 1.0])  # of the slice as a whole
+        off_grid = max(off_grid, np.abs(off).max())
         for i, j in ((0, 0), (far[0], 0), (0, far[1]), tuple(far)):
             there = position + i * along_i + j * along_j
             here = lps @ np.array([i, j, k, 1.0])
-            along = (there - here) @ normal
-            off_grid = max(off_grid, abs(along))
-            if abs(along) > EVEN_MM or np.abs(there - here - along * normal).max() > 1e-3:
+            if np.abs(off).max() > EVEN_MM or np.abs(there - here - off).max() > 1e-3:
                 found.append(f"slice {k}, voxel {i} {j}: at {here}, pydicom {there}")
     expected = np.array(expected)
     lowest = np.nanmin(expected)

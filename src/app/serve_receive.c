@@ -1,0 +1,110 @@
+/* serve_receive.c: one association: images into the queue. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "app/audit.h"
+#include "app/serve_parts.h"
+
+enum { NAMED_SERIES = 64 };
+
+struct receiving {
+    const struct mrc_serve_peer *peer;
+    char path[MRC_JOB_PATH];
+    int64_t number, stored, known, refused, full;
+    char series[NAMED_SERIES][MRC_SERIES_TEXT];
+    size_t series_count;
+};
+
+static bool admit(void *context, const char *calling) {
+    const struct receiving *r = context;
+    const struct mrc_serve_config *config = r->peer->config;
+    for (size_t i = 0; i < config->rule_count; ++i)
+        if (mrc_net_rule_fits(&config->rules[i], calling, r->peer->host)) return true;
+    return false;
+}
+
+static bool has_room(const struct receiving *r) {
+    struct statvfs info;
+    if (statvfs(mrc_queue_dir(r->peer->queue), &info) != 0) return false;
+    double free_mb = (double)info.f_bavail * (double)info.f_frsize / 1048576.0;
+    return free_mb >= r->peer->config->min_free_mb;
+}
+
+static uint16_t begin(void *context, const struct mrc_net_object *object, const char **path) {
+    struct receiving *r = context;
+    (void)object;
+    if (!has_room(r) || mrc_queue_receiving(r->path, r->peer->queue, r->number++, NULL) != MRC_OK) {
+        ++r->full;
+        return MRC_NET_NO_RESOURCES;
+    }
+    *path = r->path;
+    return MRC_NET_SUCCESS;
+}
+
+static void name_series(struct receiving *r, const char *series) {
+    for (size_t i = 0; i < r->series_count; ++i)
+        if (strcmp(r->series[i], series) == 0) return;
+    if (r->series_count == NAMED_SERIES) return;
+    snprintf(r->series[r->series_count++], MRC_SERIES_TEXT, "%s", series);
+}
+
+static uint16_t end(void *context, const struct mrc_net_object *object, const char *path) {
+    struct receiving *r = context;
+    struct mrc_net_identity identity;
+    char series[MRC_SERIES_TEXT];
+    enum mrc_placed how = MRC_PLACED;
+    uint16_t answer = MRC_NET_SUCCESS;
+    if (mrc_net_identify(&identity, path, NULL) != MRC_OK)
+        answer = MRC_NET_NOT_UNDERSTOOD;
+    else if (strcmp(identity.sop_class, object->sop_class) != 0 ||
+             strcmp(identity.instance, object->sop_instance) != 0)
+        answer = MRC_NET_NOT_OF_CLASS;
+    if (answer != MRC_NET_SUCCESS) {
+        (void)unlink(path);
+        ++r->refused;
+        return answer;
+    }
+    if (mrc_queue_place(&how, series, r->peer->queue, path, &identity, r->peer->number, NULL) !=
+        MRC_OK) {
+        ++r->full;
+        return MRC_NET_NO_RESOURCES;
+    }
+    name_series(r, series);
+    ++*(how == MRC_PLACED_KNOWN ? &r->known : &r->stored);
+    return MRC_NET_SUCCESS;
+}
+
+static void log_end(const struct receiving *r, const char *calling, enum mrc_status status,
+                    const char *why) {
+    cJSON *line = mrc_audit_begin("association");
+    cJSON_AddStringToObject(line, "host", r->peer->host);
+    cJSON_AddStringToObject(line, "calling", calling);
+    cJSON_AddStringToObject(line, "outcome",
+                            status == MRC_OK         ? "released"
+                            : status == MRC_ERR_PEER ? "rejected"
+                                                     : "broken");
+    if (status != MRC_OK) cJSON_AddStringToObject(line, "why", why);
+    cJSON_AddNumberToObject(line, "stored", (double)r->stored);
+    cJSON_AddNumberToObject(line, "known", (double)r->known);
+    cJSON_AddNumberToObject(line, "refused", (double)r->refused);
+    cJSON_AddNumberToObject(line, "no_room", (double)r->full);
+    cJSON *series = cJSON_AddArrayToObject(line, "series");
+    for (size_t i = 0; i < r->series_count; ++i)
+        cJSON_AddItemToArray(series, cJSON_CreateString(r->series[i]));
+    mrc_audit_end(line, r->peer->config->audit);
+}
+
+int mrc_serve_receive(void *context) {
+    struct receiving r = {.peer = context};
+    const struct mrc_net_receiver receiver = {
+        .context = &r, .admit = admit, .begin = begin, .end = end};
+    char calling[MRC_AET_TEXT];
+    struct mrc_error why = {0};
+    enum mrc_status status =
+        mrc_net_accept(calling, r.peer->socket, &r.peer->config->node, &receiver, &why);
+    if (status == MRC_OK) mrc_queue_end_peer(r.peer->queue, r.peer->number, true);
+    log_end(&r, calling, status, why.text);
+    return status == MRC_OK ? 0 : 1;
+}

@@ -1,0 +1,119 @@
+/* cmd_queue.c: mrcycle queue. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "app/queue.h"
+#include "app/serve_config.h"
+#include "base/fs.h"
+#include "cli/command.h"
+#include "cli/options.h"
+#include "cli/terminal.h"
+
+enum { KEY_RETRY = MRC_OPTION_OWN };
+
+static const struct argp_option table[] = {
+    {.name = "retry",
+     .key = KEY_RETRY,
+     .arg = "ID",
+     .doc = "Give this job, which failed or waits, all its attempts again; 'all' for all failed"},
+    {0}};
+
+struct arguments {
+    const char *place, *retry;
+};
+
+static error_t parse(int key, char *value, struct argp_state *state) {
+    struct arguments *a = state->input;
+    switch (key) {
+    case KEY_RETRY: a->retry = value; break;
+    case ARGP_KEY_ARG:
+        if (a->place != NULL) mrc_option_fail(state, "a second queue '%s', expected one", value);
+        a->place = value;
+        break;
+    case ARGP_KEY_END:
+        if (a->place == NULL) mrc_option_fail(state, "expected a CONFIG file or a queue's folder");
+        break;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+static const struct argp argp = {
+    .options = table,
+    .parser = parse,
+    .args_doc = "CONFIG|DIR",
+    .doc = "Lists the jobs of mrcycle serve: id, state, age, images, attempts, and why the last "
+           "one failed."};
+
+static void print_age(char *out, size_t capacity, int64_t seconds) {
+    if (seconds < 0) seconds = 0;
+    if (seconds < 120)
+        snprintf(out, capacity, "%llds", (long long)seconds);
+    else if (seconds < 7200)
+        snprintf(out, capacity, "%lldmin", (long long)seconds / 60);
+    else if (seconds < 172800)
+        snprintf(out, capacity, "%lldh", (long long)seconds / 3600);
+    else
+        snprintf(out, capacity, "%lldd", (long long)seconds / 86400);
+}
+
+static void print_job(const struct mrc_job *job, int64_t now) {
+    char age[32] = "-", wait[48] = "";
+    if (job->created > 0) print_age(age, sizeof age, now - job->created);
+    if (job->state == MRC_JOB_NEW && job->not_before > now)
+        snprintf(wait, sizeof wait, "again in %llds%s", (long long)(job->not_before - now),
+                 job->why[0] != '\0' ? ": " : "");
+    printf("%-18s %-8s %7s %6lld %3d  %s%s\n", job->id, mrc_job_state_name(job->state), age,
+           (long long)job->images, job->attempts, wait, job->why);
+}
+
+static enum mrc_status retry(mrc_queue *queue, const char *id, struct mrc_error *err) {
+    struct mrc_job_list list = {0};
+    if (strcmp(id, "all") != 0) return mrc_queue_retry(queue, id, err);
+    enum mrc_status status = mrc_queue_list(&list, queue, err);
+    for (size_t i = 0; status == MRC_OK && i < list.count; ++i)
+        if (list.jobs[i].state == MRC_JOB_FAILED)
+            status = mrc_queue_retry(queue, list.jobs[i].id, err);
+    mrc_job_list_clear(&list);
+    return status;
+}
+
+static enum mrc_status show(mrc_queue *queue, struct mrc_error *err) {
+    struct mrc_job_list list = {0};
+    int64_t now = (int64_t)time(NULL), counts[MRC_JOB_STATES] = {0};
+    enum mrc_status status = mrc_queue_list(&list, queue, err);
+    for (size_t i = 0; status == MRC_OK && i < list.count; ++i) {
+        if (i == 0) printf("%-18s %-8s %7s %6s %3s\n", "ID", "STATE", "AGE", "IMAGES", "TRY");
+        print_job(&list.jobs[i], now);
+        ++counts[list.jobs[i].state];
+    }
+    for (int s = 0; status == MRC_OK && s < MRC_JOB_STATES; ++s)
+        printf("%s%s %lld", s > 0 ? ", " : "", mrc_job_state_name((enum mrc_job_state)s),
+               (long long)counts[s]);
+    if (status == MRC_OK) printf("\n");
+    mrc_job_list_clear(&list);
+    return status;
+}
+
+int mrc_cmd_queue(int argc, char **argv) {
+    static struct mrc_serve_config config;
+    struct arguments a = {0};
+    mrc_option_parse(&argp, argc, argv, &a);
+    struct mrc_terminal terminal;
+    mrc_terminal_init(&terminal, false);
+    struct mrc_error err = {0};
+    mrc_queue *queue = NULL;
+    enum mrc_status status = MRC_OK;
+    const char *dir = a.place;
+    mrc_serve_config_init(&config);
+    if (!mrc_path_is_dir(a.place)) {
+        status = mrc_serve_config_load(&config, a.place, &err);
+        dir = config.queue;
+    }
+    if (status == MRC_OK) status = mrc_queue_open(&queue, dir, false, &err);
+    if (status == MRC_OK)
+        status = a.retry != NULL ? retry(queue, a.retry, &err) : show(queue, &err);
+    mrc_queue_close(queue);
+    return status == MRC_OK ? MRC_EXIT_OK : mrc_terminal_fail(&terminal, status, &err);
+}

@@ -1,0 +1,68 @@
+"""mrcycle serve in the network tests: started on loopback, killed, started again."""
+import glob
+import json
+import os
+import signal
+import subprocess
+
+import peers
+
+
+class Node:
+    def __init__(self, mrcycle, folder, to, **settings):
+        self.mrcycle, self.folder, self.port = mrcycle, folder, peers.free_port()
+        self.queue, self.process = os.path.join(folder, "queue"), None
+        os.makedirs(folder, exist_ok=True)
+        self.config = os.path.join(folder, "mrcycle.conf")
+        lines = {"queue": self.queue, "port": self.port, "aet": "NODE", "allow": "SCANNER@127.0.0.1", "pacs": to, "quiet_s": 1,
+                 "broken_quiet_s": 20, "min_free_mb": 0, "retry_wait_s": 0.5, "retry_wait_max_s": 2, **settings}
+        with open(self.config, "w") as f:
+            f.write("# written by a test\n" + "".join("%s = %s\n" % line for line in lines.items()))
+
+    def start(self):
+        self.process = peers.Process([self.mrcycle, "serve", self.config], self.folder, "serve.log", start_new_session=True)
+        peers.wait_for("the node", lambda: self.process.process.poll() is not None or peers.answers(self.port))
+        assert self.process.process.poll() is None, open(os.path.join(self.folder, "serve.log")).read()
+
+    def kill(self):
+        os.kill(self.process.process.pid, signal.SIGKILL)
+        self.process.process.wait(30)
+
+    def end(self):
+        """SIGTERM, and it says that all is well."""
+        self.process.process.terminate()
+        assert self.process.process.wait(30) == 0
+        self.process.log.close()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        if self.process.process.poll() is None:
+            self.kill()
+
+    def jobs(self, state):
+        """Records of the jobs in a state. Jobs move on while they are looked at."""
+        found = {}
+        for path in glob.glob(os.path.join(self.queue, state, "*", "job.json")):
+            try:
+                found[os.path.basename(os.path.dirname(path))] = json.load(open(path))
+            except FileNotFoundError:
+                pass
+        return found
+
+    def count(self):
+        return {state: len(os.listdir(os.path.join(self.queue, state))) for state in ("arriving", "new", "running", "done", "failed")}
+
+    def is_idle(self):
+        count = self.count()
+        return count["arriving"] + count["new"] + count["running"] == 0
+
+    def store(self, paths, calling="SCANNER", called="NODE", timeout=60):
+        """storescu's exit code; 0: it got an answer of success for every image."""
+        command = ["storescu", "-aet", calling, "-aec", called, "-to", "10", "-ta", "10", "-td", "20", "127.0.0.1", str(self.port), *paths]
+        return subprocess.run(command, capture_output=True, timeout=timeout).returncode
+
+    def audit(self):
+        return [json.loads(line) for line in open(os.path.join(self.queue, "audit.jsonl"))]

@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""serve.py MRCYCLE: a node between storescu and Orthanc: who may store, bad peers, a kill -9, late slices, a watched folder."""
+import glob
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+import node
+import peers
+
+try:
+    import pydicom
+except ImportError:
+    peers.skip("python3-pydicom is not installed")
+peers.need("storescu", "echoscu", "Orthanc")
+mrcycle = os.path.abspath(sys.argv[1])
+
+
+def run(*args, code=0):
+    done = subprocess.run([mrcycle, *args], capture_output=True, text=True, timeout=120)
+    assert done.returncode == code, (args, done.returncode, done.stdout, done.stderr)
+    return done.stdout + done.stderr
+
+
+def series_of(pacs):
+    return [pacs.get("/series/" + s)["MainDicomTags"]["SeriesInstanceUID"] for s in pacs.get("/series")]
+
+
+def names_and_garbage(served, t1):
+    echo = ["echoscu", "-to", "5", "-ta", "5", "-aet", "SCANNER"]
+    assert subprocess.run([*echo, "-aec", "NODE", "127.0.0.1", str(served.port)], capture_output=True).returncode == 0
+    assert subprocess.run([*echo, "-aec", "OTHER", "127.0.0.1", str(served.port)], capture_output=True).returncode != 0
+    assert served.store(t1[:1], called="OTHER") != 0 and served.store(t1[:1], calling="STRANGER") != 0
+    for words in (b"GET / HTTP/1.0\r\n\r\n", b"\1\0\xff\xff\xff\xff" + bytes(range(256)) * 8, os.urandom(4096)):
+        with socket.create_connection(("127.0.0.1", served.port), 5) as s:
+            s.sendall(words)
+    assert sum(served.count().values()) == 0
+
+
+def crash(served, pacs, t1):
+    """kill -9 in the middle of an association; the peer sends all again."""
+    sender = subprocess.Popen(["storescu", "-aet", "SCANNER", "-aec", "NODE", "127.0.0.1", str(served.port), *t1],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    peers.wait_for("an image", lambda: glob.glob(served.queue + "/arriving/*/images/*"))
+    served.kill()
+    sender.wait(30)
+    served.start()
+    assert served.store(t1) == 0
+    peers.wait_for("the job", lambda: len(served.jobs("done")) == 1)
+    assert len(pacs.get("/series")) == 1 and pacs.get("/statistics")["CountInstances"] == len(t1)
+    first = pacs.get("/instances")
+    stored = pydicom.dcmread(t1[0])
+    there = pacs.get("/instances/%s/simplified-tags" % first[0])
+    assert there["StudyInstanceUID"] == stored.StudyInstanceUID and there["SeriesInstanceUID"] != stored.SeriesInstanceUID
+    # all that was sent is known, and makes no second job
+    assert served.store(t1) == 0
+    time.sleep(1.5)
+    assert served.count() == {"arriving": 0, "new": 0, "running": 0, "done": 1, "failed": 0}, served.count()
+
+
+def late(served, pacs, t1):
+    """A slice that comes when its series was already translated makes a job of the whole series."""
+    assert served.store(t1[:-1]) == 0
+    peers.wait_for("the job", lambda: len(served.jobs("done")) == 2)
+    assert served.store(t1[-1:]) == 0
+    peers.wait_for("the late job", lambda: len(served.jobs("done")) == 3)
+    counts = sorted(job["images"] for job in served.jobs("done").values())
+    assert counts == [len(t1) - 1, len(t1), len(t1)] and any(job.endswith("-2") for job in served.jobs("done"))
+    assert len(pacs.get("/series")) == 3
+
+
+def refused(served, t2):
+    """The contrast that is wanted is not translated again: the job fails at once, and can be tried again."""
+    assert served.store(t2) == 0
+    job, record = peers.wait_for("the failure", lambda: list(served.jobs("failed").items()))[0]
+    assert record["attempts"] == 1 and "recognised as T2w" in record["why"], record
+    text = run("queue", served.config)
+    assert job in text and "failed 1" in text and "done 3" in text, text
+    run("queue", served.queue, "--retry", job)
+    peers.wait_for("the second failure", lambda: not served.jobs("new") and not served.jobs("running") and served.jobs("failed"))
+    run("queue", served.queue, "--retry", "nobody", code=1)
+
+
+def no_patient(served, t1):
+    image = pydicom.dcmread(t1[0])
+    log = open(served.queue + "/audit.jsonl").read()
+    for word in (str(image.PatientName), str(image.PatientID), image.SeriesInstanceUID, image.StudyInstanceUID, image.SOPInstanceUID):
+        assert word and word not in log
+        assert not [path for path in glob.glob(served.queue + "/**", recursive=True) if word in path]
+    assert {line["event"] for line in served.audit()} >= {"start", "association", "job"}
+    assert {line.get("outcome") for line in served.audit()} >= {"released", "rejected", "broken"}
+
+
+def watched(top, t1):
+    """The same between two folders; the originals stay as they are."""
+    inbox, outbox = top + "/inbox", top + "/outbox"
+    shutil.copytree(os.path.dirname(t1[0]), inbox + "/head")
+    open(inbox + "/head/done", "w").close()
+    before = sorted(os.listdir(inbox + "/head"))
+    command = [mrcycle, "serve", "--watch", inbox, "-o", outbox, "--quiet-time", "600"]
+    with peers.Process(command, top, "watch.log") as server:
+        peers.wait_for("the result", lambda: os.path.isdir(outbox + "/head"))
+        assert len(os.listdir(outbox + "/head")) == len(t1) and sorted(os.listdir(inbox + "/head")) == before
+        peers.wait_for("the end", lambda: os.listdir(outbox + ".queue/done"))
+        server.process.terminate()
+        assert server.process.wait(30) == 0
+    with peers.Process(command, top, "watch.log"):  # what is done is not done again
+        time.sleep(1.5)
+        assert os.listdir(outbox) == ["head"] and len(os.listdir(outbox + ".queue/done")) == 1
+
+
+def wrong_settings(top):
+    for lines, words in (("nonsense = 1\n", ":1: no setting"), ("queue = q\nport = 0\n", ":2: port is '0'"), ("queue q\n", "expected key = value"),
+                         ("queue = q\nport = 104\n", "port without pacs"), ("queue = q\nport = 104\npacs = A@b:1\n", "port without allow"),
+                         ("queue = q\nqueue = r\n", "second time"), ("allow = A\n", "expected AET@host")):
+        with open(top + "/wrong.conf", "w") as f:
+            f.write(lines)
+        assert words in run("serve", top + "/wrong.conf", "--check", code=1), lines
+
+
+with tempfile.TemporaryDirectory() as scratch:
+    run("phantom", "-o", scratch + "/p", "--seed", "3", "--subjects", "2", "--voxel", "6,6,8")
+    one, two = (sorted(glob.glob(scratch + "/p/sub-0%d/dicom/T1w/*" % s)) for s in (1, 2))
+    wrong_settings(scratch)
+    with peers.Orthanc(scratch + "/orthanc") as archive, node.Node(mrcycle, scratch + "/node", "ORTHANC@127.0.0.1:%d" % archive.port) as serving:
+        run("serve", serving.config, "--check")
+        run("serve", serving.config, code=1)  # one server a queue
+        names_and_garbage(serving, one)
+        mute = socket.create_connection(("127.0.0.1", serving.port), 5)  # says nothing as long as the others work
+        crash(serving, archive, one)
+        late(serving, archive, two)
+        refused(serving, sorted(glob.glob(scratch + "/p/sub-01/dicom/T2w/*")))
+        mute.close()
+        serving.end()
+        no_patient(serving, one)
+    watched(scratch, one)
+print("ok")
