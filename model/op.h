@@ -83,6 +83,10 @@ struct mrc_op {
                     const struct mrc_call *call);
     void (*backward)(const struct mrc_node *node, const struct mrc_site *site,
                      const struct mrc_call *call);
+    /** For a plan's table: the algorithms that the site's sizes choose, those of forward alone or
+     * also of the gradients by input and by weights. NULL: there is one way to compute it. */
+    void (*describe)(char *out, size_t capacity, const struct mrc_node *node,
+                     const struct mrc_site *site, bool training);
 };
 
 extern const struct mrc_op mrc_op_conv;           /* channels, k, stride, pad; weight and bias */

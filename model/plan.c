@@ -294,21 +294,26 @@ size_t mrc_plan_scratch_bytes(const mrc_plan *plan) {
 
 void mrc_plan_print(struct mrc_text *out, const mrc_plan *plan, const mrc_net *net) {
     MRC_ASSERT(plan->count == net->node_count);
-    mrc_text_appendf(out, "%-12s %-14s %-16s %11s %10s %10s\n", "node", "operation",
-                     "shape n c d h w", "output", "saved", "scratch");
+    mrc_text_appendf(out, "%-12s %-14s %-16s %11s %10s %10s  %s\n", "node", "operation",
+                     "shape n c d h w", "output", "saved", "scratch",
+                     plan->mode == MRC_PLAN_TRAINING ? "algorithm, of gradients by input, weights"
+                                                     : "algorithm");
     for (size_t i = 0; i < plan->count; ++i) {
         const struct mrc_node *node = &net->nodes[i];
         const struct plan_step *step = &plan->steps[i];
         struct mrc_shape s = step->site.out;
-        char shape[128], bytes[32];
+        char shape[128], bytes[32], algorithm[64] = "";
         (void)snprintf(shape, sizeof(shape),
                        "%" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64, s.n, s.c, s.d,
                        s.h, s.w);
         (void)snprintf(bytes, sizeof(bytes), "%zu", mrc_shape_count(s) * sizeof(float));
         const char *output = i == 0 ? "caller's" : step->in_place ? "in place" : bytes;
-        mrc_text_appendf(out, "%-12s %-14s %-16s %11s %10zu %10zu\n", node->name,
+        if (i > 0 && node->op->describe != NULL)
+            node->op->describe(algorithm, sizeof algorithm, node, &step->site,
+                               plan->mode == MRC_PLAN_TRAINING);
+        mrc_text_appendf(out, "%-12s %-14s %-16s %11s %10zu %10zu%s%s\n", node->name,
                          i == 0 ? "-" : node->op->name, shape, output, step->site.saved_bytes,
-                         step->site.scratch_bytes);
+                         step->site.scratch_bytes, algorithm[0] != '\0' ? "  " : "", algorithm);
     }
     mrc_text_appendf(out, "one pass %zu bytes, shared scratch %zu bytes, parameters %zu bytes\n",
                      plan->pass_bytes, plan->scratch_bytes, net->size * sizeof(float));

@@ -45,9 +45,18 @@ static void backward(const struct mrc_node *node, const struct mrc_site *site,
                                call->scratch);
 }
 
+static void describe(char *out, size_t capacity, const struct mrc_node *node,
+                     const struct mrc_site *site, bool training) {
+    static const enum mrc_conv_direction order[] = {MRC_CONV_FORWARD, MRC_CONV_BACKWARD_DATA,
+                                                    MRC_CONV_BACKWARD_WEIGHTS};
+    struct mrc_conv c = mrc_conv_between(site->in[0], site->out, &node->attr, site->threads);
+    mrc_conv_describe(out, capacity, &c, order, training ? 3 : 1);
+}
+
 const struct mrc_op mrc_op_conv = {.name = "conv",
                                    .backward_reads_src = true,
                                    .declare = declare,
                                    .infer = infer,
                                    .forward = forward,
-                                   .backward = backward};
+                                   .backward = backward,
+                                   .describe = describe};

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "model/ops/op_tools.h"
@@ -128,6 +129,17 @@ const struct mrc_conv_algorithm *mrc_conv_algorithm_for(const struct mrc_conv *c
         least = cost;
     }
     return best;
+}
+
+void mrc_conv_describe(char *out, size_t capacity, const struct mrc_conv *c,
+                       const enum mrc_conv_direction *directions, int count) {
+    size_t used = 0;
+    out[0] = '\0';
+    for (int i = 0; i < count && used < capacity; ++i) {
+        const struct mrc_conv_algorithm *a = mrc_conv_algorithm_for(c, directions[i]);
+        const char *name = a->form != NULL ? a->form(c, directions[i]) : a->name;
+        used += (size_t)snprintf(out + used, capacity - used, "%s%s", i > 0 ? ", " : "", name);
+    }
 }
 
 size_t mrc_conv_scratch_bytes(const struct mrc_conv *c) {

@@ -77,6 +77,8 @@ struct mrc_conv_algorithm {
     /** About the time it takes, in units of one multiplication and addition of a large matrix
      * product; INFINITY: it cannot. Depends on sizes only. */
     double (*cost)(const struct mrc_conv *c, enum mrc_conv_direction direction);
+    /** Says which of several forms it takes; NULL: it has one, `name`. */
+    const char *(*form)(const struct mrc_conv *c, enum mrc_conv_direction direction);
     size_t (*scratch_bytes)(const struct mrc_conv *c, enum mrc_conv_direction direction);
     void (*forward)(const struct mrc_conv *c, float *dst, const float *src, const float *weight,
                     const float *bias, void *scratch);
@@ -96,6 +98,9 @@ extern const struct mrc_conv_algorithm mrc_conv_winograd;
 /** The algorithm chosen for a convolution: depends on its sizes only. */
 const struct mrc_conv_algorithm *mrc_conv_algorithm_for(const struct mrc_conv *c,
                                                         enum mrc_conv_direction direction);
+/** The names of those chosen for `count` directions, with commas between them. */
+void mrc_conv_describe(char *out, size_t capacity, const struct mrc_conv *c,
+                       const enum mrc_conv_direction *directions, int count);
 /** For tests and benchmarks: from now on this algorithm wherever it can, NULL: the cheapest again.
  * Not while a plan made before is in use: its scratch was measured for another choice. */
 void mrc_conv_force(const struct mrc_conv_algorithm *algorithm);

@@ -696,6 +696,11 @@ static double winograd_cost(const struct mrc_conv *c, enum mrc_conv_direction di
     return cost;
 }
 
+static const char *winograd_form(const struct mrc_conv *c, enum mrc_conv_direction direction) {
+    double cost;
+    return choose(c, direction, &cost)->outputs == 4 ? "F(4x4,2x2)" : "F(2x2,2x2)";
+}
+
 static struct cut winograd_cut(const struct mrc_conv *c, enum mrc_conv_direction direction) {
     double cost;
     const struct mrc_winograd *w = choose(c, direction, &cost);
@@ -740,6 +745,7 @@ static void winograd_backward_weights(const struct mrc_conv *c, float *d_weight,
 
 const struct mrc_conv_algorithm mrc_conv_winograd = {.name = "winograd",
                                                      .cost = winograd_cost,
+                                                     .form = winograd_form,
                                                      .scratch_bytes = winograd_scratch_bytes,
                                                      .forward = winograd_forward,
                                                      .backward_data = winograd_backward_data,

@@ -24,7 +24,7 @@ static const struct argp_option table[] = {
      .doc = "Refuse to search a folder with more files (default 50000)"},
     MRC_OPTION_MAP_ENTRY,
     {.name = "quiet", .key = KEY_QUIET, .doc = "No progress bar"},
-    {.name = "plan", .key = KEY_PLAN, .doc = "Also the networks of models, layer by layer"},
+    {.name = "plan", .key = KEY_PLAN, .doc = "Also the networks of models, layer by layer: shapes, bytes, algorithms"},
     {.name = "system",
      .key = KEY_SYSTEM,
      .doc = "Instead: what this machine computes with, and the kernel of OpenBLAS that runs"},

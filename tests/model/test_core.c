@@ -361,7 +361,7 @@ static void test_generator_modes(void **unused) {
 static void test_plan_print(void **unused) {
     (void)unused;
     struct mrc_error err = {0};
-    struct mrc_generator_settings s = {1, 64, 8, 0};
+    struct mrc_generator_settings s = {1, 64, 16, 0};
     mrc_net *net = NULL;
     mrc_plan *plan = NULL;
     struct mrc_text text = {0};
@@ -372,8 +372,10 @@ static void test_plan_print(void **unused) {
     mrc_plan_print(&text, plan, net);
     assert_false(text.failed);
     assert_non_null(strstr(text.data, "enc7.conv"));
-    assert_non_null(strstr(text.data, "2 64 1 1 1"));
+    assert_non_null(strstr(text.data, "2 128 1 1 1"));
     assert_non_null(strstr(text.data, "in place"));
+    assert_non_null(strstr(text.data, "F(4x4,2x2), F(4x4,2x2), F(4x4,2x2)\n"));
+    assert_non_null(strstr(text.data, "gemm, gemm, gemm\n"));
     mrc_text_clear(&text);
     mrc_plan_destroy(plan);
     mrc_net_destroy(net);
