@@ -570,14 +570,25 @@ static enum mrc_status finish_image(struct image *image, const struct work *w,
     return mrc_output_commit(&image->folder, err);
 }
 
-/* The result is the last to appear: where it is, the rest is. */
+/* The result is the last to appear: where it is, the rest is. A result in NIfTI can fail as late as
+ * that; the error in NIfTI that came before it goes with it. */
 static enum mrc_status write_images(const struct work *w, struct mrc_error *err) {
     struct image result = make_image(w, w->result, w->options->output);
     struct image error = make_image(w, w->error, w->options->uncertainty);
-    enum mrc_status status = prepare_image(&result, w, err);
+    char *sidecar = NULL; /* of the error */
+    enum mrc_status status = MRC_OK;
+    if (w->error != NULL && error.format == MRC_SOURCE_NIFTI)
+        status = name_sidecar(&sidecar, error.path, err);
+    if (status == MRC_OK) status = prepare_image(&result, w, err);
     if (status == MRC_OK && w->error != NULL) status = prepare_image(&error, w, err);
     if (status == MRC_OK && w->error != NULL) status = finish_image(&error, w, err);
+    const bool error_appeared = status == MRC_OK && sidecar != NULL;
     if (status == MRC_OK) status = finish_image(&result, w, err);
+    if (status != MRC_OK && error_appeared) {
+        mrc_remove_tree(error.path);
+        mrc_remove_tree(sidecar);
+    }
+    mrc_free(sidecar);
     mrc_output_discard(&error.folder);
     mrc_output_discard(&result.folder);
     return status;
