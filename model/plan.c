@@ -292,9 +292,13 @@ size_t mrc_plan_scratch_bytes(const mrc_plan *plan) {
     return plan->scratch_bytes;
 }
 
+static size_t kib(size_t bytes) {
+    return (bytes + 1023) / 1024;
+}
+
 void mrc_plan_print(struct mrc_text *out, const mrc_plan *plan, const mrc_net *net) {
     MRC_ASSERT(plan->count == net->node_count);
-    mrc_text_appendf(out, "%-12s %-14s %-16s %11s %10s %10s  %s\n", "node", "operation",
+    mrc_text_appendf(out, "%-12s %-14s %-14s %8s %7s %8s %s\n", "node", "operation",
                      "shape n c d h w", "output", "saved", "scratch",
                      plan->mode == MRC_PLAN_TRAINING ? "algorithm, of gradients by input, weights"
                                                      : "algorithm");
@@ -306,15 +310,16 @@ void mrc_plan_print(struct mrc_text *out, const mrc_plan *plan, const mrc_net *n
         (void)snprintf(shape, sizeof(shape),
                        "%" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64, s.n, s.c, s.d,
                        s.h, s.w);
-        (void)snprintf(bytes, sizeof(bytes), "%zu", mrc_shape_count(s) * sizeof(float));
+        (void)snprintf(bytes, sizeof(bytes), "%zu", kib(mrc_shape_count(s) * sizeof(float)));
         const char *output = i == 0 ? "caller's" : step->in_place ? "in place" : bytes;
         if (i > 0 && node->op->describe != NULL)
             node->op->describe(algorithm, sizeof algorithm, node, &step->site,
                                plan->mode == MRC_PLAN_TRAINING);
-        mrc_text_appendf(out, "%-12s %-14s %-16s %11s %10zu %10zu%s%s\n", node->name,
-                         i == 0 ? "-" : node->op->name, shape, output, step->site.saved_bytes,
-                         step->site.scratch_bytes, algorithm[0] != '\0' ? "  " : "", algorithm);
+        mrc_text_appendf(out, "%-12s %-14s %-14s %8s %7zu %8zu%s%s\n", node->name,
+                         i == 0 ? "-" : node->op->name, shape, output, kib(step->site.saved_bytes),
+                         kib(step->site.scratch_bytes), algorithm[0] != '\0' ? " " : "", algorithm);
     }
-    mrc_text_appendf(out, "one pass %zu bytes, shared scratch %zu bytes, parameters %zu bytes\n",
-                     plan->pass_bytes, plan->scratch_bytes, net->size * sizeof(float));
+    mrc_text_appendf(out, "all in KiB; one pass %zu, shared scratch %zu, parameters %zu\n",
+                     kib(plan->pass_bytes), kib(plan->scratch_bytes),
+                     kib(net->size * sizeof(float)));
 }
