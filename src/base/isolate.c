@@ -392,7 +392,6 @@ enum mrc_status mrc_isolate_run(const struct mrc_isolate_work *work, size_t coun
     struct pool p = {.work = work, .limits = limits, .jobs = count};
     int wanted = limits->processes > 0 ? limits->processes : mrc_parallel_threads();
     p.count = wanted < MAX_WORKERS ? wanted : MAX_WORKERS;
-    if (p.count < 1) p.count = 1; /* a child that has forgotten its threads */
     if ((size_t)p.count > count) p.count = (int)count;
     enum mrc_status st = MRC_OK;
     while (st == MRC_OK && p.finished < count) {

@@ -186,6 +186,7 @@ void mrc_parallel_for(size_t count, size_t grain, mrc_range_fn *fn, void *contex
 }
 
 void mrc_parallel_forget_threads(void) {
+    if (pool.wanted == 0) pool.wanted = available_cores();
     current_lane = 0; /* as inside a loop */
 }
 
