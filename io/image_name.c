@@ -117,6 +117,12 @@ static int compare_numbers(const char **a, const char **b) {
     return order;
 }
 
+size_t mrc_nifti_stem(const char *name) {
+    size_t length = strlen(name);
+    if (mrc_path_has_suffix(name, ".nii.gz")) return length - strlen(".nii.gz");
+    return mrc_path_has_suffix(name, ".nii") ? length - strlen(".nii") : length;
+}
+
 int mrc_natural_compare(const char *a, const char *b) {
     const char *x = a, *y = b;
     while (*x != '\0' && *y != '\0') {

@@ -4,6 +4,7 @@
 #define MRC_IO_IMAGE_NAME_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "io/volume.h"
 
@@ -14,6 +15,9 @@ enum mrc_contrast mrc_contrast_from_name(const char *name);
 
 /** Does the name end in a word for masks and segmentations ("_dseg.nii.gz", "_mask.nii")? */
 bool mrc_name_is_label_map(const char *name);
+
+/** How long a name is without its .nii or .nii.gz, in any case; strlen for a name with neither. */
+size_t mrc_nifti_stem(const char *name);
 
 /** strcmp, but runs of digits compare as numbers: "Image #2" comes before "Image #10". Equal only
  * for equal strings. */

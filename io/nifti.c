@@ -308,8 +308,7 @@ static bool nifti_probe(const struct mrc_probe *file) {
     if (size > 0 && mrc_nifti_probe_header(head, size)) return true;
     if (size == 0 && mrc_nifti_probe_header(file->head, file->head_bytes)) return true;
     /* By name, so that a broken header is told as such and not as an unknown file. */
-    if (mrc_path_has_suffix(file->path, ".nii") || mrc_path_has_suffix(file->path, ".nii.gz"))
-        return true;
+    if (file->path[mrc_nifti_stem(file->path)] != '\0') return true;
     if (mrc_path_has_suffix(file->path, ".img")) return twin_exists(file->path);
     static const unsigned char analyze[2][4] = {{0x5c, 1, 0, 0}, {0, 0, 1, 0x5c}};
     return mrc_path_has_suffix(file->path, ".hdr") && file->head_bytes >= 4 &&

@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/hash.h"
+#include "io/image_name.h"
 
 enum { MAX_FILES = 50000, MAX_RESULTS = 10000 };
 
@@ -32,7 +33,7 @@ static enum mrc_status no_memory(struct mrc_error *err) {
 }
 
 static bool is_nifti(const char *name) {
-    return mrc_path_has_suffix(name, ".nii") || mrc_path_has_suffix(name, ".nii.gz");
+    return name[mrc_nifti_stem(name)] != '\0';
 }
 
 static void add_to_mark(mrc_hash *hash, const char *path, const char *name) {
@@ -98,11 +99,7 @@ static enum mrc_status find(struct mrc_watched **out, struct mrc_serve_watch *wa
  */
 static enum mrc_status choose_output(struct mrc_job *job, const char *folder, const char *name,
                                      struct mrc_error *err) {
-    size_t stem = strlen(name);
-    if (mrc_path_has_suffix(name, ".nii.gz"))
-        stem -= 7;
-    else if (mrc_path_has_suffix(name, ".nii"))
-        stem -= 4;
+    size_t stem = mrc_nifti_stem(name);
     for (int n = 1; n < MAX_RESULTS; ++n) {
         char number[16] = "";
         if (n > 1) snprintf(number, sizeof number, ".%d", n);

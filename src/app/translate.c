@@ -18,6 +18,7 @@
 #include "io/derived.h"
 #include "io/dicom_check.h"
 #include "io/image.h"
+#include "io/image_name.h"
 #include "model/checkpoint.h"
 #include "preprocess/slices.h"
 
@@ -67,7 +68,7 @@ static enum mrc_status check_cancelled(const struct work *w, struct mrc_error *e
 /* --- The input --- */
 
 static bool names_nifti(const char *path) {
-    return mrc_path_has_suffix(path, ".nii") || mrc_path_has_suffix(path, ".nii.gz");
+    return path[mrc_nifti_stem(path)] != '\0';
 }
 
 static enum mrc_status load_source(struct work *w, struct mrc_error *err) {

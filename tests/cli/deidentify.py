@@ -13,7 +13,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 try:
     import pydicom
-    from planted import leaks, planted_series
+    from planted import digest, leaks, planted_series
     from pydicom.uid import ExplicitVRBigEndian, RLELossless
 except ImportError as why:
     print(f"skipped: {why}")
@@ -38,15 +38,6 @@ def run(*arguments, code=0):
 def written(folder):
     paths = [os.path.join(r, f) for r, _, files in os.walk(folder) for f in files if f.endswith(".dcm")]
     return {p: pydicom.dcmread(p) for p in sorted(paths)}
-
-
-def digest(folder):
-    total = hashlib.sha256()
-    for root, _, files in sorted(os.walk(folder)):
-        for name in sorted(files):
-            with open(os.path.join(root, name), "rb") as f:
-                total.update(os.path.relpath(os.path.join(root, name), folder).encode() + f.read())
-    return total.hexdigest()
 
 
 made, given, out, key = (os.path.join(work, n) for n in ("made", "in", "out", "key"))

@@ -1,6 +1,7 @@
 """planted.py: DICOM series in which every text says something recognisable, for the tests that look for it in what
 was written."""
 import gzip
+import hashlib
 import os
 import re
 
@@ -94,3 +95,14 @@ def leaks(*places):
                 if match:
                     found.append(f"{path}: {match.group()!r}")
     return found
+
+
+def digest(folder):
+    """Of the names and bytes of all files below a folder."""
+    total = hashlib.sha256()
+    for root, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            with open(os.path.join(root, name), "rb") as f:
+                total.update(os.path.relpath(os.path.join(root, name), folder).encode() + f.read())
+    return total.hexdigest()

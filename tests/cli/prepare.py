@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 try:
     import nibabel
     import numpy
-    from planted import leaks, planted_series
+    from planted import digest, leaks, planted_series
 except ImportError as why:
     print(f"skipped: {why}")
     sys.exit(77)
@@ -35,16 +35,6 @@ def run(*arguments, code=0):
     done = subprocess.run([mrcycle, *arguments], capture_output=True)
     check(done.returncode == code, f"{arguments}: exit code {done.returncode}, expected {code}: {done.stderr.decode()}")
     return done.stdout + done.stderr
-
-
-def digest(folder):
-    total = hashlib.sha256()
-    for root, folders, files in os.walk(folder):
-        folders.sort()
-        for name in sorted(files):
-            with open(os.path.join(root, name), "rb") as f:
-                total.update(os.path.relpath(os.path.join(root, name), folder).encode() + f.read())
-    return total.hexdigest()
 
 
 made, given, out, key = (os.path.join(work, n) for n in ("made", "in", "set", "key"))
