@@ -166,6 +166,9 @@ static const struct field {
     {"rollbacks", FIELD_WHOLE, offsetof(struct mrc_checkpoint_info, rollbacks), true},
     LATER(pool_size, FIELD_WHOLE),
     LATER(r1_gamma, FIELD_REAL),
+    LATER(lambda_structure, FIELD_REAL),
+    LATER(diff_augment, FIELD_WHOLE),
+    LATER(init_gain, FIELD_REAL),
     LATER(warm_up, FIELD_WHOLE),
     LATER(generator_f, FIELD_WHOLE),
     LATER(depth, FIELD_WHOLE),
@@ -173,7 +176,7 @@ static const struct field {
 #undef SETTING
 #undef WHOLE
 };
-enum { FIELDS = sizeof(fields) / sizeof(fields[0]), TEXTS = 8, NUMBER_TEXT = 40 };
+enum { FIELDS = sizeof(fields) / sizeof(fields[0]), TEXTS = 10, NUMBER_TEXT = 40 };
 
 /* Metadata as they are written; numbers keep their text here. */
 struct metadata {
@@ -196,6 +199,8 @@ static void put_all(struct metadata *out, const struct mrc_checkpoint_info *info
     put_text(out, "hash", info->hash);
     put_text(out, "generator", mrc_generator_kind_name(info->settings.generator));
     put_text(out, "gan_mode", mrc_gan_mode_name(info->settings.gan_mode));
+    put_text(out, "structure", mrc_structure_kind_name(info->settings.structure));
+    put_text(out, "init_type", mrc_init_kind_name(info->settings.init_type));
     for (size_t i = 0; i < FIELDS; ++i) {
         const char *at = (const char *)info + fields[i].offset;
         int64_t whole; /* seed is unsigned, and at most INT64_MAX */
@@ -266,6 +271,12 @@ static enum mrc_status get_kinds(struct mrc_checkpoint_info *info, const mrc_saf
     if (st != MRC_OK) return st;
     if (mrc_gan_mode_parse(&info->settings.gan_mode, text, NULL) != MRC_OK)
         return bad_value(path, "gan_mode", text, err);
+    text = mrc_safetensors_metadata(file, "structure"); /* files of earlier versions lack both */
+    if (text != NULL && mrc_structure_kind_parse(&info->settings.structure, text, NULL) != MRC_OK)
+        return bad_value(path, "structure", text, err);
+    text = mrc_safetensors_metadata(file, "init_type");
+    if (text != NULL && mrc_init_kind_parse(&info->settings.init_type, text, NULL) != MRC_OK)
+        return bad_value(path, "init_type", text, err);
     return MRC_OK;
 }
 

@@ -19,7 +19,8 @@
 #include "model/net_internal.h"
 
 enum { DIRECTIONS = 2, BLOCK_GRAIN = 1 << 16, LARGEST_BATCH = 4096, PENALTY_EVERY = 8 };
-static const double WARM_UP_RATE = 10.0; /* times the learning rate */
+enum seen { SEEN_FAKE, SEEN_POOLED, SEEN_REAL, SEEN_KINDS }; /* by a discriminator */
+static const double WARM_UP_RATE = 10.0;                     /* times the learning rate */
 static const float PROBE = 0.01f; /* largest change of a pixel by which R1 is differentiated */
 
 /* The name of a network is its place in the enum; both directions' networks are found here. */
@@ -33,9 +34,10 @@ struct direction {
     mrc_pass *first; /* generator on [a; b], or on a alone: [fake b; same b] */
     mrc_pass *cycle; /* generator on the other direction's fake a: b again */
     mrc_pass *judge_fake, *judge_real;
-    mrc_pass *judge_pool; /* of fakes from the pool; NULL without one */
-    float *pooled;        /* a batch of them */
-    float *in, *d_first;  /* input of `first`, gradient at its output */
+    mrc_pass *judge_pool;    /* of fakes from the pool; NULL without one */
+    float *pooled;           /* a batch of them */
+    float *seen[SEEN_KINDS]; /* what a discriminator sees of images; NULL without DiffAugment */
+    float *in, *d_first;     /* input of `first`, gradient at its output */
     float *d_map_adversarial, *d_map_fake, *d_map_real;
     float *mean;                  /* image of b; NULL without warm-up */
     const float *out, *cycle_out; /* of the last step */
@@ -48,6 +50,7 @@ struct mrc_cyclegan {
     mrc_plan *judge_plan; /* both directions have the same */
     struct direction directions[DIRECTIONS];
     float *d_cycle, *d_fake; /* gradients of one batch of images */
+    double *spare;           /* of the structure loss */
     void *scratch;
     size_t scratch_bytes;
     struct mrc_arena memory;
@@ -67,7 +70,8 @@ const char *mrc_cyclegan_net_name(enum mrc_cyclegan_net which) {
     return names[which];
 }
 
-static const char *const gan_modes[] = {[MRC_GAN_BCE] = "bce", [MRC_GAN_LSGAN] = "lsgan"};
+static const char *const gan_modes[] = {
+    [MRC_GAN_BCE] = "bce", [MRC_GAN_LSGAN] = "lsgan", [MRC_GAN_HINGE] = "hinge"};
 
 const char *mrc_gan_mode_name(enum mrc_gan_mode mode) {
     MRC_ASSERT((unsigned)mode < sizeof(gan_modes) / sizeof(gan_modes[0]));
@@ -86,7 +90,7 @@ enum mrc_status mrc_gan_mode_parse(enum mrc_gan_mode *out, const char *text,
         return MRC_OK;
     }
     return mrc_fail(err, MRC_ERR_ARGUMENT,
-                    "adversarial loss \"%s\" is unknown, expected vanilla or lsgan", text);
+                    "adversarial loss \"%s\" is unknown, expected vanilla, lsgan or hinge", text);
 }
 
 /* --- Settings --- */
@@ -116,6 +120,9 @@ enum mrc_status cyclegan_check_settings(const struct mrc_cyclegan_settings *s,
         {"Adam's epsilon", s->adam_eps, 1e-30, 1.0},
         {"decay of the moving average", s->ema_decay, 0.0, almost_one},
         {"weight of the R1 penalty", s->r1_gamma, 0.0, large},
+        {"weight of the structure loss", s->lambda_structure, 0.0, large},
+        {"DiffAugment policy", (double)s->diff_augment, 0.0, (double)MRC_DIFF_ALL},
+        {"gain of the first weights", s->init_gain, 0.0, 100.0},
         {"image pool", (double)s->pool_size, 0.0, 65536.0},
         {"number of warm-up steps", (double)s->warm_up, 0.0, 1e9},
     };
@@ -169,11 +176,12 @@ static enum mrc_status create_nets(mrc_cyclegan *gan, struct mrc_error *err) {
     for (int i = 0; i < MRC_NET_COUNT; ++i) {
         enum mrc_status st = mrc_net_finish(gan->nets[i], err);
         if (st != MRC_OK) return st;
+        const struct net_init init = {s->init_type, s->init_gain, s->seed, (uint32_t)i};
         if (i < GENERATORS)
             net_init_generator(gan->nets[i], mrc_cyclegan_generator_of(s, (enum mrc_cyclegan_net)i),
-                               s->seed, (uint32_t)i);
+                               &init);
         else
-            mrc_net_init_normal(gan->nets[i], s->seed, (uint32_t)i);
+            mrc_net_init(gan->nets[i], init.kind, init.gain, init.seed, init.stream);
     }
     return MRC_OK;
 }
@@ -233,6 +241,9 @@ static void take_memory(mrc_cyclegan *gan) {
         way->d_map_real = mrc_arena_take(memory, gan->map * sizeof(float));
         if (gan->settings.warm_up > 0)
             way->mean = mrc_arena_take(memory, image_floats(gan) * sizeof(float));
+        for (int seen = 0; seen < SEEN_KINDS && gan->settings.diff_augment != 0; ++seen)
+            if (seen != SEEN_POOLED || gan->settings.pool_size > 0)
+                way->seen[seen] = mrc_arena_take(memory, gan->images * sizeof(float));
         if (gan->settings.pool_size == 0) continue;
         way->pooled = mrc_arena_take(memory, gan->images * sizeof(float));
         gan->state->pool[k] = mrc_arena_take(memory, (size_t)gan->settings.pool_size *
@@ -240,6 +251,10 @@ static void take_memory(mrc_cyclegan *gan) {
     }
     gan->d_cycle = mrc_arena_take(memory, gan->images * sizeof(float));
     gan->d_fake = mrc_arena_take(memory, gan->images * sizeof(float));
+    if (gan->settings.lambda_structure > 0.0)
+        gan->spare = mrc_arena_take(
+            memory,
+            mrc_structure_spare(gan->settings.structure, gan->settings.size) * sizeof(double));
 }
 
 static void measure_memory(mrc_cyclegan *gan) {
@@ -435,9 +450,10 @@ struct mrc_cyclegan_images mrc_cyclegan_last_images(const mrc_cyclegan *gan) {
 
 /* Losses of one direction a -> b: in the domain b. */
 struct direction_losses {
-    double adversarial, cycle, identity, real, fake;
+    double adversarial, cycle, identity, structure, real, fake;
 };
-_Static_assert(sizeof(struct direction_losses) == 5 * sizeof(double), "shared as five numbers");
+enum { LOSSES = 6 };
+_Static_assert(sizeof(struct direction_losses) == LOSSES * sizeof(double), "shared as numbers");
 
 static void forward(mrc_cyclegan *gan, const float *const real[DIRECTIONS][2]) {
     size_t bytes = gan->images * sizeof(float);
@@ -476,26 +492,67 @@ static void draw_from_pool(mrc_cyclegan *gan, int k) {
     }
 }
 
+static struct mrc_diff_draw draw_for(const mrc_cyclegan *gan, int k, enum seen what, int64_t i) {
+    const struct mrc_cyclegan_settings *s = &gan->settings;
+    int64_t place = gan->state->steps * s->batch + mrc_team_current()->rank * gan->share + i;
+    struct mrc_rng rng = mrc_rng_for(s->seed, (uint32_t)(k * SEEN_KINDS + (int)what),
+                                     (uint64_t)place, MRC_FOR_DIFF_AUGMENT);
+    return mrc_diff_augment_draw(s->diff_augment, s->size, &rng);
+}
+
+/* What a discriminator sees of a batch of images. */
+static const float *show(mrc_cyclegan *gan, int k, enum seen what, const float *images) {
+    const struct mrc_cyclegan_settings *s = &gan->settings;
+    if (s->diff_augment == 0) return images;
+    float *seen = gan->directions[k].seen[what];
+    for (int64_t i = 0; i < gan->share; ++i) {
+        size_t at = (size_t)i * image_floats(gan);
+        struct mrc_diff_draw draw = draw_for(gan, k, what, i);
+        mrc_diff_augment_apply(seen + at, images + at, s->size, s->channels, &draw);
+    }
+    return seen;
+}
+
+/* Adds to d, at the fakes, what gan->d_fake is at what was shown of them. */
+static void add_seen_gradient(const mrc_cyclegan *gan, int k, float *d) {
+    const struct mrc_cyclegan_settings *s = &gan->settings;
+    if (s->diff_augment == 0)
+        for (size_t i = 0; i < gan->images; ++i) d[i] += gan->d_fake[i];
+    for (int64_t i = 0; s->diff_augment != 0 && i < gan->share; ++i) {
+        size_t at = (size_t)i * image_floats(gan);
+        struct mrc_diff_draw draw = draw_for(gan, k, SEEN_FAKE, i);
+        mrc_diff_augment_backward(d + at, gan->d_fake + at, s->size, s->channels, &draw);
+    }
+}
+
 /* The discriminators' part: verdicts, their losses, and the gradients at the patch maps. */
 static void judge(mrc_cyclegan *gan, int k, const float *real_b, struct direction_losses *losses) {
     struct direction *way = &gan->directions[k];
     enum mrc_gan_mode mode = gan->settings.gan_mode;
-    const float *verdict = mrc_pass_forward(way->judge_fake, way->out);
-    losses->adversarial =
-        mrc_loss_adversarial(way->d_map_adversarial, verdict, gan->map, 1.0f, mode, 1.0f);
+    const float *verdict = mrc_pass_forward(way->judge_fake, show(gan, k, SEEN_FAKE, way->out));
+    losses->adversarial = mrc_loss_adversarial(way->d_map_adversarial, verdict, gan->map,
+                                               MRC_TERM_GENERATOR, mode, 1.0f);
     if (way->judge_pool != NULL) {
         draw_from_pool(gan, k);
-        verdict = mrc_pass_forward(way->judge_pool, way->pooled);
+        verdict = mrc_pass_forward(way->judge_pool, show(gan, k, SEEN_POOLED, way->pooled));
     }
-    losses->fake = mrc_loss_adversarial(way->d_map_fake, verdict, gan->map, 0.0f, mode, 0.5f);
-    verdict = mrc_pass_forward(way->judge_real, real_b);
-    losses->real = mrc_loss_adversarial(way->d_map_real, verdict, gan->map, 1.0f, mode, 0.5f);
+    losses->fake =
+        mrc_loss_adversarial(way->d_map_fake, verdict, gan->map, MRC_TERM_FAKE, mode, 0.5f);
+    verdict = mrc_pass_forward(way->judge_real, show(gan, k, SEEN_REAL, real_b));
+    losses->real =
+        mrc_loss_adversarial(way->d_map_real, verdict, gan->map, MRC_TERM_REAL, mode, 0.5f);
 }
 
 /* The images' losses that need no gradient yet; their gradients are made when backward needs them.
  */
-static void compare(const mrc_cyclegan *gan, const struct direction *way, const float *real_b,
-                    struct direction_losses *losses) {
+static void compare(const mrc_cyclegan *gan, const struct direction *way,
+                    const float *const real[2], struct direction_losses *losses) {
+    const struct mrc_cyclegan_settings *s = &gan->settings;
+    const float *real_b = real[1];
+    losses->structure = 0.0;
+    if (s->lambda_structure > 0.0)
+        losses->structure = mrc_loss_structure(NULL, way->out, real[0], (size_t)gan->share, s->size,
+                                               s->channels, s->structure, 0.0f, gan->spare);
     losses->cycle = mrc_loss_l1(NULL, way->cycle_out, real_b, gan->images, 0.0f, false);
     losses->identity = 0.0;
     if (gan->with_identity)
@@ -520,10 +577,13 @@ static struct mrc_losses collect(const mrc_cyclegan *gan,
         .d_x_fake = x->fake,
         .total_d_x = 0.5 * (x->real + x->fake),
         .total_d_y = 0.5 * (y->real + y->fake),
+        .structure_g = y->structure,
+        .structure_f = x->structure,
     };
     all.total_generator = y->adversarial + x->adversarial +
                           s->lambda_cycle * (x->cycle + y->cycle) +
-                          s->lambda_identity * (x->identity + y->identity);
+                          s->lambda_identity * (x->identity + y->identity) +
+                          s->lambda_structure * (x->structure + y->structure);
     return all;
 }
 
@@ -554,7 +614,11 @@ static void backward_generators(mrc_cyclegan *gan, const float *const real[DIREC
     for (int k = 0; k < DIRECTIONS; ++k) {
         struct direction *way = &gan->directions[k];
         mrc_pass_backward(way->judge_fake, way->d_map_adversarial, gan->d_fake, true);
-        for (size_t i = 0; i < gan->images; ++i) way->d_first[i] += gan->d_fake[i];
+        add_seen_gradient(gan, k, way->d_first);
+        if (s->lambda_structure > 0.0)
+            (void)mrc_loss_structure(way->d_first, way->out, real[k][0], (size_t)gan->share,
+                                     s->size, s->channels, s->structure, (float)s->lambda_structure,
+                                     gan->spare);
         if (gan->with_identity)
             (void)mrc_loss_l1(way->d_first + gan->images, way->out + gan->images, real[k][1],
                               gan->images, (float)s->lambda_identity, false);
@@ -579,6 +643,7 @@ static void backward_discriminators(mrc_cyclegan *gan) {
  * derivative of any operation. */
 static enum mrc_status add_penalty(mrc_cyclegan *gan, struct direction *way, const float *real_b,
                                    struct mrc_error *err) {
+    if (way->seen[SEEN_REAL] != NULL) real_b = way->seen[SEEN_REAL];
     const float per_verdict = (float)((double)gan->share / (double)gan->map);
     float *g = gan->d_fake, *moved = gan->d_cycle;
     double largest = 0.0;
@@ -628,11 +693,11 @@ static void average_range(void *context, size_t begin, size_t end, int lane) {
  * lost process would leave undone changes no weight. */
 static enum mrc_status share_losses(struct direction_losses part[DIRECTIONS],
                                     struct mrc_error *err) {
-    double values[DIRECTIONS * 5];
-    for (int k = 0; k < DIRECTIONS; ++k) memcpy(values + k * 5, &part[k], sizeof part[k]);
-    enum mrc_status st = mrc_team_mean(values, DIRECTIONS * 5, err);
+    double values[DIRECTIONS * LOSSES];
+    for (int k = 0; k < DIRECTIONS; ++k) memcpy(values + k * LOSSES, &part[k], sizeof part[k]);
+    enum mrc_status st = mrc_team_mean(values, DIRECTIONS * LOSSES, err);
     for (int k = 0; st == MRC_OK && k < DIRECTIONS; ++k)
-        memcpy(&part[k], values + k * 5, sizeof part[k]);
+        memcpy(&part[k], values + k * LOSSES, sizeof part[k]);
     return st;
 }
 
@@ -681,7 +746,8 @@ static double compare_with_mean(float *d, const float *images, const float *mean
  * make the first adversarial steps leaps. */
 static void update_warming(mrc_cyclegan *gan) {
     const struct mrc_cyclegan_settings *s = &gan->settings;
-    const struct mrc_adam adam = {.learning_rate = WARM_UP_RATE * s->learning_rate,
+    const struct mrc_adam adam = {.learning_rate =
+                                      WARM_UP_RATE * s->learning_rate * gan->rate_factor,
                                   .beta1 = s->beta1,
                                   .beta2 = s->beta2,
                                   .eps = s->adam_eps};
@@ -730,7 +796,7 @@ enum mrc_status mrc_cyclegan_step(mrc_cyclegan *gan, struct mrc_losses *losses, 
     forward(gan, real);
     for (int k = 0; k < DIRECTIONS; ++k) {
         judge(gan, k, real[k][1], &part[k]);
-        compare(gan, &gan->directions[k], real[k][1], &part[k]);
+        compare(gan, &gan->directions[k], real[k], &part[k]);
     }
     enum mrc_status st = share_losses(part, err);
     if (st != MRC_OK) return st;

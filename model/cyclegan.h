@@ -11,17 +11,20 @@
 
 #include "base/status.h"
 #include "base/text.h"
+#include "model/diff_augment.h"
 #include "model/net.h"
+#include "model/structure.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 enum mrc_generator_kind { MRC_GENERATOR_UNET, MRC_GENERATOR_LOCAL, MRC_GENERATOR_HYBRID };
-enum mrc_gan_mode { MRC_GAN_BCE, MRC_GAN_LSGAN };
+enum mrc_gan_mode { MRC_GAN_BCE, MRC_GAN_LSGAN, MRC_GAN_HINGE };
 MRC_API const char *mrc_generator_kind_name(
-    enum mrc_generator_kind kind);                             /* "unet", "local", "hybrid" */
-MRC_API const char *mrc_gan_mode_name(enum mrc_gan_mode mode); /* "bce" (with logits), "lsgan" */
+    enum mrc_generator_kind kind); /* "unet", "local", "hybrid" */
+MRC_API const char *mrc_gan_mode_name(
+    enum mrc_gan_mode mode); /* "bce" (with logits), "lsgan", "hinge" */
 MRC_STATUS mrc_generator_kind_parse(enum mrc_generator_kind *out, const char *text,
                                     struct mrc_error *err);
 /** "vanilla" is "bce" too, as other programs call it. */
@@ -38,21 +41,28 @@ struct mrc_cyclegan_settings {
     int64_t batch;
     double lambda_cycle, lambda_identity;
     double learning_rate, beta1, beta2, adam_eps;
-    double ema_decay;  /* exponential moving average of the generators; 0: none */
-    double r1_gamma;   /* weight of the R1 penalty of the discriminators; 0: none */
-    int64_t warm_up;   /* first steps, in which each generator only learns the mean image of its
-                          target: a start at the right place and polarity; 0: none */
+    double ema_decay; /* exponential moving average of the generators; 0: none */
+    double r1_gamma;  /* weight of the R1 penalty of the discriminators; 0: none */
+    int64_t warm_up;  /* first steps, in which each generator only learns the mean image of its
+                         target: a start at the right place and polarity; 0: none */
+    enum mrc_structure_kind structure;
+    double lambda_structure; /* weight of the structure loss between source and output; 0: none */
+    int64_t diff_augment;    /* enum mrc_diff_augment: what the discriminators' images go through */
+    enum mrc_init_kind init_type; /* of all convolutions but those of the local branch */
+    double init_gain;
     int64_t pool_size; /* fakes of each domain kept for the discriminators to see again; 0: none */
     uint64_t seed;     /* at most INT64_MAX, so that it can be typed */
 };
 /** The reference design (docs/architecture.md): U-Net, BCE, width 64, batch 8, cycle 10, identity
- * 5, Adam 2e-4, 0.5, 0.999; no average, no penalty, no warm-up. */
+ * 5, Adam 2e-4, 0.5, 0.999, weights N(0, 0.02); no average, no penalty, no warm-up. */
 #define MRC_CYCLEGAN_DEFAULTS                                                                      \
     {                                                                                              \
         .generator = MRC_GENERATOR_UNET, .gan_mode = MRC_GAN_BCE, .channels = 1, .size = 64,       \
         .generator_width = 64, .discriminator_width = 64, .batch = 8, .lambda_cycle = 10.0,        \
         .lambda_identity = 5.0, .learning_rate = 2e-4, .beta1 = 0.5, .beta2 = 0.999,               \
-        .adam_eps = 1e-8, .ema_decay = 0.0, .r1_gamma = 0.0, .warm_up = 0, .seed = 1               \
+        .adam_eps = 1e-8, .ema_decay = 0.0, .r1_gamma = 0.0, .warm_up = 0, .seed = 1,              \
+        .structure = MRC_STRUCTURE_NGF, .lambda_structure = 0.0, .diff_augment = 0,                \
+        .init_type = MRC_INIT_NORMAL, .init_gain = 0.02                                            \
     }
 
 /** Means over all elements, before weighting; the D terms before the factor one half. */
@@ -61,6 +71,7 @@ struct mrc_losses {
     double cycle_x, cycle_y, identity_x, identity_y;
     double d_y_real, d_y_fake, d_x_real, d_x_fake;
     double total_generator, total_d_x, total_d_y;
+    double structure_g, structure_f; /* of G(x) against x, of F(y) against y */
 };
 
 enum mrc_cyclegan_net { MRC_NET_G, MRC_NET_F, MRC_NET_D_X, MRC_NET_D_Y, MRC_NET_COUNT };
@@ -118,11 +129,14 @@ MRC_API const float *mrc_cyclegan_best_weights(const mrc_cyclegan *gan,
 
 /* --- Parts, for tests and for readers --- */
 
-/** Adversarial loss of a patch map of logits against a constant target (1 real, 0 fake), mean over
- * n; d[i] = weight * dL/dmap[i]. Both losses return the mean without the weight; d NULL skips the
- * gradient. */
-MRC_API double mrc_loss_adversarial(float *d, const float *map, size_t n, float target,
-                                    enum mrc_gan_mode mode, float weight);
+/** What is wanted of a discriminator's verdict, and by whom: by itself on a real and on a fake
+ * image, by the generator on its fake. */
+enum mrc_adversarial_term { MRC_TERM_REAL, MRC_TERM_FAKE, MRC_TERM_GENERATOR };
+/** Adversarial loss of a patch map, mean over n; d[i] = weight * dL/dmap[i]. Both losses return the
+ * mean without the weight; d NULL skips the gradient. Formulas in docs/model.md. */
+MRC_API double mrc_loss_adversarial(float *d, const float *map, size_t n,
+                                    enum mrc_adversarial_term term, enum mrc_gan_mode mode,
+                                    float weight);
 /** mean |a - b|; d[i] (+)= weight * sign(a - b) / n, sign(0) = 0. accumulate adds to d, else
  * overwrites. */
 MRC_API double mrc_loss_l1(float *d, const float *a, const float *b, size_t n, float weight,

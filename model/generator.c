@@ -7,15 +7,15 @@
 
 enum { SMALLEST_SIDE = 16, LARGEST_SIDE = 1024, LARGEST_WIDTH = 512, LARGEST_DEPTH = 11 };
 
-static void init_unet(mrc_net *net, uint64_t seed, uint32_t stream) {
-    mrc_net_init_normal(net, seed, stream);
+static void init_unet(mrc_net *net, const struct net_init *init) {
+    mrc_net_init(net, init->kind, init->gain, init->seed, init->stream);
 }
 
 /* The local branch starts near a copy of its input, sigmoid(6 x - 3), with uniform weights of half
  * PyTorch's spread around it. From uniform weights alone it starts as grey fog, and a discriminator
  * that has won before any anatomy shows never lets go again. */
-static void init_local(mrc_net *net, uint64_t seed, uint32_t stream) {
-    mrc_net_init_uniform(net, "local", seed, stream);
+static void init_local(mrc_net *net, const struct net_init *init) {
+    mrc_net_init_uniform(net, "local", init->seed, init->stream);
     for (int i = 1; i <= 5; ++i) {
         char node[24], weight[32];
         (void)snprintf(node, sizeof(node), "local%d.conv", i);
@@ -26,16 +26,16 @@ static void init_local(mrc_net *net, uint64_t seed, uint32_t stream) {
 }
 
 /* The residual starts small, so that training begins with the honest local branch. */
-static void init_hybrid(mrc_net *net, uint64_t seed, uint32_t stream) {
-    mrc_net_init_normal(net, seed, stream);
-    init_local(net, seed, stream);
+static void init_hybrid(mrc_net *net, const struct net_init *init) {
+    init_unet(net, init);
+    init_local(net, init);
     mrc_net_scale(net, "head.conv.weight", 0.1f);
 }
 
 static const struct generator {
     const char *name;
     void (*build)(mrc_net *net, const struct mrc_generator_settings *settings);
-    void (*init)(mrc_net *net, uint64_t seed, uint32_t stream);
+    void (*init)(mrc_net *net, const struct net_init *init);
 } generators[] = {
     [MRC_GENERATOR_UNET] = {"unet", net_build_unet, init_unet},
     [MRC_GENERATOR_LOCAL] = {"local", net_build_local, init_local},
@@ -128,7 +128,6 @@ enum mrc_status mrc_hybrid_create(mrc_net **out, const struct mrc_generator_sett
     return create(out, MRC_GENERATOR_HYBRID, settings, err);
 }
 
-void net_init_generator(mrc_net *net, enum mrc_generator_kind kind, uint64_t seed,
-                        uint32_t stream) {
-    generators[kind].init(net, seed, stream);
+void net_init_generator(mrc_net *net, enum mrc_generator_kind kind, const struct net_init *init) {
+    generators[kind].init(net, init);
 }

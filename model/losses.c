@@ -18,14 +18,30 @@ static double least_squares(double *slope, double z, double t) {
     return (z - t) * (z - t);
 }
 
-double mrc_loss_adversarial(float *d, const float *map, size_t n, float target,
+/* Lim, Ye: "Geometric GAN" (arXiv 1705.02894): the discriminator wants z > 1 of a real image and z
+ * < -1 of a fake one and no more than that, the generator a large z. */
+static double hinge(double *slope, double z, enum mrc_adversarial_term term) {
+    if (term == MRC_TERM_GENERATOR) {
+        *slope = -1.0;
+        return -z;
+    }
+    double sign = term == MRC_TERM_REAL ? -1.0 : 1.0;
+    *slope = 1.0 + sign * z > 0.0 ? sign : 0.0;
+    return fmax(0.0, 1.0 + sign * z);
+}
+
+double mrc_loss_adversarial(float *d, const float *map, size_t n, enum mrc_adversarial_term term,
                             enum mrc_gan_mode mode, float weight) {
     MRC_ASSERT(n > 0);
     double sum = 0.0, scale = (double)weight / (double)n;
+    const double target = term == MRC_TERM_FAKE ? 0.0 : 1.0;
     for (size_t i = 0; i < n; ++i) {
         double slope = 0.0, z = (double)map[i];
-        sum += mode == MRC_GAN_BCE ? bce(&slope, z, (double)target)
-                                   : least_squares(&slope, z, (double)target);
+        switch (mode) {
+        case MRC_GAN_BCE: sum += bce(&slope, z, target); break;
+        case MRC_GAN_LSGAN: sum += least_squares(&slope, z, target); break;
+        case MRC_GAN_HINGE: sum += hinge(&slope, z, term); break;
+        }
         if (d != NULL) d[i] = (float)(scale * slope);
     }
     return sum / (double)n;

@@ -311,13 +311,113 @@ static void init_tensor(mrc_net *net, size_t tensor, uint64_t seed, uint32_t str
     mrc_parallel_for(p->count, INIT_CHUNK, init_range, &task);
 }
 
-void mrc_net_init_normal(mrc_net *net, uint64_t seed, uint32_t stream) {
+static const char *const init_kinds[] = {[MRC_INIT_NORMAL] = "normal",
+                                         [MRC_INIT_XAVIER] = "xavier",
+                                         [MRC_INIT_KAIMING] = "kaiming",
+                                         [MRC_INIT_ORTHOGONAL] = "orthogonal"};
+
+const char *mrc_init_kind_name(enum mrc_init_kind kind) {
+    MRC_ASSERT((size_t)kind < sizeof(init_kinds) / sizeof(init_kinds[0]));
+    return init_kinds[kind];
+}
+
+enum mrc_status mrc_init_kind_parse(enum mrc_init_kind *out, const char *text,
+                                    struct mrc_error *err) {
+    for (size_t i = 0; i < sizeof(init_kinds) / sizeof(init_kinds[0]); ++i) {
+        if (strcmp(text, init_kinds[i]) != 0) continue;
+        *out = (enum mrc_init_kind)i;
+        return MRC_OK;
+    }
+    return mrc_fail(err, MRC_ERR_ARGUMENT,
+                    "initialisation \"%s\" is unknown, expected normal, xavier, kaiming or "
+                    "orthogonal",
+                    text);
+}
+
+/* Vectors of a matrix, made orthonormal in place. Element i of vector v: at[v * apart + i * step].
+ */
+struct vectors {
+    float *at;
+    size_t count, length, apart, step;
+    size_t done; /* of these the last is taken from those that follow */
+};
+
+enum { VECTOR_GRAIN = 64 };
+
+static void take_from_range(void *context, size_t begin, size_t end, int lane) {
+    (void)lane;
+    const struct vectors *v = context;
+    const float *unit = v->at + (v->done - 1) * v->apart;
+    double along[VECTOR_GRAIN];
+    for (size_t first = begin; first < end; first += VECTOR_GRAIN) {
+        size_t count = end - first < VECTOR_GRAIN ? end - first : VECTOR_GRAIN;
+        float *others = v->at + (v->done + first) * v->apart;
+        for (size_t k = 0; k < count; ++k) along[k] = 0.0;
+        for (size_t i = 0; i < v->length; ++i)
+            for (size_t k = 0; k < count; ++k)
+                along[k] += (double)unit[i * v->step] * (double)others[k * v->apart + i * v->step];
+        for (size_t i = 0; i < v->length; ++i)
+            for (size_t k = 0; k < count; ++k)
+                others[k * v->apart + i * v->step] -= (float)(along[k] * (double)unit[i * v->step]);
+    }
+}
+
+/* Modified Gram-Schmidt, which is the Q of a QR decomposition whose R has a positive diagonal; the
+ * second time takes away what rounding left. */
+static void orthonormalise(struct vectors *v) {
+    for (int again = 0; again < 2; ++again)
+        for (v->done = 1; v->done <= v->count; ++v->done) {
+            float *unit = v->at + (v->done - 1) * v->apart;
+            double squares = 0.0;
+            for (size_t i = 0; i < v->length; ++i)
+                squares += (double)unit[i * v->step] * (double)unit[i * v->step];
+            const double scale = squares > 0.0 ? 1.0 / sqrt(squares) : 0.0;
+            for (size_t i = 0; i < v->length; ++i)
+                unit[i * v->step] = (float)(scale * (double)unit[i * v->step]);
+            mrc_parallel_for(v->count - v->done, VECTOR_GRAIN, take_from_range, v);
+        }
+}
+
+static void init_orthogonal(mrc_net *net, size_t tensor, double gain, uint64_t seed,
+                            uint32_t stream) {
+    const struct net_parameter *p = &net->parameters[tensor];
+    struct kernel_order o = kernel_order(p);
+    init_tensor(net, tensor, seed, stream, INIT_NORMAL, 0.0, 1.0);
+    struct vectors rows = {.at = net->values + p->seen.offset,
+                           .count = o.b,
+                           .length = o.taps * o.a,
+                           .apart = 1,
+                           .step = o.b};
+    struct vectors columns = {.at = rows.at,
+                              .count = rows.length,
+                              .length = rows.count,
+                              .apart = rows.step,
+                              .step = rows.apart};
+    orthonormalise(rows.count <= rows.length ? &rows : &columns);
+    for (size_t i = 0; i < p->seen.count; ++i)
+        net->values[p->seen.offset + i] = (float)(gain * (double)net->values[p->seen.offset + i]);
+}
+
+void mrc_net_init(mrc_net *net, enum mrc_init_kind kind, double gain, uint64_t seed,
+                  uint32_t stream) {
+    static const double of_norms = 0.02;
     MRC_ASSERT(net->values != NULL);
     for (size_t i = 0; i < net->parameter_count; ++i) {
         const struct net_parameter *p = &net->parameters[i];
-        bool is_gain = p->is_weight && !is_kernel(&net->nodes[p->node]);
-        init_tensor(net, i, seed, stream, INIT_NORMAL, is_gain ? 1.0 : 0.0,
-                    p->is_weight ? 0.02 : 0.0);
+        if (!p->is_weight || !is_kernel(&net->nodes[p->node])) {
+            init_tensor(net, i, seed, stream, INIT_NORMAL, p->is_weight ? 1.0 : 0.0,
+                        p->is_weight ? of_norms : 0.0);
+            continue;
+        }
+        struct kernel_order o = kernel_order(p);
+        const double fan_in = (double)(o.a * o.taps), fan_out = (double)(o.b * o.taps);
+        double deviation = gain;
+        if (kind == MRC_INIT_XAVIER) deviation = gain * sqrt(2.0 / (fan_in + fan_out));
+        if (kind == MRC_INIT_KAIMING) deviation = sqrt(2.0 / fan_in);
+        if (kind == MRC_INIT_ORTHOGONAL)
+            init_orthogonal(net, i, gain, seed, stream);
+        else
+            init_tensor(net, i, seed, stream, INIT_NORMAL, 0.0, deviation);
     }
 }
 

@@ -62,9 +62,16 @@ MRC_API void mrc_net_export(const mrc_net *net, size_t index, const float *block
                             float *torch_order);
 MRC_API void mrc_net_import(const mrc_net *net, size_t index, const float *torch_order,
                             float *block);
-/** Convolution weights N(0, 0.02), gains N(1, 0.02), all biases 0, as CycleGAN's reference code
- * does. Keyed by (seed, stream, tensor). */
-MRC_API void mrc_net_init_normal(mrc_net *net, uint64_t seed, uint32_t stream);
+/** First weights of convolutions, by the names of CycleGAN's reference code. With fan_in and
+ * fan_out as PyTorch counts them: NORMAL N(0, gain), XAVIER N(0, gain sqrt(2 / (fan_in + fan_out)))
+ * (Glorot, Bengio 2010), KAIMING N(0, sqrt(2 / fan_in)) (He et al. 2015; no gain), ORTHOGONAL: as a
+ * matrix [shape[0]][rest], rows or columns orthogonal and of length gain (Saxe et al. 2014). Gains
+ * of norms N(1, 0.02), all biases 0. Keyed by (seed, stream, tensor). */
+enum mrc_init_kind { MRC_INIT_NORMAL, MRC_INIT_XAVIER, MRC_INIT_KAIMING, MRC_INIT_ORTHOGONAL };
+MRC_API const char *mrc_init_kind_name(enum mrc_init_kind kind); /* "normal", "xavier", ... */
+MRC_STATUS mrc_init_kind_parse(enum mrc_init_kind *out, const char *text, struct mrc_error *err);
+MRC_API void mrc_net_init(mrc_net *net, enum mrc_init_kind kind, double gain, uint64_t seed,
+                          uint32_t stream);
 /** PyTorch's default instead, for the convolutions of nodes whose name begins with `prefix`:
  * weights and biases U(-1/sqrt(fan_in), 1/sqrt(fan_in)), fan_in = c_in times the taps. Other
  * tensors stay as they are. */

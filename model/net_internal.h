@@ -74,7 +74,14 @@ enum mrc_status net_declare_generator(mrc_net **out, enum mrc_generator_kind kin
                                       struct mrc_error *err);
 enum mrc_status net_declare_patchgan(mrc_net **out, int64_t channels, int64_t width,
                                      struct mrc_error *err);
-/* The first weights of a finished generator. */
-void net_init_generator(mrc_net *net, enum mrc_generator_kind kind, uint64_t seed, uint32_t stream);
+/* How first weights are drawn: see mrc_net_init. */
+struct net_init {
+    enum mrc_init_kind kind;
+    double gain;
+    uint64_t seed;
+    uint32_t stream;
+};
+/* The first weights of a finished generator; its local branch has a way of its own. */
+void net_init_generator(mrc_net *net, enum mrc_generator_kind kind, const struct net_init *init);
 
 #endif

@@ -135,6 +135,8 @@ static void losses_add(struct mrc_losses *sum, const struct mrc_losses *more, do
     sum->total_generator += factor * more->total_generator;
     sum->total_d_x += factor * more->total_d_x;
     sum->total_d_y += factor * more->total_d_y;
+    sum->structure_g += factor * more->structure_g;
+    sum->structure_f += factor * more->structure_f;
 }
 
 /* --- The mean images a warm-up begins with --- */

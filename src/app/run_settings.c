@@ -16,7 +16,20 @@ enum { MAX_SETTINGS_BYTES = 1 << 28 };
 
 /* --- The table --- */
 
-enum kind { WHOLE, REAL, FLAG, WORDS, GENERATOR, GENERATOR_F, GAN_MODE, INTENSITIES, SEED };
+enum kind {
+    WHOLE,
+    REAL,
+    FLAG,
+    WORDS,
+    GENERATOR,
+    GENERATOR_F,
+    GAN_MODE,
+    STRUCTURE,
+    DIFF_AUGMENT,
+    INIT_TYPE,
+    INTENSITIES,
+    SEED
+};
 /* A run that goes on must have the same values of the first two groups. */
 enum group { MODEL, TRAINING, DATA, FREE, GROUPS };
 
@@ -46,6 +59,11 @@ static const struct setting {
     {"ema_decay", MODEL, REAL, AT(model.ema_decay), 0, 1},
     {"r1_gamma", MODEL, REAL, AT(model.r1_gamma), 0, 1e6},
     {"warm_up", MODEL, WHOLE, AT(model.warm_up), 0, 1e9},
+    {"structure_loss", MODEL, STRUCTURE, AT(model.structure), 0, 0},
+    {"lambda_structure", MODEL, REAL, AT(model.lambda_structure), 0, 1e6},
+    {"diffaugment", MODEL, DIFF_AUGMENT, AT(model.diff_augment), 0, 0},
+    {"init_type", MODEL, INIT_TYPE, AT(model.init_type), 0, 0},
+    {"init_gain", MODEL, REAL, AT(model.init_gain), 0, 100},
     {"pool_size", MODEL, WHOLE, AT(model.pool_size), 0, 65536},
     {"seed", MODEL, SEED, AT(model.seed), 0, 0},
     {"flip", TRAINING, FLAG, AT(trainer.flip), 0, 1},
@@ -83,7 +101,7 @@ static const char *const intensities[] = {"head", "stored"};
 static void add_setting(cJSON *node, const struct setting *s, const struct mrc_train_options *o) {
     const char *at = (const char *)o + s->offset;
     const struct mrc_cyclegan_settings *m = &o->model;
-    char text[24];
+    char text[MRC_DIFF_AUGMENT_TEXT];
     switch (s->kind) {
     case WHOLE: cJSON_AddNumberToObject(node, s->key, (double)*(const int64_t *)at); break;
     case REAL: cJSON_AddNumberToObject(node, s->key, *(const double *)at); break;
@@ -97,6 +115,14 @@ static void add_setting(cJSON *node, const struct setting *s, const struct mrc_t
                                 mrc_generator_kind_name(mrc_cyclegan_generator_of(m, MRC_NET_F)));
         break;
     case GAN_MODE: cJSON_AddStringToObject(node, s->key, mrc_gan_mode_name(m->gan_mode)); break;
+    case STRUCTURE:
+        cJSON_AddStringToObject(node, s->key, mrc_structure_kind_name(m->structure));
+        break;
+    case DIFF_AUGMENT:
+        mrc_diff_augment_print(text, m->diff_augment);
+        cJSON_AddStringToObject(node, s->key, text);
+        break;
+    case INIT_TYPE: cJSON_AddStringToObject(node, s->key, mrc_init_kind_name(m->init_type)); break;
     case INTENSITIES: cJSON_AddStringToObject(node, s->key, intensities[o->data.stored]); break;
     case SEED: /* as text: a double does not hold every seed */
         snprintf(text, sizeof text, "%llu", (unsigned long long)m->seed);
@@ -261,6 +287,12 @@ static bool read_setting(struct mrc_train_options *o, const cJSON *item, const s
         return true;
     case GAN_MODE:
         return text != NULL && mrc_gan_mode_parse(&o->model.gan_mode, text, NULL) == MRC_OK;
+    case STRUCTURE:
+        return text != NULL && mrc_structure_kind_parse(&o->model.structure, text, NULL) == MRC_OK;
+    case DIFF_AUGMENT:
+        return text != NULL && mrc_diff_augment_parse(&o->model.diff_augment, text, NULL) == MRC_OK;
+    case INIT_TYPE:
+        return text != NULL && mrc_init_kind_parse(&o->model.init_type, text, NULL) == MRC_OK;
     case INTENSITIES:
         if (text == NULL) return false;
         o->data.stored = strcmp(text, intensities[1]) == 0;

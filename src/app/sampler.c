@@ -140,14 +140,15 @@ void mrc_sampler_apply(mrc_sampler *s, int generator, float *dst, const float *s
 }
 
 static double mean_verdict(struct mrc_sampler *s, int judge, const float *images, int64_t count) {
-    bool squares = mrc_cyclegan_get_settings(s->gan)->gan_mode == MRC_GAN_LSGAN;
+    const enum mrc_gan_mode mode = mrc_cyclegan_get_settings(s->gan)->gan_mode;
     size_t map = mrc_shape_count(mrc_plan_output(s->plans[judge])), floats = column_floats(s);
     double sum = 0.0;
     for (size_t done = 0; done < (size_t)count / SAMPLES; ++done) {
         const float *verdict = mrc_pass_forward(s->passes[judge], images + done * floats);
         for (size_t i = 0; i < map; ++i) {
             double v = (double)verdict[i];
-            sum += squares ? fmin(fmax(v, 0.0), 1.0) : 1.0 / (1.0 + exp(-v));
+            if (mode == MRC_GAN_HINGE) v = 0.5 * (v + 1.0); /* from -1 and 1 to 0 and 1 */
+            sum += mode == MRC_GAN_BCE ? 1.0 / (1.0 + exp(-v)) : fmin(fmax(v, 0.0), 1.0);
         }
     }
     return sum / ((double)map * (double)count / SAMPLES);

@@ -29,8 +29,8 @@ MRC_MUST_CHECK enum mrc_status mrc_sampler_save(mrc_sampler *sampler, const char
 void mrc_sampler_apply(mrc_sampler *sampler, int generator, float *dst, const float *src,
                        int64_t count);
 /** gap[k]: mean verdict on real images less that on fake ones, verdicts as probabilities (of
- * least-squares verdicts, what lies in [0,1] of them). fake[0] are of Y and judged by D_Y, fake[1]
- * of X; real[0] are of X, real[1] of Y. */
+ * least-squares verdicts, what lies in [0,1] of them; of hinge verdicts, of (1 + verdict) / 2).
+ * fake[0] are of Y and judged by D_Y, fake[1] of X; real[0] are of X, real[1] of Y. */
 void mrc_sampler_judge(mrc_sampler *sampler, double gap[2], const float *const fake[2],
                        const float *const real[2], int64_t count);
 

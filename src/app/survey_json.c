@@ -97,6 +97,14 @@ static void add_settings(cJSON *parent, const struct mrc_cyclegan_settings *s) {
     cJSON_AddNumberToObject(node, "ema_decay", s->ema_decay);
     cJSON_AddNumberToObject(node, "r1_gamma", s->r1_gamma);
     cJSON_AddNumberToObject(node, "warm_up", (double)s->warm_up);
+    cJSON_AddNumberToObject(node, "pool_size", (double)s->pool_size);
+    cJSON_AddStringToObject(node, "structure_loss", mrc_structure_kind_name(s->structure));
+    cJSON_AddNumberToObject(node, "lambda_structure", s->lambda_structure);
+    char policy[MRC_DIFF_AUGMENT_TEXT];
+    mrc_diff_augment_print(policy, s->diff_augment);
+    cJSON_AddStringToObject(node, "diffaugment", policy);
+    cJSON_AddStringToObject(node, "init_type", mrc_init_kind_name(s->init_type));
+    cJSON_AddNumberToObject(node, "init_gain", s->init_gain);
     char seed[24]; /* as text: a double does not hold every seed */
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->seed);
     cJSON_AddStringToObject(node, "seed", seed);

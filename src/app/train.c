@@ -277,6 +277,9 @@ static bool is_same_model(const struct mrc_cyclegan_settings *a,
            a->discriminator_width == b->discriminator_width && a->batch == b->batch &&
            a->seed == b->seed && (a->ema_decay > 0.0) == (b->ema_decay > 0.0) &&
            a->warm_up == b->warm_up && a->pool_size == b->pool_size &&
+           a->diff_augment == b->diff_augment && a->init_type == b->init_type &&
+           (a->lambda_structure > 0.0) == (b->lambda_structure > 0.0) &&
+           (!(a->lambda_structure > 0.0) || a->structure == b->structure) &&
            (a->lambda_identity > 0.0) == (b->lambda_identity > 0.0);
 }
 

@@ -21,7 +21,8 @@ enum mrc_purpose {
     MRC_FOR_POOL,
     MRC_FOR_PHANTOM,
     MRC_FOR_NOISE,
-    MRC_FOR_TEST
+    MRC_FOR_TEST,
+    MRC_FOR_DIFF_AUGMENT
 };
 
 struct mrc_rng {

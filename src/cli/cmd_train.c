@@ -37,6 +37,11 @@ enum {
     KEY_BIAS_FIELD,
     KEY_NOISE,
     KEY_POOL,
+    KEY_LAMBDA_STRUCTURE,
+    KEY_STRUCTURE,
+    KEY_DIFFAUGMENT,
+    KEY_INIT_TYPE,
+    KEY_INIT_GAIN,
     KEY_EMA,
     KEY_DEPTH,
     KEY_INTENSITIES,
@@ -78,10 +83,20 @@ static const struct argp_option table[] = {
      .key = KEY_LAMBDA_IDENTITY,
      .arg = "X",
      .doc = "Weight of the identity loss"},
+    {.name = "lambda-structure",
+     .key = KEY_LAMBDA_STRUCTURE,
+     .arg = "X",
+     .doc = "Weight of a loss that asks the output to have its edges where the source has them, "
+            "0.5 to 5; 0: none"},
+    {.name = "structure-loss",
+     .key = KEY_STRUCTURE,
+     .arg = "LOSS",
+     .doc = "That loss: ngf (squared normalised gradient fields) or mind (neighbourhood "
+            "descriptors)"},
     {.name = "gan-mode",
      .key = KEY_GAN,
      .arg = "LOSS",
-     .doc = "vanilla (binary cross-entropy, also called bce) or lsgan"},
+     .doc = "vanilla (binary cross-entropy, also called bce), lsgan or hinge"},
     {.name = "gan", .key = KEY_GAN, .arg = "LOSS", .flags = OPTION_HIDDEN},
     {.name = "ema",
      .key = KEY_EMA,
@@ -93,6 +108,20 @@ static const struct argp_option table[] = {
      .doc =
          "Weight of the R1 penalty, every 8th step, that keeps discriminators from winning; 1 is "
          "usual; 0: none"},
+    {.name = "diffaugment",
+     .key = KEY_DIFFAUGMENT,
+     .arg = "POLICY",
+     .doc = "Change what the discriminators see, real and fake alike: color (brightness and "
+            "contrast, which can be named alone), translation, cutout, with commas between; none"},
+    {.name = "init-type",
+     .key = KEY_INIT_TYPE,
+     .arg = "KIND",
+     .doc = "First weights of the discriminators and U-Nets: normal, xavier, kaiming or "
+            "orthogonal; a local branch begins near a copy"},
+    {.name = "init-gain",
+     .key = KEY_INIT_GAIN,
+     .arg = "X",
+     .doc = "Deviation of normal, gain of xavier and orthogonal weights; usually 0.02"},
     {.name = "warm-up",
      .key = KEY_WARM_UP,
      .arg = "N",
@@ -259,7 +288,18 @@ static void parse_generators(const char *value, struct argp_state *state,
 static void parse_kinds(int key, const char *value, struct argp_state *state,
                         struct mrc_cyclegan_settings *model) {
     if (key == KEY_GAN && mrc_gan_mode_parse(&model->gan_mode, value, NULL) != MRC_OK)
-        mrc_option_fail(state, "--gan-mode is '%s', expected vanilla or lsgan", value);
+        mrc_option_fail(state, "--gan-mode is '%s', expected vanilla, lsgan or hinge", value);
+    if (key == KEY_STRUCTURE && mrc_structure_kind_parse(&model->structure, value, NULL) != MRC_OK)
+        mrc_option_fail(state, "--structure-loss is '%s', expected ngf or mind", value);
+    if (key == KEY_INIT_TYPE && mrc_init_kind_parse(&model->init_type, value, NULL) != MRC_OK)
+        mrc_option_fail(
+            state, "--init-type is '%s', expected normal, xavier, kaiming or orthogonal", value);
+    if (key == KEY_DIFFAUGMENT &&
+        mrc_diff_augment_parse(&model->diff_augment, value, NULL) != MRC_OK)
+        mrc_option_fail(state,
+                        "--diffaugment is '%s', expected none, or color, brightness, contrast, "
+                        "translation, cutout with commas between",
+                        value);
     if (key == KEY_GENERATOR) parse_generators(value, state, model);
 }
 
@@ -289,6 +329,15 @@ static bool parse_model(int key, const char *value, struct argp_state *state,
     case KEY_LAMBDA_IDENTITY:
         model->lambda_identity = mrc_option_number(state, "--lambda-identity", value, 0, 1e4);
         break;
+    case KEY_LAMBDA_STRUCTURE:
+        model->lambda_structure = mrc_option_number(state, "--lambda-structure", value, 0, 1e4);
+        break;
+    case KEY_INIT_GAIN:
+        model->init_gain = mrc_option_number(state, "--init-gain", value, 0, 100);
+        break;
+    case KEY_STRUCTURE:
+    case KEY_DIFFAUGMENT:
+    case KEY_INIT_TYPE:
     case KEY_GAN:
     case KEY_GENERATOR: parse_kinds(key, value, state, model); break;
     case KEY_R1: model->r1_gamma = mrc_option_number(state, "--r1", value, 0, 1e4); break;

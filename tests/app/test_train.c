@@ -298,6 +298,11 @@ static void test_a_run_is_repeated(void **state) {
     once.model.warm_up = 2;
     once.model.pool_size = 3;
     once.model.r1_gamma = 0.7;
+    once.model.lambda_structure = 0.3;
+    once.model.structure = MRC_STRUCTURE_MIND;
+    once.model.diff_augment = MRC_DIFF_CONTRAST | MRC_DIFF_CUTOUT;
+    once.model.init_type = MRC_INIT_XAVIER;
+    once.model.init_gain = 0.7;
     once.model.seed = (1ull << 60) + 1;
     once.trainer = (struct mrc_trainer_settings)MRC_TRAINER_DEFAULTS;
     once.trainer.flip = false;

@@ -155,7 +155,7 @@ static void test_torch_order(void **unused) {
     struct mrc_generator_settings s = {.channels = 3, .size = 16, .width = 2};
     mrc_net *net = NULL;
     assert_ok(mrc_unet_create(&net, &s, &err), &err);
-    mrc_net_init_normal(net, 1, 0);
+    mrc_net_init(net, MRC_INIT_NORMAL, 0.02, 1, 0);
     size_t size = mrc_net_size(net);
     float *copy = mrc_alloc(size, sizeof(float)), *tensor = mrc_alloc(size, sizeof(float));
     for (size_t i = 0; i < mrc_net_parameter_count(net); ++i) {
@@ -389,10 +389,10 @@ static void test_bce_is_stable(void **unused) {
     const double real[] = {0.69314718055994531, 0.0, 100.0, 0.0, 1e30};
     for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); ++i) {
         float d = 0.0f;
-        double loss = mrc_loss_adversarial(&d, &map[i], 1, 1.0f, MRC_GAN_BCE, 2.0f);
+        double loss = mrc_loss_adversarial(&d, &map[i], 1, MRC_TERM_REAL, MRC_GAN_BCE, 2.0f);
         assert_true(fabs(loss - real[i]) <= 1e-6 * fmax(1.0, real[i]));
         assert_true(isfinite(d) && d <= 0.0f && d >= -2.0f);
-        double mirrored = mrc_loss_adversarial(NULL, &map[i], 1, 0.0f, MRC_GAN_BCE, 1.0f);
+        double mirrored = mrc_loss_adversarial(NULL, &map[i], 1, MRC_TERM_FAKE, MRC_GAN_BCE, 1.0f);
         assert_true(isfinite(mirrored));
     }
 }

@@ -1,0 +1,345 @@
+/* test_options.c: what a recipe may add to the reference design: hinge loss, structure losses,
+ * DiffAugment, first weights. Each gradient against differences of the loss itself. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/parallel.h"
+#include "model/cyclegan.h"
+#include "support.h"
+
+static void fill(float *out, size_t n, uint64_t stream, double lo, double hi) {
+    struct mrc_rng rng = mrc_rng_for(5, 0, stream, MRC_FOR_TEST);
+    for (size_t i = 0; i < n; ++i) out[i] = (float)(lo + (hi - lo) * mrc_rng_uniform(&rng));
+}
+
+static void assert_close(double found, double expected, double tolerance) {
+    if (!(fabs(found - expected) <= tolerance))
+        fail_msg("%.9g, expected %.9g +- %g", found, expected, tolerance);
+}
+
+/* --- Hinge --- */
+
+static void test_hinge(void **unused) {
+    (void)unused;
+    static const float map[] = {-2.0f, -0.5f, 0.5f, 2.0f};
+    static const struct {
+        enum mrc_adversarial_term term;
+        double loss;
+        float d[4]; /* with weight 4: of each verdict alone */
+    } cases[] = {{MRC_TERM_REAL, (3.0 + 1.5 + 0.5 + 0.0) / 4.0, {-1.0f, -1.0f, -1.0f, 0.0f}},
+                 {MRC_TERM_FAKE, (0.0 + 0.5 + 1.5 + 3.0) / 4.0, {0.0f, 1.0f, 1.0f, 1.0f}},
+                 {MRC_TERM_GENERATOR, 0.0, {-1.0f, -1.0f, -1.0f, -1.0f}}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        float d[4];
+        assert_close(mrc_loss_adversarial(d, map, 4, cases[i].term, MRC_GAN_HINGE, 4.0f),
+                     cases[i].loss, 1e-12);
+        assert_memory_equal(d, cases[i].d, sizeof d);
+    }
+    enum mrc_gan_mode mode = MRC_GAN_BCE;
+    struct mrc_error err = {0};
+    assert_ok(mrc_gan_mode_parse(&mode, "hinge", &err), &err);
+    assert_int_equal(mode, MRC_GAN_HINGE);
+    assert_string_equal(mrc_gan_mode_name(mode), "hinge");
+}
+
+/* --- Structure losses --- */
+
+enum { SIDE = 9, CHANNELS = 3, COUNT = 2, FLOATS = COUNT * SIDE * SIDE * CHANNELS };
+
+static const enum mrc_structure_kind kinds[] = {MRC_STRUCTURE_NGF, MRC_STRUCTURE_MIND};
+
+static double structure(float *d, const float *output, const float *source, float weight,
+                        enum mrc_structure_kind kind) {
+    double *spare = mrc_alloc(mrc_structure_spare(kind, SIDE) + 1, sizeof *spare);
+    double loss = mrc_loss_structure(d, output, source, COUNT, SIDE, CHANNELS, kind, weight, spare);
+    mrc_free(spare);
+    return loss;
+}
+
+static void test_structure_gradient(void **unused) {
+    (void)unused;
+    static float output[FLOATS], source[FLOATS], d[FLOATS], moved[FLOATS];
+    const double h = 1e-3;
+    fill(output, FLOATS, 1, 0.1, 0.9);
+    fill(source, FLOATS, 2, 0.1, 0.9);
+    for (size_t k = 0; k < 2; ++k) {
+        double largest = 0.0;
+        for (size_t i = 0; i < FLOATS; ++i) d[i] = 1.0f; /* it is added */
+        double loss = structure(d, output, source, 3.0f, kinds[k]);
+        assert_close(structure(NULL, output, source, 0.0f, kinds[k]), loss, 0.0);
+        for (size_t i = 0; i < FLOATS; ++i) largest = fmax(largest, fabs((double)d[i] - 1.0));
+        size_t crossed = 0;
+        for (size_t i = 0; i < FLOATS; ++i) {
+            double slope = 0.0;
+            for (int side = -1; side <= 1; side += 2) {
+                memcpy(moved, output, sizeof moved);
+                moved[i] = (float)((double)output[i] + side * h);
+                slope += side * 3.0 * structure(NULL, moved, source, 0.0f, kinds[k]) / (2.0 * h);
+            }
+            bool near = fabs(slope - ((double)d[i] - 1.0)) <= 0.01 * largest;
+            crossed +=
+                near ? 0 : 1; /* MIND has kinks: of |.|, and where the least distance changes */
+        }
+        assert_true(largest > 0.0);
+        assert_in_range(crossed, 0, kinds[k] == MRC_STRUCTURE_MIND ? FLOATS / 20 : 0);
+    }
+}
+
+/* Both ask where the edges are and not which side is bright. */
+static void test_structure_is_blind_to_contrast(void **unused) {
+    (void)unused;
+    static float source[FLOATS], same[FLOATS], inverted[FLOATS], shifted[FLOATS];
+    for (size_t i = 0; i < FLOATS; ++i) {
+        size_t x = i / CHANNELS % SIDE, y = i / CHANNELS / SIDE % SIDE;
+        source[i] = x > 3 && y > 2 ? 0.8f : 0.1f;
+        same[i] = 0.1f + 0.5f * source[i];
+        inverted[i] = 1.0f - source[i];
+        shifted[i] = x > 5 && y > 4 ? 0.8f : 0.1f;
+    }
+    for (size_t k = 0; k < 2; ++k) {
+        double moved = structure(NULL, shifted, source, 0.0f, kinds[k]);
+        double inverse = structure(NULL, inverted, source, 0.0f, kinds[k]);
+        double weaker = structure(NULL, same, source, 0.0f, kinds[k]);
+        assert_close(inverse, structure(NULL, source, source, 0.0f, kinds[k]), 1e-6);
+        assert_true(moved > inverse + 0.05);
+        assert_true(moved > weaker + 0.05);
+    }
+    enum mrc_structure_kind kind = MRC_STRUCTURE_NGF;
+    struct mrc_error err = {0};
+    assert_ok(mrc_structure_kind_parse(&kind, "mind", &err), &err);
+    assert_int_equal(kind, MRC_STRUCTURE_MIND);
+    assert_int_equal(mrc_structure_kind_parse(&kind, "ssim", &err), MRC_ERR_ARGUMENT);
+}
+
+/* --- DiffAugment --- */
+
+static void test_diff_augment_names(void **unused) {
+    (void)unused;
+    static const struct {
+        const char *text, *printed;
+        int64_t policy;
+    } good[] = {{"none", "none", 0},
+                {"color,translation,cutout", "color,translation,cutout", MRC_DIFF_ALL},
+                {"contrast,brightness", "color", MRC_DIFF_COLOR},
+                {"cutout,contrast", "contrast,cutout", MRC_DIFF_CUTOUT | MRC_DIFF_CONTRAST}};
+    static const char *const bad[] = {"", "colour", "color,", ",color", "none,color", "col"};
+    char text[MRC_DIFF_AUGMENT_TEXT];
+    struct mrc_error err = {0};
+    int64_t policy = -1;
+    for (size_t i = 0; i < sizeof good / sizeof *good; ++i) {
+        assert_ok(mrc_diff_augment_parse(&policy, good[i].text, &err), &err);
+        assert_int_equal(policy, good[i].policy);
+        mrc_diff_augment_print(text, policy);
+        assert_string_equal(text, good[i].printed);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; ++i) {
+        assert_int_equal(mrc_diff_augment_parse(&policy, bad[i], &err), MRC_ERR_ARGUMENT);
+        mrc_error_clear(&err);
+    }
+}
+
+/* As the authors' code does it, step by step. */
+static void change_slowly(float *dst, const float *src, const struct mrc_diff_draw *draw) {
+    double mean = 0.0;
+    for (int i = 0; i < SIDE * SIDE * CHANNELS; ++i) mean += (double)src[i] + draw->brightness;
+    mean /= SIDE * SIDE * CHANNELS;
+    for (int64_t y = 0; y < SIDE; ++y)
+        for (int64_t x = 0; x < SIDE; ++x)
+            for (int64_t c = 0; c < CHANNELS; ++c) {
+                int64_t v = y - draw->shift_y, u = x - draw->shift_x;
+                double value = 0.0;
+                if (v >= 0 && v < SIDE && u >= 0 && u < SIDE) {
+                    value = (double)src[(v * SIDE + u) * CHANNELS + c] + draw->brightness;
+                    value = (value - mean) * draw->contrast + mean;
+                }
+                if (y >= draw->cut_top && y < draw->cut_bottom && x >= draw->cut_left &&
+                    x < draw->cut_right)
+                    value = 0.0;
+                dst[(y * SIDE + x) * CHANNELS + c] = (float)value;
+            }
+}
+
+static void test_diff_augment(void **unused) {
+    (void)unused;
+    enum { IMAGE = SIDE * SIDE * CHANNELS };
+    static float x[IMAGE], y[IMAGE], seen[IMAGE], slow[IMAGE], none[IMAGE], zero[IMAGE], d[IMAGE];
+    fill(x, IMAGE, 3, 0.0, 1.0);
+    fill(y, IMAGE, 4, -1.0, 1.0);
+    struct mrc_rng rng = mrc_rng_for(1, 0, 0, MRC_FOR_TEST);
+    int64_t most_shift = 0, cut = 0;
+    double most_brightness = 0.0, most_contrast = 0.0;
+    for (int round = 0; round < 200; ++round) {
+        struct mrc_diff_draw draw = mrc_diff_augment_draw(MRC_DIFF_ALL, SIDE, &rng);
+        mrc_diff_augment_apply(seen, x, SIDE, CHANNELS, &draw);
+        change_slowly(slow, x, &draw);
+        for (int i = 0; i < IMAGE; ++i) assert_close((double)seen[i], (double)slow[i], 1e-6);
+        /* <A x, y> = <x, A' y>, A the linear part */
+        mrc_diff_augment_apply(none, zero, SIDE, CHANNELS, &draw);
+        for (int i = 0; i < IMAGE; ++i) d[i] = 1.0f;
+        mrc_diff_augment_backward(d, y, SIDE, CHANNELS, &draw);
+        double there = 0.0, back = 0.0;
+        for (int i = 0; i < IMAGE; ++i) {
+            there += ((double)seen[i] - (double)none[i]) * (double)y[i];
+            back += (double)x[i] * ((double)d[i] - 1.0);
+        }
+        assert_close(there, back, 1e-4);
+        if (llabs(draw.shift_x) > most_shift) most_shift = llabs(draw.shift_x);
+        cut += (draw.cut_bottom - draw.cut_top) * (draw.cut_right - draw.cut_left);
+        most_brightness = fmax(most_brightness, fabs(draw.brightness));
+        most_contrast = fmax(most_contrast, fabs(draw.contrast - 1.0));
+    }
+    assert_int_equal(most_shift, 1); /* an eighth of 9 */
+    assert_in_range(cut / 200, 10, 25);
+    assert_true(most_brightness > 0.23 && most_brightness <= 0.25);
+    assert_true(most_contrast > 0.45 && most_contrast <= 0.5);
+    struct mrc_diff_draw nothing = mrc_diff_augment_draw(0, SIDE, &rng);
+    mrc_diff_augment_apply(seen, x, SIDE, CHANNELS, &nothing);
+    assert_memory_equal(seen, x, sizeof x);
+}
+
+/* --- First weights --- */
+
+static void test_first_weights(void **unused) {
+    (void)unused;
+    static const double gain = 0.5;
+    struct mrc_generator_settings s = {.channels = 1, .size = 16, .width = 8};
+    struct mrc_error err = {0};
+    for (int kind = MRC_INIT_NORMAL; kind <= MRC_INIT_ORTHOGONAL; ++kind) {
+        mrc_net *net = NULL, *again = NULL;
+        assert_ok(mrc_unet_create(&net, &s, &err), &err);
+        assert_ok(mrc_unet_create(&again, &s, &err), &err);
+        mrc_net_init(net, (enum mrc_init_kind)kind, gain, 3, 1);
+        mrc_parallel_set_threads(3);
+        mrc_net_init(again, (enum mrc_init_kind)kind, gain, 3, 1);
+        mrc_parallel_set_threads(0);
+        assert_memory_equal(mrc_net_values(net), mrc_net_values(again),
+                            mrc_net_size(net) * sizeof(float));
+        for (size_t i = 0; i < mrc_net_parameter_count(net); ++i) {
+            const struct mrc_parameter *p = mrc_net_parameter(net, i);
+            if (p->rank < 3) continue; /* not of a convolution */
+            size_t rows = (size_t)p->shape[0], columns = p->count / rows;
+            double in = (double)columns, out = in / (double)p->shape[1] * (double)rows;
+            float *w = mrc_alloc(p->count, sizeof *w);
+            mrc_net_export(net, i, mrc_net_values(net), w);
+            double squares = 0.0, deviation = gain;
+            for (size_t j = 0; j < p->count; ++j) squares += (double)w[j] * (double)w[j];
+            if (kind == MRC_INIT_XAVIER) deviation = gain * sqrt(2.0 / (in + out));
+            if (kind == MRC_INIT_KAIMING) deviation = sqrt(2.0 / in);
+            if (kind != MRC_INIT_ORTHOGONAL)
+                assert_close(sqrt(squares / (double)p->count) / deviation, 1.0,
+                             4.0 / sqrt(2.0 * (double)p->count));
+            bool by_rows = rows <= columns;
+            size_t count = by_rows ? rows : columns, length = by_rows ? columns : rows;
+            for (size_t a = 0; kind == MRC_INIT_ORTHOGONAL && a < count; ++a)
+                for (size_t b = 0; b <= a; ++b) {
+                    double dot = 0.0;
+                    for (size_t j = 0; j < length; ++j)
+                        dot += by_rows ? (double)w[a * columns + j] * (double)w[b * columns + j]
+                                       : (double)w[j * columns + a] * (double)w[j * columns + b];
+                    assert_close(dot, a == b ? gain * gain : 0.0, 1e-6);
+                }
+            mrc_free(w);
+        }
+        mrc_net_destroy(again);
+        mrc_net_destroy(net);
+    }
+}
+
+/* --- All of it in a step --- */
+
+static struct mrc_cyclegan_settings step_settings(void) {
+    struct mrc_cyclegan_settings s = MRC_CYCLEGAN_DEFAULTS;
+    s.generator = MRC_GENERATOR_LOCAL;
+    s.size = 32;
+    s.discriminator_width = 2;
+    s.batch = 2;
+    s.pool_size = 1;
+    s.lambda_cycle = 1.0;
+    s.lambda_identity = 0.5;
+    s.gan_mode = MRC_GAN_HINGE;
+    s.diff_augment = MRC_DIFF_ALL;
+    s.lambda_structure = 2.0;
+    s.init_type = MRC_INIT_XAVIER;
+    s.init_gain = 1.0;
+    return s;
+}
+
+enum { STEPS = 3, IMAGES = 2 * 32 * 32 };
+
+/* Losses of the third step, with the weights of one net moved by h along `along` before it; `along`
+ * NULL: its gradient of that step goes to *gradient. */
+static struct mrc_losses third_step(const struct mrc_cyclegan_settings *s,
+                                    enum mrc_cyclegan_net which, const float *along, double h,
+                                    float **gradient) {
+    static float x[IMAGES], y[IMAGES];
+    struct mrc_error err = {0};
+    struct mrc_losses losses = {0};
+    mrc_cyclegan *gan = NULL;
+    fill(x, IMAGES, 6, 0.0, 1.0);
+    fill(y, IMAGES, 7, 0.0, 1.0);
+    assert_ok(mrc_cyclegan_create(&gan, s, &err), &err);
+    mrc_net *net = mrc_cyclegan_net_of(gan, which);
+    for (int step = 1; step <= STEPS; ++step) {
+        for (size_t i = 0; step == STEPS && along != NULL && i < mrc_net_size(net); ++i)
+            mrc_net_values(net)[i] = (float)((double)mrc_net_values(net)[i] + h * (double)along[i]);
+        assert_ok(mrc_cyclegan_step(gan, &losses, x, y, &err), &err);
+    }
+    if (along == NULL) {
+        *gradient = mrc_alloc(mrc_net_size(net), sizeof(float));
+        memcpy(*gradient, mrc_net_gradients(net), mrc_net_size(net) * sizeof(float));
+    }
+    mrc_cyclegan_destroy(gan);
+    return losses;
+}
+
+/* The gradient of each network is that of its own total loss: along it the loss rises by its
+ * square. The pool has shown a kept fake by then, and what DiffAugment draws is the same again. */
+static void test_step_has_the_gradient_of_its_losses(void **unused) {
+    (void)unused;
+    for (int kind = 0; kind < 2; ++kind)
+        for (int which = 0; which < MRC_NET_COUNT; ++which) {
+            struct mrc_cyclegan_settings s = step_settings();
+            s.structure = kinds[kind];
+            float *gradient = NULL;
+            enum mrc_cyclegan_net net = (enum mrc_cyclegan_net)which;
+            struct mrc_losses losses = third_step(&s, net, NULL, 0.0, &gradient), moved[2];
+            assert_true(losses.structure_g > 0.0 && losses.structure_f > 0.0);
+            assert_close(losses.total_generator,
+                         losses.adversarial_g + losses.adversarial_f + losses.cycle_x +
+                             losses.cycle_y + 0.5 * (losses.identity_x + losses.identity_y) +
+                             2.0 * (losses.structure_g + losses.structure_f),
+                         1e-9);
+            mrc_cyclegan *gan = NULL;
+            struct mrc_error err = {0};
+            assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
+            size_t size = mrc_net_size(mrc_cyclegan_net_of(gan, net));
+            mrc_cyclegan_destroy(gan);
+            double squares = 0.0;
+            for (size_t i = 0; i < size; ++i) squares += (double)gradient[i] * (double)gradient[i];
+            assert_true(squares > 0.0);
+            const double h = 1e-4 / sqrt(squares);
+            for (int side = 0; side < 2; ++side)
+                moved[side] = third_step(&s, net, gradient, side == 0 ? -h : h, NULL);
+            double rise = net == MRC_NET_D_X ? moved[1].total_d_x - moved[0].total_d_x
+                          : net == MRC_NET_D_Y
+                              ? moved[1].total_d_y - moved[0].total_d_y
+                              : moved[1].total_generator - moved[0].total_generator;
+            assert_close(rise / (2.0 * h) / squares, 1.0, 0.04); /* |.| has kinks */
+            mrc_free(gradient);
+        }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hinge),
+        cmocka_unit_test(test_structure_gradient),
+        cmocka_unit_test(test_structure_is_blind_to_contrast),
+        cmocka_unit_test(test_diff_augment_names),
+        cmocka_unit_test(test_diff_augment),
+        cmocka_unit_test(test_first_weights),
+        cmocka_unit_test(test_step_has_the_gradient_of_its_losses),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
