@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/rng.h"
+
 /* The authors' strengths; their brightness of 0.5 is for images from -1 to 1. */
 static const double BRIGHTNESS = 0.25, CONTRAST = 0.5, TRANSLATION = 0.125, CUTOUT = 0.5;
 

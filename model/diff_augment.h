@@ -7,12 +7,13 @@
 
 #include <stdint.h>
 
-#include "base/rng.h"
 #include "base/status.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+struct mrc_rng; /* base/rng.h */
 
 /** A policy is a sum of these. */
 enum mrc_diff_augment {

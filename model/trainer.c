@@ -21,6 +21,10 @@ struct order {
     size_t *indices, count;
     uint64_t round;
     bool is_ready; /* indices hold this epoch's `round` */
+    /* with classes: the slices of class c are members[begin[c] … begin[c + 1] - 1], in the order of
+     * pass[c] - 1; indices are the classes of this round, `count` of them */
+    size_t *members, *begin;
+    uint64_t *pass;
 };
 
 struct training {
@@ -51,13 +55,32 @@ static void shuffle(struct order *order, uint64_t seed, int64_t epoch, int domai
     order->is_ready = true;
 }
 
+/* With classes: a round has each class once, so its number tells how often a class was drawn. */
+static size_t member_at(struct training *t, int domain, int64_t epoch, size_t class_, uint64_t n) {
+    struct order *order = &t->orders[domain];
+    size_t *members = order->members + order->begin[class_];
+    const size_t count = order->begin[class_ + 1] - order->begin[class_];
+    const uint64_t pass = n / count;
+    if (order->pass[class_] != pass + 1) {
+        uint64_t sample = 1ull << 63 | (uint64_t)domain << 56 | (uint64_t)class_ << 32 | pass;
+        struct mrc_rng rng = mrc_rng_for(t->model->seed, (uint32_t)epoch, sample, MRC_FOR_SHUFFLE);
+        size_t filled = 0;
+        for (size_t i = 0; i < t->source->count[domain]; ++i)
+            if (t->source->classes[domain][i] == class_) members[filled++] = i;
+        mrc_rng_shuffle(&rng, members, count);
+        order->pass[class_] = pass + 1;
+    }
+    return members[n % count];
+}
+
 /* Which slice stands at this place of the epoch. Places are asked for in rising order. */
 static size_t index_at(struct training *t, int domain, int64_t epoch, uint64_t place) {
     struct order *order = &t->orders[domain];
     uint64_t round = place / order->count;
     if (!order->is_ready || order->round != round)
-        shuffle(order, t->model->seed, epoch, domain, round);
-    return order->indices[place % order->count];
+        shuffle(order, t->model->seed, epoch, t->source->matched ? 0 : domain, round);
+    size_t index = order->indices[place % order->count];
+    return order->members != NULL ? member_at(t, domain, epoch, index, round) : index;
 }
 
 struct fetch_task {
@@ -183,6 +206,12 @@ struct report {
     void *context;
 };
 
+/* Another epoch begins. */
+static void forget(struct order *order) {
+    order->is_ready = false;
+    if (order->pass != NULL) memset(order->pass, 0, order->count * sizeof *order->pass);
+}
+
 static enum mrc_status run(struct training *t, size_t *indices, int64_t steps_per_epoch,
                            struct report report, struct mrc_error *err) {
     struct mrc_trainer_progress progress = {.epochs = t->settings->epochs,
@@ -196,7 +225,7 @@ static enum mrc_status run(struct training *t, size_t *indices, int64_t steps_pe
         progress.epoch = done / steps_per_epoch + 1;
         progress.step_of_epoch = done % steps_per_epoch + 1;
         if (progress.step_of_epoch == 1)
-            for (int domain = 0; domain < DOMAINS; ++domain) t->orders[domain].is_ready = false;
+            for (int domain = 0; domain < DOMAINS; ++domain) forget(&t->orders[domain]);
         fetch_batches(t, indices, progress.epoch, progress.step_of_epoch);
         mrc_cyclegan_scale_rate(t->gan, ldexp(1.0, -(int)t->settings->halvings) *
                                             rate_factor(t->settings->decay, done, progress.steps));
@@ -260,6 +289,26 @@ static enum mrc_status check(const struct mrc_slice_source *source,
     return MRC_OK;
 }
 
+/* false: out of memory. */
+static bool create_order(struct order *order, const struct mrc_slice_source *source, int domain) {
+    const uint32_t *classes = source->classes[domain];
+    const size_t slices = source->count[domain];
+    *order = (struct order){.count = classes != NULL ? source->class_count[domain] : slices};
+    order->indices = mrc_alloc(order->count, sizeof *order->indices);
+    if (order->indices == NULL || classes == NULL) return order->indices != NULL;
+    order->members = mrc_alloc(slices, sizeof *order->members);
+    order->begin = mrc_alloc(order->count + 1, sizeof *order->begin);
+    order->pass = mrc_alloc(order->count, sizeof *order->pass);
+    if (order->members == NULL || order->begin == NULL || order->pass == NULL) return false;
+    for (size_t i = 0; i < slices; ++i)
+        if (classes[i] != MRC_NO_CLASS) ++order->begin[classes[i] + 1];
+    for (size_t c = 0; c < order->count; ++c) {
+        MRC_ASSERT(order->begin[c + 1] > 0); /* some slice has it */
+        order->begin[c + 1] += order->begin[c];
+    }
+    return true;
+}
+
 enum mrc_status mrc_trainer_run(mrc_cyclegan *gan, const struct mrc_slice_source *source,
                                 const struct mrc_trainer_settings *settings,
                                 mrc_trainer_report_fn *report, void *context,
@@ -281,10 +330,8 @@ enum mrc_status mrc_trainer_run(mrc_cyclegan *gan, const struct mrc_slice_source
     for (int domain = 0; domain < DOMAINS; ++domain) {
         size_t count = source->count[domain];
         if (count > largest) largest = count;
-        t.orders[domain] =
-            (struct order){.indices = mrc_alloc(count, sizeof(size_t)), .count = count};
         t.batch[domain] = mrc_alloc(t.share * t.slice, sizeof(float));
-        whole = whole && t.orders[domain].indices != NULL && t.batch[domain] != NULL;
+        whole = create_order(&t.orders[domain], source, domain) && t.batch[domain] != NULL && whole;
     }
     (void)clock_gettime(CLOCK_MONOTONIC, &t.begun);
     int64_t steps_per_epoch = (int64_t)((largest + batch - 1) / batch);
@@ -295,6 +342,9 @@ enum mrc_status mrc_trainer_run(mrc_cyclegan *gan, const struct mrc_slice_source
     for (int domain = 0; domain < DOMAINS; ++domain) {
         mrc_free(t.batch[domain]);
         mrc_free(t.orders[domain].indices);
+        mrc_free(t.orders[domain].members);
+        mrc_free(t.orders[domain].begin);
+        mrc_free(t.orders[domain].pass);
     }
     mrc_free(t.spare);
     mrc_free(indices);

@@ -17,9 +17,17 @@ extern "C" {
 
 /** Two sets of slices. fetch writes one slice [size][size][channels] in [0,1]; it is called from
  * several threads at once. */
+#define MRC_NO_CLASS UINT32_MAX
 struct mrc_slice_source {
     void *context;
     size_t count[2]; /* of X and of Y */
+    /** Classes that are drawn equally often: of each slice its number below class_count, each of
+     * which some slice has, or MRC_NO_CLASS (never drawn). NULL: every slice equally often.
+     * Matched: a class is the same for X and Y, of which the n-th slice of a batch show the same
+     * one. */
+    uint32_t *classes[2];
+    size_t class_count[2];
+    bool matched;
     void (*fetch)(void *context, float *dst, int domain, size_t index);
 };
 struct mrc_trainer_settings {

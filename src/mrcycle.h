@@ -49,8 +49,10 @@
 #include "model/blas_select.h"
 #include "model/checkpoint.h"
 #include "model/cyclegan.h"
+#include "model/diff_augment.h"
 #include "model/net.h"
 #include "model/op.h"
+#include "model/structure.h"
 #include "model/trainer.h"
 #include "preprocess/slices.h"
 

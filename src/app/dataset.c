@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/class_balance.h"
 #include "app/prepared.h"
 #include "app/stack.h"
 #include "base/alloc.h"
@@ -82,22 +83,24 @@ static enum mrc_status read_slices(struct mrc_slices *out, struct loader *l,
 }
 
 /* Moves `slices` into the domain and lists those that show enough of the head. */
-static enum mrc_status add_image(struct loader *l, const char *path, struct mrc_slices *slices,
-                                 struct mrc_error *err) {
+static enum mrc_status add_image(struct loader *l, const char *path, const char *label,
+                                 struct mrc_slices *slices, struct mrc_error *err) {
     struct mrc_dataset_domain *d = &l->dataset->domains[l->domain];
     void *images = d->images, *places = d->places;
-    char *name = mrc_strdup(path);
-    bool grown = name != NULL && mrc_grow(&images, &d->capacity, d->count + 1, sizeof *d->images);
+    char *name = mrc_strdup(path), *class_ = mrc_strdup(label);
+    bool grown = name != NULL && class_ != NULL &&
+                 mrc_grow(&images, &d->capacity, d->count + 1, sizeof *d->images);
     if (grown) d->images = images;
     grown = grown && mrc_grow(&places, &d->place_capacity, d->place_count + (size_t)slices->count,
                               sizeof *d->places);
     if (!grown) {
+        mrc_free(class_);
         mrc_free(name);
         return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
     }
     d->places = places;
     struct mrc_dataset_image *image = &d->images[d->count];
-    *image = (struct mrc_dataset_image){.path = name, .slices = *slices};
+    *image = (struct mrc_dataset_image){.path = name, .label = class_, .slices = *slices};
     *slices = (struct mrc_slices){0};
     for (int64_t k = 0; k < image->slices.count; ++k) {
         if ((double)image->slices.foreground[k] < l->options->min_foreground) {
@@ -109,6 +112,19 @@ static enum mrc_status add_image(struct loader *l, const char *path, struct mrc_
     }
     ++d->count;
     return MRC_OK;
+}
+
+/* The folder below SET/T1w; "" for what lies there itself. */
+static void find_label(char out[MRC_DATASET_LABEL_TEXT], const struct loader *l, const char *path) {
+    char *folder = mrc_path_join(l->options->set, mrc_dataset_domain_name(l->domain));
+    size_t length = folder != NULL ? strlen(folder) : 0;
+    const char *below = path;
+    if (length > 0 && strncmp(path, folder, length) == 0 && path[length] == '/')
+        below = path + length + 1;
+    mrc_free(folder);
+    const char *end = strchr(below, '/');
+    snprintf(out, MRC_DATASET_LABEL_TEXT, "%.*s",
+             below != path && end != NULL ? (int)(end - below) : 0, below);
 }
 
 static enum mrc_status load_item(struct loader *l, const struct mrc_image_info *item,
@@ -130,7 +146,9 @@ static enum mrc_status load_item(struct loader *l, const struct mrc_image_info *
     struct mrc_error own = {0};
     enum mrc_status status = read_slices(&slices, l, item, &own);
     if (status == MRC_OK) {
-        status = add_image(l, item->path, &slices, err);
+        char label[MRC_DATASET_LABEL_TEXT];
+        find_label(label, l, item->path);
+        status = add_image(l, item->path, label, &slices, err);
     } else if (is_of_the_image(status)) {
         leave_out(l, "", own.text);
         status = MRC_OK;
@@ -232,7 +250,7 @@ static enum mrc_status load_prepared_domain(struct loader *l, const struct mrc_p
         char *path = mrc_path_join(l->options->set, row->file);
         status = path != NULL ? read_prepared(&slices, l, path, row, end - i, err)
                               : mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", l->options->set);
-        if (status == MRC_OK) status = add_image(l, path, &slices, err);
+        if (status == MRC_OK) status = add_image(l, path, row->label, &slices, err);
         mrc_slices_clear(&slices);
         mrc_free(path);
         mrc_events_progress(l->events, name, (int64_t)end, (int64_t)p->count);
@@ -296,7 +314,9 @@ static enum mrc_status load_domain(struct loader *l, struct mrc_error *err) {
 
 enum mrc_status mrc_dataset_load(struct mrc_dataset *out, const struct mrc_dataset_options *options,
                                  const struct mrc_events *events, struct mrc_error *err) {
-    *out = (struct mrc_dataset){.size = options->size, .channels = options->channels};
+    *out = (struct mrc_dataset){.size = options->size,
+                                .channels = options->channels,
+                                .has_classes = options->balance == MRC_BALANCE_CLASS};
     if (!mrc_path_is_dir(options->set))
         return mrc_fail(err, MRC_ERR_IO, "%s: not found, expected a folder with T1w and T2w inside",
                         options->set);
@@ -336,6 +356,8 @@ enum mrc_status mrc_dataset_hash(char out[MRC_DATASET_HASH_TEXT], const struct m
         for (size_t i = 0; i < dataset->domains[domain].place_count; ++i) {
             mrc_dataset_fetch((void *)dataset, slice, domain, i);
             mrc_hash_add(hash, slice, floats * sizeof *slice);
+            const struct mrc_dataset_domain *d = &dataset->domains[domain];
+            if (dataset->has_classes) mrc_hash_add_text(hash, d->images[d->places[i].image].label);
         }
     }
     if (status == MRC_OK) {
@@ -353,6 +375,7 @@ void mrc_dataset_clear(struct mrc_dataset *dataset) {
         struct mrc_dataset_domain *d = &dataset->domains[domain];
         for (size_t i = 0; i < d->count; ++i) {
             mrc_free(d->images[i].path);
+            mrc_free(d->images[i].label);
             mrc_slices_clear(&d->images[i].slices);
         }
         mrc_free(d->images);

@@ -26,6 +26,7 @@ struct mrc_dataset_options {
     double min_foreground; /* smallest fraction of a slice inside the head */
     bool stored;           /* intensities as pictures store them, not normalised to the head */
     bool assume_ras, allow_synthetic;
+    int64_t balance;             /* enum mrc_class_balance; the hash covers classes it uses */
     const mrc_contrast_map *map; /* overrules what is recognised; NULL: none */
     bool force; /* take images recognised as another contrast than their folder's */
 };
@@ -34,6 +35,7 @@ struct mrc_dataset_options {
 
 struct mrc_dataset_image {
     char *path;
+    char *label; /* the first folder below T1w or T2w, or `class` of the manifest; "": none */
     struct mrc_slices slices;
     int64_t used; /* slices taken */
 };
@@ -50,6 +52,7 @@ struct mrc_dataset_domain {
 };
 struct mrc_dataset {
     int64_t size, channels;
+    bool has_classes; /* labels count: they are in the hash */
     struct mrc_dataset_domain domains[MRC_DOMAIN_COUNT];
 };
 
@@ -64,7 +67,7 @@ MRC_API void mrc_dataset_clear(struct mrc_dataset *dataset);
  * images that are no pictures and so have none; `name` is for the message. */
 MRC_STATUS mrc_stored_range(double *range, const mrc_volume *vol, const char *name,
                             struct mrc_error *err);
-enum { MRC_DATASET_HASH_TEXT = 65 };
+enum { MRC_DATASET_HASH_TEXT = 65, MRC_DATASET_LABEL_TEXT = 256 };
 /** SHA-256 of all slices that are trained on, in their order, as 64 hexadecimal digits: whatever
  * may change a run is in it, and no name. */
 MRC_STATUS mrc_dataset_hash(char out[MRC_DATASET_HASH_TEXT], const struct mrc_dataset *dataset,

@@ -51,12 +51,14 @@ static bool is_safe(const char *file) {
     return strncmp(file, "sub-", 4) == 0 && strstr(file, "..") == NULL;
 }
 
-static bool fill(struct mrc_prepared_slice *s, char **fields, const size_t *columns) {
+static bool fill(struct mrc_prepared_slice *s, char **fields, const size_t *columns,
+                 const char *label) {
     *s = (struct mrc_prepared_slice){.subject = fields[columns[SUBJECT]],
                                      .contrast = fields[columns[CONTRAST]],
                                      .file = fields[columns[NAME]],
                                      .hash = fields[columns[HASH]],
-                                     .split = fields[columns[SPLIT]]};
+                                     .split = fields[columns[SPLIT]],
+                                     .label = label};
     return is_safe(s->file) &&
            mrc_parse_i64(&s->index, fields[columns[INDEX]], 0, 4095) == MRC_OK &&
            mrc_parse_f64(&s->low, fields[columns[LOW]], -1e300, 1e300) == MRC_OK &&
@@ -73,13 +75,16 @@ static enum mrc_status parse(struct mrc_prepared *out, const char *path, struct 
         if (columns[w] == count)
             return mrc_fail(err, MRC_ERR_FORMAT, "%s: no column '%s'", path, wanted[w]);
     }
+    size_t label = 0;
+    while (label < count && strcmp(fields[label], "class") != 0) ++label;
     while ((line = next_line(&at)) != NULL) {
         void *slices = out->slices;
         ++row;
         if (!mrc_grow(&slices, &out->capacity, out->count + 1, sizeof *out->slices))
             return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
         out->slices = slices;
-        if (cut(fields, line) != count || !fill(&out->slices[out->count], fields, columns))
+        if (cut(fields, line) != count ||
+            !fill(&out->slices[out->count], fields, columns, label < count ? fields[label] : ""))
             return mrc_fail(err, MRC_ERR_FORMAT, "%s: row %zu is broken", path, row);
         ++out->count;
     }

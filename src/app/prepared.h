@@ -11,6 +11,7 @@
 /** One row. Texts belong to the manifest. */
 struct mrc_prepared_slice {
     const char *subject, *contrast, *file, *hash, *split;
+    const char *label; /* column `class`, which one may add; "" where there is none */
     int64_t index;
     double foreground, low, high;
 };

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/class_balance.h"
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/parallel.h"
@@ -28,6 +29,7 @@ enum kind {
     DIFF_AUGMENT,
     INIT_TYPE,
     INTENSITIES,
+    BALANCE,
     SEED
 };
 /* A run that goes on must have the same values of the first two groups. */
@@ -75,6 +77,7 @@ static const struct setting {
     {"resolution", TRAINING, REAL, AT(trainer.augment.resolution), 1, 8},
     {"bias_field", TRAINING, REAL, AT(trainer.augment.bias), 0, 2},
     {"noise", TRAINING, REAL, AT(trainer.augment.noise), 0, 1},
+    {"class_balance", TRAINING, BALANCE, AT(data.balance), 0, 0},
     {"min_foreground", DATA, REAL, AT(data.min_foreground), 0, 1},
     {"intensities", DATA, INTENSITIES, AT(data.stored), 0, 0},
     {"assume_ras", DATA, FLAG, AT(data.assume_ras), 0, 1},
@@ -124,6 +127,9 @@ static void add_setting(cJSON *node, const struct setting *s, const struct mrc_t
         break;
     case INIT_TYPE: cJSON_AddStringToObject(node, s->key, mrc_init_kind_name(m->init_type)); break;
     case INTENSITIES: cJSON_AddStringToObject(node, s->key, intensities[o->data.stored]); break;
+    case BALANCE:
+        cJSON_AddStringToObject(node, s->key, mrc_class_balance_names[o->data.balance]);
+        break;
     case SEED: /* as text: a double does not hold every seed */
         snprintf(text, sizeof text, "%llu", (unsigned long long)m->seed);
         cJSON_AddStringToObject(node, s->key, text);
@@ -297,6 +303,13 @@ static bool read_setting(struct mrc_train_options *o, const cJSON *item, const s
         if (text == NULL) return false;
         o->data.stored = strcmp(text, intensities[1]) == 0;
         return o->data.stored || strcmp(text, intensities[0]) == 0;
+    case BALANCE:
+        for (int64_t i = 0; text != NULL && mrc_class_balance_names[i] != NULL; ++i) {
+            if (strcmp(text, mrc_class_balance_names[i]) != 0) continue;
+            o->data.balance = i;
+            return true;
+        }
+        return false;
     case SEED: {
         int64_t seed = 0;
         if (text == NULL || mrc_parse_i64(&seed, text, 0, INT64_MAX) != MRC_OK) return false;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/class_balance.h"
 #include "app/model_file.h"
 #include "app/place.h"
 #include "app/run_folder.h"
@@ -471,7 +472,12 @@ static enum mrc_status train(struct work *w, struct mrc_error *err) {
     for (int domain = 0; domain < MRC_DOMAIN_COUNT; ++domain)
         source.count[domain] = w->dataset.domains[domain].place_count;
     trainer.halvings = w->rollbacks;
-    return mrc_trainer_run(w->gan, &source, &trainer, after_step, w, err);
+    enum mrc_status status = mrc_class_balance_find(
+        &source, &w->dataset, (enum mrc_class_balance)w->options->data.balance,
+        w->options->data.set, w->events, err);
+    if (status == MRC_OK) status = mrc_trainer_run(w->gan, &source, &trainer, after_step, w, err);
+    for (int domain = 0; domain < MRC_DOMAIN_COUNT; ++domain) mrc_free(source.classes[domain]);
+    return status;
 }
 
 enum mrc_status mrc_train_run(const struct mrc_train_options *options,

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/class_balance.h"
 #include "app/train.h"
 #include "base/alloc.h"
 #include "base/fs.h"
@@ -45,6 +46,7 @@ enum {
     KEY_EMA,
     KEY_DEPTH,
     KEY_INTENSITIES,
+    KEY_CLASS_BALANCE,
     KEY_R1,
     KEY_WARM_UP,
     KEY_DECAY,
@@ -153,6 +155,13 @@ static const struct argp_option table[] = {
      .key = KEY_CHANNELS,
      .arg = "N",
      .doc = "1 (default), or 3: a slice and its neighbours"},
+    {.name = "class-balance",
+     .key = KEY_CLASS_BALANCE,
+     .arg = "WHAT",
+     .doc = "Draw equally often: image (every image of a contrast), class (every folder below T1w "
+            "and T2w, of the same names in both, e.g. glioma and healthy), position (every tenth "
+            "of the head's height); the last two show the same one of both contrasts at a time; "
+            "none (default)"},
     {.name = "flip", .key = KEY_FLIP, .doc = "Mirror left to right at random", .group = 4},
     {.name = "no-flip", .key = KEY_NO_FLIP, .doc = "No random mirroring"},
     {.name = "gamma",
@@ -386,6 +395,10 @@ static bool parse_run(int key, char *value, struct argp_state *state, struct mrc
     case KEY_NOISE: augment->noise = mrc_option_number(state, "--noise", value, 0, 1); break;
     case KEY_INTENSITIES:
         o->data.stored = mrc_option_choice(state, "--intensities", value, intensities) == 1;
+        break;
+    case KEY_CLASS_BALANCE:
+        o->data.balance =
+            mrc_option_choice(state, "--class-balance", value, mrc_class_balance_names);
         break;
     case KEY_DECAY: o->trainer.decay = mrc_option_number(state, "--decay", value, 0.0, 1.0); break;
     case KEY_CHECK_EVERY:

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/class_balance.h"
 #include "app/head.h"
 #include "app/survey.h"
 #include "app/train.h"
@@ -432,6 +433,71 @@ static void test_folders_below_folders(void **state) {
     mrc_dataset_clear(&dataset);
 }
 
+/* Folders below T1w and T2w are classes; what only one contrast has is not drawn. */
+static void test_classes_are_folders(void **state) {
+    (void)state;
+    static const char *const places[] = {"classes/T1w/glioma", "classes/T1w/healthy",
+                                         "classes/T1w/stroke", "classes/T2w/glioma",
+                                         "classes/T2w/healthy"};
+    struct mrc_error err = {0};
+    mrc_volume *vol = NULL;
+    assert_ok(head_create(&vol, "LPS", 0.0, &err), &err);
+    for (size_t i = 0; i < 5; ++i) {
+        assert_ok(mrc_make_dirs(places[i], &err), &err);
+        assert_ok(
+            head_save_dicom(vol, i < 3 ? MRC_CONTRAST_T1W : MRC_CONTRAST_T2W, places[i], &err),
+            &err);
+    }
+    mrc_volume_destroy(vol);
+    struct mrc_dataset_options options = make_options("never").data;
+    options.set = "classes";
+    options.size = 32;
+    options.channels = 1;
+    struct mrc_dataset dataset = {0};
+    static const struct {
+        enum mrc_class_balance balance;
+        size_t classes[2], left_out; /* images of T1w */
+    } cases[] = {{MRC_BALANCE_IMAGE, {3, 2}, 0},
+                 {MRC_BALANCE_CLASS, {2, 2}, 1},
+                 {MRC_BALANCE_POSITION, {10, 10}, 0}};
+    char hash[4][MRC_DATASET_HASH_TEXT];
+    for (size_t i = 0; i < 3; ++i) {
+        struct mrc_slice_source source = {.matched = false};
+        options.balance = cases[i].balance;
+        assert_ok(mrc_dataset_load(&dataset, &options, NULL, &err), &err);
+        assert_ok(mrc_dataset_hash(hash[i], &dataset, &err), &err);
+        for (int k = 0; k < 2; ++k) source.count[k] = dataset.domains[k].place_count;
+        assert_ok(
+            mrc_class_balance_find(&source, &dataset, cases[i].balance, "classes", NULL, &err),
+            &err);
+        size_t none = 0;
+        for (size_t n = 0; n < source.count[0]; ++n) none += source.classes[0][n] == MRC_NO_CLASS;
+        assert_int_equal(none, cases[i].left_out * source.count[0] / 3);
+        for (int k = 0; k < 2; ++k) {
+            assert_int_equal(source.class_count[k], cases[i].classes[k]);
+            mrc_free(source.classes[k]);
+        }
+        mrc_dataset_clear(&dataset);
+    }
+    assert_string_equal(hash[0], hash[2]);
+    assert_string_not_equal(hash[0], hash[1]); /* another class would be another set */
+
+    struct mrc_train_options train = make_options("balanced");
+    struct mrc_train_record record;
+    train.data.set = "classes";
+    train.data.balance = MRC_BALANCE_CLASS;
+    train.trainer.epochs = 1;
+    assert_ok(mrc_train_run(&train, NULL, NULL, &err), &err);
+    assert_ok(mrc_train_record_read(&record, "balanced", &err), &err);
+    assert_int_equal(record.options.data.balance, MRC_BALANCE_CLASS);
+    mrc_train_record_clear(&record);
+    mrc_remove_tree("classes/T2w/glioma");
+    mrc_remove_tree("classes/T1w/healthy");
+    train.run = "never";
+    assert_int_equal(mrc_train_run(&train, NULL, NULL, &err), MRC_ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "no class has images of both contrasts"));
+}
+
 static void test_survey(void **state) {
     (void)state;
     struct mrc_survey survey = {0};
@@ -524,6 +590,7 @@ int main(void) {
         cmocka_unit_test(test_no_numbers_lead_back),
         cmocka_unit_test(test_broken_sets),
         cmocka_unit_test(test_folders_below_folders),
+        cmocka_unit_test(test_classes_are_folders),
         cmocka_unit_test(test_survey),
         cmocka_unit_test(test_survey_judges_as_translate_does),
     };

@@ -15,7 +15,7 @@ mkdir -p "$work/set/T1w" "$work/set/T2w"
 cp "$work/in/axial.nii.gz" "$work/set/T1w/"
 cp "$work/in/t2.nii.gz" "$work/set/T2w/"
 train=("$mrcycle" train "$work/set" --allow-synthetic --size 32 --preset mrcycle --width 4 --disc-width 4 --depth 3 --warm-up 7
-    --pool 5 --ema 0.9 --r1 1 --gan-mode hinge --diffaugment color,translation,cutout --lambda-structure 1 --structure-loss mind
+    --pool 5 --ema 0.9 --r1 1 --gan-mode hinge --diffaugment "color,translation,cutout" --lambda-structure 1 --structure-loss mind
     --init-type orthogonal --init-gain 0.1 --zoom 0.1 --shift 0.05 --resolution 2 --bias-field 0.2 --decay 0.5 --gamma 1.3 --rotate 5 --noise 0.01 --check-every 1 --keep-every 4 --sample-every 0
     --threads 1 -q --epochs "$((4 + times))")
 begun=$(date +%s%N)

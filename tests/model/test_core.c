@@ -733,7 +733,8 @@ static void test_trainer_epoch(void **unused) {
     struct mrc_cyclegan_settings s = small_settings(MRC_GENERATOR_LOCAL, 1);
     struct mrc_trainer_settings t = MRC_TRAINER_DEFAULTS;
     struct seen seen = {0};
-    struct mrc_slice_source source = {&seen, {X_SLICES, Y_SLICES}, fetch_counting};
+    struct mrc_slice_source source = {
+        .context = &seen, .count = {X_SLICES, Y_SLICES}, .fetch = fetch_counting};
     mrc_cyclegan *gan = NULL;
     t.epochs = 1;
     mrc_parallel_set_threads(1);
@@ -765,7 +766,7 @@ static mrc_cyclegan *train(int threads, int64_t stop, enum mrc_generator_kind ki
     struct mrc_error err = {0};
     struct mrc_cyclegan_settings s = small_settings(kind, 1);
     struct mrc_trainer_settings t = {.epochs = 2, .flip = true, .gamma = 1.5};
-    struct mrc_slice_source source = {NULL, {X_SLICES, Y_SLICES}, fetch};
+    struct mrc_slice_source source = {.count = {X_SLICES, Y_SLICES}, .fetch = fetch};
     struct seen seen = {.stop_at = stop};
     mrc_cyclegan *gan = NULL;
     mrc_parallel_set_threads(threads);
@@ -815,7 +816,7 @@ static mrc_cyclegan *train_on(float value, double gamma) {
     struct mrc_error err = {0};
     struct mrc_cyclegan_settings s = small_settings(MRC_GENERATOR_LOCAL, 1);
     struct mrc_trainer_settings t = {.epochs = 1, .flip = true, .gamma = gamma};
-    struct mrc_slice_source source = {&value, {2, 2}, fetch_half};
+    struct mrc_slice_source source = {.context = &value, .count = {2, 2}, .fetch = fetch_half};
     mrc_cyclegan *gan = NULL;
     assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
     assert_ok(mrc_trainer_run(gan, &source, &t, NULL, NULL, &err), &err);
@@ -863,7 +864,7 @@ static void test_out_of_memory(void **unused) {
 static enum mrc_status train_one_epoch(mrc_cyclegan *gan) {
     struct mrc_error err = {0};
     struct mrc_trainer_settings t = {.epochs = 1, .flip = false, .gamma = 1.0};
-    struct mrc_slice_source source = {NULL, {2, 1}, fetch};
+    struct mrc_slice_source source = {.count = {2, 1}, .fetch = fetch};
     return mrc_trainer_run(gan, &source, &t, NULL, NULL, &err);
 }
 

@@ -6,7 +6,9 @@
 
 #include "base/alloc.h"
 #include "base/parallel.h"
+#include "base/rng.h"
 #include "model/cyclegan.h"
+#include "model/trainer.h"
 #include "support.h"
 
 static void fill(float *out, size_t n, uint64_t stream, double lo, double hi) {
@@ -331,6 +333,79 @@ static void test_step_has_the_gradient_of_its_losses(void **unused) {
         }
 }
 
+/* --- Classes --- */
+
+struct diary {
+    size_t seen[2][1000], count[2];
+};
+
+static void note_fetch(void *context, float *dst, int domain, size_t index) {
+    struct diary *diary = context;
+    diary->seen[domain][diary->count[domain]++] = index;
+    for (int i = 0; i < 32 * 32; ++i) dst[i] = (float)((i * 7 + (int)index) % 100) / 100.0f;
+}
+
+/* What is fetched in three epochs, training being taken up again after every `stop` of them. */
+static void follow(struct diary *diary, const struct mrc_slice_source *classes, int64_t stop) {
+    struct mrc_cyclegan_settings s = MRC_CYCLEGAN_DEFAULTS;
+    struct mrc_trainer_settings t = MRC_TRAINER_DEFAULTS;
+    struct mrc_slice_source source = *classes;
+    struct mrc_error err = {0};
+    mrc_cyclegan *gan = NULL;
+    s.generator = MRC_GENERATOR_LOCAL;
+    s.size = 32;
+    s.discriminator_width = 1;
+    s.batch = 3;
+    s.lambda_identity = 0.0;
+    *diary = (struct diary){.count = {0, 0}};
+    source.context = diary;
+    source.fetch = note_fetch;
+    mrc_parallel_set_threads(1); /* fetched in order */
+    assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
+    for (t.epochs = stop; t.epochs <= 3; t.epochs += stop)
+        assert_ok(mrc_trainer_run(gan, &source, &t, NULL, NULL, &err), &err);
+    mrc_parallel_set_threads(0);
+    mrc_cyclegan_destroy(gan);
+}
+
+static void test_classes_are_drawn_equally_often(void **unused) {
+    (void)unused;
+    static struct diary once, parts;
+    static uint32_t classes[2][20];
+    struct mrc_slice_source source = {.count = {20, 9}, .class_count = {3, 3}, .matched = true};
+    size_t drawn[2][20] = {{0}}, of_class[3] = {0};
+    for (uint32_t i = 0; i < 20; ++i) { /* 1, 4 and 14 of X, one of no class; 5, 3, 1 of Y */
+        classes[0][i] = i == 19 ? MRC_NO_CLASS : i < 1 ? 0 : i < 5 ? 1 : 2;
+        classes[1][i] = i < 5 ? 0 : i < 8 ? 1 : 2;
+    }
+    for (int domain = 0; domain < 2; ++domain) source.classes[domain] = classes[domain];
+    follow(&once, &source, 3);
+    assert_int_equal(once.count[0], 3 * 21); /* three epochs of ceil(20 / 3) batches */
+    assert_int_equal(once.count[1], once.count[0]);
+    for (size_t i = 0; i < once.count[0]; ++i) {
+        uint32_t x = classes[0][once.seen[0][i]], y = classes[1][once.seen[1][i]];
+        assert_int_equal(x, y);
+        assert_true(x < 3);
+        ++of_class[x];
+        for (int domain = 0; domain < 2; ++domain) ++drawn[domain][once.seen[domain][i]];
+    }
+    for (int c = 0; c < 3; ++c) assert_int_equal(of_class[c], 21);
+    assert_int_equal(drawn[0][0], 21);                              /* the only one of its class */
+    for (int i = 1; i < 5; ++i) assert_in_range(drawn[0][i], 3, 6); /* 7 of 4 an epoch */
+    for (int i = 5; i < 19; ++i) assert_in_range(drawn[0][i], 0, 3);
+    assert_int_equal(drawn[0][19], 0);
+    follow(&parts, &source, 1); /* taken up again after each epoch */
+    assert_memory_equal(&parts, &once, sizeof once);
+
+    source.matched = false; /* each contrast has classes of its own */
+    source.class_count[1] = 9;
+    for (uint32_t i = 0; i < 9; ++i) classes[1][i] = i;
+    follow(&once, &source, 3);
+    memset(drawn, 0, sizeof drawn);
+    for (size_t i = 0; i < once.count[1]; ++i) ++drawn[1][once.seen[1][i]];
+    for (int i = 0; i < 9; ++i) assert_in_range(drawn[1][i], 6, 9);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hinge),
@@ -340,6 +415,7 @@ int main(void) {
         cmocka_unit_test(test_diff_augment),
         cmocka_unit_test(test_first_weights),
         cmocka_unit_test(test_step_has_the_gradient_of_its_losses),
+        cmocka_unit_test(test_classes_are_drawn_equally_often),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
