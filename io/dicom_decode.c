@@ -8,8 +8,6 @@
 #include "io/dicom_slice.h"
 
 enum { SLICES_A_JOB = 8 };
-static const struct mrc_isolate_limits usual_limits = {
-    .processor_s = 120.0, .elapsed_s = 300.0, .memory_bytes = (size_t)4 << 30};
 
 struct decoding {
     float *voxels; /* where the slices go, one after the other */
@@ -83,7 +81,7 @@ enum mrc_status mrc_dicom_slices_decode(float *voxels, const struct mrc_dicom_sl
                          .taken = mrc_alloc(count, sizeof *d.taken)};
     const struct mrc_isolate_work work = {
         .context = &d, .run = decode, .take = take, .finish = finish};
-    struct mrc_isolate_limits limits = usual_limits;
+    struct mrc_isolate_limits limits = MRC_ISOLATE_VOXELS;
     limits.piece_bytes = d.slice_voxels * sizeof *voxels;
     enum mrc_status st = d.begins != NULL && d.taken != NULL
                              ? MRC_OK

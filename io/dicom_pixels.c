@@ -1,11 +1,9 @@
 /* dicom_pixels.c: from stored cells to rescaled values. PS3.3 C.7.6.3, C.11.1, C.7.5.1.1.2. */
 #include <math.h>
-#ifdef MRC_FAULT_HOOK
-#include <signal.h>
-#endif
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/fault.h"
 #include "io/dcmtk/bridge.h"
 #include "io/dicom_slice.h"
 
@@ -73,24 +71,13 @@ static void convert_floats(float *out, const struct mrc_dcmtk_pixels *pixels, do
     }
 }
 
-#ifdef MRC_FAULT_HOOK
-/* Test builds only: pixels that begin with such words crash their decoder, as hostile ones may. */
-static void misbehave(const struct mrc_dcmtk_pixels *pixels) {
-    static const char crash[] = "fault:crash";
-    if (pixels->size >= sizeof crash && memcmp(pixels->bytes, crash, sizeof crash - 1) == 0)
-        (void)raise(SIGSEGV);
-}
-#endif
-
 enum mrc_status mrc_dicom_reader_load(float *out, struct mrc_dicom_reader *reader,
                                       const struct mrc_dicom_slice *slice, struct mrc_error *err) {
     struct mrc_dcmtk_pixels pixels = {0};
     size_t frame = slice->frame > 0 ? (size_t)slice->frame - 1 : 0;
     enum mrc_status st = open_file(reader, slice->path, err);
     if (st == MRC_OK) st = mrc_dcmtk_read_frame(&pixels, reader->file, frame, err);
-#ifdef MRC_FAULT_HOOK
-    if (st == MRC_OK) misbehave(&pixels);
-#endif
+    if (st == MRC_OK) mrc_fault_check(pixels.bytes, pixels.size);
     if (st == MRC_OK &&
         (pixels.rows != slice->rows || pixels.columns != slice->columns || pixels.samples != 1))
         st = mrc_fail(err, MRC_ERR_FORMAT, "%s: changed while it was read", slice->path);

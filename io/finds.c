@@ -5,12 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#ifdef MRC_FAULT_HOOK
-#include <signal.h>
-#include <unistd.h>
-#endif
 
 #include "base/alloc.h"
+#include "base/fault.h"
 #include "base/isolate.h"
 
 enum { HEAD_BYTES = 4096, MAX_FILES = 50000 };
@@ -28,18 +25,6 @@ struct verdict {
     int no_text;
 };
 
-#ifdef MRC_FAULT_HOOK
-/* Test builds only: a file that begins with such words does to its reader what a hostile file may.
- */
-static void misbehave(const unsigned char *head, size_t size) {
-    static const char crash[] = "fault:crash", hang[] = "fault:hang", spin[] = "fault:spin";
-    if (size >= sizeof crash - 1 && memcmp(head, crash, sizeof crash - 1) == 0)
-        (void)raise(SIGSEGV);
-    while (size >= sizeof hang - 1 && memcmp(head, hang, sizeof hang - 1) == 0) (void)pause();
-    while (size >= sizeof spin - 1 && memcmp(head, spin, sizeof spin - 1) == 0) {}
-}
-#endif
-
 static enum mrc_status probe_file(struct verdict *out, const char *path, struct mrc_error *err) {
     unsigned char head[HEAD_BYTES];
     size_t size = 0;
@@ -48,9 +33,7 @@ static enum mrc_status probe_file(struct verdict *out, const char *path, struct 
     *out = (struct verdict){.format = -1, .no_text = size == 0 || memchr(head, 0, size) != NULL};
     for (int f = 0; st == MRC_OK && out->format < 0 && f < FORMATS; ++f)
         if (formats[f]->probe(&probe)) out->format = f;
-#ifdef MRC_FAULT_HOOK
-    if (st == MRC_OK) misbehave(head, size);
-#endif
+    if (st == MRC_OK) mrc_fault_check(head, size);
     return st;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "io/apart.h"
 #include "io/finds.h"
 
 static const struct mrc_format *const formats[] = {&mrc_format_dicom, &mrc_format_nifti,
@@ -409,6 +410,16 @@ static enum mrc_status check_choice(const struct mrc_format *format, const char 
                     format->name);
 }
 
+static enum mrc_status load_with(mrc_volume **out, const struct mrc_format *format,
+                                 const struct mrc_image_file *const *files, size_t count,
+                                 const struct mrc_image_options *options, struct mrc_error *err) {
+    enum mrc_status st = format->load_apart
+                             ? mrc_load_apart(out, format, files, count, options, err)
+                             : format->load(out, files, count, options, err);
+    MRC_ASSERT(st == MRC_OK ? *out != NULL : *out == NULL);
+    return st;
+}
+
 static enum mrc_status load_files(mrc_volume **out, const struct mrc_format *format,
                                   const struct mrc_finds *f,
                                   const struct mrc_image_options *options, struct mrc_error *err) {
@@ -416,8 +427,7 @@ static enum mrc_status load_files(mrc_volume **out, const struct mrc_format *for
     const struct mrc_image_file **files = mrc_finds_select(&count, f, 0, f->count, format);
     if (files == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a list of files");
     enum mrc_status st = check_lost_slices(&passed, f, format, err);
-    if (st == MRC_OK) st = format->load(out, files, count, options, err);
-    MRC_ASSERT(st == MRC_OK ? *out != NULL : *out == NULL);
+    if (st == MRC_OK) st = load_with(out, format, files, count, options, err);
     if (st == MRC_OK) mrc_volume_add_left_out(*out, passed);
     mrc_free(files);
     return st;
@@ -427,7 +437,7 @@ static enum mrc_status load_found(mrc_volume **out, const struct mrc_image_file 
                                   const struct mrc_image_options *options, struct mrc_error *err) {
     if (file->status != MRC_OK)
         return mrc_fail(err, file->status, "%s: %s", file->path, file->reason);
-    return file->format->load(out, &file, 1, options, err);
+    return load_with(out, file->format, &file, 1, options, err);
 }
 
 static enum mrc_status load_file(mrc_volume **out, const char *path,
@@ -603,7 +613,7 @@ static enum mrc_status load_members(mrc_volume **out, const struct mrc_image_inf
             st = mrc_fail(err, MRC_ERR_IO, "%s: changed since its folder was searched%s%s",
                           f.files[i].path, f.files[i].reason != NULL ? ": " : "",
                           f.files[i].reason != NULL ? f.files[i].reason : "");
-    if (st == MRC_OK) st = mrc_format_dicom.load(out, files, count, options, err);
+    if (st == MRC_OK) st = load_with(out, &mrc_format_dicom, files, count, options, err);
     mrc_free(files);
     mrc_finds_clear(&f);
     return st;
@@ -619,6 +629,10 @@ enum mrc_status mrc_image_load_item(mrc_volume **out, const struct mrc_image_inf
     its_own.flat = true;
     its_own.member = item->member_count > 0 ? item->members[0] : NULL;
     its_own.frame = item->frame;
+    if (item->kind == MRC_SOURCE_NIFTI) { /* told apart and judged already */
+        const struct mrc_image_file file = {.path = item->path, .format = &mrc_format_nifti};
+        return load_found(out, &file, &its_own, err);
+    }
     return item->member_count > 0 ? load_members(out, item, &its_own, err)
                                   : mrc_image_load(out, item->path, &its_own, err);
 }

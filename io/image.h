@@ -144,6 +144,9 @@ struct mrc_format {
      * appended to `refused`. */
     enum mrc_status (*scan)(struct mrc_image_list *list, const struct mrc_image_file *const *files,
                             size_t count, struct mrc_error *err);
+    /** Is `load` to be called in a child process (io/apart.h)? False: it keeps the files' bytes in
+     * children itself. */
+    bool load_apart;
     /** Loads the one image made of these files. */
     enum mrc_status (*load)(mrc_volume **out, const struct mrc_image_file *const *files,
                             size_t count, const struct mrc_image_options *options,

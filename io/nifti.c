@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/fault.h"
 #include "base/fs.h"
 #include "base/text.h"
 #include "io/contrast_map.h"
@@ -286,6 +287,7 @@ static enum mrc_status read_voxels(float *voxels, struct nifti_input *in, int64_
     for (size_t at = 0; st == MRC_OK && at < count; at += part) {
         size_t n = count - at < part ? count - at : part;
         st = mrc_nifti_stream_read(&in->stream, buffer, n * f->voxel_bytes, err);
+        if (st == MRC_OK && at == 0) mrc_fault_check(buffer, n * f->voxel_bytes);
         if (st == MRC_OK) st = convert(voxels + at, buffer, n, &nonfinite, in, err);
     }
     mrc_free(buffer);
@@ -393,6 +395,16 @@ static void describe(struct mrc_image_info *info, const struct nifti_input *in) 
         (void)snprintf(info->reason + at, sizeof info->reason - (size_t)at, "; %s", remark);
 }
 
+/* A compressed file whose end does not speak for it is unpacked once: whether it was cut is known
+ * before it is called usable. Of others only the header is read. */
+static enum mrc_status check_end(struct nifti_input *in, struct mrc_error *err) {
+    const struct mrc_nifti_facts *f = &in->facts;
+    int64_t bytes = f->data_bytes * f->volumes;
+    if (mrc_nifti_stream_tells_size(&in->stream, f->data_offset + bytes)) return MRC_OK;
+    enum mrc_status st = mrc_nifti_stream_skip(&in->stream, bytes, err);
+    return st == MRC_OK ? mrc_nifti_stream_finish(&in->stream, err) : st;
+}
+
 /* What a header says, as it is kept between reading it and describing the folder. */
 static enum mrc_status nifti_read(void **record, size_t *bytes, const char *path,
                                   struct mrc_error *err) {
@@ -400,12 +412,16 @@ static enum mrc_status nifti_read(void **record, size_t *bytes, const char *path
     *record = NULL;
     enum mrc_status st = input_open(&in, path, err);
     if (st != MRC_OK) return st;
-    struct mrc_image_info *info = mrc_alloc(1, sizeof *info);
-    if (info != NULL) describe(info, &in);
+    st = check_end(&in, err);
+    struct mrc_image_info *info = st == MRC_OK ? mrc_alloc(1, sizeof *info) : NULL;
+    if (info != NULL)
+        describe(info, &in);
+    else if (st == MRC_OK)
+        st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
     input_close(&in);
     *record = info;
     *bytes = sizeof *info;
-    return info != NULL ? MRC_OK : mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
+    return st;
 }
 
 static enum mrc_status scan_one(struct mrc_image_list *list, const struct mrc_image_file *file,
@@ -537,5 +553,6 @@ const struct mrc_format mrc_format_nifti = {
     .probe = nifti_probe,
     .read = nifti_read,
     .scan = nifti_scan,
+    .load_apart = true,
     .load = nifti_load,
 };

@@ -2,8 +2,10 @@
 #include "io/nifti_stream.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
 
 enum { PORTION = 1 << 16, MAX_TRAILING = 1 << 20, DEFLATE_LIMIT = 1032 };
@@ -117,6 +119,19 @@ enum mrc_status mrc_nifti_stream_finish(struct mrc_nifti_stream *s, struct mrc_e
 bool mrc_nifti_stream_can_hold(const struct mrc_nifti_stream *s, int64_t bytes) {
     if (!s->packed) return bytes <= s->stored_bytes;
     return bytes / DEFLATE_LIMIT <= s->stored_bytes;
+}
+
+bool mrc_nifti_stream_tells_size(const struct mrc_nifti_stream *s, int64_t bytes) {
+    unsigned char last[4] = {0};
+    if (!s->packed) return true;
+    int file = open(s->path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return false;
+    bool whole = s->stored_bytes >= (int64_t)sizeof last &&
+                 pread(file, last, sizeof last, (off_t)(s->stored_bytes - 4)) == sizeof last;
+    (void)close(file);
+    uint32_t told = (uint32_t)last[0] | (uint32_t)last[1] << 8 | (uint32_t)last[2] << 16 |
+                    (uint32_t)last[3] << 24;
+    return whole && told - (uint32_t)bytes <= MAX_TRAILING; /* both are modulo 2^32 */
 }
 
 size_t mrc_nifti_unpack_head(unsigned char *out, size_t capacity, const unsigned char *packed,

@@ -36,6 +36,12 @@ enum mrc_status mrc_nifti_stream_finish(struct mrc_nifti_stream *s, struct mrc_e
  * before memory is taken. */
 bool mrc_nifti_stream_can_hold(const struct mrc_nifti_stream *s, int64_t bytes);
 
+/** Does the last word of a compressed file (ISIZE, RFC 1952) tell `bytes`, or up to the 1 MiB more
+ * that mrc_nifti_stream_finish allows? True of a plain file. False: the file was cut, or has
+ * several members as some packers make them; unpacking it tells which. True of a file that is
+ * damaged in between. */
+bool mrc_nifti_stream_tells_size(const struct mrc_nifti_stream *s, int64_t bytes);
+
 /** Unpacks the beginning of a gzip stream from memory: bytes written to out (0: not gzip, or
  * broken). */
 size_t mrc_nifti_unpack_head(unsigned char *out, size_t capacity, const unsigned char *packed,

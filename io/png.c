@@ -253,6 +253,7 @@ const struct mrc_format mrc_format_png = {
     .probe = png_probe,
     .read = png_read,
     .scan = png_scan,
+    .load_apart = true,
     .load = png_load,
 };
 

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/fault.h"
 
 enum { MAX_SIDE = 4096, MAX_CHUNK_BYTES = 8 << 20, MAX_TEXT_CHUNKS = 64 };
 static const char synthetic_key[] = "SyntheticData";
@@ -210,6 +211,7 @@ enum mrc_status mrc_png_decode(float *pixels, const struct mrc_png_facts *expect
         if (d.raw == NULL) st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", name);
     }
     if (st == MRC_OK && !read_rows(&d)) st = refuse_broken(&d, err);
+    if (st == MRC_OK) mrc_fault_check(d.raw, (size_t)d.facts.rows * d.row_bytes);
     if (st == MRC_OK) unpack(pixels, &d);
     decoder_close(&d);
     return st;

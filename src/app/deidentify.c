@@ -1,5 +1,7 @@
-/* deidentify.c: every file below the input, one at a time; then the report. Files already written
- * are remembered by their keyed names only. */
+/* deidentify.c: every file below the input, in order; then the report. A child process with limits
+ * reads and rewrites them (base/isolate.h), and this one writes what comes of it: one child, so
+ * that of two files with one name the same is always first. Files already written are remembered by
+ * their keyed names only. */
 #include "app/deidentify.h"
 
 #include <cjson/cJSON.h>
@@ -11,15 +13,24 @@
 #include "app/html.h"
 #include "app/place.h"
 #include "base/alloc.h"
+#include "base/fault.h"
 #include "base/fs.h"
+#include "base/isolate.h"
 #include "io/deidentify.h"
 #include "io/image.h"
 
-enum { MAX_FILES = 1000000, HEAD_BYTES = 4096, REASON = 300, SHOWN = 2000 };
+enum { MAX_FILES = 1000000, HEAD_BYTES = 4096, REASON = 300, SHOWN = 2000, PORTION = 1 << 20 };
 
 struct refusal {
     size_t file; /* number in the list of sources, from 1 */
     char reason[REASON];
+};
+
+/* What a child says first of a file. */
+struct rewritten {
+    bool dicom;
+    struct mrc_deidentified names;
+    size_t size; /* of the new file, which follows */
 };
 
 struct run {
@@ -32,6 +43,12 @@ struct run {
     struct refusal *refused;
     size_t refused_count, refused_capacity;
     size_t copies, compressed, without_id, synthetic;
+    const struct mrc_events *events;
+    /* the file that the child is at */
+    struct rewritten now;
+    unsigned char *bytes; /* those that came of it */
+    size_t used;
+    bool begun; /* its head came */
 };
 
 static const char *const limits[] = {
@@ -52,6 +69,7 @@ static bool is_dicom(const char *path) {
     unsigned char head[HEAD_BYTES];
     size_t size = 0;
     if (mrc_read_head(head, sizeof head, &size, path, NULL) != MRC_OK) return false;
+    mrc_fault_check(head, size);
     return mrc_format_dicom.probe(
         &(struct mrc_probe){.path = path, .head = head, .head_bytes = size});
 }
@@ -137,26 +155,50 @@ static enum mrc_status store(struct run *r, const struct mrc_deidentified *names
     return st;
 }
 
-static enum mrc_status do_dicom(struct run *r, size_t file, struct mrc_error *err) {
-    struct mrc_deidentified names;
-    struct mrc_error own = {0}, fatal = {0};
+/* --- in the child --- */
+
+static enum mrc_status rewrite(void *context, size_t file, mrc_isolate_sink *sink,
+                               struct mrc_error *err) {
+    const struct run *r = context;
+    const char *path = r->files.names[file];
+    struct rewritten head = {.dicom = is_dicom(path)};
     unsigned char *bytes = NULL;
-    size_t size = 0;
-    enum mrc_status st =
-        mrc_dicom_deidentify(&bytes, &size, &names, r->files.names[file], &r->key, &own);
-    if (st == MRC_OK && names.burned_in)
-        st = mrc_fail(&own, MRC_ERR_UNSUPPORTED, "says that text is drawn into its pixels");
-    if (st == MRC_OK) {
-        st = store(r, &names, bytes, size, &own, &fatal);
-        r->compressed += names.compressed;
-        r->without_id += names.without_id;
-        r->synthetic += names.synthetic;
+    enum mrc_status st = MRC_OK;
+    if (head.dicom) st = mrc_dicom_deidentify(&bytes, &head.size, &head.names, path, &r->key, err);
+    if (st == MRC_OK && head.names.burned_in)
+        st =
+            mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: says that text is drawn into its pixels", path);
+    if (st == MRC_OK) st = mrc_isolate_send(sink, &head, sizeof head, err);
+    for (size_t at = 0; st == MRC_OK && at < head.size; at += PORTION) {
+        size_t part = head.size - at < PORTION ? head.size - at : PORTION;
+        st = mrc_isolate_send(sink, bytes + at, part, err);
     }
     mrc_free(bytes);
-    if (st == MRC_OK) return MRC_OK;
-    if (st == MRC_ERR_NOMEM || fatal.code != MRC_OK)
-        return mrc_fail(err, st, "%s", fatal.code != MRC_OK ? fatal.text : own.text);
-    return refuse(r, file, &own, err);
+    return st;
+}
+
+/* --- in this process --- */
+
+static enum mrc_status take(void *context, size_t file, const void *bytes, size_t size,
+                            struct mrc_error *err) {
+    struct run *r = context;
+    if (!r->begun) {
+        if (size != sizeof r->now)
+            return mrc_fail(err, MRC_ERR_FORMAT, "%s: its reader sent what is no file",
+                            r->files.names[file]);
+        memcpy(&r->now, bytes, size);
+        r->begun = true;
+        r->bytes = r->now.size > 0 ? mrc_alloc(r->now.size, 1) : NULL;
+        return r->now.size == 0 || r->bytes != NULL
+                   ? MRC_OK
+                   : mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", r->files.names[file]);
+    }
+    if (size > r->now.size - r->used)
+        return mrc_fail(err, MRC_ERR_FORMAT, "%s: its reader sent more than it said",
+                        r->files.names[file]);
+    memcpy(r->bytes + r->used, bytes, size);
+    r->used += size;
+    return MRC_OK;
 }
 
 /* Tabs and line ends would break the table. */
@@ -167,31 +209,67 @@ static void begin_row(struct run *r, size_t file) {
     mrc_text_appendf(&r->sources, "\t");
 }
 
-static enum mrc_status do_files(struct run *r, const struct mrc_events *events,
-                                struct mrc_error *err) {
-    enum mrc_status st = MRC_OK;
-    mrc_text_appendf(&r->sources, "number\tpath\tresult\n");
-    for (size_t i = 0; st == MRC_OK && i < r->files.count; ++i) {
-        begin_row(r, i);
-        if (is_dicom(r->files.names[i])) {
-            st = do_dicom(r, i, err);
-        } else {
-            ++r->result->passed;
-            mrc_text_appendf(&r->sources, "no DICOM file\n");
-        }
-        mrc_events_progress(events, "de-identifying", (int64_t)i + 1, (int64_t)r->files.count);
-        if (st == MRC_OK && mrc_events_cancelled(events))
-            st = mrc_fail(err, MRC_ERR_CANCELLED, "%s: stopped", r->options->output);
+static enum mrc_status keep(struct run *r, size_t file, struct mrc_error *err) {
+    const struct mrc_deidentified *names = &r->now.names;
+    struct mrc_error own = {0}, fatal = {0};
+    if (!r->now.dicom) {
+        ++r->result->passed;
+        mrc_text_appendf(&r->sources, "no DICOM file\n");
+        return MRC_OK;
     }
-    if (st == MRC_OK && r->sources.failed)
-        st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for the table of sources");
-    if (st == MRC_OK && r->result->files == 0)
-        st =
-            mrc_fail(err, MRC_ERR_UNSUPPORTED,
-                     "%s: none of %zu files is an MR image that can be de-identified%s%s",
-                     r->options->input, r->files.count, r->refused_count > 0 ? "; the first: " : "",
-                     r->refused_count > 0 ? r->refused[0].reason : "");
+    enum mrc_status st = store(r, names, r->bytes, r->used, &own, &fatal);
+    r->compressed += names->compressed;
+    r->without_id += names->without_id;
+    r->synthetic += names->synthetic;
+    if (st == MRC_OK) return MRC_OK;
+    if (st == MRC_ERR_NOMEM || fatal.code != MRC_OK)
+        return mrc_fail(err, st, "%s", fatal.code != MRC_OK ? fatal.text : own.text);
+    return refuse(r, file, &own, err);
+}
+
+static enum mrc_status finish(void *context, size_t file, enum mrc_status status, const char *why,
+                              bool ended, struct mrc_error *err) {
+    struct run *r = context;
+    struct mrc_error own = {.code = status};
+    (void)ended;
+    begin_row(r, file);
+    if (status == MRC_OK && (!r->begun || r->used != r->now.size)) {
+        status = own.code = MRC_ERR_FORMAT;
+        why = "not all of it was rewritten";
+    }
+    if (status != MRC_OK) (void)snprintf(own.text, sizeof own.text, "%s", why);
+    enum mrc_status st = status == MRC_OK ? keep(r, file, err) : refuse(r, file, &own, err);
+    mrc_free(r->bytes);
+    r->bytes = NULL;
+    r->used = 0;
+    r->begun = false;
+    mrc_events_progress(r->events, "de-identifying", (int64_t)file + 1, (int64_t)r->files.count);
     return st;
+}
+
+static bool is_stopped(void *context) {
+    return mrc_events_cancelled(((const struct run *)context)->events);
+}
+
+static enum mrc_status do_files(struct run *r, struct mrc_error *err) {
+    const struct mrc_isolate_work work = {
+        .context = r, .run = rewrite, .take = take, .finish = finish, .stop = is_stopped};
+    struct mrc_isolate_limits held = MRC_ISOLATE_VOXELS;
+    struct mrc_error why = {0};
+    held.processes = 1;
+    mrc_text_appendf(&r->sources, "number\tpath\tresult\n");
+    enum mrc_status st = mrc_isolate_run(&work, r->files.count, &held, &why);
+    mrc_free(r->bytes);
+    r->bytes = NULL;
+    if (st == MRC_ERR_CANCELLED) return mrc_fail(err, st, "%s: %s", r->options->output, why.text);
+    if (st != MRC_OK) return mrc_fail(err, st, "%s", why.text);
+    if (r->sources.failed)
+        return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for the table of sources");
+    if (r->result->files > 0) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                    "%s: none of %zu files is an MR image that can be de-identified%s%s",
+                    r->options->input, r->files.count, r->refused_count > 0 ? "; the first: " : "",
+                    r->refused_count > 0 ? r->refused[0].reason : "");
 }
 
 /* --- report --- */
@@ -353,7 +431,7 @@ static enum mrc_status run_all(struct run *r, const char *key, const char *sourc
                         key);
     if (st == MRC_OK)
         st = mrc_output_open_dir(&r->out, r->options->output, r->options->replace, err);
-    if (st == MRC_OK) st = do_files(r, events, err);
+    if (st == MRC_OK) st = do_files(r, err);
     if (st == MRC_OK) st = write_json(r, err);
     if (st == MRC_OK) st = write_html(r, err);
     if (st == MRC_OK)
@@ -365,7 +443,7 @@ static enum mrc_status run_all(struct run *r, const char *key, const char *sourc
 enum mrc_status mrc_deidentify_run(const struct mrc_deidentify_options *options,
                                    struct mrc_deidentify_result *result,
                                    const struct mrc_events *events, struct mrc_error *err) {
-    struct run r = {.options = options, .result = result};
+    struct run r = {.options = options, .result = result, .events = events};
     size_t length = strlen(options->output);
     *result = (struct mrc_deidentify_result){0};
     while (length > 1 && options->output[length - 1] == '/') --length;

@@ -15,6 +15,7 @@
 #include "app/survey.h"
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/isolate.h"
 
 const char *mrc_split_name(int split) {
     static const char *const names[] = {"train", "val", "test"};
@@ -116,23 +117,8 @@ static enum mrc_status name_nifti(struct mrc_prepare_set *set, struct mrc_prepar
     return st;
 }
 
-static enum mrc_status name_dicom(struct mrc_prepare_set *set, struct mrc_prepare_item *item,
-                                  struct mrc_error *err) {
-    struct mrc_error own = {0};
-    enum mrc_status st = mrc_acquisition_read(&item->how, item->info->members[0], &set->key, &own);
-    if (st == MRC_ERR_NOMEM) return mrc_fail(err, st, "%s", own.text);
-    if (st != MRC_OK) {
-        item->used = false;
-        mrc_clean_words(item->reason, sizeof item->reason, own.text, item->info->members[0], NULL);
-        return MRC_OK;
-    }
-    memcpy(item->subject, item->how.subject, sizeof item->subject);
-    memcpy(item->session, item->how.study, sizeof item->session);
-    return MRC_OK;
-}
-
-static enum mrc_status name_item(struct mrc_prepare_set *set, struct mrc_prepare_item *item,
-                                 struct mrc_error *err) {
+static enum mrc_status make_id(struct mrc_prepare_set *set, struct mrc_prepare_item *item,
+                               struct mrc_error *err) {
     const struct mrc_image_info *info = item->info;
     const char *path = below_input(set->options, item->path);
     char *text =
@@ -142,8 +128,7 @@ static enum mrc_status name_item(struct mrc_prepare_set *set, struct mrc_prepare
                              ? mrc_pseudonym_name(item->id, &set->key, "series of set", text, err)
                              : no_memory(err);
     mrc_free(text);
-    if (st != MRC_OK || !item->used) return st;
-    return info->kind == MRC_SOURCE_DICOM ? name_dicom(set, item, err) : name_nifti(set, item, err);
+    return st;
 }
 
 /* --- what may enter --- */
@@ -166,6 +151,56 @@ static void judge(struct mrc_prepare_item *item, const struct mrc_prepare_option
         refuse(item, "neither T1w nor T2w (--map names contrasts)");
 }
 
+/* --- headers, read in children --- */
+
+static enum mrc_status read_acquisition(void *context, size_t job, mrc_isolate_sink *sink,
+                                        struct mrc_error *err) {
+    const struct mrc_prepare_set *set = context;
+    const struct mrc_prepare_item *item = &set->items[job];
+    struct mrc_acquisition how;
+    if (!item->used || item->info->kind != MRC_SOURCE_DICOM) return MRC_OK;
+    enum mrc_status st = mrc_acquisition_read(&how, item->info->members[0], &set->key, err);
+    return st == MRC_OK ? mrc_isolate_send(sink, &how, sizeof how, err) : st;
+}
+
+static enum mrc_status take_acquisition(void *context, size_t job, const void *bytes, size_t size,
+                                        struct mrc_error *err) {
+    struct mrc_prepare_item *item = &((struct mrc_prepare_set *)context)->items[job];
+    if (size != sizeof item->how)
+        return mrc_fail(err, MRC_ERR_FORMAT, "%s: its reader sent what is no header", item->path);
+    memcpy(&item->how, bytes, size);
+    memcpy(item->subject, item->how.subject, sizeof item->subject);
+    memcpy(item->session, item->how.study, sizeof item->session);
+    return MRC_OK;
+}
+
+static enum mrc_status finish_acquisition(void *context, size_t job, enum mrc_status status,
+                                          const char *why, bool ended, struct mrc_error *err) {
+    struct mrc_prepare_item *item = &((struct mrc_prepare_set *)context)->items[job];
+    (void)ended;
+    (void)err;
+    if (status == MRC_OK) return MRC_OK;
+    item->used = false;
+    mrc_clean_words(item->reason, sizeof item->reason, why, item->info->members[0], NULL);
+    return MRC_OK;
+}
+
+static enum mrc_status name_all(struct mrc_prepare_set *set, struct mrc_error *err) {
+    const struct mrc_isolate_work work = {.context = set,
+                                          .run = read_acquisition,
+                                          .take = take_acquisition,
+                                          .finish = finish_acquisition};
+    const struct mrc_isolate_limits limits = MRC_ISOLATE_DEFAULTS;
+    enum mrc_status st = MRC_OK;
+    for (size_t i = 0; st == MRC_OK && i < set->count; ++i) {
+        struct mrc_prepare_item *item = &set->items[i];
+        st = make_id(set, item, err);
+        if (st == MRC_OK && item->used && item->info->kind == MRC_SOURCE_NIFTI)
+            st = name_nifti(set, item, err);
+    }
+    return st == MRC_OK ? mrc_isolate_run(&work, set->count, &limits, err) : st;
+}
+
 /* By id, so that neither names nor the order of the inputs decide anything. */
 static int by_id(const void *a, const void *b) {
     return strcmp(((const struct mrc_prepare_item *)a)->id,
@@ -182,9 +217,7 @@ static enum mrc_status list_items(struct mrc_prepare_set *set, struct mrc_error 
         item->path = list->items[i].path;
         judge(item, set->options);
     }
-    enum mrc_status st = MRC_OK;
-    for (size_t i = 0; st == MRC_OK && i < set->count; ++i)
-        st = name_item(set, &set->items[i], err);
+    enum mrc_status st = name_all(set, err);
     for (size_t i = 0; st == MRC_OK && i < list->refused_count; ++i) {
         struct mrc_prepare_item *item = &set->items[set->count++];
         item->path = list->refused[i].path;

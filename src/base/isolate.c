@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -386,10 +387,25 @@ static enum mrc_status run_here(const struct mrc_isolate_work *work, size_t coun
     return MRC_OK;
 }
 
+/* Test builds only: $MRC_FAULT_SECONDS instead of limits that no test can wait for. */
+static void shorten(struct mrc_isolate_limits *limits) {
+#ifdef MRC_FAULT_HOOK
+    const char *text = getenv("MRC_FAULT_SECONDS");
+    int64_t seconds = 0;
+    if (text == NULL || mrc_parse_i64(&seconds, text, 1, 1000) != MRC_OK) return;
+    limits->processor_s = fmin(limits->processor_s, (double)seconds);
+    limits->elapsed_s = fmin(limits->elapsed_s, (double)seconds);
+#else
+    (void)limits;
+#endif
+}
+
 enum mrc_status mrc_isolate_run(const struct mrc_isolate_work *work, size_t count,
                                 const struct mrc_isolate_limits *limits, struct mrc_error *err) {
     if (disabled || in_child) return run_here(work, count, limits, err);
-    struct pool p = {.work = work, .limits = limits, .jobs = count};
+    struct mrc_isolate_limits held = *limits;
+    shorten(&held);
+    struct pool p = {.work = work, .limits = &held, .jobs = count};
     int wanted = limits->processes > 0 ? limits->processes : mrc_parallel_threads();
     p.count = wanted < MAX_WORKERS ? wanted : MAX_WORKERS;
     if ((size_t)p.count > count) p.count = (int)count;

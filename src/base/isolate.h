@@ -56,6 +56,13 @@ struct mrc_isolate_limits {
         .piece_bytes = (size_t)1 << 26                                                             \
     }
 
+/** For jobs that decode voxels, of which there may be 2 GiB. */
+#define MRC_ISOLATE_VOXELS                                                                         \
+    {                                                                                              \
+        .processes = 0, .processor_s = 120.0, .elapsed_s = 300.0, .memory_bytes = (size_t)4 << 30, \
+        .piece_bytes = (size_t)1 << 20                                                             \
+    }
+
 /** Runs jobs 0 … count-1; their order of arrival is not fixed. A job inside a job runs in its own
  * process. MRC_ERR_NOMEM when no child can be started. */
 MRC_STATUS mrc_isolate_run(const struct mrc_isolate_work *work, size_t count,

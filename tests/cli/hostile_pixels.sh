@@ -1,34 +1,74 @@
 #!/usr/bin/env bash
-# hostile_pixels.sh MRCYCLE FAULT_HOOK: pixels that crash their decoder cost one series of a set, and a translation one
-# line. Needs the test presets, where marked pixels crash their decoder.
+# hostile_pixels.sh MRCYCLE FAULT_HOOK: voxels that crash or hang their decoder cost one series of a set, and a
+# translation or a de-identification one line: DICOM, NIfTI, PNG. Needs the test presets, where marked voxels do so.
 set -euo pipefail
 mrcycle=$1
 [ "$2" = ON ] || { echo 'skipped: built without MRC_FAULT_HOOK'; exit 77; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 fail() { printf '%s\n' "$*"; exit 1; }
+export MRC_FAULT_SECONDS=3 # instead of limits of minutes
 
-for seed in 3 4; do
-    "$mrcycle" phantom -o "$work/made$seed" --seed $seed --voxel 4,4,5 -q >/dev/null
+for seed in 3 4 5; do
+    "$mrcycle" phantom -o "$work/made$seed" --seed $seed --voxel 5,5,6 -q >/dev/null
     mkdir -p "$work/in/$seed"
     cp "$work/made$seed"/sub-01/dicom/T1w/* "$work/in/$seed/"
 done
-/usr/bin/python3 - "$(find "$work/in/4" -type f | sort | sed -n 3p)" <<'PY'
-import sys
-data = open(sys.argv[1], 'rb').read()
-at = data.rindex(b'\xe0\x7f\x10\x00OW\0\0') + 12
-open(sys.argv[1], 'wb').write(data[:at] + b'fault:crash' + data[at + 11:])
+mkdir "$work/in/n"
+nifti=$(find "$work/made3" -name '*_T1w.nii*' | head -1)
+/usr/bin/python3 - "$work/in" "$nifti" <<'PY'
+import glob, gzip, os, struct, sys, zlib
+root, nifti = sys.argv[1:]
+def mark(path, word):
+    data = open(path, 'rb').read()
+    at = data.rindex(b'\xe0\x7f\x10\x00OW\0\0') + 12
+    open(path, 'wb').write(data[:at] + word + data[at + len(word):])
+mark(sorted(glob.glob(root + '/4/*'))[2], b'fault:crash')
+mark(sorted(glob.glob(root + '/5/*'))[4], b'fault:hang')
+image = bytearray((gzip.open if nifti.endswith('gz') else open)(nifti, 'rb').read())
+for word in (b'fault:crash', b'fault:hang', b'fault:spin'):
+    image[352:352 + len(word)] = word
+    with gzip.open('%s/n/%s_T1w.nii.gz' % (root, word[6:].decode()), 'wb', 1) as f: f.write(image)
+def chunk(kind, data): return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+rows = b''.join(b'\0' + b'fault:crash'.ljust(32, b'x') for _ in range(32))
+os.mkdir(root + '/../png')
+with open(root + '/../png/bad.png', 'wb') as f:
+    f.write(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', 32, 32, 8, 0, 0, 0, 0)) +
+            chunk(b'IDAT', zlib.compress(rows)) + chunk(b'IEND', b''))
 PY
-broken=$(find "$work/in/4" -type f | sort | sed -n 3p)
 
-code=0
-said=$("$mrcycle" translate "$work/in/4" -o "$work/out" --to T2w --allow-synthetic -q 2>&1) || code=$?
-said=$(grep '^mrcycle:' <<<"$said") # a sanitizer speaks of the child's end too
-[ "$code" -eq 21 ] || fail "translate: exit code $code, expected 21: $said"
-[[ $said == "mrcycle: $broken: crashes its reader"* ]] || fail "translate: said $said"
-[ ! -e "$work/out" ] || fail "translate: half a result"
+# translate CODE INPUT NAMED WORDS: exit code CODE, one line that names the file, nothing left
+translate() {
+    local code=0 said expected=$1
+    shift
+    said=$("$mrcycle" translate "$1" -o "$work/out" --from T1w --to T2w --allow-synthetic -q 2>&1) || code=$?
+    said=$(grep '^mrcycle:' <<<"$said") # a sanitizer speaks of the child's end too
+    [[ $said == "mrcycle: $2: $3"* ]] || fail "translate $1: said $said"
+    [ "$code" -eq "$expected" ] || fail "translate $1: exit code $code, expected $expected: $said"
+    [ -z "$(find "$work" -maxdepth 1 -name 'out*')" ] || fail "translate $1: half a result"
+}
+translate 21 "$work/in/4" "$(find "$work/in/4" -type f | sort | sed -n 3p)" 'crashes its reader'
+translate 23 "$work/in/5" "$(find "$work/in/5" -type f | sort | sed -n 5p)" 'takes longer to read than'
+translate 21 "$work/in/n/crash_T1w.nii.gz" "$work/in/n/crash_T1w.nii.gz" 'crashes its reader'
+translate 21 "$work/png" "$work/png/bad.png" 'crashes its reader'
 
 "$mrcycle" prepare "$work/in" -o "$work/set" --allow-synthetic --split 100,0,0 -q >/dev/null 2>&1 || fail "prepare: exit code $?"
 grep -q '"series":	1,' "$work/set/report.json" || fail "prepare: $(head -30 "$work/set/report.json")"
-grep -q 'crashes its reader' "$work/set.sources.tsv" || fail "prepare: no line of the crash"
+result() { grep -c "$1.*/$2" "$work/set.sources.tsv" || true; }
+[ "$(result 'crashes its reader' 'in/4/')" -gt 1 ] || fail "prepare: no line of the crash"
+[ "$(result 'takes longer to read' 'in/5/')" -gt 1 ] || fail "prepare: no line of the hang"
+for bad in crash:crashes hang:longer spin:longer; do
+    [ "$(result "${bad#*:}" "in/n/${bad%:*}_T1w")" -eq 1 ] || fail "prepare: $bad: $(grep in/n "$work/set.sources.tsv")"
+done
 grep -q 'crashes its reader' "$work/set/report.html" || fail "prepare: the report does not tell of the crash"
+
+# A file that crashes or hangs the reader of deidentify is refused, and the others are written.
+mkdir "$work/raw"
+cp "$work"/in/3/* "$work/raw/"
+count=$(find "$work/raw" -type f | wc -l)
+printf 'fault:crash%200s' '' >"$work/raw/0crash.dcm"
+printf 'fault:spin%200s' '' >"$work/raw/zspin.dcm"
+"$mrcycle" deidentify "$work/raw" -o "$work/clean" -q >/dev/null 2>&1 || fail "deidentify: exit code $?"
+[ "$(find "$work/clean" -name '*.dcm' | wc -l)" -eq "$count" ] || fail "deidentify: not all others were written"
+grep -q '0crash.*refused: crashes its reader' "$work/clean.sources.tsv" || fail "deidentify: no line of the crash"
+grep -q 'zspin.*refused: takes longer to read' "$work/clean.sources.tsv" || fail "deidentify: no line of the hang"
