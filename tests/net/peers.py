@@ -16,6 +16,9 @@ except ImportError:
     pydicom = None  # need() says so
 
 
+os.environ["TCP_NODELAY"] = "1"  # DCMTK's programs wait for delayed acknowledgements without it
+
+
 def skip(why):
     print("skipped:", why)
     sys.exit(77)
@@ -45,7 +48,7 @@ def free_port():
         return s.getsockname()[1]
 
 
-def wait_for(what, condition, seconds=30):
+def wait_for(what, condition, seconds=120):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         found = condition()
