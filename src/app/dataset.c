@@ -114,17 +114,20 @@ static enum mrc_status add_image(struct loader *l, const char *path, const char 
     return MRC_OK;
 }
 
-/* The folder below SET/T1w; "" for what lies there itself. */
-static void find_label(char out[MRC_DATASET_LABEL_TEXT], const struct loader *l, const char *path) {
+/* The folder below SET/T1w; "" for what lies there itself. Only the path of a NIfTI image is a
+ * file. */
+static void find_label(char out[MRC_DATASET_LABEL_TEXT], const struct loader *l,
+                       const struct mrc_image_info *item) {
     char *folder = mrc_path_join(l->options->set, mrc_dataset_domain_name(l->domain));
-    size_t length = folder != NULL ? strlen(folder) : 0;
-    const char *below = path;
-    if (length > 0 && strncmp(path, folder, length) == 0 && path[length] == '/')
-        below = path + length + 1;
+    size_t length = folder != NULL ? strlen(folder) : 0, label = 0;
+    const char *below = item->path;
+    if (length > 0 && strncmp(below, folder, length) == 0 && below[length] == '/') {
+        below += length + 1;
+        label = strcspn(below, "/");
+        if (below[label] == '\0' && item->kind == MRC_SOURCE_NIFTI) label = 0;
+    }
     mrc_free(folder);
-    const char *end = strchr(below, '/');
-    snprintf(out, MRC_DATASET_LABEL_TEXT, "%.*s",
-             below != path && end != NULL ? (int)(end - below) : 0, below);
+    snprintf(out, MRC_DATASET_LABEL_TEXT, "%.*s", (int)label, below);
 }
 
 static enum mrc_status load_item(struct loader *l, const struct mrc_image_info *item,
@@ -147,7 +150,7 @@ static enum mrc_status load_item(struct loader *l, const struct mrc_image_info *
     enum mrc_status status = read_slices(&slices, l, item, &own);
     if (status == MRC_OK) {
         char label[MRC_DATASET_LABEL_TEXT];
-        find_label(label, l, item->path);
+        find_label(label, l, item);
         status = add_image(l, item->path, label, &slices, err);
     } else if (is_of_the_image(status)) {
         leave_out(l, "", own.text);

@@ -165,6 +165,13 @@ static bool same_grid_of_pictures(const struct mrc_image_info *a, const struct m
            (a->slices == b->slices && a->rows == b->rows && a->columns == b->columns);
 }
 
+/* Several series in one folder have one path, which tells none of them apart. */
+static bool has_names(const struct mrc_image_list *list) {
+    for (size_t i = 1; i < list->count; ++i)
+        if (strcmp(list->items[i - 1].path, list->items[i].path) == 0) return false;
+    return true;
+}
+
 /* Do all images of the two domains belong together, one by one? */
 static enum mrc_status find_pairs(bool *paired, const struct loader *l, struct mrc_error *err) {
     const struct mrc_image_list *a = &l->lists[MRC_EVAL_FROM], *b = &l->lists[MRC_EVAL_TO];
@@ -173,6 +180,7 @@ static enum mrc_status find_pairs(bool *paired, const struct loader *l, struct m
         return mrc_fail(err, MRC_ERR_UNSUPPORTED,
                         "%s: %zu images, and %zu in %s, expected as many to pair them in order",
                         l->folders[MRC_EVAL_FROM], a->count, b->count, l->folders[MRC_EVAL_TO]);
+    if (l->options->pairing != MRC_PAIRING_ORDER) *paired = *paired && has_names(a) && has_names(b);
     for (size_t i = 0; *paired && i < a->count; ++i) {
         *paired = same_grid_of_pictures(&a->items[i], &b->items[i]);
         if (!*paired || l->options->pairing == MRC_PAIRING_ORDER) continue;
@@ -193,9 +201,7 @@ static enum mrc_status load_volume(mrc_volume **out, const struct loader *l,
     struct mrc_image_options image = MRC_IMAGE_DEFAULTS;
     image.assume_ras = l->options->assume_ras;
     image.allow_synthetic = allow_synthetic;
-    image.flat = true;
-    if (item->kind == MRC_SOURCE_NIFTI) image.flat = false;
-    return mrc_image_load(out, item->path, &image, err);
+    return mrc_image_load_item(out, item, &image, err); /* one of several in its folder, maybe */
 }
 
 /* --- A set, normalised and cut as for training --- */

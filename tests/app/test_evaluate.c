@@ -251,6 +251,49 @@ static void test_a_set_without_pairs_has_no_truth(void **state) {
     mrc_text_clear(&table);
 }
 
+/* A head of each contrast's folder as two DICOM series in one folder, as archives hand them over.
+ */
+static void save_series(const char *folder, enum mrc_contrast contrast) {
+    struct mrc_error err = {0};
+    for (int n = 0; n < 2; ++n) {
+        mrc_volume *head = NULL;
+        struct mrc_name_list files = {0};
+        assert_ok(mrc_make_dirs("one", &err), &err);
+        assert_ok(mrc_make_dirs(folder, &err), &err);
+        assert_ok(head_create(&head, "LPS", 2.0 * n, &err), &err);
+        assert_ok(head_save_dicom(head, contrast, "one", &err), &err);
+        assert_ok(mrc_list_tree(&files, "one", 1000, &err), &err);
+        for (size_t f = 0; f < files.count; ++f) {
+            char place[200];
+            snprintf(place, sizeof place, "%s/%d_%.150s", folder, n, mrc_path_name(files.names[f]));
+            assert_int_equal(rename(files.names[f], place), 0);
+        }
+        mrc_name_list_clear(&files);
+        mrc_volume_destroy(head);
+    }
+}
+
+/* One path for two images names no pairs; in order they are pairs. */
+static void test_series_may_share_a_folder(void **state) {
+    (void)state;
+    static const char *const models[] = {"model.safetensors"};
+    struct mrc_evaluate_options options = MRC_EVALUATE_DEFAULTS;
+    struct mrc_error err = {0};
+    struct mrc_text table = {0};
+    save_series("shared/T1w", MRC_CONTRAST_T1W);
+    save_series("shared/T2w", MRC_CONTRAST_T2W);
+    options.set = "shared";
+    options.models = models;
+    options.model_count = 1;
+    assert_ok(mrc_evaluate_run(&table, &options, NULL, &err), &err);
+    assert_null(strstr(table.data, "paired-lut"));
+    mrc_text_clear(&table);
+    options.pairing = MRC_PAIRING_ORDER;
+    assert_ok(mrc_evaluate_run(&table, &options, NULL, &err), &err);
+    assert_non_null(strstr(table.data, "paired-lut"));
+    mrc_text_clear(&table);
+}
+
 /* --- Baselines --- */
 
 static void score_baseline(struct mrc_score_row *row, const struct mrc_eval_set *set,
@@ -535,6 +578,7 @@ int main(void) {
         cmocka_unit_test(test_folders_must_agree),
         cmocka_unit_test(test_model_and_baselines_share_a_table),
         cmocka_unit_test(test_a_set_without_pairs_has_no_truth),
+        cmocka_unit_test(test_series_may_share_a_folder),
         cmocka_unit_test(test_baselines_find_what_they_are_fitted_to),
         cmocka_unit_test(test_fitting_may_run_out_of_memory),
         cmocka_unit_test(test_lesions_survive_a_copy_and_no_constant),

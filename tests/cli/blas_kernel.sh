@@ -22,6 +22,7 @@ odd() {
 said=$("$mrcycle" info --system) || exit 1
 expect plain '^sums +right'
 ! grep -q '^faster' <<<"$said" || { failed=$((failed + 1)); printf 'a faster kernel than the one that runs:\n%s\n' "$said"; }
+own_line=$(grep '^kernel ' <<<"$said") # who chose depends on how old OpenBLAS is beside the processor
 own=$(sed -nE 's/^kernel +([^,]+),.*/\1/p' <<<"$said")
 
 said=$(OPENBLAS_CORETYPE=Prescott "$mrcycle" info --system)
@@ -61,7 +62,7 @@ done
 
 # What a stranger left in the environment does no harm.
 said=$(MRCYCLE_BLAS_KERNEL=nonsense "$mrcycle" info --system)
-expect marker "^kernel +$own, chosen by OpenBLAS\$"
+grep -qxF "$own_line" <<<"$said" || { failed=$((failed + 1)); printf 'marker: expected "%s" in:\n%s\n' "$own_line" "$said"; }
 
 # Arguments arrive in the second run.
 said=$(ODD_DEFAULT=Prescott LD_PRELOAD=$odd ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0 "$mrcycle" tranlsate 'a b' 2>&1)
