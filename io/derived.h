@@ -4,6 +4,7 @@
 #ifndef MRC_IO_DERIVED_H
 #define MRC_IO_DERIVED_H
 
+#include "base/fs.h"
 #include "base/status.h"
 #include "io/volume.h"
 
@@ -23,6 +24,8 @@ struct mrc_derivation {
     bool cycle_error;       /* the volume is not the image, but how far the image's way back to
                                `from` misses the source, voxel by voxel */
     bool reformatted;       /* cut across the source's slices (an oblique source) */
+    bool deidentified;      /* a picture is not named as its source (mrc_dicom_deidentify does the
+                               rest of a DICOM series; NIfTI takes nothing but the grid anyway) */
     const char *time_stamp; /* "YYYYMMDDhhmmss" of the processing, for DICOM dates; enters the UIDs.
                                NULL: the series is dated as its source, and the same in gives the
                                same bytes out */
@@ -47,6 +50,20 @@ MRC_STATUS mrc_dicom_save_derived(const mrc_volume *vol, const mrc_volume *sourc
 MRC_STATUS mrc_nifti_save_derived(const mrc_volume *vol, const mrc_volume *source,
                                   const struct mrc_derivation *derivation, const char *path,
                                   struct mrc_error *err);
+/** The same in two steps, so that outputs that belong together can all be whole before any appears:
+ * image and sidecar lie flushed under temporary names, and what can fail of the commit is the
+ * renaming. A failure leaves nothing. discard also after a commit, or of a zeroed record. */
+struct mrc_nifti_files {
+    struct mrc_output image, sidecar;
+    char *path;  /* of the image */
+    bool is_new; /* no image was there */
+};
+MRC_STATUS mrc_nifti_prepare_derived(struct mrc_nifti_files *out, const mrc_volume *vol,
+                                     const mrc_volume *source,
+                                     const struct mrc_derivation *derivation, const char *path,
+                                     struct mrc_error *err);
+MRC_STATUS mrc_nifti_commit(struct mrc_nifti_files *files, struct mrc_error *err);
+MRC_API void mrc_nifti_discard(struct mrc_nifti_files *files);
 /** One greyscale PNG a slice into the existing folder `dir`: source file names kept where the
  * source is a PNG stack of as many slices, else slice_0001.png …; depth as the source's, else 16
  * bit. tEXt chunks say synthetic. */

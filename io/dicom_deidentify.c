@@ -159,6 +159,8 @@ static const struct code {
     {"T-D1100", "SRT", "Head"},
     {"69536005", "SCT", "Head"},
     {"T-D1400", "SRT", "Skull"},
+    {"109100", "DCM", "Synthesizing Equipment"},
+    {"109102", "DCM", "Processing Equipment"},
     {"113072", "DCM", "Multiplanar reformatting"},
     {"113085", "DCM", "Spatial resampling"},
     {"113091", "DCM", "Pixel by pixel averaging"},
@@ -194,6 +196,15 @@ static void put_code(struct passage *p, const struct mrc_deidentify_rule *rule) 
 
 static void put_all(struct passage *p);
 
+/* An item about this program is known by maker and product; whoever copies both says what is true
+ * of anybody. */
+static bool is_about_program(mrc_dcmtk_item *item) {
+    char maker[VALUE], model[VALUE];
+    return mrc_dcmtk_text(maker, sizeof maker, item, MRC_TAG(0x0008, 0x0070), 0) &&
+           mrc_dcmtk_text(model, sizeof model, item, MRC_TAG(0x0008, 0x1090), 0) &&
+           strcmp(maker, MRC_DICOM_PROGRAM) == 0 && strcmp(model, MRC_DICOM_PROGRAM) == 0;
+}
+
 static void put_sequence(struct passage *p, const struct mrc_deidentify_rule *rule) {
     size_t count = mrc_dcmtk_count(p->from, rule->tag);
     if (p->depth >= DEEPEST) return;
@@ -201,6 +212,7 @@ static void put_sequence(struct passage *p, const struct mrc_deidentify_rule *ru
         struct passage item = {
             .from = mrc_dcmtk_child(p->from, rule->tag, i), .key = p->key, .depth = p->depth + 1};
         if (item.from == NULL) return;
+        if (rule->action == MRC_DEIDENTIFY_PROGRAM && !is_about_program(item.from)) continue;
         item.to = mrc_dicom_draft_item(&p->to, rule->tag);
         put_all(&item);
         mrc_dicom_draft_join(&p->to, &item.to);
@@ -222,7 +234,8 @@ static void put_rule(struct passage *p, const struct mrc_deidentify_rule *rule) 
     case MRC_DEIDENTIFY_DATE_TIME: mrc_dicom_draft_text(&p->to, rule->tag, "19000101000000"); break;
     case MRC_DEIDENTIFY_DUMMY: mrc_dicom_draft_text(&p->to, rule->tag, rule->words); break;
     case MRC_DEIDENTIFY_CODE: put_code(p, rule); break;
-    case MRC_DEIDENTIFY_SEQUENCE: put_sequence(p, rule); break;
+    case MRC_DEIDENTIFY_SEQUENCE:
+    case MRC_DEIDENTIFY_PROGRAM: put_sequence(p, rule); break;
     }
 }
 
@@ -467,6 +480,7 @@ enum mrc_status mrc_acquisition_read(struct mrc_acquisition *out, const char *pa
     out->thickness_mm = number_of(root, MRC_TAG(0x0018, 0x0050));
     st = name_subject(out->subject, &without_id, root, key, err);
     if (st == MRC_OK) st = name_uid(out->study, root, MRC_TAG(0x0020, 0x000D), "study", key, err);
+    if (st == MRC_OK) st = name_uid(out->series, root, MRC_TAG(0x0020, 0x000E), "series", key, err);
     if (st == MRC_OK) st = name_scanner(out, root, key, err);
     mrc_dcmtk_close(file);
     return st;
@@ -483,7 +497,8 @@ void mrc_dicom_deidentify_print_table(struct mrc_text *out) {
         [MRC_DEIDENTIFY_DATE_TIME] = "1900-01-01",
         [MRC_DEIDENTIFY_DUMMY] = "a fixed word",
         [MRC_DEIDENTIFY_CODE] = "kept when it is a code of the list",
-        [MRC_DEIDENTIFY_SEQUENCE] = "each item by this table"};
+        [MRC_DEIDENTIFY_SEQUENCE] = "each item by this table",
+        [MRC_DEIDENTIFY_PROGRAM] = "items about this program, by this table"};
     for (size_t r = 0; r < mrc_deidentify_rule_count; ++r)
         mrc_text_appendf(out, "(%04x,%04x)\t%s\n", (unsigned)(mrc_deidentify_rules[r].tag >> 16),
                          (unsigned)(mrc_deidentify_rules[r].tag & 0xFFFFu),

@@ -3,6 +3,7 @@
 #include "io/dicom_deidentify_table.h"
 
 #include "io/dcmtk/bridge.h"
+#include "io/dicom_write.h"
 
 #define NUMBERS(g, e)                                                                              \
     { .tag = MRC_TAG(g, e), .action = MRC_DEIDENTIFY_NUMBERS }
@@ -38,7 +39,10 @@ const struct mrc_deidentify_rule mrc_deidentify_rules[] = {
     DUMMY(0x0008, 0x0033, "000000"),
     WORDS(0x0008, 0x0060, "MR"),
     {.tag = MRC_TAG(0x0008, 0x0070), .action = MRC_DEIDENTIFY_MAKER, .empty = true},
-    DUMMY(0x0008, 0x1090, "UNKNOWN"),
+    WORDS(0x0008, 0x103E, /* what this program calls its own series */
+          MRC_DICOM_SYNTHETIC_SERIES("T2w", "T1w") "|" MRC_DICOM_SYNTHETIC_SERIES(
+              "T1w", "T2w") "|" MRC_DICOM_ERROR_SERIES("T2w") "|" MRC_DICOM_ERROR_SERIES("T1w")),
+    WORDS_OR(0x0008, 0x1090, MRC_DICOM_PROGRAM, "UNKNOWN"),
     ACTION(0x0008, 0x1115, SEQUENCE),
     ACTION(0x0008, 0x1140, SEQUENCE),
     ACTION(0x0008, 0x114A, SEQUENCE),
@@ -205,6 +209,7 @@ const struct mrc_deidentify_rule mrc_deidentify_rules[] = {
     ACTION(0x0018, 0x9239, SEQUENCE),
     NUMBERS(0x0018, 0x9240),
     NUMBERS(0x0018, 0x9241),
+    ACTION(0x0018, 0xA001, PROGRAM),
     ACTION(0x0020, 0x000D, UID),
     ACTION(0x0020, 0x000E, UID),
     {.tag = MRC_TAG(0x0020, 0x0011), .action = MRC_DEIDENTIFY_NUMBERS, .empty = true},
@@ -220,6 +225,7 @@ const struct mrc_deidentify_rule mrc_deidentify_rules[] = {
     NUMBERS(0x0020, 0x1041),
     {.tag = MRC_TAG(0x0020, 0x9056), .action = MRC_DEIDENTIFY_NUMBERS, .fallback = "1"},
     NUMBERS(0x0020, 0x9057),
+    WORDS(0x0020, 0x4000, MRC_DICOM_SYNTHETIC_COMMENT),
     ACTION(0x0020, 0x9071, SEQUENCE),
     WORDS(0x0020, 0x9072, "R|L|U|B"),
     ACTION(0x0020, 0x9111, SEQUENCE),

@@ -17,7 +17,8 @@ enum mrc_deidentify_action {
     MRC_DEIDENTIFY_DATE_TIME, /* D: 1 January 1900, where enhanced images must have one */
     MRC_DEIDENTIFY_DUMMY,     /* D: the fixed text in `words`, where the element is there */
     MRC_DEIDENTIFY_CODE,      /* C: a code by value and scheme; its meaning from our own list */
-    MRC_DEIDENTIFY_SEQUENCE   /* each item by the same table */
+    MRC_DEIDENTIFY_SEQUENCE,  /* each item by the same table */
+    MRC_DEIDENTIFY_PROGRAM    /* items that this program wrote of itself, by the same table */
 };
 
 struct mrc_deidentify_rule {

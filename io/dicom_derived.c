@@ -17,7 +17,7 @@
 enum { STORED_BITS = 12, STORED_MAX = 4095, MAX_DERIVATION = 1024, MAX_LONG_TEXT = 64 };
 static const double same_grid_mm = 1e-3;
 static const char mr_image[] = "1.2.840.10008.5.1.4.1.1.4";
-static const char program[] = "mrcycle";
+static const char program[] = MRC_DICOM_PROGRAM;
 
 struct job {
     const mrc_volume *vol;
@@ -423,10 +423,10 @@ static void put_series(struct mrc_dicom_draft *d, const struct job *job) {
     mrc_dicom_draft_text(d, MRC_TAG(0x0020, 0x000E), job->series_uid);
     mrc_dicom_draft_integer(d, MRC_TAG(0x0020, 0x0011), new_series_number(job));
     if (job->derivation->cycle_error)
-        (void)snprintf(text, sizeof text, "SYNTH %s cycle error (AI, not for diagnosis)",
+        (void)snprintf(text, sizeof text, MRC_DICOM_ERROR_SERIES("%s"),
                        mrc_contrast_name(job->derivation->to));
     else
-        (void)snprintf(text, sizeof text, "SYNTH %s from %s (AI, not acquired, not for diagnosis)",
+        (void)snprintf(text, sizeof text, MRC_DICOM_SYNTHETIC_SERIES("%s", "%s"),
                        mrc_contrast_name(job->derivation->to), source_name(job));
     mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x103E), text);
     if (job->date[0] != '\0') mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0021), job->date);
@@ -467,8 +467,7 @@ static void put_marks(struct mrc_dicom_draft *d, const struct job *job, mrc_dcmt
     (void)snprintf(type, sizeof type, "DERIVED\\SECONDARY\\OTHER\\%s", code);
     mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0008), type);
     mrc_dicom_draft_synthetic(d);
-    mrc_dicom_draft_text(d, MRC_TAG(0x0020, 0x4000),
-                         "Synthetic (AI), not acquired, not for diagnosis");
+    mrc_dicom_draft_text(d, MRC_TAG(0x0020, 0x4000), MRC_DICOM_SYNTHETIC_COMMENT);
     /* what was burned into the source's pixels may still be read; a head without a face stays so */
     bool burned = mrc_dcmtk_text(answer, sizeof answer, source, MRC_TAG(0x0028, 0x0301), 0) &&
                   strcmp(answer, "YES") == 0;

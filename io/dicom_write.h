@@ -11,6 +11,14 @@
 #include "io/dcmtk/bridge.h"
 #include "io/volume.h"
 
+/* The words by which people tell a synthetic series. They are this program's, not a human's, and so
+ * stay when a series is de-identified. */
+#define MRC_DICOM_SYNTHETIC_COMMENT "Synthetic (AI), not acquired, not for diagnosis"
+#define MRC_DICOM_SYNTHETIC_SERIES(to, from)                                                       \
+    "SYNTH " to " from " from " (AI, not acquired, not for diagnosis)"
+#define MRC_DICOM_ERROR_SERIES(to) "SYNTH " to " cycle error (AI, not for diagnosis)"
+#define MRC_DICOM_PROGRAM          "mrcycle"
+
 /** A data set being filled. The first failure stays in `st` and later calls do nothing, so it is
  * asked once at the end. */
 struct mrc_dicom_draft {

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/alloc.h"
 #include "base/fs.h"
 
 enum { MAX_WORD = 16 };
@@ -138,6 +139,12 @@ size_t mrc_nifti_stem(const char *name) {
     size_t length = strlen(name);
     if (mrc_path_has_suffix(name, ".nii.gz")) return length - strlen(".nii.gz");
     return mrc_path_has_suffix(name, ".nii") ? length - strlen(".nii") : length;
+}
+
+char *mrc_nifti_sidecar_path(const char *path) {
+    size_t stem = mrc_nifti_stem(path);
+    bool is_pair = mrc_path_has_suffix(path, ".hdr") || mrc_path_has_suffix(path, ".img");
+    return mrc_asprintf("%.*s.json", (int)(is_pair ? stem - strlen(".hdr") : stem), path);
 }
 
 int mrc_natural_compare(const char *a, const char *b) {

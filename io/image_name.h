@@ -23,6 +23,10 @@ bool mrc_name_is_label_map(const char *name);
 /** How long a name is without its .nii or .nii.gz, in any case; strlen for a name with neither. */
 size_t mrc_nifti_stem(const char *name);
 
+/** Where the sidecar of a NIfTI file lies: the name without .nii, .nii.gz, .hdr or .img, and
+ * ".json". The caller's (mrc_free); NULL when memory is exhausted. */
+char *mrc_nifti_sidecar_path(const char *path);
+
 /** strcmp, but runs of digits compare as numbers: "Image #2" comes before "Image #10". Equal only
  * for equal strings. */
 int mrc_natural_compare(const char *a, const char *b);

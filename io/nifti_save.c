@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "io/derived.h"
+#include "io/image_name.h"
 #include "io/nifti_fields.h"
 #include "io/nifti_header.h"
 
@@ -263,11 +264,6 @@ static void describe(char *out, size_t capacity, const struct mrc_derivation *d)
                    d->software_version);
 }
 
-static char *sidecar_name(const char *path) {
-    size_t ending = mrc_path_has_suffix(path, ".gz") ? strlen(".nii.gz") : strlen(".nii");
-    return mrc_asprintf("%.*s.json", (int)(strlen(path) - ending), path);
-}
-
 /* Names of source files and of their folders are often names of patients: a source is told by kind
  * and number. */
 static bool add_source(cJSON *json, const mrc_volume *source) {
@@ -322,23 +318,10 @@ static enum mrc_status write_sidecar(struct mrc_output *out, const char *name,
     return st;
 }
 
-/* Both are whole before either appears. The image goes first, for it is marked by itself: at no
- * time does a new sidecar stand beside an old image, or an image without any mark. */
-static enum mrc_status commit_both(struct mrc_output *image, struct mrc_output *sidecar,
-                                   const char *path, struct mrc_error *err) {
-    enum mrc_status st = mrc_output_flush(image, err);
-    if (st == MRC_OK) st = mrc_output_flush(sidecar, err);
-    bool is_new = !mrc_path_exists(path);
-    if (st == MRC_OK) st = mrc_output_commit(image, err);
-    if (st != MRC_OK) return st;
-    st = mrc_output_commit(sidecar, err);
-    if (st != MRC_OK && is_new) (void)unlink(path); /* nothing half-written */
-    return st;
-}
-
-enum mrc_status mrc_nifti_save_derived(const mrc_volume *vol, const mrc_volume *source,
-                                       const struct mrc_derivation *derivation, const char *path,
-                                       struct mrc_error *err) {
+enum mrc_status mrc_nifti_prepare_derived(struct mrc_nifti_files *out, const mrc_volume *vol,
+                                          const mrc_volume *source,
+                                          const struct mrc_derivation *derivation, const char *path,
+                                          struct mrc_error *err) {
     struct mrc_extent extent = mrc_volume_extent(vol);
     nifti_2_header h = {0};
     if (!keep_source_header(&h, vol, source))
@@ -348,15 +331,42 @@ enum mrc_status mrc_nifti_save_derived(const mrc_volume *vol, const mrc_volume *
     describe(h.descrip, sizeof h.descrip, derivation);
     int version = version_for(extent, source != NULL ? mrc_volume_provenance(source) : NULL);
 
-    struct mrc_output image = {0}, sidecar = {0};
-    enum mrc_status st = write_temporary(&image, vol, &h, version, path, err);
-    if (st != MRC_OK) return st;
-    char *name = sidecar_name(path);
-    if (name == NULL) st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for a path", path);
-    if (st == MRC_OK) st = write_sidecar(&sidecar, name, source, derivation, err);
-    if (st == MRC_OK) st = commit_both(&image, &sidecar, path, err);
-    mrc_output_discard(&sidecar);
-    mrc_output_discard(&image);
+    *out = (struct mrc_nifti_files){.path = mrc_strdup(path), .is_new = !mrc_path_exists(path)};
+    char *name = mrc_nifti_sidecar_path(path);
+    enum mrc_status st = write_temporary(&out->image, vol, &h, version, path, err);
+    if (st == MRC_OK && (name == NULL || out->path == NULL))
+        st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for a path", path);
+    if (st == MRC_OK) st = write_sidecar(&out->sidecar, name, source, derivation, err);
+    if (st == MRC_OK) st = mrc_output_flush(&out->image, err);
+    if (st == MRC_OK) st = mrc_output_flush(&out->sidecar, err);
     mrc_free(name);
+    if (st != MRC_OK) mrc_nifti_discard(out);
+    return st;
+}
+
+/* The image goes first, for it is marked by itself: at no time does a new sidecar stand beside an
+ * old image, or an image without any mark. */
+enum mrc_status mrc_nifti_commit(struct mrc_nifti_files *files, struct mrc_error *err) {
+    enum mrc_status st = mrc_output_commit(&files->image, err);
+    if (st != MRC_OK) return st;
+    st = mrc_output_commit(&files->sidecar, err);
+    if (st != MRC_OK && files->is_new) (void)unlink(files->path); /* nothing half-written */
+    return st;
+}
+
+void mrc_nifti_discard(struct mrc_nifti_files *files) {
+    mrc_output_discard(&files->sidecar);
+    mrc_output_discard(&files->image);
+    mrc_free(files->path);
+    files->path = NULL;
+}
+
+enum mrc_status mrc_nifti_save_derived(const mrc_volume *vol, const mrc_volume *source,
+                                       const struct mrc_derivation *derivation, const char *path,
+                                       struct mrc_error *err) {
+    struct mrc_nifti_files files;
+    enum mrc_status st = mrc_nifti_prepare_derived(&files, vol, source, derivation, path, err);
+    if (st == MRC_OK) st = mrc_nifti_commit(&files, err);
+    mrc_nifti_discard(&files);
     return st;
 }

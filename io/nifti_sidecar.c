@@ -9,19 +9,9 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "io/image_name.h"
 
 enum { MAX_SIDECAR_BYTES = 1 << 20 };
-
-static char *sidecar_name(const char *path) {
-    static const char *const endings[] = {".nii.gz", ".nii", ".hdr"};
-    size_t stem = strlen(path);
-    for (size_t e = 0; e < sizeof endings / sizeof *endings; ++e) {
-        if (!mrc_path_has_suffix(path, endings[e])) continue;
-        stem -= strlen(endings[e]);
-        break;
-    }
-    return mrc_asprintf("%.*s.json", (int)stem, path);
-}
 
 static double number_of(const cJSON *json, const char *key, double unit) {
     const cJSON *node = cJSON_GetObjectItemCaseSensitive(json, key);
@@ -69,7 +59,7 @@ static void read_physics(struct mrc_dicom_physics *p, const cJSON *json) {
 }
 
 void mrc_nifti_sidecar_read(struct mrc_nifti_sidecar *out, const char *path) {
-    char *name = sidecar_name(path);
+    char *name = mrc_nifti_sidecar_path(path);
     unsigned char *text = NULL;
     size_t size = 0;
     *out = (struct mrc_nifti_sidecar){0};

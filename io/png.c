@@ -289,7 +289,8 @@ enum mrc_status mrc_png_save_derived(const mrc_volume *vol, const mrc_volume *so
     struct mrc_extent e = mrc_volume_extent(vol);
     const struct mrc_provenance *p = source != NULL ? mrc_volume_provenance(source) : NULL;
     bool from_png = p != NULL && p->kind == MRC_SOURCE_PNG;
-    const struct mrc_provenance *names = from_png && p->file_count == (size_t)e.k ? p : NULL;
+    bool keep = from_png && p->file_count == (size_t)e.k && !derivation->deidentified;
+    const struct mrc_provenance *names = keep ? p : NULL;
     int bit_depth = from_png && p->bit_depth == 8 ? 8 : 16;
     char what[128], software[64];
     (void)snprintf(what, sizeof what, "synthetic %s from %s, not acquired, not for diagnosis",

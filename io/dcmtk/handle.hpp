@@ -73,4 +73,9 @@ mrc_status mrc_dcmtk_read_range(std::vector<unsigned char> &out, const mrc_dcmtk
 mrc_status mrc_dcmtk_parse(DcmDataset &out, const unsigned char *bytes, size_t size,
                            E_TransferSyntax syntax, const char *name, mrc_error *err);
 
+/* A new file as bytes (mrc_free), with room behind them for `more_bytes` that are not counted in
+ * *size: pixels that another file holds already encoded. */
+mrc_status mrc_dcmtk_encode_before(unsigned char **out, size_t *size, mrc_dcmtk_file &file,
+                                   E_TransferSyntax syntax, size_t more_bytes, mrc_error *err);
+
 #endif

@@ -3,14 +3,8 @@
 
 #include <cstring>
 
-#include <dcmtk/dcmdata/dcostrmb.h>
-#include <dcmtk/dcmdata/dcwcache.h>
-
-#include "base/alloc.h"
-
 namespace {
 
-constexpr size_t meta_room_bytes = 4096; // preamble and group 2
 constexpr uint64_t max_pixel_bytes = uint64_t{2} << 30;
 
 using bytes = std::vector<unsigned char>;
@@ -105,26 +99,9 @@ mrc_status encode_around(unsigned char **out, size_t *size, mrc_dcmtk_file &file
     const E_TransferSyntax syntax = from.walk.encapsulated
                                         ? DcmXfer(from.walk.transfer_syntax).getXfer()
                                         : EXS_LittleEndianExplicit;
-    DcmDataset &set = *file.format.getDataset();
-    const size_t room = set.calcElementLength(syntax, EET_ExplicitLength) + meta_room_bytes;
-    bytes header(room);
-    DcmOutputBufferStream stream(header.data(), static_cast<offile_off_t>(room));
-    OFCondition result = file.format.validateMetaInfo(syntax);
-    if (result.good()) {
-        DcmWriteCache cache;
-        file.format.transferInit();
-        result = file.format.write(stream, syntax, EET_ExplicitLength, &cache);
-        file.format.transferEnd();
-    }
-    void *written = nullptr;
-    offile_off_t length = 0;
-    stream.flushBuffer(written, length);
-    if (result.bad())
-        return mrc_fail(err, MRC_ERR_WRITE, "a data set cannot be encoded: %s", result.text());
-    const auto head = static_cast<size_t>(length);
-    *out = static_cast<unsigned char *>(mrc_alloc(head + pixels.size(), 1));
-    if (*out == nullptr) throw std::bad_alloc();
-    std::memcpy(*out, header.data(), head);
+    size_t head = 0;
+    st = mrc_dcmtk_encode_before(out, &head, file, syntax, pixels.size(), err);
+    if (st != MRC_OK) return st;
     std::memcpy(*out + head, pixels.data(), pixels.size());
     *size = head + pixels.size();
     return MRC_OK;

@@ -84,10 +84,16 @@ mrc_status append(mrc_dcmtk_item **out, mrc_dcmtk_item *item, uint32_t sequence,
 }
 
 mrc_status encode(unsigned char **out, size_t *size, mrc_dcmtk_file &file, mrc_error *err) {
-    const E_TransferSyntax syntax = EXS_LittleEndianExplicit;
+    return mrc_dcmtk_encode_before(out, size, file, EXS_LittleEndianExplicit, 0, err);
+}
+
+} // namespace
+
+mrc_status mrc_dcmtk_encode_before(unsigned char **out, size_t *size, mrc_dcmtk_file &file,
+                                   E_TransferSyntax syntax, size_t more_bytes, mrc_error *err) {
     DcmDataset &set = *file.format.getDataset();
     const size_t room = set.calcElementLength(syntax, EET_ExplicitLength) + meta_room_bytes;
-    auto *buffer = static_cast<unsigned char *>(mrc_alloc(room, 1));
+    auto *buffer = static_cast<unsigned char *>(mrc_alloc(room + more_bytes, 1));
     if (buffer == nullptr) throw std::bad_alloc();
     DcmOutputBufferStream stream(buffer, static_cast<offile_off_t>(room));
     OFCondition result = file.format.validateMetaInfo(syntax);
@@ -108,8 +114,6 @@ mrc_status encode(unsigned char **out, size_t *size, mrc_dcmtk_file &file, mrc_e
     *size = static_cast<size_t>(length);
     return MRC_OK;
 }
-
-} // namespace
 
 extern "C" {
 

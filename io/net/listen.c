@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -56,6 +57,8 @@ bool mrc_net_next(int *out, char host[MRC_HOST_TEXT], int listener) {
     host[0] = '\0';
     (void)inet_ntop(AF_INET, &peer.sin_addr, host, MRC_HOST_TEXT);
     (void)setsockopt(found, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes);
+    /* a command and its data set are several writes: none waits for a delayed acknowledgement */
+    (void)setsockopt(found, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     *out = found;
     return true;
 }

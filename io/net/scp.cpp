@@ -110,8 +110,11 @@ OFCondition reject(session &s, T_ASC_RejectParametersReason reason) {
     return ASC_rejectAssociation(s.association, &why);
 }
 
+/* As printable ASCII, for it is a stranger's word and goes into the log. */
 std::string trimmed(const char *title) {
     std::string text(title, strnlen(title, 16));
+    for (char &c : text)
+        if (c < ' ' || c > '~') c = '?';
     const size_t begin = text.find_first_not_of(' ');
     const size_t end = text.find_last_not_of(' ');
     return begin == std::string::npos ? std::string() : text.substr(begin, end - begin + 1);
@@ -143,7 +146,8 @@ mrc_status negotiate(char calling[MRC_AET_TEXT], session &s, mrc_error *err) {
             params, const_cast<const char **>(mr_classes), sizeof mr_classes / sizeof *mr_classes,
             const_cast<const char **>(syntaxes), sizeof syntaxes / sizeof *syntaxes);
     if (done.good()) done = ASC_acknowledgeAssociation(s.association);
-    return done.good() ? MRC_OK : mrc_fail(err, MRC_ERR_NETWORK, "%s", mrc_net_words(done).c_str());
+    return done.good() ? MRC_OK
+                       : mrc_fail(err, MRC_ERR_NETWORK, "%s", mrc_net_words(done.text()).c_str());
 }
 
 OFCondition skip_dataset(session &s) {
@@ -234,7 +238,7 @@ mrc_status converse(char calling[MRC_AET_TEXT], session &s, mrc_error *err) {
         return MRC_OK;
     }
     if (end != DUL_PEERABORTEDASSOCIATION) (void)ASC_abortAssociation(s.association);
-    return mrc_fail(err, MRC_ERR_NETWORK, "broken off: %s", mrc_net_words(end).c_str());
+    return mrc_fail(err, MRC_ERR_NETWORK, "broken off: %s", mrc_net_words(end.text()).c_str());
 }
 
 mrc_status accept_peer(char calling[MRC_AET_TEXT], int socket, session &s, mrc_error *err) {
@@ -254,7 +258,8 @@ mrc_status accept_peer(char calling[MRC_AET_TEXT], int socket, session &s, mrc_e
     if (done.good())
         status = converse(calling, s, err);
     else
-        status = mrc_fail(err, MRC_ERR_NETWORK, "no association: %s", mrc_net_words(done).c_str());
+        status = mrc_fail(err, MRC_ERR_NETWORK, "no association: %s",
+                          mrc_net_words(done.text()).c_str());
     if (s.association != nullptr) {
         (void)ASC_dropSCPAssociation(s.association, 1);
         (void)ASC_destroyAssociation(&s.association);

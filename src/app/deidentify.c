@@ -157,6 +157,14 @@ static enum mrc_status store(struct run *r, const struct mrc_deidentified *names
 
 /* --- in the child --- */
 
+static enum mrc_status rewrite_file(unsigned char **bytes, size_t *size,
+                                    struct mrc_deidentified *names, const char *path,
+                                    const struct mrc_pseudonym_key *key, struct mrc_error *err) {
+    enum mrc_status st = mrc_dicom_deidentify(bytes, size, names, path, key, err);
+    if (st != MRC_OK || !names->burned_in) return st;
+    return mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: says that text is drawn into its pixels", path);
+}
+
 static enum mrc_status rewrite(void *context, size_t file, mrc_isolate_sink *sink,
                                struct mrc_error *err) {
     const struct run *r = context;
@@ -164,10 +172,7 @@ static enum mrc_status rewrite(void *context, size_t file, mrc_isolate_sink *sin
     struct rewritten head = {.dicom = is_dicom(path)};
     unsigned char *bytes = NULL;
     enum mrc_status st = MRC_OK;
-    if (head.dicom) st = mrc_dicom_deidentify(&bytes, &head.size, &head.names, path, &r->key, err);
-    if (st == MRC_OK && head.names.burned_in)
-        st =
-            mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: says that text is drawn into its pixels", path);
+    if (head.dicom) st = rewrite_file(&bytes, &head.size, &head.names, path, &r->key, err);
     if (st == MRC_OK) st = mrc_isolate_send(sink, &head, sizeof head, err);
     for (size_t at = 0; st == MRC_OK && at < head.size; at += PORTION) {
         size_t part = head.size - at < PORTION ? head.size - at : PORTION;
@@ -464,5 +469,27 @@ enum mrc_status mrc_deidentify_run(const struct mrc_deidentify_options *options,
     mrc_free(r.refused);
     mrc_free(sources);
     mrc_free(key);
+    return st;
+}
+
+enum mrc_status mrc_deidentify_in_place(const char *folder, const struct mrc_pseudonym_key *key,
+                                        struct mrc_error *err) {
+    struct mrc_name_list files = {0};
+    enum mrc_status st = mrc_list_tree(&files, folder, MAX_FILES, err);
+    for (size_t i = 0; st == MRC_OK && i < files.count; ++i) {
+        unsigned char *bytes = NULL;
+        size_t size = 0;
+        struct mrc_deidentified names;
+        struct mrc_error own = {0};
+        st = rewrite_file(&bytes, &size, &names, files.names[i], key, &own);
+        if (st != MRC_OK) /* the temporary name is nobody's business */
+            st = mrc_fail(err, st, "cannot be de-identified: %s",
+                          strncmp(own.text, files.names[i], strlen(files.names[i])) == 0
+                              ? own.text + strlen(files.names[i]) + 2
+                              : own.text);
+        if (st == MRC_OK) st = mrc_write_file(files.names[i], bytes, size, err);
+        mrc_free(bytes);
+    }
+    mrc_name_list_clear(&files);
     return st;
 }

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "app/events.h"
+#include "base/pseudonym.h"
 #include "base/status.h"
 
 #ifdef __cplusplus
@@ -30,6 +31,12 @@ struct mrc_deidentify_result {
 MRC_STATUS mrc_deidentify_run(const struct mrc_deidentify_options *options,
                               struct mrc_deidentify_result *result, const struct mrc_events *events,
                               struct mrc_error *err);
+
+/** Rewrites each DICOM file of a folder in its place by the same rules: a series of this program's
+ * own making, on its way to its name. MRC_ERR_UNSUPPORTED when its pixels may show text of the
+ * source's. */
+MRC_STATUS mrc_deidentify_in_place(const char *folder, const struct mrc_pseudonym_key *key,
+                                   struct mrc_error *err);
 
 #ifdef __cplusplus
 }

@@ -12,6 +12,7 @@
 
 #include "app/clean_words.h" /* private files */
 #include "app/place.h"
+#include "app/subject.h"
 #include "app/survey.h"
 #include "base/alloc.h"
 #include "base/fs.h"
@@ -28,19 +29,6 @@ static enum mrc_status no_memory(struct mrc_error *err) {
 
 /* --- whose image is it --- */
 
-/* The value of a BIDS entity such as "sub-" in a path; its length, or 0. */
-static size_t find_entity(const char **value, const char *path, const char *entity) {
-    size_t length = strlen(entity);
-    for (const char *at = path; at != NULL; at = strchr(at, '/')) {
-        at += *at == '/';
-        if (strncmp(at, entity, length) != 0) continue;
-        *value = at + length;
-        return strspn(at + length,
-                      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
-    }
-    return 0;
-}
-
 /* The part of a path below the input it was found in. */
 static const char *below_input(const struct mrc_prepare_options *o, const char *path) {
     for (size_t i = 0; i < o->input_count; ++i) {
@@ -51,22 +39,6 @@ static const char *below_input(const struct mrc_prepare_options *o, const char *
         return *rest != '\0' ? rest : mrc_path_name(path);
     }
     return path;
-}
-
-static bool is_contrast_word(const char *word, size_t length) {
-    static const char *const words[] = {"t1", "t1w", "t1n", "t2", "t2w", "mprage", "nii", "gz"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; ++i)
-        if (strlen(words[i]) == length && strncasecmp(word, words[i], length) == 0) return true;
-    return false;
-}
-
-/* "p7_T1w.nii.gz" and "p7_T2w.nii.gz" are both p7's. */
-static void append_stem(struct mrc_text *text, const char *name) {
-    while (*name != '\0') {
-        size_t length = strcspn(name, "_.- ");
-        if (!is_contrast_word(name, length)) mrc_text_appendf(text, "%.*s|", (int)length, name);
-        name += length + (name[length] != '\0');
-    }
 }
 
 static size_t folder_length(const char *path) {
@@ -90,31 +62,12 @@ static bool is_shared_folder(const struct mrc_prepare_set *set,
 
 static enum mrc_status name_nifti(struct mrc_prepare_set *set, struct mrc_prepare_item *item,
                                   struct mrc_error *err) {
-    const char *path = below_input(set->options, item->path), *value = NULL;
-    struct mrc_text who = {0};
     double unknown = (double)NAN; /* a NIfTI file does not say how it was made */
     item->how.echo_ms = item->how.repetition_ms = item->how.inversion_ms = unknown;
     item->how.flip_deg = item->how.field_t = item->how.thickness_mm = unknown;
-    size_t length = find_entity(&value, path, "sub-");
-    if (length > 0) {
-        mrc_text_appendf(&who, "sub-%.*s", (int)length, value);
-    } else {
-        mrc_text_appendf(&who, "%.*s|", (int)folder_length(path), path);
-        if (folder_length(path) == 0 || is_shared_folder(set, item))
-            append_stem(&who, mrc_path_name(path));
-    }
-    enum mrc_status st =
-        who.failed ? no_memory(err)
-                   : mrc_pseudonym_name(item->subject, &set->key, "patient by path", who.data, err);
-    mrc_text_clear(&who);
-    length = find_entity(&value, path, "ses-");
-    if (st != MRC_OK || length == 0) return st;
-    char *session = mrc_asprintf("%s %.*s", item->subject, (int)length, value);
-    st = session != NULL
-             ? mrc_pseudonym_name(item->session, &set->key, "session by path", session, err)
-             : no_memory(err);
-    mrc_free(session);
-    return st;
+    return mrc_subject_of_path(item->subject, item->session, &set->key,
+                               below_input(set->options, item->path), is_shared_folder(set, item),
+                               err);
 }
 
 static enum mrc_status make_id(struct mrc_prepare_set *set, struct mrc_prepare_item *item,

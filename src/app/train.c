@@ -207,16 +207,26 @@ static enum mrc_status is_stopped(bool *stopped, const struct work *w, struct mr
     return status;
 }
 
-/* For tests of what follows: once, after step $MRC_FAULT_STEP, a weight is no number. */
+#ifdef MRC_FAULT_HOOK
+static bool fault_from(int64_t *step, const char *variable) {
+    const char *text = getenv(variable);
+    return text != NULL && mrc_parse_i64(step, text, 0, INT64_MAX) == MRC_OK;
+}
+#endif
+
+/* For tests of what follows, until the first rollback: after step $MRC_FAULT_STEP weights are no
+ * numbers; from step $MRC_FAULT_COLLAPSE on the generator makes the same of everything. */
 static void poison(struct work *w) {
 #ifdef MRC_FAULT_HOOK
-    const char *step = getenv("MRC_FAULT_STEP");
-    int64_t at = 0;
-    if (step == NULL || w->rollbacks > 0 || mrc_parse_i64(&at, step, 0, INT64_MAX) != MRC_OK ||
-        mrc_cyclegan_steps(w->gan) != at)
+    int64_t step = 0, now = mrc_cyclegan_steps(w->gan);
+    float value = 0.0F;
+    if (w->rollbacks > 0) return;
+    if (fault_from(&step, "MRC_FAULT_STEP") && now == step)
+        value = NAN;
+    else if (!fault_from(&step, "MRC_FAULT_COLLAPSE") || now < step)
         return;
     mrc_net *net = mrc_cyclegan_net_of(w->gan, MRC_NET_G);
-    for (size_t i = 0; i < mrc_net_size(net); ++i) mrc_net_values(net)[i] = NAN;
+    for (size_t i = 0; i < mrc_net_size(net); ++i) mrc_net_values(net)[i] = value;
 #else
     (void)w;
 #endif

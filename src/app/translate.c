@@ -7,12 +7,14 @@
 #include <string.h>
 
 #include "app/dataset.h"
+#include "app/deidentify.h"
 #include "app/model_file.h"
 #include "app/place.h"
 #include "app/regrid.h"
 #include "app/report.h"
 #include "app/sheet.h"
 #include "app/stack.h"
+#include "app/subject.h"
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "io/derived.h"
@@ -26,6 +28,10 @@
 struct work {
     int64_t batch; /* slices translated at once */
     const struct mrc_translate_options *options;
+    struct mrc_translate_options
+        settled;                      /* the caller's, with the places that follow from others */
+    char *output, *report, *key_path; /* those */
+    struct mrc_pseudonym_key key;
     const struct mrc_events *events;
     enum mrc_contrast from;
     enum mrc_source_kind format;
@@ -53,6 +59,9 @@ static void work_clear(struct work *w) {
     mrc_volume_destroy(w->result);
     mrc_volume_destroy(w->truth);
     mrc_volume_destroy(w->source);
+    mrc_free(w->key_path);
+    mrc_free(w->report);
+    mrc_free(w->output);
 }
 
 static enum mrc_status no_memory(const struct work *w, struct mrc_error *err) {
@@ -118,16 +127,8 @@ static enum mrc_status load_source(struct work *w, struct mrc_error *err) {
 
 /* --- The output, as far as it can be settled before any computing --- */
 
-/* Where a NIfTI file's sidecar lies: the name without its ending, and ".json". */
 static enum mrc_status name_sidecar(char **out, const char *path, struct mrc_error *err) {
-    static const char *const endings[] = {".nii.gz", ".nii", ".hdr", ".img"};
-    size_t stem = strlen(path);
-    for (size_t e = 0; e < sizeof endings / sizeof *endings; ++e) {
-        if (!mrc_path_has_suffix(path, endings[e])) continue;
-        stem -= strlen(endings[e]);
-        break;
-    }
-    *out = mrc_asprintf("%.*s.json", (int)stem, path);
+    *out = mrc_nifti_sidecar_path(path);
     return *out != NULL ? MRC_OK : mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
 }
 
@@ -164,7 +165,7 @@ static enum mrc_status check_output(const char *path, bool replace, enum mrc_sou
 static enum mrc_status keep_files(const struct mrc_translate_options *o, const mrc_volume *vol,
                                   struct mrc_error *err) {
     const struct mrc_provenance *from = mrc_volume_provenance(vol);
-    const char *const places[] = {o->output, o->sheet, o->report, o->uncertainty};
+    const char *const places[] = {o->output, o->sheet, o->report, o->uncertainty, o->key};
     enum mrc_status status = MRC_OK;
     for (size_t p = 0; p < sizeof places / sizeof *places; ++p)
         for (size_t f = 0; status == MRC_OK && places[p] != NULL && f < from->file_count; ++f)
@@ -198,7 +199,8 @@ static enum mrc_status check_apart(const struct mrc_translate_options *o, struct
     } all[] = {{o->output, "output"},
                {o->uncertainty, "uncertainty"},
                {o->report, "report"},
-               {o->sheet, "sheet"}};
+               {o->sheet, "sheet"},
+               {o->key, "key"}};
     enum mrc_status status = MRC_OK;
     for (size_t a = 1; a < sizeof all / sizeof *all; ++a)
         for (size_t b = 0; status == MRC_OK && b < a; ++b) {
@@ -253,6 +255,100 @@ static enum mrc_status check_places(const struct mrc_translate_options *o, struc
     return status;
 }
 
+/* --- Places that follow from others --- */
+
+/* "x.nii.gz" or "folder/" and the ending: "x_report", "folder_report". */
+static enum mrc_status name_beside(char **out, const char *output, const char *ending,
+                                   struct mrc_error *err) {
+    size_t stem = mrc_nifti_stem(output);
+    while (stem > 1 && output[stem - 1] == '/') --stem;
+    *out = mrc_asprintf("%.*s%s", (int)stem, output, ending);
+    return *out != NULL ? MRC_OK : mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", output);
+}
+
+static enum mrc_status settle_key(struct work *w, struct mrc_error *err) {
+    const struct mrc_translate_options *o = w->options;
+    if (!o->deidentify) return MRC_OK;
+    enum mrc_status status = MRC_OK;
+    if (o->key == NULL) status = name_beside(&w->key_path, o->output, ".key", err);
+    if (status == MRC_OK && o->key == NULL) w->settled.key = w->key_path;
+    return status;
+}
+
+/* Only names are made with the key: without any there is none to keep. */
+static enum mrc_status load_key(struct work *w, struct mrc_error *err) {
+    const struct mrc_translate_options *o = w->options;
+    bool created = false;
+    if (!o->deidentify || (!o->bids && w->format != MRC_SOURCE_DICOM)) return MRC_OK;
+    enum mrc_status status = mrc_place_make_parent(o->key, err);
+    if (status == MRC_OK) status = mrc_pseudonym_key_load(&w->key, &created, o->key, err);
+    if (status == MRC_OK && created)
+        mrc_events_note(w->events,
+                        "%s: a new key; keep it, and keep it from those who get the files", o->key);
+    return status;
+}
+
+static enum mrc_status settle_report(struct work *w, struct mrc_error *err) {
+    const struct mrc_translate_options *o = w->options;
+    if (!o->report_beside || o->report != NULL) return MRC_OK;
+    enum mrc_status status = name_beside(&w->report, o->output, "_report", err);
+    w->settled.report = w->report;
+    return status;
+}
+
+/* The data set that the input is part of is no derivative. */
+static enum mrc_status settle_bids(struct work *w, struct mrc_error *err) {
+    const struct mrc_translate_options *o = w->options;
+    bool inside = false;
+    char *name = NULL;
+    if (!o->bids) return MRC_OK;
+    enum mrc_status status = mrc_place_is_inside(&inside, o->input, o->output, err);
+    if (status == MRC_OK && inside)
+        status = mrc_fail(err, MRC_ERR_ARGUMENT,
+                          "%s: holds the input, expected a derivative's own folder, such as %s/%s",
+                          o->output, o->output, "derivatives/mrcycle");
+    if (status == MRC_OK && o->key != NULL)
+        status = mrc_place_is_inside(&inside, o->key, o->output, err);
+    if (status == MRC_OK && inside)
+        status =
+            mrc_fail(err, MRC_ERR_ARGUMENT,
+                     "%s: the key would lie with what it protects, expected another place", o->key);
+    w->format = MRC_SOURCE_NIFTI;
+    if (status == MRC_OK) status = load_key(w, err);
+    if (status == MRC_OK)
+        status = mrc_subject_synthetic_name(&name, w->source, o->to, o->deidentify ? &w->key : NULL,
+                                            err);
+    if (status == MRC_OK) {
+        w->output = mrc_path_join(o->output, name);
+        w->settled.output = w->output;
+        if (w->output == NULL) status = no_memory(w, err);
+    }
+    mrc_free(name);
+    if (status == MRC_OK) status = settle_report(w, err);
+    return status == MRC_OK ? check_places(o, err) : status;
+}
+
+/* What makes the folder a BIDS derivative, unless it is one. */
+static enum mrc_status write_description(struct mrc_output *out, const char *folder,
+                                         struct mrc_error *err) {
+    static const char text[] = "{\n\t\"Name\": \"Synthetic MR images, not acquired\",\n"
+                               "\t\"BIDSVersion\": \"1.9.0\",\n"
+                               "\t\"DatasetType\": \"derivative\",\n"
+                               "\t\"GeneratedBy\": [{\"Name\": \"mrcycle translate\", "
+                               "\"Version\": \"" MRC_VERSION "\"}]\n}\n";
+    char *path = mrc_path_join(folder, "dataset_description.json");
+    enum mrc_status status = MRC_OK;
+    if (path == NULL) status = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", folder);
+    if (status == MRC_OK && !mrc_path_exists(path)) {
+        status = mrc_place_make_parent(path, err);
+        if (status == MRC_OK) status = mrc_output_open_file(out, path, err);
+        if (status == MRC_OK) (void)fputs(text, out->stream); /* the flush sees its failure */
+        if (status == MRC_OK) status = mrc_output_flush(out, err);
+    }
+    mrc_free(path);
+    return status;
+}
+
 static enum mrc_source_kind format_at(const struct work *w, const char *path) {
     return names_nifti(path) ? MRC_SOURCE_NIFTI : w->format;
 }
@@ -273,7 +369,7 @@ static enum mrc_status check_uncertainty(const struct work *w, struct mrc_error 
 static enum mrc_status settle_format(struct work *w, struct mrc_error *err) {
     const struct mrc_translate_options *o = w->options;
     enum mrc_source_kind kind = mrc_volume_provenance(w->source)->kind;
-    w->format = o->format;
+    w->format = o->bids ? MRC_SOURCE_NIFTI : o->format;
     if (w->format == MRC_SOURCE_NONE) w->format = names_nifti(o->output) ? MRC_SOURCE_NIFTI : kind;
     if (w->format == MRC_SOURCE_DICOM && kind != MRC_SOURCE_DICOM)
         return mrc_fail(err, MRC_ERR_UNSUPPORTED,
@@ -283,6 +379,7 @@ static enum mrc_status settle_format(struct work *w, struct mrc_error *err) {
     enum mrc_status status = keep_files(o, w->source, err);
     if (status == MRC_OK) status = keep_sidecar(w, o->output, err);
     if (status == MRC_OK) status = check_output(o->output, o->replace, w->format, err);
+    if (status == MRC_OK && !o->bids) status = load_key(w, err);
     return status == MRC_OK && o->uncertainty != NULL ? check_uncertainty(w, err) : status;
 }
 
@@ -519,14 +616,14 @@ static enum mrc_status describe(struct work *w, struct mrc_error *err) {
     return w->steps.failed || w->settings.failed ? no_memory(w, err) : MRC_OK;
 }
 
-/* An image and the place it is written to. A folder is filled under a temporary name first, a NIfTI
- * file is written in one go. */
+/* An image and the place it is written to; first under a temporary name. */
 struct image {
     const mrc_volume *vol;
     const char *path;
     enum mrc_source_kind format;
     struct mrc_derivation derivation;
     struct mrc_output folder;
+    struct mrc_nifti_files files; /* instead of a folder, for NIfTI */
 };
 
 static struct image make_image(const struct work *w, const mrc_volume *vol, const char *path) {
@@ -541,10 +638,11 @@ static struct image make_image(const struct work *w, const mrc_volume *vol, cons
                                          .steps = w->steps.data,
                                          .settings = w->settings.data,
                                          .cycle_error = vol == w->error,
+                                         .deidentified = w->options->deidentify,
                                          .reformatted = w->before.record.reformat.used}};
 }
 
-/* All that can fail of a folder but its renaming. */
+/* All that can fail but the renaming. */
 static enum mrc_status prepare_image(struct image *image, const struct work *w,
                                      struct mrc_error *err) {
     const bool replace = w->options->replace;
@@ -553,7 +651,10 @@ static enum mrc_status prepare_image(struct image *image, const struct work *w,
     if (status == MRC_OK) /* it may have come meanwhile */
         status = check_output(image->path, replace, image->format, err);
     if (status == MRC_OK) status = mrc_place_make_parent(image->path, err);
-    if (status != MRC_OK || image->format == MRC_SOURCE_NIFTI) return status;
+    if (status == MRC_OK && image->format == MRC_SOURCE_NIFTI)
+        return mrc_nifti_prepare_derived(&image->files, image->vol, w->source, &image->derivation,
+                                         image->path, err);
+    if (status != MRC_OK) return status;
     status = mrc_output_open_dir(out, image->path, replace, err);
     if (status == MRC_OK && image->format == MRC_SOURCE_DICOM)
         status =
@@ -561,39 +662,33 @@ static enum mrc_status prepare_image(struct image *image, const struct work *w,
     else if (status == MRC_OK)
         status =
             mrc_png_save_derived(image->vol, w->source, &image->derivation, out->temporary, err);
+    if (status == MRC_OK && image->format == MRC_SOURCE_DICOM && w->options->deidentify)
+        status = mrc_deidentify_in_place(out->temporary, &w->key, err);
     if (status == MRC_OK && image->format == MRC_SOURCE_DICOM)
         status = check_series(out->temporary, image->path, err);
     return status == MRC_OK ? check_cancelled(w, err) : status;
 }
 
-static enum mrc_status finish_image(struct image *image, const struct work *w,
-                                    struct mrc_error *err) {
-    if (image->format == MRC_SOURCE_NIFTI)
-        return mrc_nifti_save_derived(image->vol, w->source, &image->derivation, image->path, err);
-    return mrc_output_commit(&image->folder, err);
+static enum mrc_status finish_image(struct image *image, struct mrc_error *err) {
+    return image->format == MRC_SOURCE_NIFTI ? mrc_nifti_commit(&image->files, err)
+                                             : mrc_output_commit(&image->folder, err);
 }
 
-/* The result is the last to appear: where it is, the rest is. A result in NIfTI can fail as late as
- * that; the error in NIfTI that came before it goes with it. */
+static void discard_image(struct image *image) {
+    mrc_nifti_discard(&image->files);
+    mrc_output_discard(&image->folder);
+}
+
+/* Both are whole before either appears, and the result is the last: where it is, the rest is. */
 static enum mrc_status write_images(const struct work *w, struct mrc_error *err) {
     struct image result = make_image(w, w->result, w->options->output);
     struct image error = make_image(w, w->error, w->options->uncertainty);
-    char *sidecar = NULL; /* of the error */
-    enum mrc_status status = MRC_OK;
-    if (w->error != NULL && error.format == MRC_SOURCE_NIFTI)
-        status = name_sidecar(&sidecar, error.path, err);
-    if (status == MRC_OK) status = prepare_image(&result, w, err);
+    enum mrc_status status = prepare_image(&result, w, err);
     if (status == MRC_OK && w->error != NULL) status = prepare_image(&error, w, err);
-    if (status == MRC_OK && w->error != NULL) status = finish_image(&error, w, err);
-    const bool error_appeared = status == MRC_OK && sidecar != NULL;
-    if (status == MRC_OK) status = finish_image(&result, w, err);
-    if (status != MRC_OK && error_appeared) {
-        mrc_remove_tree(error.path);
-        mrc_remove_tree(sidecar);
-    }
-    mrc_free(sidecar);
-    mrc_output_discard(&error.folder);
-    mrc_output_discard(&result.folder);
+    if (status == MRC_OK && w->error != NULL) status = finish_image(&error, err);
+    if (status == MRC_OK) status = finish_image(&result, err);
+    discard_image(&error);
+    discard_image(&result);
     return status;
 }
 
@@ -676,6 +771,7 @@ static void fill_report(struct mrc_translate_report *report, const struct work *
                                       .extent = mrc_volume_extent(w->result),
                                       .slices = w->before.count};
     memcpy(report->model_name, w->info.name, sizeof report->model_name);
+    (void)snprintf(report->output, sizeof report->output, "%s", w->options->output);
 }
 
 static enum mrc_status lay_out(struct work *w, struct mrc_error *err) {
@@ -691,8 +787,10 @@ static enum mrc_status lay_out(struct work *w, struct mrc_error *err) {
 
 static enum mrc_status run(struct work *w, struct mrc_error *err) {
     const struct mrc_translate_options *o = w->options;
-    struct mrc_output sheet = {0}, page = {0};
+    struct mrc_output sheet = {0}, page = {0}, description = {0};
     enum mrc_status status = load_source(w, err);
+    const char *root = o->output;
+    if (status == MRC_OK) status = settle_bids(w, err);
     if (status == MRC_OK) status = settle_format(w, err);
     if (status == MRC_OK) status = check_cancelled(w, err);
     if (status == MRC_OK) status = load_generator(w, o->to, 0, err);
@@ -704,10 +802,13 @@ static enum mrc_status run(struct work *w, struct mrc_error *err) {
     if (status == MRC_OK) status = go_back(w, err);
     if (status == MRC_OK) status = lay_out_error(w, err);
     if (status == MRC_OK) status = prepare_report(&page, w, err);
+    if (status == MRC_OK && o->bids) status = write_description(&description, root, err);
     if (status == MRC_OK) status = write_images(w, err);
+    if (status == MRC_OK && description.path != NULL) status = mrc_output_commit(&description, err);
     if (status == MRC_OK && o->sheet != NULL) status = mrc_output_commit(&sheet, err);
     if (status == MRC_OK && o->report != NULL) status = mrc_output_commit(&page, err);
     mrc_output_discard(&page);
+    mrc_output_discard(&description);
     mrc_output_discard(&sheet);
     return status;
 }
@@ -716,7 +817,8 @@ enum mrc_status mrc_translate_run(const struct mrc_translate_options *options,
                                   struct mrc_translate_report *report,
                                   const struct mrc_events *events, struct mrc_error *err) {
     MRC_ASSERT(options->input != NULL && options->output != NULL && options->batch >= 0);
-    struct work w = {.options = options, .events = events};
+    struct work w = {.settled = *options, .events = events};
+    w.options = &w.settled;
     if (options->to == MRC_CONTRAST_T2W)
         w.from = MRC_CONTRAST_T1W;
     else if (options->to == MRC_CONTRAST_T1W)
@@ -724,7 +826,9 @@ enum mrc_status mrc_translate_run(const struct mrc_translate_options *options,
     else
         return mrc_fail(err, MRC_ERR_ARGUMENT, "translation to %s, expected T1w or T2w",
                         mrc_contrast_name(options->to));
-    enum mrc_status status = check_places(options, err);
+    enum mrc_status status = settle_key(&w, err);
+    if (status == MRC_OK && !options->bids) status = settle_report(&w, err);
+    if (status == MRC_OK && !options->bids) status = check_places(&w.settled, err);
     if (status == MRC_OK) status = run(&w, err);
     if (status == MRC_OK) fill_report(report, &w);
     work_clear(&w);

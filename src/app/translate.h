@@ -26,8 +26,14 @@ enum mrc_upsampling {
 };
 
 struct mrc_translate_options {
-    const char *input;    /* a DICOM folder, a NIfTI file, a folder of PNG slices */
-    const char *output;   /* a folder for DICOM and PNG, a file for NIfTI */
+    const char *input;  /* a DICOM folder, a NIfTI file, a folder of PNG slices */
+    const char *output; /* a folder for DICOM and PNG, a file for NIfTI; with `bids` the folder of
+                           a BIDS derivative, new or not, in which the NIfTI file gets its name */
+    bool bids;
+    bool
+        deidentify; /* by the rules of mrc_dicom_deidentify: nothing of the patient but the image */
+    const char *key; /* for `deidentify`: the key file, made when absent; NULL: beside the output,
+                        its name without .nii.gz and ".key" */
     enum mrc_contrast to; /* MRC_CONTRAST_T1W or MRC_CONTRAST_T2W */
     const char *model;    /* as mrc_model_file_find takes it; NULL: the shipped one */
     enum mrc_source_kind
@@ -38,6 +44,8 @@ struct mrc_translate_options {
                      the model's grid the model's, on the source's twice that where the model can */
     const char *sheet;       /* PNG of some slices, source beside result; NULL: none */
     const char *report;      /* a folder for report.json and report.html (report.h); NULL: none */
+    bool report_beside;      /* without `report`: beside the output, its name without .nii.gz and
+                                "_report" */
     const char *uncertainty; /* the cycle error of each voxel, written as `output` is, or as NIfTI
                                 when the name says so; NULL: none */
     const char *truth;  /* an image of the contrast asked for, shown in the sheet; NULL: none */
@@ -59,11 +67,14 @@ struct mrc_translate_options {
 #define MRC_TRANSLATE_DEFAULTS                                                                     \
     { .to = MRC_CONTRAST_T2W, .batch = 0 }
 
+enum { MRC_TRANSLATE_PATH = 4096 };
+
 struct mrc_translate_report {
-    enum mrc_source_kind format;  /* written */
-    enum mrc_contrast recognised; /* of the input */
-    struct mrc_extent extent;     /* written */
-    int64_t slices;               /* translated */
+    char output[MRC_TRANSLATE_PATH]; /* where the result is */
+    enum mrc_source_kind format;     /* written */
+    enum mrc_contrast recognised;    /* of the input */
+    struct mrc_extent extent;        /* written */
+    int64_t slices;                  /* translated */
     char model_name[64];
 };
 

@@ -1,9 +1,7 @@
 /* cmd_translate.c: mrcycle translate. */
 #include <stdio.h>
-#include <string.h>
 
 #include "app/translate.h"
-#include "base/alloc.h"
 #include "base/parallel.h"
 #include "cli/command.h"
 #include "cli/options.h"
@@ -24,7 +22,10 @@ enum {
     KEY_TRUTH,
     KEY_SERIES,
     KEY_ALLOW_GAPS,
-    KEY_VOLUME
+    KEY_VOLUME,
+    KEY_BIDS,
+    KEY_DEIDENTIFY,
+    KEY_KEY
 };
 
 static const struct argp_option table[] = {
@@ -79,6 +80,18 @@ static const struct argp_option table[] = {
      .key = KEY_TRUTH,
      .arg = "PATH",
      .doc = "The true image of the asked contrast, shown in the sheet"},
+    {.name = "bids",
+     .key = KEY_BIDS,
+     .doc = "OUTPUT is the folder of a BIDS derivative, where the result is NIfTI and called "
+            "sub-…/anat/sub-…_desc-synth_T2w.nii.gz"},
+    {.name = "deidentify",
+     .key = KEY_DEIDENTIFY,
+     .doc = "Write nothing of the patient but the image, by the rules of mrcycle deidentify"},
+    {.name = "key",
+     .key = KEY_KEY,
+     .arg = "FILE",
+     .doc = "For --deidentify: the key that names and UIDs are made with, created when absent; "
+            "default: OUTPUT, without .nii.gz, and .key"},
     {.name = "series",
      .key = KEY_SERIES,
      .arg = "N",
@@ -135,6 +148,11 @@ static void check(struct argp_state *state, const struct arguments *a) {
                         mrc_contrast_name(a->from));
     if (a->no_report && a->options.report != NULL)
         mrc_option_fail(state, "--report and --no-report, expected one of them");
+    if (a->options.key != NULL && !a->options.deidentify)
+        mrc_option_fail(state, "--key is used with --deidentify only, expected both");
+    if (a->options.bids && a->options.format != MRC_SOURCE_NONE &&
+        a->options.format != MRC_SOURCE_NIFTI)
+        mrc_option_fail(state, "--bids writes NIfTI, expected no other --format");
     if (a->options.truth != NULL && a->options.sheet == NULL)
         mrc_option_fail(state, "--truth is shown in a sheet only, expected --sheet too");
 }
@@ -174,6 +192,9 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     case KEY_VOLUME:
         a->options.volume = mrc_option_integer(state, "--volume", value, 1, 65536);
         break;
+    case KEY_BIDS: a->options.bids = true; break;
+    case KEY_DEIDENTIFY: a->options.deidentify = true; break;
+    case KEY_KEY: a->options.key = value; break;
     case MRC_OPTION_MAP: a->map = value; break;
     case KEY_ALLOW_GAPS: a->options.allow_gaps = true; break;
     case MRC_OPTION_ASSUME_RAS: a->options.assume_ras = true; break;
@@ -204,20 +225,6 @@ static const struct argp argp = {
            "INPUT is a folder with one DICOM series, a NIfTI file, or a folder of PNG slices. "
            "Prints the path written."};
 
-/* Beside the output and never in it: a folder of DICOM files is imported as a whole. */
-static char *default_report(const char *output) {
-    static const char *const endings[] = {".nii.gz", ".nii"};
-    size_t stem = strlen(output);
-    while (stem > 1 && output[stem - 1] == '/') --stem;
-    for (size_t e = 0; e < sizeof endings / sizeof *endings; ++e) {
-        const size_t ending = strlen(endings[e]);
-        if (stem <= ending || strncmp(output + stem - ending, endings[e], ending) != 0) continue;
-        stem -= ending;
-        break;
-    }
-    return mrc_asprintf("%.*s_report", (int)stem, output);
-}
-
 int mrc_cmd_translate(int argc, char **argv) {
     struct arguments a = {.options = MRC_TRANSLATE_DEFAULTS};
     mrc_option_parse(&argp, argc, argv, &a);
@@ -226,19 +233,15 @@ int mrc_cmd_translate(int argc, char **argv) {
     mrc_terminal_catch_interrupts();
     struct mrc_events events = mrc_terminal_events(&terminal);
     struct mrc_error err = {0};
-    char *report = NULL;
-    if (!a.no_report && a.options.report == NULL) {
-        report = default_report(a.options.output);
-        a.options.report = report;
-    }
+    struct mrc_translate_report report;
+    a.options.report_beside = !a.no_report;
     mrc_contrast_map *map = NULL;
     enum mrc_status status = a.map != NULL ? mrc_contrast_map_load(&map, a.map, &err) : MRC_OK;
     a.options.map = map;
-    if (status == MRC_OK) status = mrc_translate_run(&a.options, NULL, &events, &err);
+    if (status == MRC_OK) status = mrc_translate_run(&a.options, &report, &events, &err);
     mrc_contrast_map_destroy(map);
     mrc_terminal_clear_bar(&terminal);
-    mrc_free(report);
     if (status != MRC_OK) return mrc_terminal_fail(&terminal, status, &err);
-    puts(a.options.output);
+    puts(report.output);
     return MRC_EXIT_OK;
 }

@@ -384,6 +384,30 @@ static void test_no_numbers_lead_back(void **state) {
     assert_true(mrc_path_exists("back/checkpoints/newest.safetensors"));
 }
 
+/* Generators that make the same of everything, too; the checks in which they did are no good
+ * checkpoint. */
+static void test_collapse_leads_back(void **state) {
+    (void)state;
+    struct mrc_train_options options = make_options("collapse");
+    struct mrc_error err = {0};
+    struct mrc_checkpoint_info info = {0};
+    options.trainer.epochs = 5;
+    options.check_every = 1;
+    setenv("MRC_FAULT_COLLAPSE", "8", 1); /* in the second epoch */
+    enum mrc_status status = mrc_train_run(&options, NULL, NULL, &err);
+    unsetenv("MRC_FAULT_COLLAPSE");
+    assert_ok(status, &err);
+    if (!mrc_path_exists("collapse/events.csv")) {
+        print_message("built without the fault hook: nothing went wrong\n");
+        return;
+    }
+    assert_says("collapse/events.csv",
+                "epoch 3: the generators make the same of everything (collapse); back to step 5,");
+    assert_int_equal(lines_of("collapse/log.csv"), 1 + 5);
+    assert_ok(mrc_checkpoint_describe(&info, "collapse/checkpoints/last.safetensors", &err), &err);
+    assert_int_equal(info.rollbacks, 1);
+}
+
 static void test_broken_sets(void **state) {
     (void)state;
     struct mrc_error err = {0};
@@ -588,6 +612,7 @@ int main(void) {
         cmocka_unit_test(test_a_run_goes_on),
         cmocka_unit_test(test_a_run_is_repeated),
         cmocka_unit_test(test_no_numbers_lead_back),
+        cmocka_unit_test(test_collapse_leads_back),
         cmocka_unit_test(test_broken_sets),
         cmocka_unit_test(test_folders_below_folders),
         cmocka_unit_test(test_classes_are_folders),

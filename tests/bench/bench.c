@@ -1,6 +1,5 @@
 /* bench.c: mrcycle-bench PROBLEM...: how long the parts of training and translation take.
  * Times need a quiet machine: make runs in turn and compare their medians. */
-#define _POSIX_C_SOURCE 200809L
 #include "tests/bench/bench.h"
 
 #include <math.h>
@@ -12,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/parallel.h"
+#include "cli/blas_kernel.h"
 #include "model/blas_select.h"
 #include "model/ops/conv_kernel.h"
 #include "model/ops/conv_winograd.h"
@@ -190,6 +190,11 @@ static enum mrc_status run(const char *text, struct mrc_error *err) {
 }
 
 int main(int argc, char **argv) {
+    struct mrc_error kernel = {0};
+    if (mrc_blas_kernel_settle(argv, &kernel) != MRC_OK) {
+        fprintf(stderr, "mrcycle-bench: %s\n", kernel.text);
+        return 1;
+    }
     if (argc < 2 || strcmp(argv[1], "--help") == 0) {
         fputs(help, argc < 2 ? stderr : stdout);
         return argc < 2;

@@ -2,7 +2,6 @@
  * that can compute it. Usage: mrcycle-bench-conv [width [batch [threads [rounds]]]]. The algorithms
  * take turns, and the least of their times counts: so a busy machine disturbs all alike, and the
  * ratios little. Processor time with one thread. '*' marks the table's choice. */
-#define _POSIX_C_SOURCE 200809L
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/parallel.h"
 #include "base/rng.h"
+#include "cli/blas_kernel.h"
 #include "model/ops/conv_kernel.h"
 #include "model/ops/conv_winograd.h"
 
@@ -124,6 +124,11 @@ static void bench_layer(const struct layer *l, int64_t batch, int rounds, double
 }
 
 int main(int argc, char **argv) {
+    struct mrc_error err = {0};
+    if (mrc_blas_kernel_settle(argv, &err) != MRC_OK) {
+        fprintf(stderr, "mrcycle-bench-conv: %s\n", err.text);
+        return 1;
+    }
     const int64_t w = argc > 1 ? atoi(argv[1]) : 64, batch = argc > 2 ? atoi(argv[2]) : 8;
     const int rounds = argc > 4 ? atoi(argv[4]) : 7;
     mrc_parallel_set_threads(argc > 3 ? atoi(argv[3]) : 1);

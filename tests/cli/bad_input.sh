@@ -100,6 +100,14 @@ if mount -t tmpfs -o size=64k none "$work/small" 2>/dev/null; then
     check full-tmpfs 40 ".*$work/small/x.*: .*"
     [ -z "$(ls -A "$work/small")" ] || { failed=$((failed + 1)); ls -A "$work/small"; }
     umount "$work/small"
+    # Room for one of two images: neither is there in the end.
+    mount -t tmpfs -o "size=$(($(gzip -dc "$in/axial.nii.gz" | wc -c) * 3 / 2))" none "$work/small"
+    code=0
+    "$mrcycle" translate "$in/axial.nii.gz" -o "$work/small/x.nii" --uncertainty "$work/small/e.nii" --to T2w --from T1w -q \
+        --no-report --allow-synthetic --model "$in/model.safetensors" >/dev/null 2>"$work/stderr" || code=$?
+    check full-tmpfs-uncertainty 40 ".*$work/small/[ex]\.nii.*: .*"
+    [ -z "$(ls -A "$work/small")" ] || { failed=$((failed + 1)); ls -A "$work/small"; }
+    umount "$work/small"
 else
     printf 'not run: a full tmpfs (mounting is not permitted here)\n'
 fi

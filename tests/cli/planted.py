@@ -55,12 +55,12 @@ def plant(ds, deep=True):
     return ds
 
 
-def planted_series(source, folder, patient, number, most=None):
-    """Copies a series with planted texts into a folder whose names say something too; returns its data sets."""
+def planted_series(source, folder, patient, number, most=None, step=1):
+    """Copies every step-th slice of a series with planted texts into a folder whose names say something too; returns its data sets."""
     folder = os.path.join(folder, f"{WORD}^{patient}", f"study {WORD.lower()}")
     os.makedirs(folder, exist_ok=True)
     out = []
-    for i, name in enumerate(sorted(os.listdir(source))[:most]):
+    for i, name in enumerate(sorted(os.listdir(source))[::step][:most]):
         ds = pydicom.dcmread(os.path.join(source, name))
         ds.PatientID, ds.PatientName = f"{WORD}{patient}", f"{WORD}^{patient}"
         ds.StudyInstanceUID = f"{UID}.{patient}"

@@ -1,4 +1,6 @@
 """Peers for the network tests: started on loopback with everything in a scratch folder, and stopped by their process."""
+import glob
+import io
 import json
 import os
 import shutil
@@ -8,6 +10,14 @@ import sys
 import time
 import urllib.request
 
+try:
+    import pydicom
+except ImportError:
+    pydicom = None  # need() says so
+
+
+os.environ["TCP_NODELAY"] = "1"  # DCMTK's programs wait for delayed acknowledgements without it
+
 
 def skip(why):
     print("skipped:", why)
@@ -15,9 +25,21 @@ def skip(why):
 
 
 def need(*programs):
+    """Skips the test unless there are pydicom and these programs."""
+    if pydicom is None:
+        skip("python3-pydicom is not installed")
     for program in programs:
         if shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin") is None:
             skip(program + " is not installed")
+
+
+def series_of(images):
+    """The images by SeriesInstanceUID; none of them may be there twice."""
+    found = {}
+    for image in images:
+        found.setdefault(image.SeriesInstanceUID, []).append(image)
+    assert len({image.SOPInstanceUID for image in images}) == len(images), "an image is there twice"
+    return found
 
 
 def free_port():
@@ -26,7 +48,7 @@ def free_port():
         return s.getsockname()[1]
 
 
-def wait_for(what, condition, seconds=30):
+def wait_for(what, condition, seconds=120):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         found = condition()
@@ -60,8 +82,29 @@ class Process:
         self.stop()
 
 
+class Archive(Process):
+    """DCMTK's dcmqrscp. Its files stay in the folder, so that it can be stopped and started again."""
+    aet = "ARCHIVE"
+
+    def __init__(self, folder, port=None):
+        self.port, self.store = port or free_port(), os.path.join(folder, "store")
+        os.makedirs(self.store, exist_ok=True)
+        with open(os.path.join(folder, "archive.cfg"), "w") as f:
+            f.write("NetworkTCPPort = %d\nMaxPDUSize = 16384\nMaxAssociations = 16\nHostTable BEGIN\nHostTable END\n"
+                    "VendorTable BEGIN\nVendorTable END\nAETable BEGIN\n%s %s RW (1000, 1024mb) ANY\nAETable END\n"
+                    % (self.port, self.aet, self.store))
+        super().__init__(["dcmqrscp", "-c", "archive.cfg"], folder, "archive.log")
+        self.address = "%s@127.0.0.1:%d" % (self.aet, self.port)
+        wait_for("dcmqrscp", lambda: answers(self.port))
+
+    def images(self):
+        """What is there, as pydicom reads it; an image that is there twice twice."""
+        return [pydicom.dcmread(path) for path in glob.glob(self.store + "/*") if os.path.basename(path) != "index.dat"]
+
+
 class Orthanc(Process):
     """Its files stay in the folder, so that it can be stopped and started again."""
+    aet = "ORTHANC"
 
     def __init__(self, folder, port=None, http=None):
         self.port, self.http = port or free_port(), http or free_port()
@@ -69,7 +112,7 @@ class Orthanc(Process):
         config = {
             "Name": "test", "StorageDirectory": "db", "IndexDirectory": "db", "Plugins": [],
             "HttpServerEnabled": True, "HttpPort": self.http, "RemoteAccessAllowed": False, "HttpBindAddresses": ["127.0.0.1"],
-            "AuthenticationEnabled": False, "DicomServerEnabled": True, "DicomAet": "ORTHANC", "DicomPort": self.port,
+            "AuthenticationEnabled": False, "DicomServerEnabled": True, "DicomAet": self.aet, "DicomPort": self.port,
             "DicomCheckCalledAet": True, "DicomAlwaysAllowStore": True, "DicomAlwaysAllowEcho": True,
             "OverwriteInstances": False,
         }
@@ -77,9 +120,13 @@ class Orthanc(Process):
             json.dump(config, f)
         program = shutil.which("Orthanc", path=os.environ.get("PATH", "") + ":/usr/sbin")
         super().__init__([program, "orthanc.json"], folder, "orthanc.log")
+        self.address = "%s@127.0.0.1:%d" % (self.aet, self.port)
         wait_for("Orthanc", lambda: answers(self.http) and answers(self.port))
 
     def get(self, path, raw=False):
         with urllib.request.urlopen("http://127.0.0.1:%d%s" % (self.http, path), timeout=20) as answer:
             data = answer.read()
         return data if raw else json.loads(data)
+
+    def images(self):
+        return [pydicom.dcmread(io.BytesIO(self.get("/instances/%s/file" % i, raw=True))) for i in self.get("/instances")]
