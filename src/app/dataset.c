@@ -69,6 +69,7 @@ static enum mrc_status read_slices(struct mrc_slices *out, struct loader *l,
     struct mrc_image_options image = MRC_IMAGE_DEFAULTS;
     image.assume_ras = l->options->assume_ras;
     image.allow_synthetic = l->options->allow_synthetic;
+    image.allow_derived = l->options->allow_derived;
     struct mrc_slices_options cut = MRC_SLICES_DEFAULTS;
     cut.size = l->options->size;
     mrc_volume *vol = NULL;
@@ -133,7 +134,8 @@ static void find_label(char out[MRC_DATASET_LABEL_TEXT], const struct loader *l,
 static enum mrc_status load_item(struct loader *l, const struct mrc_image_info *item,
                                  struct mrc_error *err) {
     enum mrc_contrast wanted = l->domain == MRC_DOMAIN_X ? MRC_CONTRAST_T1W : MRC_CONTRAST_T2W;
-    bool marked = item->synthetic && l->options->allow_synthetic;
+    bool marked = (item->synthetic && l->options->allow_synthetic) ||
+                  (item->derived && l->options->allow_derived);
     if (!item->usable && !marked) {
         leave_out(l, item->path, item->reason);
         return MRC_OK;

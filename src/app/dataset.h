@@ -25,7 +25,7 @@ struct mrc_dataset_options {
     int64_t size, channels;
     double min_foreground; /* smallest fraction of a slice inside the head */
     bool stored;           /* intensities as pictures store them, not normalised to the head */
-    bool assume_ras, allow_synthetic;
+    bool assume_ras, allow_synthetic, allow_derived;
     int64_t balance;             /* enum mrc_class_balance; the hash covers classes it uses */
     const mrc_contrast_map *map; /* overrules what is recognised; NULL: none */
     bool force; /* take images recognised as another contrast than their folder's */

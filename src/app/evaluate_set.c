@@ -131,8 +131,9 @@ static void loader_clear(struct loader *l) {
 static enum mrc_status check_item(const struct loader *l, const struct mrc_image_info *item,
                                   enum mrc_contrast wanted, struct mrc_error *err) {
     const struct mrc_evaluate_options *o = l->options;
-    bool allowed = wanted == MRC_CONTRAST_UNKNOWN || o->allow_synthetic;
-    if (!item->usable && !(item->synthetic && allowed))
+    bool any = wanted == MRC_CONTRAST_UNKNOWN; /* as stored, whatever it is */
+    if (!item->usable && !(item->synthetic && (any || o->allow_synthetic)) &&
+        !(item->derived && (any || o->allow_derived)))
         return mrc_fail(err, item->status != MRC_OK ? item->status : MRC_ERR_UNSUPPORTED, "%s: %s",
                         item->path, item->reason);
     if (wanted != MRC_CONTRAST_UNKNOWN && item->contrast != MRC_CONTRAST_UNKNOWN &&
@@ -196,11 +197,12 @@ static enum mrc_status find_pairs(bool *paired, const struct loader *l, struct m
 }
 
 static enum mrc_status load_volume(mrc_volume **out, const struct loader *l,
-                                   const struct mrc_image_info *item, bool allow_synthetic,
+                                   const struct mrc_image_info *item, bool any,
                                    struct mrc_error *err) {
     struct mrc_image_options image = MRC_IMAGE_DEFAULTS;
     image.assume_ras = l->options->assume_ras;
-    image.allow_synthetic = allow_synthetic;
+    image.allow_synthetic = any || l->options->allow_synthetic;
+    image.allow_derived = any || l->options->allow_derived;
     return mrc_image_load_item(out, item, &image, err); /* one of several in its folder, maybe */
 }
 
@@ -228,10 +230,9 @@ static enum mrc_status load_pair(struct mrc_eval_set *out, const struct loader *
                                  int64_t size, struct mrc_error *err) {
     const struct mrc_image_info *x = &l->lists[MRC_EVAL_FROM].items[n];
     const struct mrc_image_info *y = &l->lists[MRC_EVAL_TO].items[n];
-    bool synthetic = l->options->allow_synthetic;
     mrc_volume *from = NULL, *raw = NULL, *to = NULL;
-    enum mrc_status status = load_volume(&from, l, x, synthetic, err);
-    if (status == MRC_OK) status = load_volume(&raw, l, y, synthetic, err);
+    enum mrc_status status = load_volume(&from, l, x, false, err);
+    if (status == MRC_OK) status = load_volume(&raw, l, y, false, err);
     if (status == MRC_OK) status = mrc_regrid_like(&to, raw, from, y->path, err);
     if (status == MRC_OK) status = add_cut(out, MRC_EVAL_FROM, l, from, from, x->path, size, err);
     if (status == MRC_OK) status = add_cut(out, MRC_EVAL_TO, l, to, raw, y->path, size, err);
@@ -245,7 +246,7 @@ static enum mrc_status load_alone(struct mrc_eval_set *out, const struct loader 
                                   size_t n, int64_t size, struct mrc_error *err) {
     const struct mrc_image_info *item = &l->lists[domain].items[n];
     mrc_volume *vol = NULL;
-    enum mrc_status status = load_volume(&vol, l, item, l->options->allow_synthetic, err);
+    enum mrc_status status = load_volume(&vol, l, item, false, err);
     if (status == MRC_OK) status = add_cut(out, domain, l, vol, vol, item->path, size, err);
     mrc_volume_destroy(vol);
     return status;

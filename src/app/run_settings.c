@@ -82,6 +82,7 @@ static const struct setting {
     {"intensities", DATA, INTENSITIES, AT(data.stored), 0, 0},
     {"assume_ras", DATA, FLAG, AT(data.assume_ras), 0, 1},
     {"allow_synthetic", DATA, FLAG, AT(data.allow_synthetic), 0, 1},
+    {"allow_derived", DATA, FLAG, AT(data.allow_derived), 0, 1},
     {"force", DATA, FLAG, AT(data.force), 0, 1},
     {"set", DATA, WORDS, AT(data.set), 0, 0},
     {"note", DATA, WORDS, AT(data_note), 0, 0},

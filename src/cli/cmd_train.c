@@ -213,7 +213,8 @@ static const struct argp_option table[] = {
      .doc = "Take the axes of NIfTI files without orientation as right, anterior, superior"},
     {.name = "allow-synthetic",
      .key = MRC_OPTION_ALLOW_SYNTHETIC,
-     .doc = "Use images marked as synthetic or derived"},
+     .doc = "Use images marked as synthetic"},
+    MRC_OPTION_ALLOW_DERIVED_ENTRY,
     MRC_OPTION_MAP_ENTRY,
     {.name = "force",
      .key = MRC_OPTION_FORCE,
@@ -422,6 +423,7 @@ static bool parse_run(int key, char *value, struct argp_state *state, struct mrc
     case KEY_MAX_MEMORY: o->max_bytes = mrc_option_bytes(state, "--max-memory", value); break;
     case MRC_OPTION_ASSUME_RAS: o->data.assume_ras = true; break;
     case MRC_OPTION_ALLOW_SYNTHETIC: o->data.allow_synthetic = true; break;
+    case MRC_OPTION_ALLOW_DERIVED: o->data.allow_derived = true; break;
     case MRC_OPTION_FORCE: o->data.force = true; break;
     case KEY_RESUME: o->resume = true; break;
     case MRC_OPTION_REPLACE: o->replace = true; break;
@@ -474,6 +476,7 @@ static void begin_with_preset(struct argp_state *state, struct arguments *a) {
                                 KEY_MAX_MEMORY,
                                 MRC_OPTION_FORCE,
                                 MRC_OPTION_ALLOW_SYNTHETIC,
+                                MRC_OPTION_ALLOW_DERIVED,
                                 0};
     const char *preset = named_preset(state->argv, state->argc);
     a->is_preset = true;
