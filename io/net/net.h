@@ -134,6 +134,8 @@ struct mrc_net_receiver {
     uint16_t (*begin)(void *context, const struct mrc_net_object *object, const char **path);
     /** The file is whole and synced: takes it, and returns the answer. */
     uint16_t (*end)(void *context, const struct mrc_net_object *object, const char *path);
+    /** The peer asks to end the association in good order. It is told that it may afterwards. */
+    void (*release)(void *context);
 };
 struct mrc_net_node {
     char aet[MRC_AET_TEXT]; /* another called title is rejected */

@@ -242,6 +242,7 @@ mrc_status converse(char calling[MRC_AET_TEXT], session &s, mrc_error *err) {
     if (status != MRC_OK) return status;
     const OFCondition end = answer_commands(s);
     if (end == DUL_PEERREQUESTEDRELEASE) {
+        s.receiver.release(s.receiver.context);
         (void)ASC_acknowledgeRelease(s.association);
         return MRC_OK;
     }

@@ -178,9 +178,8 @@ static enum mrc_status resume_running(mrc_queue *queue, int64_t *again, struct m
         status = mrc_queue_path(path, queue, &job, NULL, err);
         if (status == MRC_OK) status = clean_job(path, err);
         if (status != MRC_OK) break;
-        mrc_job_read(&job, path);
-        job.not_before = 0;
-        status = mrc_queue_move_held(queue, &job, MRC_JOB_NEW, err);
+        status =
+            mrc_queue_rename_held(queue, &job, path, MRC_JOB_NEW, err); /* the disk may be full */
         ++*again;
     }
     mrc_name_list_clear(&names);

@@ -34,6 +34,11 @@ enum mrc_status mrc_job_write(const struct mrc_job *job, const char *folder, str
 enum mrc_status mrc_queue_move_held(mrc_queue *queue, struct mrc_job *job, enum mrc_job_state to,
                                     struct mrc_error *err);
 
+/** The folder `from` becomes the job's in the state `to`, and nothing is written: that needs no
+ * room. For one who holds the queue. */
+enum mrc_status mrc_queue_rename_held(mrc_queue *queue, struct mrc_job *job, const char *from,
+                                      enum mrc_job_state to, struct mrc_error *err);
+
 /** The jobs of a series, the newest first. Clear with mrc_job_list_clear; only id and state are
  * set. */
 enum mrc_status mrc_queue_jobs_of(struct mrc_job_list *out, const mrc_queue *queue,

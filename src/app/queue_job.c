@@ -96,8 +96,8 @@ static enum mrc_status sync_state(const mrc_queue *queue, enum mrc_job_state sta
 
 /* The folder `from` becomes the job's. The target is synced first: a crash in between leaves both
  * names or one, never none. */
-static enum mrc_status rename_to(mrc_queue *queue, struct mrc_job *job, const char *from,
-                                 enum mrc_job_state to, struct mrc_error *err) {
+enum mrc_status mrc_queue_rename_held(mrc_queue *queue, struct mrc_job *job, const char *from,
+                                      enum mrc_job_state to, struct mrc_error *err) {
     char target[MRC_JOB_PATH];
     enum mrc_job_state before = job->state;
     enum mrc_status status =
@@ -117,7 +117,7 @@ enum mrc_status mrc_queue_move_held(mrc_queue *queue, struct mrc_job *job, enum 
     enum mrc_status status = mrc_queue_path(folder, queue, job, NULL, err);
     if (status == MRC_OK) status = mrc_job_write(job, folder, err);
     if (status != MRC_OK || job->state == to) return status;
-    return rename_to(queue, job, folder, to, err);
+    return mrc_queue_rename_held(queue, job, folder, to, err);
 }
 
 enum mrc_status mrc_queue_move(mrc_queue *queue, struct mrc_job *job, enum mrc_job_state to,
@@ -387,7 +387,7 @@ static enum mrc_status make_job(struct mrc_job *job, mrc_queue *queue, const cha
         status = mrc_job_write(job, folder, err);
     }
     if (status == MRC_OK) status = unmark(folder, err);
-    if (status == MRC_OK) status = rename_to(queue, job, folder, MRC_JOB_NEW, err);
+    if (status == MRC_OK) status = mrc_queue_rename_held(queue, job, folder, MRC_JOB_NEW, err);
     mrc_job_list_clear(&before);
     return status;
 }
@@ -469,7 +469,7 @@ enum mrc_status mrc_queue_add(bool *made, struct mrc_job *job, mrc_queue *queue,
     if (status == MRC_OK && mkdir(folder, 0700) != 0 && errno != EEXIST)
         status = mrc_fail(err, MRC_ERR_WRITE, "%s: %s", folder, strerror(errno));
     if (status == MRC_OK) status = mrc_job_write(job, folder, err);
-    if (status == MRC_OK) status = rename_to(queue, job, folder, MRC_JOB_NEW, err);
+    if (status == MRC_OK) status = mrc_queue_rename_held(queue, job, folder, MRC_JOB_NEW, err);
     *made = status == MRC_OK;
     return status;
 }

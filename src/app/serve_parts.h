@@ -16,7 +16,7 @@ struct mrc_serve_peer {
 };
 /** How an association ended, as the exit code of its process says. */
 enum mrc_serve_parting {
-    MRC_PARTED_RELEASED,     /* in good order */
+    MRC_PARTED_RELEASED,     /* in good order, and there was room for all */
     MRC_PARTED_BROKEN,       /* in any other way */
     MRC_PARTED_UNLOGGED = 2, /* added to one of them: the audit log did not take its line */
     MRC_PARTINGS = 4

@@ -77,6 +77,18 @@ static uint16_t end(void *context, const struct mrc_net_object *object, const ch
     return MRC_NET_SUCCESS;
 }
 
+/* What had no room is expected again: as if it had broken off. */
+static bool has_all(const struct receiving *r) {
+    return r->full == 0;
+}
+
+/* Noted before the peer is told: what it knows to be sent is not waited for after a crash. */
+static void release(void *context) {
+    const struct receiving *r = context;
+    if (has_all(r) && mrc_queue_end_peer(r->peer->queue, r->peer->number, true, NULL) != MRC_OK)
+        return; /* the server asks again until it succeeds */
+}
+
 static const char *outcome_of(enum mrc_status status, const char *calling) {
     if (status == MRC_OK) return "released";
     if (status == MRC_ERR_PEER) return "rejected";
@@ -113,12 +125,12 @@ static bool log_end(const struct receiving *r, const char *calling, enum mrc_sta
 int mrc_serve_receive(void *context) {
     struct receiving r = {.peer = context};
     const struct mrc_net_receiver receiver = {
-        .context = &r, .admit = admit, .begin = begin, .end = end};
+        .context = &r, .admit = admit, .begin = begin, .end = end, .release = release};
     char calling[MRC_AET_TEXT];
     struct mrc_error why = {0};
     enum mrc_status status =
         mrc_net_accept(calling, r.peer->socket, &r.peer->config->node, &receiver, &why);
-    int parting = status == MRC_OK ? MRC_PARTED_RELEASED : MRC_PARTED_BROKEN;
+    int parting = status == MRC_OK && has_all(&r) ? MRC_PARTED_RELEASED : MRC_PARTED_BROKEN;
     if (!log_end(&r, calling, status, why.text)) parting += MRC_PARTED_UNLOGGED;
     return parting;
 }
