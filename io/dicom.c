@@ -136,8 +136,10 @@ static enum mrc_status describe_series(struct mrc_image_list *list,
     mrc_text_plain(info->modality, sizeof info->modality, slice->modality);
     mrc_text_plain(info->series_uid, sizeof info->series_uid, slice->series_uid);
     (void)snprintf(info->selector, sizeof info->selector, "%s", series->selector);
-    info->synthetic = series->synthetic || series->derived;
-    info->usable = series->usable && !info->synthetic && !series->gaps;
+    info->synthetic = series->synthetic;
+    info->derived = series->derived && !series->synthetic;
+    info->phantom = series->phantom;
+    info->usable = series->usable && !info->synthetic && !info->derived && !series->gaps;
     info->status = info->usable               ? MRC_OK
                    : series->damage != MRC_OK ? series->damage
                                               : MRC_ERR_UNSUPPORTED;
@@ -216,7 +218,8 @@ static bool is_asked_for(const struct mrc_dicom_study *study, const struct mrc_d
 static bool acceptable(const struct mrc_dicom_study *study, const struct mrc_dicom_series *series,
                        const struct mrc_image_options *options) {
     return is_asked_for(study, series, options) && series->usable &&
-           (options->allow_synthetic || (!series->synthetic && !series->derived)) &&
+           (series->synthetic ? options->allow_synthetic
+                              : options->allow_derived || !series->derived) &&
            (options->allow_gaps || !series->gaps);
 }
 
@@ -340,14 +343,15 @@ static enum mrc_status choose(const struct mrc_dicom_series **out,
 /* --- its voxels --- */
 
 /* MONOCHROME1 shows its largest value black: inverted over the whole volume, so that slices stay
- * comparable. Padding (NAN so far) becomes the darkest value. */
+ * comparable. Padding (NAN so far) becomes the darkest value, which is at most 0: no signal. */
 static void finish_values(float *voxels, size_t count, bool inverted) {
     float lo = INFINITY, hi = -INFINITY;
     for (size_t i = 0; i < count; ++i) {
         if (voxels[i] < lo) lo = voxels[i];
         if (voxels[i] > hi) hi = voxels[i];
     }
-    if (!(lo <= hi)) lo = hi = 0.0f; /* padding only */
+    if (!(lo <= hi)) hi = 0.0f; /* padding only */
+    if (!(lo < 0.0f)) lo = 0.0f;
     for (size_t i = 0; i < count; ++i) {
         if (isnan(voxels[i]))
             voxels[i] = inverted ? 0.0f : lo;

@@ -395,8 +395,8 @@ static void finish(struct mrc_dicom_series *series) {
     if (series->derived)
         mrc_dicom_series_object_to(
             series,
-            "ImageType (0008,0008) is %s\\%s\\%s, expected an acquired image "
-            "(--allow-synthetic accepts it)",
+            "derived: ImageType (0008,0008) is %s\\%s\\%s, expected an acquired image "
+            "(--allow-derived accepts it)",
             s->image_type[0], s->image_type[1], s->image_type[2]);
     if (series->gaps)
         mrc_dicom_series_object_to(series, "%s (--allow-gaps fills in what is missing)",

@@ -56,6 +56,7 @@ struct mrc_dicom_slice {
     double slope, intercept; /* of the stored values; 1 and 0 where the file says nothing */
     bool placed;             /* position, orientation and spacing are there */
     bool synthetic, derived; /* allowed on demand */
+    bool phantom;            /* of an object, by the header: told, not refused */
     char reason[200];        /* why it cannot be used at all; "" it can */
     enum mrc_status damage;  /* reason tells of damage; MRC_OK: of kind */
 };

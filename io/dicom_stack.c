@@ -67,6 +67,7 @@ void mrc_dicom_stack_judge_slices(struct mrc_dicom_series *series) {
         if (slice->reason[0] != '\0') mrc_dicom_series_object_to(series, "%s", slice->reason);
         series->synthetic = series->synthetic || slice->synthetic;
         series->derived = series->derived || slice->derived;
+        series->phantom = series->phantom || slice->phantom;
     }
 }
 
@@ -107,7 +108,8 @@ static void object_to_uid(struct mrc_dicom_series *series, const struct mrc_dico
                                mrc_dicom_slice_name(a).text, mrc_dicom_slice_name(b).text);
 }
 
-/* The same file twice counts once; one UID with two contents is an error of whoever wrote them. */
+/* The same file twice counts once; one UID with two contents is an error of whoever wrote them. A
+ * file that cannot be read any more (its header could) damages the series. */
 static enum mrc_status drop_copies(struct mrc_dicom_series *series, struct mrc_error *err) {
     size_t kept = series->count > 0 ? 1 : 0;
     struct compared compared = {0};
@@ -115,10 +117,18 @@ static enum mrc_status drop_copies(struct mrc_dicom_series *series, struct mrc_e
         const struct mrc_dicom_slice *last = series->slices[kept - 1], *slice = series->slices[i];
         bool copy = same_image(last, slice);
         if (copy) {
-            enum mrc_status st = compare_files(&compared, last->path, slice->path, err);
-            if (st != MRC_OK) return st;
-            copy = compared.same;
-            if (!copy) object_to_uid(series, last, slice);
+            struct mrc_error own = {0};
+            enum mrc_status st = compare_files(&compared, last->path, slice->path, &own);
+            if (st == MRC_ERR_NOMEM) return mrc_fail(err, st, "%s", own.text);
+            copy = st == MRC_OK && compared.same;
+            if (st != MRC_OK) {
+                mrc_dicom_series_object_to(series, "%s and %s could not be read to their ends",
+                                           mrc_dicom_slice_name(last).text,
+                                           mrc_dicom_slice_name(slice).text);
+                series->damage = st;
+            } else if (!copy) {
+                object_to_uid(series, last, slice);
+            }
         }
         if (!copy) series->slices[kept++] = slice;
         if (copy && slice->frame <= 1) ++series->copies;

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "io/dcmtk/bridge.h"
 #include "io/dicom_source.h"
+#include "io/image_name.h"
 
 static const char mr_image[] = "1.2.840.10008.5.1.4.1.1.4";
 static const char enhanced_mr[] = "1.2.840.10008.5.1.4.1.1.4.1";
@@ -159,13 +160,25 @@ void mrc_dicom_judge_image(struct mrc_dicom_slice *slice, const struct mrc_dicom
 
 /* --- the file --- */
 
-/* SyntheticData YES, unless the series is a phantom that says so (QualityControlImage YES) and was
- * not computed. */
-static void judge_synthetic(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
-    char synthetic[MRC_DICOM_CODE], phantom[MRC_DICOM_CODE];
+/* SyntheticData YES, unless the series is a generated head that says so (QualityControlImage YES)
+ * and was not computed. What is otherwise of an object and no patient: by QualityControlImage, or
+ * by what technicians call it. */
+static void judge_origin(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
+    char synthetic[MRC_DICOM_CODE], quality[MRC_DICOM_CODE], part[MRC_DICOM_CODE];
+    char study[MRC_DICOM_LONG];
     (void)mrc_dcmtk_text(synthetic, sizeof synthetic, item, MRC_TAG(0x0008, 0x001C), 0);
-    (void)mrc_dcmtk_text(phantom, sizeof phantom, item, MRC_TAG(0x0028, 0x0300), 0);
-    if (strcmp(synthetic, "YES") == 0 && strcmp(phantom, "YES") != 0) s->synthetic = true;
+    (void)mrc_dcmtk_text(quality, sizeof quality, item, MRC_TAG(0x0028, 0x0300), 0);
+    (void)mrc_dcmtk_text(part, sizeof part, item, MRC_TAG(0x0018, 0x0015), 0);
+    (void)mrc_dcmtk_text(study, sizeof study, item, MRC_TAG(0x0008, 0x1030), 0);
+    bool computed = strcmp(synthetic, "YES") == 0, object = strcmp(quality, "YES") == 0;
+    if (computed && !object) s->synthetic = true;
+    if (computed) return;
+    const char *const texts[] = {part, study, s->physics.series_description,
+                                 s->physics.protocol_name};
+    s->phantom = object || mrc_name_is_phantom(s->patient_name, true) ||
+                 mrc_name_is_phantom(s->patient_id, true);
+    for (size_t t = 0; t < sizeof texts / sizeof *texts; ++t)
+        s->phantom = s->phantom || mrc_name_is_phantom(texts[t], false);
 }
 
 /* Pixels: damage is told from kinds that are refused. */
@@ -193,7 +206,7 @@ static void judge_body(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
 void mrc_dicom_judge_file(struct mrc_dicom_slice *slice, mrc_dcmtk_file *file) {
     mrc_dcmtk_item *root = mrc_dcmtk_root(file);
     judge_kind(slice, root);
-    judge_synthetic(slice, root);
+    judge_origin(slice, root);
     judge_body(slice, root);
     judge_pixels(slice, file);
 }

@@ -38,10 +38,12 @@ struct mrc_image_info {
     int64_t series_number;                                             /* DICOM; 0: not said */
     char selector[24]; /* DICOM: what chooses it among all it was found with (options.series): "4",
                           or "4:2" for the second volume of the series numbered 4; "" elsewhere */
-    char **members;    /* DICOM: its files, each once; else NULL */
+    char **members;    /* DICOM, and a .hdr/.img pair: its files, each once; else NULL */
     size_t member_count;
     int64_t frame;  /* DICOM: that of its first slice in members[0]; 0: no multi-frame file */
-    bool synthetic; /* marked as synthetic or derived */
+    bool synthetic; /* marked as computed by a network or the like, not acquired */
+    bool derived; /* computed from acquired images: MPR, maps … ; never true of a synthetic one */
+    bool phantom; /* of an object and no patient, by its header or name; not of a generated head */
 };
 struct mrc_image_refusal {
     char *path;
@@ -79,7 +81,8 @@ MRC_API void mrc_image_list_clear(struct mrc_image_list *list);
 struct mrc_contrast_map; /* io/contrast_map.h */
 struct mrc_image_options {
     bool assume_ras; /* NIfTI without sform and qform: take the axes as RAS+ instead of refusing */
-    bool allow_synthetic; /* accept what is marked as synthetic or derived */
+    bool allow_synthetic; /* accept what is marked as synthetic */
+    bool allow_derived;   /* accept what was computed from acquired images */
     bool flat;            /* of a folder: its own files only, none of the folders below */
     int64_t volume;  /* NIfTI of several volumes (4-D): the one to load, from 1; 0: there is one */
     bool allow_gaps; /* DICOM: fill slices that are missing in between, instead of refusing */
@@ -93,8 +96,8 @@ struct mrc_image_options {
 };
 #define MRC_IMAGE_DEFAULTS                                                                         \
     {                                                                                              \
-        .assume_ras = false, .allow_synthetic = false, .flat = false, .volume = 0,                 \
-        .allow_gaps = false, .series = NULL, .member = NULL, .frame = 0, .map = NULL               \
+        .assume_ras = false, .allow_synthetic = false, .allow_derived = false, .flat = false,      \
+        .volume = 0, .allow_gaps = false, .series = NULL, .member = NULL, .frame = 0, .map = NULL  \
     }
 
 /** Loads the one image at `path`: a DICOM folder with exactly one usable series (or one DICOM

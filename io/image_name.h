@@ -13,6 +13,10 @@
  * unknown. */
 enum mrc_contrast mrc_contrast_from_name(const char *name);
 
+/** Has the name a word for an object that is scanned in place of a patient: "phantom", "phantom01",
+ * "ACR"? Of a patient (`who`) also "test", "QA", "fruit" and the like, with numbers or without. */
+bool mrc_name_is_phantom(const char *name, bool who);
+
 /** Does the name end in a word for masks and segmentations ("_dseg.nii.gz", "_mask.nii")? */
 bool mrc_name_is_label_map(const char *name);
 

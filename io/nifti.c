@@ -365,6 +365,9 @@ static void describe(struct mrc_image_info *info, const struct nifti_input *in) 
     info->physical = in->oriented;
     if (in->oriented) info->geometry = in->geometry;
     info->synthetic = in->synthetic;
+    info->phantom = !in->synthetic && (mrc_name_is_phantom(name, false) ||
+                                       mrc_name_is_phantom(info->series_description, false) ||
+                                       mrc_name_is_phantom(info->protocol_name, false));
     info->usable = false;
     const char *reason = NULL;
     char several[80];
@@ -424,6 +427,15 @@ static enum mrc_status nifti_read(void **record, size_t *bytes, const char *path
     return st;
 }
 
+static bool list_pair(struct mrc_image_info *info) {
+    info->members = mrc_alloc(2, sizeof *info->members);
+    if (info->members == NULL) return false;
+    info->members[0] = mrc_strdup(info->path);
+    info->members[1] = twin_name(info->path);
+    info->member_count = 2;
+    return info->members[0] != NULL && info->members[1] != NULL;
+}
+
 static enum mrc_status scan_one(struct mrc_image_list *list, const struct mrc_image_file *file,
                                 struct mrc_error *err) {
     struct mrc_image_info *info = NULL;
@@ -435,7 +447,8 @@ static enum mrc_status scan_one(struct mrc_image_list *list, const struct mrc_im
     memcpy(info, file->record, sizeof *info);
     info->path =
         mrc_path_has_suffix(file->path, ".img") ? twin_name(file->path) : mrc_strdup(file->path);
-    return info->path != NULL ? MRC_OK : mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a path");
+    bool whole = info->path != NULL && (info->files == 1 || list_pair(info));
+    return whole ? MRC_OK : mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a path");
 }
 
 static bool list_holds(const struct mrc_image_file *const *files, size_t count, const char *path) {

@@ -167,6 +167,7 @@ static const struct field {
     LATER(pool_size, FIELD_WHOLE),
     LATER(r1_gamma, FIELD_REAL),
     LATER(lambda_structure, FIELD_REAL),
+    LATER(lambda_paired, FIELD_REAL),
     LATER(diff_augment, FIELD_WHOLE),
     LATER(init_gain, FIELD_REAL),
     LATER(warm_up, FIELD_WHOLE),

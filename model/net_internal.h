@@ -28,6 +28,8 @@ struct plan_step {
     struct mrc_site site;
     ptrdiff_t value; /* output, in the pass; shared with the input's when in place */
     bool in_place;   /* dst is src[0] */
+    bool leaks;      /* does the LeakyReLU along that comes next */
+    bool done;       /* by the node before */
     bool kept;       /* the output is still there after forward */
     ptrdiff_t saved; /* in the pass */
     ptrdiff_t scratch_forward, scratch_backward; /* in the scratch */
@@ -45,6 +47,9 @@ struct mrc_plan {
         *steps; /* steps[0]: only site.out and, where several nodes read the input, nothing else */
     size_t pass_bytes, scratch_bytes;
 };
+
+/** For tests: plans made from now on do every operation by itself. */
+void plan_keep_apart(bool apart);
 
 /** The first failure of building, or an output that nobody reads. */
 enum mrc_status net_check(mrc_net *net, struct mrc_error *err);

@@ -63,6 +63,10 @@ struct mrc_call {
     float *dst;
     const float *weight, *bias;
     void *saved, *scratch;
+    /* A LeakyReLU that follows is done along, where the op `takes_leak`: dst is its output, d_dst
+     * the gradient there. */
+    bool leaks;
+    float leak;
     /* backward only */
     const float *d_dst;
     float *d_src[MRC_NODE_INPUTS]; /* overwritten; NULL skips */
@@ -71,9 +75,10 @@ struct mrc_call {
 
 struct mrc_op {
     const char *name;
-    bool in_place; /* dst may be src[0], and d_src[0] may be d_dst; backward reads dst, not src */
+    bool in_place;           /* dst may be src[0], and d_src[0] may be d_dst */
     bool backward_reads_src; /* src must survive until backward */
     bool backward_reads_dst;
+    bool takes_leak; /* can do the LeakyReLU that follows along */
     /** Channels of the output and counts of weights and biases, from in_channels and attr. */
     enum mrc_status (*declare)(struct mrc_node *node, struct mrc_error *err);
     /** site->in -> out, saved_bytes, scratch_bytes. All that can fail fails here. */

@@ -58,6 +58,10 @@ static struct mrc_call call_of(const mrc_pass *pass, size_t index, ptrdiff_t scr
                             .saved = at(pass->memory, step->saved),
                             .scratch = at(pass->scratch, scratch)};
     for (int k = 0; k < node->inputs; ++k) call.src[k] = value_of(pass, node->in[k]);
+    if (pass->plan->steps[index].leaks) {
+        call.leaks = true;
+        call.leak = pass->net->nodes[index + 1].attr.slope;
+    }
     if (node->weight != MRC_NO_PARAMETER) call.weight = pass->net->values + node->weight;
     if (node->bias != MRC_NO_PARAMETER) call.bias = pass->net->values + node->bias;
     return call;
@@ -69,6 +73,7 @@ const float *mrc_pass_forward(mrc_pass *pass, const float *src) {
     const mrc_plan *plan = pass->plan;
     for (size_t i = 1; i < plan->count; ++i) {
         const struct mrc_node *node = &pass->net->nodes[i];
+        if (plan->steps[i].done) continue;
         struct mrc_call call = call_of(pass, i, plan->steps[i].scratch_forward);
         node->op->forward(node, &plan->steps[i].site, &call);
     }
@@ -120,7 +125,9 @@ void mrc_pass_backward(mrc_pass *pass, const float *d_out, float *d_src, bool fr
                pass->plan->mode == MRC_PLAN_TRAINING);
     size_t last = pass->plan->count - 1;
     for (size_t i = last; i >= 1; --i)
-        backward_node(pass, i, i == last ? d_out : gradient_of(pass, (int)i, d_src), d_src, frozen);
+        if (!pass->plan->steps[i].done)
+            backward_node(pass, i, i == last ? d_out : gradient_of(pass, (int)i, d_src), d_src,
+                          frozen);
 }
 
 const float *mrc_pass_node(const mrc_pass *pass, int node, struct mrc_shape *shape) {

@@ -150,6 +150,25 @@ static void plan_values(struct planning *p) {
     }
 }
 
+static bool apart = false;
+
+void plan_keep_apart(bool keep) {
+    apart = keep;
+}
+
+/* A LeakyReLU in the buffer of the operation before, which only it reads: one pass over memory
+ * instead of two. Backward has its gradients in one buffer too. */
+static void plan_leaks(struct planning *p) {
+    for (size_t i = 2; i + 1 < p->plan->count && !apart; ++i) {
+        const struct mrc_node *node = &p->net->nodes[i];
+        if (node->op != &mrc_op_leaky_relu || (size_t)node->in[0] != i - 1 ||
+            !p->net->nodes[i - 1].op->takes_leak || !p->plan->steps[i].in_place)
+            continue;
+        p->plan->steps[i - 1].leaks = true;
+        p->plan->steps[i].done = true;
+    }
+}
+
 static void plan_saved(struct planning *p) {
     bool training = p->plan->mode == MRC_PLAN_TRAINING;
     for (size_t i = 1; i < p->plan->count; ++i) {
@@ -228,6 +247,7 @@ static enum mrc_status infer_shapes(mrc_plan *plan, const mrc_net *net, struct m
 static void settle(struct planning *p) {
     find_readers(p);
     plan_values(p);
+    plan_leaks(p);
     plan_saved(p);
     layout_place(&p->pass);
     share_values(p);

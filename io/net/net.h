@@ -71,7 +71,7 @@ MRC_MUST_CHECK enum mrc_status mrc_net_echo(mrc_net_association *association,
 enum mrc_net_outcome {
     MRC_NET_STORED,
     MRC_NET_STORED_WARNING, /* B000, B006, B007 and others of the Bxxx; 0111: was there before */
-    MRC_NET_RETRY,          /* A7xx out of resources, 0110 processing failure */
+    MRC_NET_RETRY,          /* A7xx, 0213 out of resources, 0110 processing failure */
     MRC_NET_REFUSED         /* all others: A9xx, Cxxx, 0122 class not supported, 0124 … */
 };
 enum mrc_net_outcome mrc_net_outcome_of(uint16_t status);

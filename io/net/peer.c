@@ -40,6 +40,6 @@ enum mrc_status mrc_net_parse_peer(struct mrc_net_peer *peer, const char *text,
 enum mrc_net_outcome mrc_net_outcome_of(uint16_t status) {
     if (status == MRC_NET_SUCCESS) return MRC_NET_STORED;
     if (status >> 12 == 0xB || status == 0x0001 || status == 0x0111) return MRC_NET_STORED_WARNING;
-    if (status >> 8 == 0xA7 || status == 0x0110) return MRC_NET_RETRY;
+    if (status >> 8 == 0xA7 || status == 0x0110 || status == 0x0213) return MRC_NET_RETRY;
     return MRC_NET_REFUSED;
 }

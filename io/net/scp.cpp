@@ -7,6 +7,8 @@
 #include <cstring>
 
 #include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <dcmtk/dcmdata/dcostrma.h>
@@ -110,8 +112,11 @@ OFCondition reject(session &s, T_ASC_RejectParametersReason reason) {
     return ASC_rejectAssociation(s.association, &why);
 }
 
+/* As printable ASCII, for it is a stranger's word and goes into the log. */
 std::string trimmed(const char *title) {
     std::string text(title, strnlen(title, 16));
+    for (char &c : text)
+        if (c < ' ' || c > '~') c = '?';
     const size_t begin = text.find_first_not_of(' ');
     const size_t end = text.find_last_not_of(' ');
     return begin == std::string::npos ? std::string() : text.substr(begin, end - begin + 1);
@@ -121,8 +126,14 @@ mrc_status negotiate(char calling[MRC_AET_TEXT], session &s, mrc_error *err) {
     char context[DUL_LEN_NAME + 1] = "";
     const DUL_ASSOCIATESERVICEPARAMETERS &said = s.association->params->DULparams;
     std::snprintf(calling, MRC_AET_TEXT, "%s", trimmed(said.callingAPTitle).c_str());
-    if (ASC_getApplicationContextName(s.association->params, context, sizeof context).bad() ||
-        std::strcmp(context, UID_StandardApplicationContext) != 0) {
+    const bool named =
+        ASC_getApplicationContextName(s.association->params, context, sizeof context).good();
+    // of a peer that went without a word DCMTK makes an association in which nothing was said
+    if (!named || context[0] == '\0') {
+        calling[0] = '\0';
+        return mrc_fail(err, MRC_ERR_NETWORK, "no association: nothing was asked for");
+    }
+    if (std::strcmp(context, UID_StandardApplicationContext) != 0) {
         (void)reject(s, ASC_REASON_SU_APPCONTEXTNAMENOTSUPPORTED);
         return mrc_fail(err, MRC_ERR_PEER, "rejected: unknown application context");
     }
@@ -143,7 +154,8 @@ mrc_status negotiate(char calling[MRC_AET_TEXT], session &s, mrc_error *err) {
             params, const_cast<const char **>(mr_classes), sizeof mr_classes / sizeof *mr_classes,
             const_cast<const char **>(syntaxes), sizeof syntaxes / sizeof *syntaxes);
     if (done.good()) done = ASC_acknowledgeAssociation(s.association);
-    return done.good() ? MRC_OK : mrc_fail(err, MRC_ERR_NETWORK, "%s", mrc_net_words(done).c_str());
+    return done.good() ? MRC_OK
+                       : mrc_fail(err, MRC_ERR_NETWORK, "%s", mrc_net_words(done.text()).c_str());
 }
 
 OFCondition skip_dataset(session &s) {
@@ -234,7 +246,7 @@ mrc_status converse(char calling[MRC_AET_TEXT], session &s, mrc_error *err) {
         return MRC_OK;
     }
     if (end != DUL_PEERABORTEDASSOCIATION) (void)ASC_abortAssociation(s.association);
-    return mrc_fail(err, MRC_ERR_NETWORK, "broken off: %s", mrc_net_words(end).c_str());
+    return mrc_fail(err, MRC_ERR_NETWORK, "broken off: %s", mrc_net_words(end.text()).c_str());
 }
 
 mrc_status accept_peer(char calling[MRC_AET_TEXT], int socket, session &s, mrc_error *err) {
@@ -245,16 +257,19 @@ mrc_status accept_peer(char calling[MRC_AET_TEXT], int socket, session &s, mrc_e
     dcmDisableGethostbyaddr.set(OFTrue); // no name server is waited for
     dcmExternalSocketHandle.set(socket);
     dcmSocketSendTimeout.set(s.node.dimse_s);
-    dcmSocketReceiveTimeout.set(s.node.dimse_s);
+    dcmSocketReceiveTimeout.set(s.node.acse_s); // until there is an association
     OFCondition done = ASC_initializeNetwork(NET_ACCEPTOR, 0, s.node.acse_s, &network);
     if (done.good() && tls) done = ASC_setTransportLayer(network, tls.get(), 0);
     if (done.good())
         done = ASC_receiveAssociation(network, &s.association, max_pdu_bytes, nullptr, nullptr,
                                       tls ? OFTrue : OFFalse, DUL_NOBLOCK, s.node.acse_s);
+    const timeval patience{s.node.dimse_s, 0};
+    (void)setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     if (done.good())
         status = converse(calling, s, err);
     else
-        status = mrc_fail(err, MRC_ERR_NETWORK, "no association: %s", mrc_net_words(done).c_str());
+        status = mrc_fail(err, MRC_ERR_NETWORK, "no association: %s",
+                          mrc_net_words(done.text()).c_str());
     if (s.association != nullptr) {
         (void)ASC_dropSCPAssociation(s.association, 1);
         (void)ASC_destroyAssociation(&s.association);

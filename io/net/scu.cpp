@@ -10,6 +10,17 @@
 
 struct tls_scu : DcmSCU {
     using DcmSCU::useSecureConnection;
+    Uint16 number = 0; // of the last message
+
+    /* DcmSCU's own requests take the answer to any message for theirs. */
+    OFCondition ask(T_DIMSE_Message &answer, T_ASC_PresentationContextID context,
+                    T_DIMSE_Message &request, DcmDataset *dataset) {
+        DcmDataset *detail = nullptr;
+        OFCondition done = sendDIMSEMessage(context, &request, dataset);
+        if (done.good()) done = receiveDIMSECommand(&context, &answer, &detail);
+        delete detail;
+        return done;
+    }
 };
 
 struct mrc_net_association {
@@ -17,6 +28,14 @@ struct mrc_net_association {
     tls_scu scu;
     std::string name; // "AET@host:port"
 };
+
+/* DcmSCU keeps to itself why a peer rejected, and that decides whether to ask again. A member's
+ * address may be named in an explicit instantiation, be it private or not. */
+T_ASC_Parameters *parameters_of(const DcmSCU &scu);
+template <T_ASC_Parameters *DcmSCU::*member> struct reach {
+    friend T_ASC_Parameters *parameters_of(const DcmSCU &scu) { return scu.*member; }
+};
+template struct reach<&DcmSCU::m_params>;
 
 namespace {
 
@@ -67,13 +86,18 @@ mrc_status propose_all(DcmSCU &scu, const mrc_net_need *needs, size_t count, mrc
 }
 
 /* A peer that says no for good need not be asked again. */
-mrc_status fail_association(const std::string &name, const OFCondition &why, mrc_error *err) {
-    const std::string words = mrc_net_words(why);
-    const bool rejected = why == DUL_ASSOCIATIONREJECTED;
-    const bool for_good = why == NET_EC_NoAcceptablePresentationContexts ||
-                          (rejected && words.find("Transient") == std::string::npos);
+mrc_status fail_association(const mrc_net_association &a, const OFCondition &why, mrc_error *err) {
+    std::string words = mrc_net_words(why.text());
+    bool for_good = why == NET_EC_NoAcceptablePresentationContexts;
+    T_ASC_RejectParameters rejection{};
+    if (why == DUL_ASSOCIATIONREJECTED &&
+        ASC_getRejectParameters(parameters_of(a.scu), &rejection).good()) {
+        OFString text;
+        words = mrc_net_words(ASC_printRejectParameters(text, &rejection).c_str());
+        for_good = rejection.result == ASC_RESULT_REJECTEDPERMANENT;
+    }
     return mrc_fail(err, for_good ? MRC_ERR_PEER : MRC_ERR_NETWORK, "%s: no association: %s",
-                    name.c_str(), words.c_str());
+                    a.name.c_str(), words.c_str());
 }
 
 mrc_status connect(mrc_net_association &a, const mrc_net_peer &peer, const mrc_net_need *needs,
@@ -99,7 +123,7 @@ mrc_status connect(mrc_net_association &a, const mrc_net_peer &peer, const mrc_n
     OFCondition done = scu.initNetwork();
     if (done.good() && a.tls) done = scu.useSecureConnection(a.tls.get());
     if (done.good()) done = scu.negotiateAssociation();
-    return done.good() ? MRC_OK : fail_association(a.name, done, err);
+    return done.good() ? MRC_OK : fail_association(a, done, err);
 }
 
 /* The context in which a data set of this class and syntax may be sent, and as what; 0: none. */
@@ -132,13 +156,52 @@ mrc_status store(uint16_t *answer, mrc_net_association &a, const char *path, mrc
     DcmFileFormat file;
     if (file.loadFile(path).bad() || file.getDataset()->chooseRepresentation(as, nullptr).bad())
         return mrc_fail(err, MRC_ERR_FORMAT, "%s: cannot be read whole", path);
-    Uint16 code = 0;
-    const OFCondition done = a.scu.sendSTORERequest(context, "", file.getDataset(), code);
+    T_DIMSE_Message message{}, answered{};
+    message.CommandField = DIMSE_C_STORE_RQ;
+    T_DIMSE_C_StoreRQ &request = message.msg.CStoreRQ;
+    request.MessageID = ++a.scu.number;
+    OFStandard::strlcpy(request.AffectedSOPClassUID, need.sop_class,
+                        sizeof request.AffectedSOPClassUID);
+    OFStandard::strlcpy(request.AffectedSOPInstanceUID, instance,
+                        sizeof request.AffectedSOPInstanceUID);
+    request.DataSetType = DIMSE_DATASET_PRESENT;
+    request.Priority = DIMSE_PRIORITY_MEDIUM;
+    OFCondition done = a.scu.ask(answered, context, message, file.getDataset());
+    const T_DIMSE_C_StoreRSP &response = answered.msg.CStoreRSP;
+    if (done.good() && (answered.CommandField != DIMSE_C_STORE_RSP ||
+                        response.MessageIDBeingRespondedTo != request.MessageID))
+        done = DIMSE_BADMESSAGE;
     if (done.bad())
         return mrc_fail(err, MRC_ERR_NETWORK, "%s: the association broke: %s", a.name.c_str(),
-                        mrc_net_words(done).c_str());
-    *answer = code;
+                        mrc_net_words(done.text()).c_str());
+    *answer = response.DimseStatus;
     return MRC_OK;
+}
+
+mrc_status echo(mrc_net_association &a, mrc_error *err) {
+    const T_ASC_PresentationContextID context = a.scu.findPresentationContextID(
+        UID_VerificationSOPClass, UID_LittleEndianImplicitTransferSyntax);
+    if (context == 0)
+        return mrc_fail(err, MRC_ERR_PEER, "%s: no echo: it does not accept Verification",
+                        a.name.c_str());
+    T_DIMSE_Message message{}, answered{};
+    message.CommandField = DIMSE_C_ECHO_RQ;
+    T_DIMSE_C_EchoRQ &request = message.msg.CEchoRQ;
+    request.MessageID = ++a.scu.number;
+    request.DataSetType = DIMSE_DATASET_NULL;
+    OFStandard::strlcpy(request.AffectedSOPClassUID, UID_VerificationSOPClass,
+                        sizeof request.AffectedSOPClassUID);
+    OFCondition done = a.scu.ask(answered, context, message, nullptr);
+    const T_DIMSE_C_EchoRSP &response = answered.msg.CEchoRSP;
+    if (done.good() && (answered.CommandField != DIMSE_C_ECHO_RSP ||
+                        response.MessageIDBeingRespondedTo != request.MessageID))
+        done = DIMSE_BADMESSAGE;
+    if (done.bad())
+        return mrc_fail(err, MRC_ERR_NETWORK, "%s: no echo: %s", a.name.c_str(),
+                        mrc_net_words(done.text()).c_str());
+    if (response.DimseStatus == STATUS_Success) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_PEER, "%s: echo answered with status %04X", a.name.c_str(),
+                    static_cast<unsigned>(response.DimseStatus));
 }
 
 } // namespace
@@ -186,13 +249,7 @@ void mrc_net_disconnect(mrc_net_association *association) {
 }
 
 mrc_status mrc_net_echo(mrc_net_association *association, mrc_error *err) {
-    return guarded(association->name.c_str(), err, [&] {
-        const OFCondition done = association->scu.sendECHORequest(0);
-        if (done.good()) return MRC_OK;
-        const bool refused = done == NET_EC_NoAcceptablePresentationContexts;
-        return mrc_fail(err, refused ? MRC_ERR_PEER : MRC_ERR_NETWORK, "%s: no echo: %s",
-                        association->name.c_str(), mrc_net_words(done).c_str());
-    });
+    return guarded(association->name.c_str(), err, [&] { return echo(*association, err); });
 }
 
 mrc_status mrc_net_store(uint16_t *status, mrc_net_association *association, const char *path,

@@ -7,7 +7,7 @@ namespace {
 
 mrc_status fail_file(const char *what, const char *path, const OFCondition &why, mrc_error *err) {
     return mrc_fail(err, MRC_ERR_IO, "%s: no usable PEM file with the %s: %s", path, what,
-                    mrc_net_words(why).c_str());
+                    mrc_net_words(why.text()).c_str());
 }
 
 mrc_status load(DcmTLSTransportLayer &layer, const mrc_net_tls &tls, mrc_error *err) {
@@ -32,10 +32,10 @@ mrc_status load(DcmTLSTransportLayer &layer, const mrc_net_tls &tls, mrc_error *
 
 } // namespace
 
-std::string mrc_net_words(const OFCondition &condition) {
+std::string mrc_net_words(const char *text) {
     std::string words;
-    for (const char *c = condition.text(); *c != '\0'; ++c) {
-        if (static_cast<unsigned char>(*c) >= ' ')
+    for (const char *c = text; *c != '\0'; ++c) {
+        if (*c >= ' ' && *c <= '~')
             words += *c;
         else if (!words.empty() && words.back() != ' ')
             words += ' ';

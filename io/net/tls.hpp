@@ -17,7 +17,7 @@
 mrc_status mrc_net_make_tls(std::unique_ptr<DcmTLSTransportLayer> &out, const mrc_net_tls &tls,
                             bool server, mrc_error *err);
 
-/* DCMTK's words on one line. */
-std::string mrc_net_words(const OFCondition &condition);
+/* DCMTK's words on one line, in printable ASCII. */
+std::string mrc_net_words(const char *text);
 
 #endif

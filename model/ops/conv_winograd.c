@@ -37,8 +37,7 @@ enum {
     SUM_FLOATS = 1 << 20,   /* weights' sums up to this size are one matrix shared by the threads */
     SMALLEST_SIDE = 4,      /* of the out side, for backward-weights */
     GATHER_TILES = 2,
-    GATHER_ROWS = 16,
-    SQUARE = 16
+    GATHER_ROWS = 16
 };
 
 static enum mrc_winograd_lanes forced_lanes = MRC_WINOGRAD_BEST;
@@ -329,25 +328,12 @@ static int64_t tap_of(int phase, int i) {
     return kh * 4 + kw;
 }
 
-/* Turns a square around through memory of its own, so that full lines are read and written. */
-static void turn_square(float *to, int64_t to_row, const float *from, int64_t from_row,
-                        int64_t rows, int64_t columns) {
-    float square[SQUARE][SQUARE];
-    for (int64_t i = 0; i < rows; ++i)
-        for (int64_t k = 0; k < columns; ++k) square[k][i] = from[i * from_row + k];
-    for (int64_t k = 0; k < columns; ++k)
-        for (int64_t i = 0; i < rows; ++i) to[k * to_row + i] = square[k][i];
-}
-
 /* turned [tap][outs][ins] of a block of weight [tap][cin][cout]. */
 static void turn_block(float *turned, const struct job *job, struct block b) {
     const int64_t cin = job->c->cin, cout = job->c->cout;
     for (int64_t tap = 0; tap < TAPS; ++tap, turned += b.outs * b.ins)
-        for (int64_t in = 0; in < b.ins; in += SQUARE)
-            for (int64_t out = 0; out < b.outs; out += SQUARE)
-                turn_square(turned + out * b.ins + in, b.ins,
-                            job->weight + (tap * cin + b.in + in) * cout + b.out + out, cout,
-                            mrc_min_i64(SQUARE, b.ins - in), mrc_min_i64(SQUARE, b.outs - out));
+        job->cut->w->turn(turned, b.ins, job->weight + (tap * cin + b.in) * cout + b.out, cout,
+                          b.ins, b.outs);
 }
 
 /* The right matrix of a block forward, [4 ins][outs]; phases are phase_rows rows apart. */

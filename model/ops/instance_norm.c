@@ -7,18 +7,87 @@
  * a constant map has a variance of exactly 0. A chunk is a block of channels of one sample: sums
  * are never cut. Saved: mean [n][c], rstd [n][c]. Scratch (backward): the two sums a channel,
  * [n][c] doubles each. */
+#include "model/ops/instance_norm.h"
+
 #include <math.h>
 
 #include "model/ops/op_tools.h"
 
 enum { BLOCK = 32 };
 
+/* Columns (channels) of one sample, and what each has of its own. */
+struct norm_columns {
+    const float *x, *d; /* rows of pixels, `stride` floats apart */
+    float *to;
+    int64_t stride, pixels, count;
+    float leak; /* of the LeakyReLU that comes after; 1: none */
+    float centre[BLOCK], scale[BLOCK], shift[BLOCK]; /* y = (x - centre) scale + shift */
+    float slope[BLOCK], mean_d[BLOCK];
+    double sum[BLOCK], product[BLOCK]; /* added to */
+};
+
+/* Of the columns from `at` on. gradient: what d is before the activation. */
+typedef void norm_loop(struct norm_columns *p, int64_t at);
+struct norm_kernels {
+    norm_loop *sums; /* of x - centre and its square */
+    norm_loop *apply;
+    norm_loop *gradient_sums; /* of the gradient, and of it times x - centre */
+    norm_loop *gradient;      /* scale (gradient - mean_d) - (x - centre) slope */
+};
+
+#define LANES   1
+#define NAME(x) x##_single
+#define TARGET
+#include "model/ops/norm_kernels.inc"
+
+#define LANES   2
+#define NAME(x) x##_portable
+#define TARGET
+#define TAIL(x) x##_single
+#include "model/ops/norm_kernels.inc"
+
+#if defined(__x86_64__)
+#define LANES   4
+#define NAME(x) x##_avx2
+#define TARGET  __attribute__((target("avx2")))
+#define TAIL(x) x##_single
+#include "model/ops/norm_kernels.inc"
+
+#define LANES   8
+#define NAME(x) x##_avx512
+#define TARGET  __attribute__((target("avx512f,avx512vl")))
+#define TAIL(x) x##_single
+#include "model/ops/norm_kernels.inc"
+#endif
+
+static enum mrc_winograd_lanes forced_lanes = MRC_WINOGRAD_BEST;
+
+static const struct norm_kernels *kernels_of(enum mrc_winograd_lanes lanes) {
+    const bool best = lanes == MRC_WINOGRAD_BEST;
+#if defined(__x86_64__)
+    if ((best || lanes == MRC_WINOGRAD_AVX512) && __builtin_cpu_supports("avx512f") &&
+        __builtin_cpu_supports("avx512vl"))
+        return &kernels_avx512;
+    if ((best || lanes == MRC_WINOGRAD_AVX2) && __builtin_cpu_supports("avx2"))
+        return &kernels_avx2;
+#endif
+    return best || lanes == MRC_WINOGRAD_PORTABLE ? &kernels_portable : NULL;
+}
+
+bool mrc_instance_norm_force(enum mrc_winograd_lanes lanes) {
+    if (kernels_of(lanes) == NULL) return false;
+    forced_lanes = lanes;
+    return true;
+}
+
 struct job {
     const struct mrc_call *call;
+    const struct norm_kernels *kernels;
     int64_t n, channels, pixels, blocks, width;
     float *mean, *rstd;
-    double *sum_d, *sum_dx; /* of d_dst, and of d_dst times normalised x */
+    double *sum_d, *sum_dx; /* of the gradient, and of it times normalised x */
     double eps;
+    float leak;
 };
 
 static enum mrc_status declare(struct mrc_node *node, struct mrc_error *err) {
@@ -42,7 +111,9 @@ static enum mrc_status infer(struct mrc_site *site, const struct mrc_node *node,
 static struct job job_for(const struct mrc_site *site, const struct mrc_call *call, float eps) {
     const struct mrc_shape s = site->in[0];
     struct job job = {.call = call, .n = s.n, .channels = s.c, .pixels = s.d * s.h * s.w};
+    job.kernels = kernels_of(forced_lanes);
     job.eps = (double)eps;
+    job.leak = call->leaks ? call->leak : 1.0f;
     job.width = s.n * s.c >= 512 ? BLOCK : BLOCK / 2; /* enough chunks for many threads */
     job.blocks = mrc_parts(s.c, job.width);
     job.mean = call->saved;
@@ -52,101 +123,81 @@ static struct job job_for(const struct mrc_site *site, const struct mrc_call *ca
     return job;
 }
 
-/* The block's part of a chunk: first float in the map, first of [n][c], and the number of channels.
- */
+/* The part of a chunk: its first of [n][c], and its channels. */
 struct block {
-    int64_t at, plane, first, count;
+    int64_t plane, first;
 };
 
-static struct block block_of(const struct job *job, size_t chunk) {
-    int64_t n = (int64_t)chunk / job->blocks, first = (int64_t)chunk % job->blocks * job->width;
-    return (struct block){.at = n * job->pixels * job->channels + first,
-                          .plane = n * job->channels + first,
-                          .first = first,
-                          .count = mrc_min_i64(job->width, job->channels - first)};
+static struct block begin_block(struct norm_columns *p, const struct job *job, size_t chunk) {
+    const int64_t n = (int64_t)chunk / job->blocks;
+    const int64_t first = (int64_t)chunk % job->blocks * job->width;
+    const int64_t at = n * job->pixels * job->channels + first;
+    p->x = job->call->src[0] + at;
+    p->stride = job->channels;
+    p->pixels = job->pixels;
+    p->count = mrc_min_i64(job->width, job->channels - first);
+    p->leak = job->leak;
+    for (int i = 0; i < BLOCK; ++i) p->sum[i] = p->product[i] = 0.0;
+    return (struct block){.plane = n * job->channels + first, .first = first};
 }
 
-static void measure(const struct job *job, const struct block *b, float *mean, float *rstd) {
-    const float *x = job->call->src[0] + b->at;
-    double sum[BLOCK] = {0}, squares[BLOCK] = {0};
-    float origin[BLOCK];
-    for (int64_t i = 0; i < b->count; ++i) origin[i] = x[i];
-    for (int64_t pixel = 0; pixel < job->pixels; ++pixel, x += job->channels)
-        for (int64_t i = 0; i < b->count; ++i) {
-            double d = (double)x[i] - (double)origin[i];
-            sum[i] += d;
-            squares[i] += d * d;
-        }
-    for (int64_t i = 0; i < b->count; ++i) {
-        double d = sum[i] / (double)job->pixels;
-        double variance = fmax(0.0, squares[i] / (double)job->pixels - d * d);
-        mean[i] = (float)((double)origin[i] + d);
+static int64_t offset_in(const struct job *job, const struct norm_columns *p) {
+    return p->x - job->call->src[0];
+}
+
+static void measure(const struct job *job, struct norm_columns *p, float *mean, float *rstd) {
+    for (int64_t i = 0; i < p->count; ++i) p->centre[i] = p->x[i];
+    job->kernels->sums(p, 0);
+    for (int64_t i = 0; i < p->count; ++i) {
+        double d = p->sum[i] / (double)job->pixels;
+        double variance = fmax(0.0, p->product[i] / (double)job->pixels - d * d);
+        mean[i] = (float)((double)p->centre[i] + d);
         rstd[i] = (float)(1.0 / sqrt(variance + job->eps));
+    }
+}
+
+static void set_line(const struct job *job, struct norm_columns *p, struct block b) {
+    for (int64_t i = 0; i < p->count; ++i) {
+        p->centre[i] = job->mean[b.plane + i];
+        p->scale[i] = job->rstd[b.plane + i] * job->call->weight[b.first + i];
+        p->shift[i] = job->call->bias[b.first + i];
     }
 }
 
 static void forward_chunk(void *context, size_t begin, size_t end, int lane) {
     (void)end, (void)lane;
     const struct job *job = context;
-    const struct block b = block_of(job, begin);
-    float *mean = job->mean + b.plane, *rstd = job->rstd + b.plane;
-    measure(job, &b, mean, rstd);
-    float centre[BLOCK], scale[BLOCK], shift[BLOCK];
-    for (int64_t i = 0; i < b.count; ++i) {
-        centre[i] = mean[i];
-        scale[i] = rstd[i] * job->call->weight[b.first + i];
-        shift[i] = job->call->bias[b.first + i];
-    }
-    const float *x = job->call->src[0] + b.at;
-    float *y = job->call->dst + b.at;
-    for (int64_t pixel = 0; pixel < job->pixels; ++pixel, x += job->channels, y += job->channels)
-        for (int64_t i = 0; i < b.count; ++i) y[i] = (x[i] - centre[i]) * scale[i] + shift[i];
-}
-
-static void backward_sums(const struct job *job, const struct block *b, double *sum_d,
-                          double *sum_dx) {
-    const float *x = job->call->src[0] + b->at, *d = job->call->d_dst + b->at;
-    const float *mean = job->mean + b->plane, *rstd = job->rstd + b->plane;
-    double sum[BLOCK] = {0}, product[BLOCK] = {0};
-    float centre[BLOCK];
-    for (int64_t i = 0; i < b->count; ++i) centre[i] = mean[i];
-    for (int64_t pixel = 0; pixel < job->pixels; ++pixel, x += job->channels, d += job->channels)
-        for (int64_t i = 0; i < b->count; ++i) {
-            sum[i] += (double)d[i];
-            product[i] += (double)d[i] * (double)(x[i] - centre[i]);
-        }
-    for (int64_t i = 0; i < b->count; ++i) {
-        sum_d[i] = sum[i];
-        sum_dx[i] = product[i] * (double)rstd[i];
-    }
+    struct norm_columns p;
+    const struct block b = begin_block(&p, job, begin);
+    measure(job, &p, job->mean + b.plane, job->rstd + b.plane);
+    set_line(job, &p, b);
+    p.to = job->call->dst + offset_in(job, &p);
+    job->kernels->apply(&p, 0);
 }
 
 static void backward_chunk(void *context, size_t begin, size_t end, int lane) {
     (void)end, (void)lane;
     const struct job *job = context;
-    const struct block b = block_of(job, begin);
-    const double *sum_d = job->sum_d + b.plane, *sum_dx = job->sum_dx + b.plane;
-    backward_sums(job, &b, job->sum_d + b.plane, job->sum_dx + b.plane);
-    float *d_src = job->call->d_src[0];
-    if (d_src == NULL) return;
+    struct norm_columns p;
+    const struct block b = begin_block(&p, job, begin);
+    set_line(job, &p, b);
+    p.d = job->call->d_dst + offset_in(job, &p);
+    job->kernels->gradient_sums(&p, 0);
+    for (int64_t i = 0; i < p.count; ++i) {
+        job->sum_d[b.plane + i] = p.sum[i];
+        job->sum_dx[b.plane + i] = p.product[i] * (double)job->rstd[b.plane + i];
+    }
+    if (job->call->d_src[0] == NULL) return;
     /* d_src = rstd gain (d - mean(d) - xhat mean(d xhat)) = scale (d - mean(d)) - (x - mean) slope
      */
-    float centre[BLOCK], scale[BLOCK], slope[BLOCK], mean_d[BLOCK];
-    for (int64_t i = 0; i < b.count; ++i) {
+    for (int64_t i = 0; i < p.count; ++i) {
         double rstd = (double)job->rstd[b.plane + i];
         double a = rstd * (double)job->call->weight[b.first + i];
-        centre[i] = job->mean[b.plane + i];
-        scale[i] = (float)a;
-        slope[i] = (float)(a * rstd * sum_dx[i] / (double)job->pixels);
-        mean_d[i] = (float)(sum_d[i] / (double)job->pixels);
+        p.slope[i] = (float)(a * rstd * job->sum_dx[b.plane + i] / (double)job->pixels);
+        p.mean_d[i] = (float)(p.sum[i] / (double)job->pixels);
     }
-    const float *x = job->call->src[0] + b.at, *d = job->call->d_dst + b.at;
-    d_src += b.at;
-    for (int64_t pixel = 0; pixel < job->pixels; ++pixel) {
-        for (int64_t i = 0; i < b.count; ++i)
-            d_src[i] = scale[i] * (d[i] - mean_d[i]) - (x[i] - centre[i]) * slope[i];
-        x += job->channels, d += job->channels, d_src += job->channels;
-    }
+    p.to = job->call->d_src[0] + offset_in(job, &p);
+    job->kernels->gradient(&p, 0);
 }
 
 static void forward(const struct mrc_node *node, const struct mrc_site *site,
@@ -174,7 +225,9 @@ static void backward(const struct mrc_node *node, const struct mrc_site *site,
 }
 
 const struct mrc_op mrc_op_instance_norm = {.name = "instance_norm",
+                                            .in_place = true,
                                             .backward_reads_src = true,
+                                            .takes_leak = true,
                                             .declare = declare,
                                             .infer = infer,
                                             .forward = forward,

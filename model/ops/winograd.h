@@ -47,6 +47,9 @@ struct mrc_winograd {
     mrc_winograd_to_points *output_adjoint;  /* A */
     mrc_winograd_to_points *weights;         /* G, from 2x2 taps */
     mrc_winograd_from_points *weights_adjoint;
+    /** to [columns][rows] = from [rows][columns], turned around; rows of both by their pitch. */
+    void (*turn)(float *to, int64_t to_row, const float *from, int64_t from_row, int64_t rows,
+                 int64_t columns);
     /** NULL: the BLAS is faster. */
     void (*multiply)(const struct mrc_winograd_product *product);
 };

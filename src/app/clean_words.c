@@ -16,6 +16,8 @@ static const char small_letters[] = "abcdefghijklmnopqrstuvwxyz-";
 /* Terms with capitals or digits that our messages use. */
 static bool is_term(const char *word) {
     static const char *const terms[] = {"MR",
+                                        "No",
+                                        "Permission",
                                         "CT",
                                         "DICOM",
                                         "NIfTI",

@@ -44,7 +44,7 @@ struct mrc_evaluate_options {
         *output; /* folder for scores.json, scores.csv, slices.csv, report.html; NULL: none */
     enum mrc_pairing pairing;
     double min_foreground; /* of a slice, to be counted */
-    bool assume_ras, allow_synthetic, force;
+    bool assume_ras, allow_synthetic, allow_derived, force;
     bool replace; /* an earlier evaluation at `output` may be replaced */
 };
 #define MRC_EVALUATE_DEFAULTS                                                                      \

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "app/dataset.h"
+#include "app/pairs.h"
 #include "app/regrid.h"
 #include "base/alloc.h"
 #include "base/fs.h"
@@ -80,38 +81,6 @@ void mrc_eval_set_clear(struct mrc_eval_set *set) {
     *set = (struct mrc_eval_set){0};
 }
 
-/* --- Names --- */
-
-/* Is text[at …] the name of a contrast, with nothing of a word around it? Its length, or 0. */
-static size_t contrast_word(const char *text, size_t at) {
-    static const char *const words[] = {"t1w", "t2w", "t1", "t2"};
-    if (at > 0 && isalnum((unsigned char)text[at - 1])) return 0;
-    for (size_t w = 0; w < sizeof words / sizeof *words; ++w) {
-        size_t n = strlen(words[w]), same = 0;
-        while (same < n && tolower((unsigned char)text[at + same]) == words[w][same]) ++same;
-        if (same == n && !isalnum((unsigned char)text[at + n])) return n;
-    }
-    return 0;
-}
-
-/* The path below the domain's folder with every word for a contrast replaced by '*', so that
- * "sub-01_T1w.nii.gz" and "sub-01_T2w.nii.gz" are one name. On the heap. */
-static char *common_name(const char *path, const char *folder) {
-    size_t skip = strlen(folder);
-    const char *rest = strncmp(path, folder, skip) == 0 ? path + skip : path;
-    while (*rest == '/') ++rest;
-    char *name = mrc_strdup(rest);
-    if (name == NULL) return NULL;
-    size_t to = 0;
-    for (size_t at = 0; rest[at] != '\0';) {
-        size_t word = contrast_word(rest, at);
-        name[to++] = word > 0 ? '*' : rest[at];
-        at += word > 0 ? word : 1;
-    }
-    name[to] = '\0';
-    return name;
-}
-
 /* --- Scanning --- */
 
 struct loader {
@@ -131,8 +100,9 @@ static void loader_clear(struct loader *l) {
 static enum mrc_status check_item(const struct loader *l, const struct mrc_image_info *item,
                                   enum mrc_contrast wanted, struct mrc_error *err) {
     const struct mrc_evaluate_options *o = l->options;
-    bool allowed = wanted == MRC_CONTRAST_UNKNOWN || o->allow_synthetic;
-    if (!item->usable && !(item->synthetic && allowed))
+    bool any = wanted == MRC_CONTRAST_UNKNOWN; /* as stored, whatever it is */
+    if (!item->usable && !(item->synthetic && (any || o->allow_synthetic)) &&
+        !(item->derived && (any || o->allow_derived)))
         return mrc_fail(err, item->status != MRC_OK ? item->status : MRC_ERR_UNSUPPORTED, "%s: %s",
                         item->path, item->reason);
     if (wanted != MRC_CONTRAST_UNKNOWN && item->contrast != MRC_CONTRAST_UNKNOWN &&
@@ -184,8 +154,8 @@ static enum mrc_status find_pairs(bool *paired, const struct loader *l, struct m
     for (size_t i = 0; *paired && i < a->count; ++i) {
         *paired = same_grid_of_pictures(&a->items[i], &b->items[i]);
         if (!*paired || l->options->pairing == MRC_PAIRING_ORDER) continue;
-        char *x = common_name(a->items[i].path, l->folders[MRC_EVAL_FROM]);
-        char *y = common_name(b->items[i].path, l->folders[MRC_EVAL_TO]);
+        char *x = mrc_pair_name(a->items[i].path, l->folders[MRC_EVAL_FROM]);
+        char *y = mrc_pair_name(b->items[i].path, l->folders[MRC_EVAL_TO]);
         bool memory = x != NULL && y != NULL;
         *paired = memory && strcmp(x, y) == 0;
         mrc_free(y);
@@ -196,11 +166,12 @@ static enum mrc_status find_pairs(bool *paired, const struct loader *l, struct m
 }
 
 static enum mrc_status load_volume(mrc_volume **out, const struct loader *l,
-                                   const struct mrc_image_info *item, bool allow_synthetic,
+                                   const struct mrc_image_info *item, bool any,
                                    struct mrc_error *err) {
     struct mrc_image_options image = MRC_IMAGE_DEFAULTS;
     image.assume_ras = l->options->assume_ras;
-    image.allow_synthetic = allow_synthetic;
+    image.allow_synthetic = any || l->options->allow_synthetic;
+    image.allow_derived = any || l->options->allow_derived;
     return mrc_image_load_item(out, item, &image, err); /* one of several in its folder, maybe */
 }
 
@@ -228,10 +199,9 @@ static enum mrc_status load_pair(struct mrc_eval_set *out, const struct loader *
                                  int64_t size, struct mrc_error *err) {
     const struct mrc_image_info *x = &l->lists[MRC_EVAL_FROM].items[n];
     const struct mrc_image_info *y = &l->lists[MRC_EVAL_TO].items[n];
-    bool synthetic = l->options->allow_synthetic;
     mrc_volume *from = NULL, *raw = NULL, *to = NULL;
-    enum mrc_status status = load_volume(&from, l, x, synthetic, err);
-    if (status == MRC_OK) status = load_volume(&raw, l, y, synthetic, err);
+    enum mrc_status status = load_volume(&from, l, x, false, err);
+    if (status == MRC_OK) status = load_volume(&raw, l, y, false, err);
     if (status == MRC_OK) status = mrc_regrid_like(&to, raw, from, y->path, err);
     if (status == MRC_OK) status = add_cut(out, MRC_EVAL_FROM, l, from, from, x->path, size, err);
     if (status == MRC_OK) status = add_cut(out, MRC_EVAL_TO, l, to, raw, y->path, size, err);
@@ -245,7 +215,7 @@ static enum mrc_status load_alone(struct mrc_eval_set *out, const struct loader 
                                   size_t n, int64_t size, struct mrc_error *err) {
     const struct mrc_image_info *item = &l->lists[domain].items[n];
     mrc_volume *vol = NULL;
-    enum mrc_status status = load_volume(&vol, l, item, l->options->allow_synthetic, err);
+    enum mrc_status status = load_volume(&vol, l, item, false, err);
     if (status == MRC_OK) status = add_cut(out, domain, l, vol, vol, item->path, size, err);
     mrc_volume_destroy(vol);
     return status;

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "app/clean_words.h"
+#include "app/clean_words.h" /* private files */
 #include "app/place.h"
 #include "app/subject.h"
 #include "app/survey.h"
@@ -86,22 +86,25 @@ static enum mrc_status make_id(struct mrc_prepare_set *set, struct mrc_prepare_i
 
 /* --- what may enter --- */
 
-static void refuse(struct mrc_prepare_item *item, const char *reason) {
-    item->used = false;
-    mrc_clean_words(item->reason, sizeof item->reason, reason, item->path, NULL);
-}
-
-static void judge(struct mrc_prepare_item *item, const struct mrc_prepare_options *o) {
+static void judge(const struct mrc_prepare_set *set, struct mrc_prepare_item *item) {
+    const struct mrc_prepare_options *o = set->options;
     const struct mrc_image_info *info = item->info;
     item->used = true;
     if (info->kind != MRC_SOURCE_DICOM && info->kind != MRC_SOURCE_NIFTI)
-        refuse(item, "pictures lie nowhere in a patient, expected DICOM or NIfTI");
+        mrc_prepare_item_refuse(set, item,
+                                "pictures lie nowhere in a patient, expected DICOM or NIfTI");
     else if (info->kind == MRC_SOURCE_DICOM && info->member_count == 0)
-        refuse(item, "no files");
-    else if (!info->usable && !(info->synthetic && o->allow_synthetic))
-        refuse(item, info->reason);
+        mrc_prepare_item_refuse(set, item, "no files");
+    else if (!info->usable && !(info->synthetic && o->allow_synthetic) &&
+             !(info->derived && o->allow_derived))
+        mrc_prepare_item_refuse(set, item, info->reason);
+    else if (info->phantom)
+        mrc_prepare_item_refuse(
+            set, item,
+            "of an object, by QualityControlImage (0028,0300) or by words "
+            "such as phantom, test, fruit in its names (--map with its contrast takes it)");
     else if (info->contrast != MRC_CONTRAST_T1W && info->contrast != MRC_CONTRAST_T2W)
-        refuse(item, "neither T1w nor T2w (--map names contrasts)");
+        mrc_prepare_item_refuse(set, item, "neither T1w nor T2w (--map names contrasts)");
 }
 
 /* --- headers, read in children --- */
@@ -129,12 +132,10 @@ static enum mrc_status take_acquisition(void *context, size_t job, const void *b
 
 static enum mrc_status finish_acquisition(void *context, size_t job, enum mrc_status status,
                                           const char *why, bool ended, struct mrc_error *err) {
-    struct mrc_prepare_item *item = &((struct mrc_prepare_set *)context)->items[job];
+    struct mrc_prepare_set *set = context;
     (void)ended;
     (void)err;
-    if (status == MRC_OK) return MRC_OK;
-    item->used = false;
-    mrc_clean_words(item->reason, sizeof item->reason, why, item->info->members[0], NULL);
+    if (status != MRC_OK) mrc_prepare_item_refuse(set, &set->items[job], why);
     return MRC_OK;
 }
 
@@ -168,13 +169,13 @@ static enum mrc_status list_items(struct mrc_prepare_set *set, struct mrc_error 
         struct mrc_prepare_item *item = &set->items[set->count++];
         item->info = &list->items[i];
         item->path = list->items[i].path;
-        judge(item, set->options);
+        judge(set, item);
     }
     enum mrc_status st = name_all(set, err);
     for (size_t i = 0; st == MRC_OK && i < list->refused_count; ++i) {
         struct mrc_prepare_item *item = &set->items[set->count++];
         item->path = list->refused[i].path;
-        refuse(item, list->refused[i].reason);
+        mrc_prepare_item_refuse(set, item, list->refused[i].reason);
         st = mrc_pseudonym_name(item->id, &set->key, "refused file",
                                 below_input(set->options, item->path), err);
     }
@@ -189,7 +190,7 @@ static void drop_twins(struct mrc_prepare_set *set) {
         struct mrc_prepare_item *item = &set->items[i];
         if (!item->used) continue;
         if (kept != NULL && strcmp(kept->id, item->id) == 0)
-            refuse(item, "the same series as another one");
+            mrc_prepare_item_refuse(set, item, "the same series as another one");
         else
             kept = item;
     }
@@ -244,8 +245,9 @@ static void judge_equals(struct mrc_prepare_set *set, struct mrc_prepare_item *c
         join_groups(set, (size_t)(equals[0] - set->items), (size_t)(equals[i] - set->items));
     }
     for (size_t i = one_contrast ? 1 : 0; count > 1 && i < count; ++i)
-        refuse(equals[i], one_contrast ? "the same slices as another series"
-                                       : "the same slices as a series of the other contrast");
+        mrc_prepare_item_refuse(set, equals[i],
+                                one_contrast ? "the same slices as another series"
+                                             : "the same slices as a series of the other contrast");
 }
 
 /* Series of one subject, and of subjects that share slices, are one group. `order` has the series
@@ -428,16 +430,34 @@ static bool is_wanted(const struct mrc_prepare_set *set, const char *path, const
     return wanted;
 }
 
-/* Files of series that are gone, refused or of another contrast now, left by an earlier,
- * interrupted run. */
+/* Folders below `dir` in which nothing is left. */
+static void remove_empty(const char *dir) {
+    struct mrc_name_list names = {0};
+    if (mrc_list_dir(&names, dir, NULL) != MRC_OK) return;
+    for (size_t i = 0; i < names.count; ++i) {
+        char *path = mrc_path_join(dir, names.names[i]);
+        if (path != NULL && mrc_path_is_dir(path)) {
+            remove_empty(path);
+            (void)remove(path); /* stays where something is in it */
+        }
+        mrc_free(path);
+    }
+    mrc_name_list_clear(&names);
+}
+
+/* What an earlier, interrupted run left: files of series that are gone, refused or of another
+ * contrast now, tables, and halves under temporary names. The tables are written after this. */
 static enum mrc_status remove_leftovers(const struct mrc_prepare_set *set, struct mrc_error *err) {
     struct mrc_name_list files = {0};
+    size_t length = strlen(set->partial) + 1;
     enum mrc_status st = mrc_list_tree(&files, set->partial, 10000000, err);
     for (size_t i = 0; st == MRC_OK && i < files.count; ++i) {
+        if (strncmp(files.names[i] + length, ".work/", 6) == 0) continue;
         const char *id = strstr(mrc_path_name(files.names[i]), "_acq-");
-        if (id != NULL && !is_wanted(set, files.names[i], id + 5)) (void)remove(files.names[i]);
+        if (id == NULL || !is_wanted(set, files.names[i], id + 5)) (void)remove(files.names[i]);
     }
     mrc_name_list_clear(&files);
+    if (st == MRC_OK) remove_empty(set->partial);
     return st;
 }
 

@@ -34,7 +34,7 @@ struct mrc_prepare_options {
     double split[MRC_SPLITS];               /* parts of train, val and test */
     uint64_t seed;                          /* of the split */
     const mrc_contrast_map *map;            /* overrules what is recognised; NULL: none */
-    bool assume_ras, allow_synthetic;
+    bool assume_ras, allow_synthetic, allow_derived;
     bool dry_run; /* judge and count only; nothing is written */
     bool replace; /* an earlier set at `output` may be replaced */
 };

@@ -39,6 +39,68 @@ static enum mrc_status no_memory(struct mrc_error *err) {
     return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a series of the set");
 }
 
+/* --- why it is not used --- */
+
+/* Reasons name the option that lifts them, for all commands; one that prepare does not have would
+ * mislead: " (--volume K takes the K-th)" is cut out. */
+static void drop_strange_options(char *text) {
+    static const char force[] = "(--force overrides)", map[] = "(--map overrules)";
+    char *contrast = strstr(text, force);
+    if (contrast != NULL) {
+        memmove(contrast, map, sizeof map - 1);
+        memmove(contrast + sizeof map - 1, contrast + sizeof force - 1,
+                strlen(contrast + sizeof force - 1) + 1);
+    }
+    static const char *const own[] = {"assume-ras ", "allow-synthetic ", "allow-derived ", "map "};
+    static const char mark[] = " (--";
+    for (char *at = strstr(text, mark); at != NULL; at = strstr(at, mark)) {
+        const char *name = at + sizeof mark - 1;
+        char *end = strchr(at, ')');
+        bool known = end == NULL;
+        for (size_t i = 0; i < sizeof own / sizeof *own; ++i)
+            known = known || strncmp(name, own[i], strlen(own[i])) == 0;
+        if (known)
+            ++at;
+        else
+            memmove(at, end + 1, strlen(end + 1) + 1);
+    }
+}
+
+/* Files that the reason may name: the series' own, and the damaged ones among them, which are
+ * refused by themselves. The paths stay the list's; false: out of memory. */
+static bool list_names(struct mrc_name_list *out, const struct mrc_prepare_set *set,
+                       const struct mrc_prepare_item *item) {
+    const struct mrc_image_list *list = &set->list;
+    bool damaged = item->info != NULL && item->info->status != MRC_OK &&
+                   item->info->status != MRC_ERR_UNSUPPORTED;
+    size_t members = item->info != NULL ? item->info->member_count : 0, length = strlen(item->path);
+    size_t most = members + (damaged ? list->refused_count : 0);
+    if (most == 0) return true;
+    out->names = mrc_alloc(most, sizeof *out->names);
+    if (out->names == NULL) return false;
+    for (size_t m = 0; m < members; ++m) out->names[out->count++] = item->info->members[m];
+    for (size_t r = 0; damaged && r < list->refused_count; ++r)
+        if (strncmp(list->refused[r].path, item->path, length) == 0)
+            out->names[out->count++] = list->refused[r].path;
+    return true;
+}
+
+void mrc_prepare_item_refuse(const struct mrc_prepare_set *set, struct mrc_prepare_item *item,
+                             const char *why) {
+    struct mrc_name_list names = {0};
+    char text[1000];
+    size_t length = strlen(item->path);
+    bool of_member = strncmp(why, item->path, length) == 0 && strstr(why, ": ") != NULL;
+    (void)snprintf(text, sizeof text, "%s", of_member ? strstr(why, ": ") + 2 : why);
+    drop_strange_options(text);
+    item->used = false;
+    if (list_names(&names, set, item))
+        mrc_clean_words(item->reason, sizeof item->reason, text, item->path, &names);
+    else
+        (void)snprintf(item->reason, sizeof item->reason, "not used");
+    mrc_free(names.names);
+}
+
 /* --- what it was made of --- */
 
 static void add_file(mrc_hash *hash, const char *path) {
@@ -60,9 +122,10 @@ static enum mrc_status fingerprint(char out[MRC_HASH_TEXT], const struct mrc_pre
     char text[200];
     enum mrc_status st = mrc_hash_create(&hash, err);
     if (st != MRC_OK) return st;
-    (void)snprintf(text, sizeof text, "%s %d %d %.17g %.17g %.17g %.17g %.17g %d", MRC_VERSION,
+    (void)snprintf(text, sizeof text, "%s %d %d %.17g %.17g %.17g %.17g %.17g %d %d", MRC_VERSION,
                    (int)o->size, (int)o->channels, o->low_percentile, o->high_percentile,
-                   o->min_foreground, o->keep_from, o->keep_to, o->assume_ras);
+                   o->min_foreground, o->keep_from, o->keep_to, o->assume_ras,
+                   item->info->synthetic);
     mrc_hash_add(hash, set->key.bytes, sizeof set->key.bytes);
     mrc_hash_add_text(hash, text);
     mrc_hash_add_text(hash, item->subject);
@@ -367,6 +430,7 @@ static enum mrc_status cut(struct mrc_slices *s, mrc_volume **grid,
     mrc_volume *vol = NULL;
     how.assume_ras = set->options->assume_ras;
     how.allow_synthetic = set->options->allow_synthetic;
+    how.allow_derived = set->options->allow_derived;
     options.size = set->options->size;
     options.low_percentile = set->options->low_percentile;
     options.high_percentile = set->options->high_percentile;
@@ -375,12 +439,6 @@ static enum mrc_status cut(struct mrc_slices *s, mrc_volume **grid,
     if (st == MRC_OK) st = mrc_slices_to_model_grid(grid, s, vol, err);
     mrc_volume_destroy(vol);
     return st;
-}
-
-static enum mrc_status refuse(struct mrc_prepare_item *item, const char *why) {
-    item->used = false;
-    mrc_clean_words(item->reason, sizeof item->reason, why, item->path, NULL);
-    return MRC_OK;
 }
 
 static enum mrc_status make(struct mrc_prepare_set *set, struct mrc_prepare_item *item,
@@ -393,11 +451,12 @@ static enum mrc_status make(struct mrc_prepare_set *set, struct mrc_prepare_item
     if (st == MRC_ERR_NOMEM || st == MRC_ERR_CANCELLED) {
         st = mrc_fail(err, st, "%s", own.text);
     } else if (st != MRC_OK) {
-        st = refuse(item, own.text);
+        mrc_prepare_item_refuse(set, item, own.text);
+        st = MRC_OK;
     } else if (!choose(&c, &s, set->options)) {
         st = no_memory(err);
     } else if (c.last < c.first) {
-        st = refuse(item, "no slice shows enough of the head");
+        mrc_prepare_item_refuse(set, item, "no slice shows enough of the head");
     } else {
         item->total = s.count;
         if (!set->options->dry_run) st = save(set, item, &s, grid, &c, err);

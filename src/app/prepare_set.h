@@ -39,6 +39,10 @@ struct mrc_prepare_set {
  * and rows. What is wrong with the series itself is no failure: it becomes refused. */
 enum mrc_status mrc_prepare_item_make(struct mrc_prepare_set *set, struct mrc_prepare_item *item,
                                       struct mrc_error *err);
+/** Not used, for the reason `why`, which may hold names and the options of other commands: cleaned.
+ */
+void mrc_prepare_item_refuse(const struct mrc_prepare_set *set, struct mrc_prepare_item *item,
+                             const char *why);
 /** "sub-…/[ses-…/]anat/sub-…_desc-axial64_T1w" + suffix; the caller's (mrc_free). */
 char *mrc_prepare_item_name(const struct mrc_prepare_set *set, const struct mrc_prepare_item *item,
                             const char *suffix);

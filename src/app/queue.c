@@ -161,6 +161,11 @@ static enum mrc_status clean_job(const char *folder, struct mrc_error *err) {
     return status;
 }
 
+void mrc_queue_clean(mrc_queue *queue, const struct mrc_job *job) {
+    char path[MRC_JOB_PATH];
+    if (mrc_queue_path(path, queue, job, NULL, NULL) == MRC_OK) (void)clean_job(path, NULL);
+}
+
 static enum mrc_status resume_running(mrc_queue *queue, int64_t *again, struct mrc_error *err) {
     char path[MRC_JOB_PATH];
     struct mrc_name_list names = {0};
@@ -184,45 +189,57 @@ static enum mrc_status resume_running(mrc_queue *queue, int64_t *again, struct m
 
 /* --- Associations: a series knows which are about to bring it more --- */
 
-static void mark_series(const char *folder, const char *open, bool released) {
+/* The mark "open-N" of an association that brings images goes when that is released, and is called
+ * "broken" when it breaks off. Who brings more afterwards takes "broken" over as his own mark
+ * (open_series): then his release makes good for it, and nobody else's does. */
+static enum mrc_status mark_series(const char *folder, const char *open, bool released,
+                                   struct mrc_error *err) {
     char *from = mrc_path_join(folder, open), *to = mrc_path_join(folder, "broken");
-    if (from != NULL && to != NULL && released) {
-        (void)unlink(to); /* before: a crash in between leaves it as broken off */
-        (void)unlink(from);
-    } else if (from != NULL && to != NULL) {
-        (void)rename(from, to);
-    }
+    enum mrc_status status = MRC_OK;
+    if (from == NULL || to == NULL)
+        status = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a path");
+    else if ((released ? unlink(from) : rename(from, to)) != 0)
+        status = mrc_fail(err, MRC_ERR_WRITE, "%s: %s", from, strerror(errno));
     mrc_free(to);
     mrc_free(from);
+    return status;
 }
 
 /* Ends one association, or with peer < 0 all, in the series of this name. */
-static void end_in_series(const mrc_queue *queue, const char *series, int peer, bool released) {
+static enum mrc_status end_in_series(const mrc_queue *queue, const char *series, int peer,
+                                     bool released, struct mrc_error *err) {
     char folder[MRC_JOB_PATH], open[32];
     struct mrc_name_list names = {0};
-    if (mrc_queue_join(folder, queue, folders[1], series, NULL, NULL) != MRC_OK) return;
     snprintf(open, sizeof open, "open-%d", peer);
-    if (mrc_list_dir(&names, folder, NULL) != MRC_OK) return;
-    for (size_t i = 0; i < names.count; ++i)
+    enum mrc_status status = mrc_queue_join(folder, queue, folders[1], series, NULL, err);
+    if (status == MRC_OK) status = mrc_list_dir(&names, folder, err);
+    for (size_t i = 0; status == MRC_OK && i < names.count; ++i)
         if (peer < 0 ? strncmp(names.names[i], "open-", 5) == 0 : strcmp(names.names[i], open) == 0)
-            mark_series(folder, names.names[i], released);
+            status = mark_series(folder, names.names[i], released, err);
     mrc_name_list_clear(&names);
+    return status;
 }
 
-static void end_peer_held(mrc_queue *queue, int peer, bool released) {
+static enum mrc_status end_peer_held(mrc_queue *queue, int peer, bool released,
+                                     struct mrc_error *err) {
     char path[MRC_JOB_PATH];
     struct mrc_name_list series = {0};
-    if (mrc_queue_join(path, queue, folders[1], NULL, NULL, NULL) != MRC_OK) return;
-    if (mrc_list_dir(&series, path, NULL) != MRC_OK) return;
-    for (size_t i = 0; i < series.count; ++i) end_in_series(queue, series.names[i], peer, released);
+    enum mrc_status status = mrc_queue_join(path, queue, folders[1], NULL, NULL, err);
+    if (status == MRC_OK) status = mrc_list_dir(&series, path, err);
+    for (size_t i = 0; status == MRC_OK && i < series.count; ++i)
+        status = end_in_series(queue, series.names[i], peer, released, err);
     mrc_name_list_clear(&series);
+    return status;
 }
 
-void mrc_queue_end_peer(mrc_queue *queue, int peer, bool released) {
+enum mrc_status mrc_queue_end_peer(mrc_queue *queue, int peer, bool released,
+                                   struct mrc_error *err) {
     int held = -1;
-    if (mrc_queue_hold(&held, queue, NULL) != MRC_OK) return;
-    end_peer_held(queue, peer, released);
+    enum mrc_status status = mrc_queue_hold(&held, queue, err);
+    if (status != MRC_OK) return status;
+    status = end_peer_held(queue, peer, released, err);
     mrc_queue_let_go(held);
+    return status;
 }
 
 enum mrc_status mrc_queue_serve(mrc_queue *queue, int64_t *again, struct mrc_error *err) {
@@ -231,8 +248,8 @@ enum mrc_status mrc_queue_serve(mrc_queue *queue, int64_t *again, struct mrc_err
     enum mrc_status status = lock_file(&queue->lock, queue, "lock", LOCK_EX | LOCK_NB, err);
     if (status == MRC_OK) status = mrc_queue_hold(&held, queue, err);
     if (status != MRC_OK) return status;
-    end_peer_held(queue, -1, false);
-    status = empty_receiving(queue, err);
+    status = end_peer_held(queue, -1, false, err);
+    if (status == MRC_OK) status = empty_receiving(queue, err);
     if (status == MRC_OK) status = resume_running(queue, again, err);
     mrc_queue_let_go(held);
     return status;
@@ -273,23 +290,37 @@ static enum mrc_status is_known(bool *known, const mrc_queue *queue, const char 
     return status;
 }
 
-/* arriving/SERIES/ with images/ and the mark of the association. */
-static enum mrc_status open_series(const mrc_queue *queue, const char *series, int peer,
+/* arriving/SERIES/images/ on the disk. */
+static enum mrc_status make_series(const mrc_queue *queue, const char *series, const char *folder,
                                    struct mrc_error *err) {
-    char folder[MRC_JOB_PATH], path[MRC_JOB_PATH], mark[32];
-    snprintf(mark, sizeof mark, "open-%d", peer);
-    enum mrc_status status = mrc_queue_join(path, queue, folders[1], series, mark, err);
-    if (status != MRC_OK || mrc_path_exists(path)) return status;
-    status = mrc_queue_join(folder, queue, folders[1], series, NULL, err);
-    if (status == MRC_OK) status = make_folder(folder, err);
-    int file = status == MRC_OK ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;
-    if (status == MRC_OK && (file < 0 || close(file) != 0))
-        status = mrc_fail(err, MRC_ERR_WRITE, "%s: %s", path, strerror(errno));
+    char path[MRC_JOB_PATH];
+    enum mrc_status status = make_folder(folder, err);
     if (status == MRC_OK) status = mrc_queue_join(path, queue, folders[1], series, "images", err);
     if (status == MRC_OK) status = make_folder(path, err);
     if (status == MRC_OK) status = mrc_sync_dir(folder, err);
     if (status == MRC_OK) status = mrc_queue_join(path, queue, folders[1], NULL, NULL, err);
     return status == MRC_OK ? mrc_sync_dir(path, err) : status;
+}
+
+/* The folders, and then the mark of the association: where that is, all is. */
+static enum mrc_status open_series(const mrc_queue *queue, const char *series, int peer,
+                                   struct mrc_error *err) {
+    char folder[MRC_JOB_PATH], path[MRC_JOB_PATH], broken[MRC_JOB_PATH], mark[32];
+    snprintf(mark, sizeof mark, "open-%d", peer);
+    enum mrc_status status = mrc_queue_join(path, queue, folders[1], series, mark, err);
+    if (status != MRC_OK || mrc_path_exists(path)) return status;
+    status = mrc_queue_join(folder, queue, folders[1], series, NULL, err);
+    if (status == MRC_OK) status = mrc_queue_join(broken, queue, folders[1], series, "broken", err);
+    if (status == MRC_OK) status = make_series(queue, series, folder, err);
+    if (status != MRC_OK) return status;
+    if (rename(broken, path) != 0) {
+        int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        if (file < 0 || close(file) != 0)
+            return mrc_fail(err, MRC_ERR_WRITE, "%s: %s", path, strerror(errno));
+    }
+    status = mrc_sync_dir(folder, err);
+    if (status != MRC_OK) (void)rename(path, broken);
+    return status;
 }
 
 static enum mrc_status place(enum mrc_placed *how, mrc_queue *queue, const char *series,
@@ -305,11 +336,13 @@ static enum mrc_status place(enum mrc_placed *how, mrc_queue *queue, const char 
     int length = snprintf(target, sizeof target, "%s/%s", images, name);
     if (length < 0 || length >= (int)sizeof target)
         return mrc_fail(err, MRC_ERR_RANGE, "%s: too long", images);
+    if (mrc_path_exists(target) && same_bytes(path, target)) {
+        *how = MRC_PLACED_KNOWN; /* acknowledged once, and by now on the disk for sure */
+        return mrc_sync_dir(images, err);
+    }
     if (rename(path, target) != 0)
         return mrc_fail(err, MRC_ERR_WRITE, "%s: %s", target, strerror(errno));
-    status = mrc_sync_dir(images, err);
-    if (status != MRC_OK) (void)unlink(target);
-    return status;
+    return mrc_sync_dir(images, err); /* without it the image may stay: it comes again */
 }
 
 enum mrc_status mrc_queue_place(enum mrc_placed *how, char series[MRC_SERIES_TEXT],

@@ -66,7 +66,7 @@ MRC_MUST_CHECK enum mrc_status mrc_queue_receiving(char out[MRC_JOB_PATH], const
                                                    int64_t number, struct mrc_error *err);
 enum mrc_placed {
     MRC_PLACED,      /* in its series */
-    MRC_PLACED_KNOWN /* the same bytes are in a job of the series already: removed */
+    MRC_PLACED_KNOWN /* the same bytes are in the series, or in a job of it, already: removed */
 };
 /** Puts a whole and synced file into its series; MRC_OK: it is safe. Else the file is gone. `peer`
  * is a number of the association, for mrc_queue_end_peer; `series` receives the series's name. */
@@ -74,8 +74,10 @@ MRC_MUST_CHECK enum mrc_status mrc_queue_place(enum mrc_placed *how, char series
                                                mrc_queue *queue, const char *path,
                                                const struct mrc_net_identity *identity, int peer,
                                                struct mrc_error *err);
-/** The association is over; `released`: in good order, and the peer has sent what it wanted. */
-void mrc_queue_end_peer(mrc_queue *queue, int peer, bool released);
+/** The association is over; `released`: in good order, and the peer has sent what it wanted. To be
+ * called until it succeeds: until then its series wait for more. */
+MRC_MUST_CHECK enum mrc_status mrc_queue_end_peer(mrc_queue *queue, int peer, bool released,
+                                                  struct mrc_error *err);
 
 /* --- Jobs; by the server --- */
 
@@ -97,9 +99,12 @@ MRC_MUST_CHECK enum mrc_status mrc_queue_add(bool *made, struct mrc_job *job, mr
  */
 MRC_MUST_CHECK enum mrc_status mrc_queue_next(bool *found, struct mrc_job *job, mrc_queue *queue,
                                               struct mrc_error *err);
-/** Writes the record and moves the job; job->state is the new one on success. */
+/** Writes the record and moves the job; job->state is where it is then, also after a failure: a
+ * move that could not be synced has taken place. */
 MRC_MUST_CHECK enum mrc_status mrc_queue_move(mrc_queue *queue, struct mrc_job *job,
                                               enum mrc_job_state to, struct mrc_error *err);
+/** Removes what a killed attempt left half-written in the job's folder. */
+void mrc_queue_clean(mrc_queue *queue, const struct mrc_job *job);
 /** Removes the images and results of jobs done more than so many seconds ago; what stays of a job
  * with a source is its record, of others nothing. */
 void mrc_queue_prune(mrc_queue *queue, double keep_s);

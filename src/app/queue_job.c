@@ -425,7 +425,7 @@ static enum mrc_status collect_if_quiet(bool *made, struct mrc_job *job, mrc_que
     if (status != MRC_OK || look.open) return status;
     if (now_s() - since_s < (look.broken ? patience->broken_s : patience->quiet_s)) return MRC_OK;
     status = collect_one(made, job, queue, series, &look, err);
-    if (*made) forget(queue, series);
+    if (status == MRC_OK) forget(queue, series); /* what came meanwhile is seen anew */
     return status;
 }
 

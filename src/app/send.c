@@ -13,11 +13,11 @@
 #include "base/fs.h"
 #include "base/hash.h"
 
-enum { MAX_FILES = 50000, CHUNK = 1 << 16 };
+enum { MAX_FILES = 50000, CHUNK = 1 << 16, PATIENCE = 3 };
 static const size_t max_list_bytes = (size_t)64 << 20;
 static const double longest_wait_s = 60.0;
 
-enum fate { PENDING, STORED, WARNED, REFUSED, SKIPPED };
+enum fate { PENDING, STORED, WARNED, REFUSED, SKIPPED, UNREADABLE };
 struct entry {
     char *path;
     struct mrc_net_need need;
@@ -30,9 +30,11 @@ struct sending {
     struct entry *entries;
     size_t count, capacity;
     int64_t left_out;
+    size_t first; /* the attempts begin with this one, so that no single one holds up the others */
     uint16_t first_refusal;
     FILE *list;
-    struct mrc_error last; /* of the last attempt */
+    struct mrc_error last;       /* of the last attempt */
+    struct mrc_error unreadable; /* of the first file that cannot be read whole */
 };
 
 static enum mrc_status no_memory(struct mrc_error *err) {
@@ -172,7 +174,7 @@ static enum mrc_status open_list(struct sending *s, struct mrc_error *err) {
 
 static enum mrc_status note_fate(struct sending *s, const struct entry *entry, uint16_t answer,
                                  struct mrc_error *err) {
-    static const char *const words[] = {"", "stored", "warning", "refused", ""};
+    static const char *const words[] = {"", "stored", "warning", "refused", "", ""};
     if (s->list == NULL) return MRC_OK;
     if (fprintf(s->list, "%s\t%04X\t%s\n", words[entry->fate], (unsigned)answer, entry->key) > 0 &&
         fflush(s->list) == 0 && fdatasync(fileno(s->list)) == 0)
@@ -188,24 +190,36 @@ static int64_t count_fate(const struct sending *s, enum fate fate) {
     return count;
 }
 
+/* *patience: how often more it may be told to come again before the attempt is over. */
 static enum mrc_status store_one(struct sending *s, mrc_net_association *association,
-                                 struct entry *entry, bool *go_on, struct mrc_error *err) {
+                                 struct entry *entry, int *patience, struct mrc_error *err) {
     uint16_t answer = 0;
-    enum mrc_status status = mrc_net_store(&answer, association, entry->path, &s->last);
-    *go_on = false;
-    if (status == MRC_ERR_NETWORK) return MRC_OK;
-    if (status != MRC_OK) return mrc_fail(err, status, "%s", s->last.text);
+    struct mrc_error why = {0};
+    enum mrc_status status = mrc_net_store(&answer, association, entry->path, &why);
+    if (status == MRC_ERR_NETWORK) {
+        s->last = why;
+        *patience = 0;
+        return MRC_OK;
+    }
+    if (status == MRC_ERR_NOMEM) return mrc_fail(err, status, "%s", why.text);
+    if (status != MRC_OK) {
+        if (s->unreadable.code == MRC_OK) s->unreadable = why;
+        entry->fate = UNREADABLE;
+        return MRC_OK;
+    }
     switch (mrc_net_outcome_of(answer)) {
     case MRC_NET_STORED: entry->fate = STORED; break;
     case MRC_NET_STORED_WARNING: entry->fate = WARNED; break;
     case MRC_NET_REFUSED: entry->fate = REFUSED; break;
     case MRC_NET_RETRY:
+        mrc_error_clear(&s->last);
         (void)mrc_fail(&s->last, MRC_ERR_NETWORK, "%s: answered %04X, which may pass",
                        s->options->peer.called, (unsigned)answer);
+        --*patience;
         return MRC_OK;
     }
     if (entry->fate == REFUSED && s->first_refusal == 0) s->first_refusal = answer;
-    *go_on = true;
+    *patience = PATIENCE;
     return note_fate(s, entry, answer, err);
 }
 
@@ -223,11 +237,14 @@ static enum mrc_status attempt(struct sending *s, struct mrc_error *err) {
     mrc_free(needs);
     if (status != MRC_OK)
         return status == MRC_ERR_NETWORK ? MRC_OK : mrc_fail(err, status, "%s", s->last.text);
-    bool go_on = true;
-    for (size_t i = 0; status == MRC_OK && go_on && i < s->count; ++i) {
+    int patience = PATIENCE;
+    size_t begin = s->first;
+    for (size_t n = 0; status == MRC_OK && patience > 0 && n < s->count; ++n) {
+        size_t i = (begin + n) % s->count;
         if (s->entries[i].fate != PENDING) continue;
         if (mrc_events_cancelled(s->events)) break;
-        status = store_one(s, association, &s->entries[i], &go_on, err);
+        s->first = (i + 1) % s->count;
+        status = store_one(s, association, &s->entries[i], &patience, err);
         mrc_events_progress(s->events, "sending", (int64_t)s->count - count_fate(s, PENDING),
                             (int64_t)s->count);
     }
@@ -264,9 +281,12 @@ static enum mrc_status send_all(struct sending *s, struct mrc_error *err) {
 
 static enum mrc_status conclude(const struct sending *s, const struct mrc_send_report *r,
                                 struct mrc_error *err) {
-    if (r->unsent > 0)
-        return mrc_fail(err, MRC_ERR_NETWORK, "%lld of %zu not sent: %s", (long long)r->unsent,
+    int64_t pending = count_fate(s, PENDING);
+    if (pending > 0)
+        return mrc_fail(err, MRC_ERR_NETWORK, "%lld of %zu not sent: %s", (long long)pending,
                         s->count, s->last.text);
+    if (s->unreadable.code != MRC_OK)
+        return mrc_fail(err, s->unreadable.code, "%s", s->unreadable.text);
     if (r->refused > 0)
         return mrc_fail(err, MRC_ERR_PEER, "%s: %lld of %zu refused, the first with status %04X",
                         s->options->peer.called, (long long)r->refused, s->count,
@@ -284,7 +304,7 @@ enum mrc_status mrc_send_run(const struct mrc_send_options *options, struct mrc_
                                 .warned = count_fate(&s, WARNED),
                                 .refused = count_fate(&s, REFUSED),
                                 .skipped = count_fate(&s, SKIPPED),
-                                .unsent = count_fate(&s, PENDING)};
+                                .unsent = count_fate(&s, PENDING) + count_fate(&s, UNREADABLE)};
     if (status == MRC_OK) status = conclude(&s, &r, err);
     if (report != NULL) *report = r;
     if (s.list != NULL) (void)fclose(s.list);

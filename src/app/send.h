@@ -27,13 +27,14 @@ struct mrc_send_options {
 struct mrc_send_report {
     int64_t stored, warned, refused; /* warned: stored with a warning */
     int64_t skipped;                 /* in the list as stored there before */
-    int64_t unsent;                  /* neither stored nor refused when the attempts were over */
+    int64_t unsent; /* neither stored nor refused when the attempts were over, or unreadable */
 };
 
 /** Sends. An image is sent again only when it is not yet known to be stored, and sending it twice
  * is harmless: its UID is the same. Files in a folder that are no DICOM objects are left out with a
- * note. MRC_ERR_PEER: the peer refused some; MRC_ERR_NETWORK: some could not be sent;
- * MRC_ERR_UNSUPPORTED: nothing to send. `report` and `events` may be NULL.
+ * note; one that cannot be read whole is named at the end (MRC_ERR_FORMAT). MRC_ERR_PEER: the peer
+ * refused some; MRC_ERR_NETWORK: some could not be sent; MRC_ERR_UNSUPPORTED: nothing to send.
+ * `report` and `events` may be NULL.
  *
  * A line of the list is "<stored|warning|refused> TAB <status> TAB <SHA-256 of the peer and the
  * file's bytes>", added and synced when the answer is there; lines that are not so are ignored. */

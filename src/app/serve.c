@@ -16,7 +16,7 @@
 #include "base/fs.h"
 #include "base/isolate.h"
 
-enum { TICK_MS = 100, MOST_PEERS = 256, MOST_CRASHES = 3, MAX_WHY = 4096 };
+enum { TICK_MS = 100, MOST_PEERS = 256, MOST_KNOCKS = 64, MOST_CRASHES = 3, MAX_WHY = 4096 };
 static const double look_s = 0.5, prune_s = 60.0, repeat_s = 60.0, farewell_s = 10.0;
 static const size_t peer_memory_bytes = (size_t)1 << 30;
 
@@ -24,11 +24,14 @@ struct peer {
     int pid, number;
     char host[MRC_HOST_TEXT];
     double since_s;
+    bool gone; /* its process has ended, and the queue does not know yet */
+    int code;
 };
 struct server {
     const struct mrc_serve_config *config;
     const struct mrc_events *events;
     mrc_queue *queue;
+    struct mrc_audit audit;
     struct mrc_serve_watch watch;
     int listener; /* -1: none */
     struct peer peers[MOST_PEERS];
@@ -56,21 +59,20 @@ static void complain(struct server *s, const struct mrc_error *why) {
     mrc_events_note(s->events, "%s", why->text);
 }
 
-static void log_event(const struct server *s, const char *event, const char *key,
-                      const char *value) {
+static void log_event(struct server *s, const char *event, const char *key, const char *value) {
     cJSON *line = mrc_audit_begin(event);
     if (key != NULL) cJSON_AddStringToObject(line, key, value);
-    mrc_audit_end(line, s->config->audit);
+    mrc_audit_end(line, &s->audit);
 }
 
-static void log_job(const struct server *s, const struct mrc_job *job, const char *cause) {
+static void log_job(struct server *s, const struct mrc_job *job, const char *cause) {
     cJSON *line = mrc_audit_begin("job");
     cJSON_AddStringToObject(line, "id", job->id);
     cJSON_AddStringToObject(line, "state", mrc_job_state_name(job->state));
     cJSON_AddNumberToObject(line, "attempts", job->attempts);
     if (job->source[0] == '\0') cJSON_AddNumberToObject(line, "images", (double)job->images);
     if (cause != NULL) cJSON_AddStringToObject(line, "cause", cause);
-    mrc_audit_end(line, s->config->audit);
+    mrc_audit_end(line, &s->audit);
 }
 
 /* --- Peers --- */
@@ -112,8 +114,9 @@ static void start_peer(struct server *s, int socket, const char *host) {
 static void welcome(struct server *s) {
     char host[MRC_HOST_TEXT];
     int socket = -1;
-    while (s->peer_count < s->config->associations && s->peer_count < MOST_PEERS &&
-           mrc_net_next(&socket, host, s->listener)) {
+    for (int n = 0; n < MOST_KNOCKS && s->peer_count < s->config->associations &&
+                    s->peer_count < MOST_PEERS && mrc_net_next(&socket, host, s->listener);
+         ++n) {
         if (!host_is_allowed(s, host))
             log_event(s, "refused_host", "host", host);
         else if (count_from(s, host) >= s->config->associations_per_host)
@@ -124,19 +127,34 @@ static void welcome(struct server *s) {
     }
 }
 
+static void log_parting(struct server *s, const struct peer *peer) {
+    if (peer->code < 0 || peer->code >= MRC_PARTINGS)
+        log_event(s, "association_killed", "host", peer->host);
+    else if (peer->code >= MRC_PARTED_UNLOGGED)
+        log_event(s, "association_unlogged", "host", peer->host);
+}
+
+/* One that the queue cannot be told of stays: its series would never be complete. */
 static void reap_peers(struct server *s) {
     double now = now_s();
     for (int i = 0; i < s->peer_count;) {
         struct peer *peer = &s->peers[i];
-        int code = 0;
-        if (!mrc_isolate_ended(&code, peer->pid)) {
-            if (now - peer->since_s > s->config->association_s) mrc_isolate_kill(peer->pid);
-            ++i;
-            continue;
+        struct mrc_error why = {0};
+        if (!peer->gone && mrc_isolate_ended(&peer->code, peer->pid)) {
+            peer->gone = true;
+            log_parting(s, peer);
         }
-        if (code < 0) log_event(s, "association_killed", "host", peer->host);
-        mrc_queue_end_peer(s->queue, peer->number, code == 0);
-        *peer = s->peers[--s->peer_count];
+        if (!peer->gone && now - peer->since_s > s->config->association_s)
+            mrc_isolate_kill(peer->pid);
+        bool released = peer->code >= 0 && peer->code % MRC_PARTED_UNLOGGED == MRC_PARTED_RELEASED;
+        if (!peer->gone) {
+            ++i;
+        } else if (mrc_queue_end_peer(s->queue, peer->number, released, &why) == MRC_OK) {
+            *peer = s->peers[--s->peer_count];
+        } else {
+            complain(s, &why);
+            ++i;
+        }
     }
 }
 
@@ -176,17 +194,18 @@ static void start_job(struct server *s) {
         ++job->attempts;
         status = mrc_queue_move(s->queue, job, MRC_JOB_RUNNING, &why);
     }
-    if (status == MRC_OK && found) {
+    bool taken = found && job->state == MRC_JOB_RUNNING; /* also when its move is not synced */
+    if (taken) log_job(s, job, NULL);
+    if (taken && status == MRC_OK) {
         const struct mrc_isolate_task task = {
             .run = mrc_serve_work, .context = &s->attempt, .keep = -1};
-        log_job(s, job, NULL);
-        s->ended = true;
-        s->code = MRC_ERR_NOMEM;
         s->worker_since_s = now_s();
         status = mrc_isolate_start(&s->worker, &task, &why);
-        if (status == MRC_OK) s->ended = false;
     }
-    if (status != MRC_OK) complain(s, &why);
+    if (status == MRC_OK) return;
+    complain(s, &why);
+    s->ended = taken; /* no attempt, and yet it is over */
+    s->code = (int)status;
 }
 
 static void read_why(struct server *s) {
@@ -232,8 +251,9 @@ static void settle(struct server *s) {
         if (to == MRC_JOB_NEW)
             job->not_before = (int64_t)time(NULL) + (int64_t)wait_after(s->config, job->attempts);
     }
-    if (mrc_queue_move(s->queue, job, to, &why) != MRC_OK) {
-        complain(s, &why);
+    if (s->code < 0) mrc_queue_clean(s->queue, job);
+    if (mrc_queue_move(s->queue, job, to, &why) != MRC_OK) complain(s, &why);
+    if (job->state != to) {
         *job = before;
         return;
     }
@@ -268,6 +288,7 @@ static void turn(struct server *s) {
     double now = now_s();
     if (now - s->looked_s >= look_s) {
         s->looked_s = now;
+        (void)mrc_audit_flush(&s->audit);
         collect(s);
         if (s->ended) settle(s);
         if (s->worker == 0 && !s->ended) start_job(s);
@@ -321,6 +342,7 @@ enum mrc_status mrc_serve_run(const struct mrc_serve_config *config,
     if (s == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a server");
     s->config = config;
     s->events = events;
+    s->audit.path = config->audit;
     s->listener = -1;
     enum mrc_status status = open_server(s, err);
     if (status == MRC_OK) {
@@ -328,6 +350,7 @@ enum mrc_status mrc_serve_run(const struct mrc_serve_config *config,
         say_farewell(s);
         log_event(s, "stop", NULL, NULL);
     }
+    mrc_audit_clear(&s->audit);
     mrc_serve_watch_clear(&s->watch);
     mrc_queue_close(s->queue);
     mrc_free(s);

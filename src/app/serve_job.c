@@ -7,6 +7,7 @@
 #include "app/send.h"
 #include "app/serve_parts.h"
 #include "app/translate.h"
+#include "base/alloc.h"
 #include "base/fs.h"
 #include "base/parallel.h"
 
@@ -25,20 +26,55 @@ static enum mrc_status translate(const struct mrc_serve_attempt *a, const char *
     return mrc_translate_run(&options, NULL, NULL, err);
 }
 
+/* Each peer gets what it has not yet, whatever becomes of the others. Of several failures one that
+ * may pass is told, so that the job is tried again. */
 static enum mrc_status send_on(const struct mrc_serve_attempt *a, const char *output,
                                struct mrc_error *err) {
     char list[MRC_JOB_PATH];
+    struct mrc_error worst = {0};
     enum mrc_status status = mrc_queue_path(list, a->queue, &a->job, "sent.list", err);
-    for (size_t p = 0; status == MRC_OK && p < a->config->peer_count; ++p) {
+    if (status != MRC_OK) return status;
+    for (size_t p = 0; p < a->config->peer_count; ++p) {
         struct mrc_send_options options = MRC_SEND_DEFAULTS;
+        struct mrc_error why = {0};
         options.paths = &output;
         options.path_count = 1;
         options.peer = a->config->peers[p];
         options.list = list;
         options.retries = 0; /* the queue tries again */
-        status = mrc_send_run(&options, NULL, NULL, err);
+        status = mrc_send_run(&options, NULL, NULL, &why);
+        if (status != MRC_OK && (worst.code == MRC_OK || status == MRC_ERR_NETWORK)) worst = why;
     }
-    return status;
+    return worst.code == MRC_OK ? MRC_OK : mrc_fail(err, worst.code, "%s", worst.text);
+}
+
+/* A result that a PACS can take: not NIfTI, and not a folder of PNG slices. */
+static bool is_dicom(const char *output) {
+    struct mrc_name_list names = {0};
+    bool found = false;
+    if (mrc_path_is_dir(output) && mrc_list_dir(&names, output, NULL) == MRC_OK)
+        for (size_t i = 0; i < names.count && !found; ++i)
+            found = mrc_path_has_suffix(names.names[i], ".dcm");
+    mrc_name_list_clear(&names);
+    return found;
+}
+
+/* What a killed attempt left beside the result of a watched image. */
+static void clean_beside(const char *output) {
+    struct mrc_name_list names = {0};
+    const char *name = mrc_path_name(output);
+    char *folder = mrc_asprintf("%.*s", (int)(name - output), output);
+    char *beginning = mrc_asprintf("%s.tmp-", name);
+    if (folder != NULL && beginning != NULL && mrc_list_dir(&names, folder, NULL) == MRC_OK)
+        for (size_t i = 0; i < names.count; ++i) {
+            char *path = mrc_path_join(folder, names.names[i]);
+            if (path != NULL && strncmp(names.names[i], beginning, strlen(beginning)) == 0)
+                mrc_remove_tree(path);
+            mrc_free(path);
+        }
+    mrc_name_list_clear(&names);
+    mrc_free(beginning);
+    mrc_free(folder);
 }
 
 static enum mrc_status attempt(const struct mrc_serve_attempt *a, struct mrc_error *err) {
@@ -49,13 +85,13 @@ static enum mrc_status attempt(const struct mrc_serve_attempt *a, struct mrc_err
     if (a->job.source[0] != '\0') {
         snprintf(input, sizeof input, "%s", a->job.source);
         snprintf(output, sizeof output, "%s", a->job.output);
+        clean_beside(output);
     }
     if (!mrc_path_exists(output))
         status = translate(a, input, output, err);
     else if (a->job.source[0] != '\0') /* of an attempt that was interrupted, or somebody else's */
         status = mrc_place_check_replaced(output, err);
-    bool dicom = a->job.source[0] == '\0' || mrc_path_is_dir(output);
-    return status == MRC_OK && dicom ? send_on(a, output, err) : status;
+    return status == MRC_OK && is_dicom(output) ? send_on(a, output, err) : status;
 }
 
 int mrc_serve_work(void *context) {

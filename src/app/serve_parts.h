@@ -14,7 +14,14 @@ struct mrc_serve_peer {
     int socket, number; /* number: of the association, for the queue */
     char host[MRC_HOST_TEXT];
 };
-/** The shape of mrc_isolate_task.run: 0 when the association was released in good order. */
+/** How an association ended, as the exit code of its process says. */
+enum mrc_serve_parting {
+    MRC_PARTED_RELEASED,     /* in good order */
+    MRC_PARTED_BROKEN,       /* in any other way */
+    MRC_PARTED_UNLOGGED = 2, /* added to one of them: the audit log did not take its line */
+    MRC_PARTINGS = 4
+};
+/** The shape of mrc_isolate_task.run: an enum mrc_serve_parting. */
 int mrc_serve_receive(void *peer);
 
 /** One attempt at one job, in a child of its own. */

@@ -2,12 +2,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "app/audit.h"
 #include "app/serve_parts.h"
 
-enum { NAMED_SERIES = 64 };
+enum { NAMED_SERIES = 64, LOG_ATTEMPTS = 10 };
 
 struct receiving {
     const struct mrc_serve_peer *peer;
@@ -76,15 +77,21 @@ static uint16_t end(void *context, const struct mrc_net_object *object, const ch
     return MRC_NET_SUCCESS;
 }
 
-static void log_end(const struct receiving *r, const char *calling, enum mrc_status status,
+static const char *outcome_of(enum mrc_status status, const char *calling) {
+    if (status == MRC_OK) return "released";
+    if (status == MRC_ERR_PEER) return "rejected";
+    return calling[0] != '\0' ? "broken" : "no_association"; /* silence, or no DICOM */
+}
+
+/* False: the log did not take it, for a second. */
+static bool log_end(const struct receiving *r, const char *calling, enum mrc_status status,
                     const char *why) {
+    const struct timespec pause = {.tv_nsec = 100000000};
+    struct mrc_audit audit = {.path = r->peer->config->audit};
     cJSON *line = mrc_audit_begin("association");
     cJSON_AddStringToObject(line, "host", r->peer->host);
     cJSON_AddStringToObject(line, "calling", calling);
-    cJSON_AddStringToObject(line, "outcome",
-                            status == MRC_OK         ? "released"
-                            : status == MRC_ERR_PEER ? "rejected"
-                                                     : "broken");
+    cJSON_AddStringToObject(line, "outcome", outcome_of(status, calling));
     if (status != MRC_OK) cJSON_AddStringToObject(line, "why", why);
     cJSON_AddNumberToObject(line, "stored", (double)r->stored);
     cJSON_AddNumberToObject(line, "known", (double)r->known);
@@ -93,7 +100,14 @@ static void log_end(const struct receiving *r, const char *calling, enum mrc_sta
     cJSON *series = cJSON_AddArrayToObject(line, "series");
     for (size_t i = 0; i < r->series_count; ++i)
         cJSON_AddItemToArray(series, cJSON_CreateString(r->series[i]));
-    mrc_audit_end(line, r->peer->config->audit);
+    mrc_audit_end(line, &audit);
+    bool written = mrc_audit_flush(&audit);
+    for (int i = 0; !written && i < LOG_ATTEMPTS; ++i) {
+        (void)nanosleep(&pause, NULL);
+        written = mrc_audit_flush(&audit);
+    }
+    mrc_audit_clear(&audit);
+    return written;
 }
 
 int mrc_serve_receive(void *context) {
@@ -104,7 +118,7 @@ int mrc_serve_receive(void *context) {
     struct mrc_error why = {0};
     enum mrc_status status =
         mrc_net_accept(calling, r.peer->socket, &r.peer->config->node, &receiver, &why);
-    if (status == MRC_OK) mrc_queue_end_peer(r.peer->queue, r.peer->number, true);
-    log_end(&r, calling, status, why.text);
-    return status == MRC_OK ? 0 : 1;
+    int parting = status == MRC_OK ? MRC_PARTED_RELEASED : MRC_PARTED_BROKEN;
+    if (!log_end(&r, calling, status, why.text)) parting += MRC_PARTED_UNLOGGED;
+    return parting;
 }

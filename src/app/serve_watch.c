@@ -95,10 +95,16 @@ static enum mrc_status find(struct mrc_watched **out, struct mrc_serve_watch *wa
     return MRC_OK;
 }
 
-/* OUTPUT/NAME, or where something is there, OUTPUT/NAME.2 …; of "head.nii.gz" OUTPUT/head.2.nii.gz.
- */
-static enum mrc_status choose_output(struct mrc_job *job, const char *folder, const char *name,
-                                     struct mrc_error *err) {
+static bool is_promised(const struct mrc_job_list *jobs, const char *output) {
+    for (size_t i = 0; i < jobs->count; ++i)
+        if (strcmp(jobs->jobs[i].output, output) == 0) return true;
+    return false;
+}
+
+/* OUTPUT/NAME, or where something is there or another job will put it, OUTPUT/NAME.2 …; of
+ * "head.nii.gz" OUTPUT/head.2.nii.gz. */
+static enum mrc_status choose_output(struct mrc_job *job, const struct mrc_job_list *jobs,
+                                     const char *folder, const char *name, struct mrc_error *err) {
     size_t stem = mrc_nifti_stem(name);
     for (int n = 1; n < MAX_RESULTS; ++n) {
         char number[16] = "";
@@ -107,7 +113,7 @@ static enum mrc_status choose_output(struct mrc_job *job, const char *folder, co
                               name, number, name + stem);
         if (length < 0 || length >= (int)sizeof job->output)
             return mrc_fail(err, MRC_ERR_RANGE, "%s: too long a path for a result", folder);
-        if (!mrc_path_exists(job->output)) return MRC_OK;
+        if (!mrc_path_exists(job->output) && !is_promised(jobs, job->output)) return MRC_OK;
     }
     return mrc_fail(err, MRC_ERR_WRITE, "%s: more than %d results of one name", folder,
                     MAX_RESULTS);
@@ -121,10 +127,13 @@ static enum mrc_status add_job(bool *made, struct mrc_job *job, mrc_queue *queue
     if (length < 0 || length >= (int)sizeof new.source)
         return mrc_fail(err, MRC_ERR_RANGE, "%s: too long a path in it", config->watch);
     bool added = false;
+    struct mrc_job_list jobs = {0};
     char *id = mrc_asprintf("%s\n%s", entry->name, entry->mark);
     enum mrc_status status = id != NULL ? MRC_OK : no_memory(err);
-    if (status == MRC_OK) status = choose_output(&new, config->output, entry->name, err);
+    if (status == MRC_OK) status = mrc_queue_list(&jobs, queue, err);
+    if (status == MRC_OK) status = choose_output(&new, &jobs, config->output, entry->name, err);
     if (status == MRC_OK) status = mrc_queue_add(&added, &new, queue, id, err);
+    mrc_job_list_clear(&jobs);
     mrc_free(id);
     if (!added) return status;
     *made = true;

@@ -62,6 +62,8 @@ static void add_image(cJSON *array, const struct mrc_image_info *image, bool fil
     cJSON_AddBoolToObject(node, "usable", image->usable);
     add_text(node, "reason", image->reason);
     cJSON_AddBoolToObject(node, "synthetic", image->synthetic);
+    cJSON_AddBoolToObject(node, "derived", image->derived);
+    cJSON_AddBoolToObject(node, "phantom", image->phantom);
     cJSON_AddNumberToObject(node, "files", (double)image->files);
     cJSON_AddNumberToObject(node, "slices", (double)image->slices);
     cJSON_AddNumberToObject(node, "rows", (double)image->rows);
@@ -100,6 +102,7 @@ static void add_settings(cJSON *parent, const struct mrc_cyclegan_settings *s) {
     cJSON_AddNumberToObject(node, "pool_size", (double)s->pool_size);
     cJSON_AddStringToObject(node, "structure_loss", mrc_structure_kind_name(s->structure));
     cJSON_AddNumberToObject(node, "lambda_structure", s->lambda_structure);
+    cJSON_AddNumberToObject(node, "lambda_paired", s->lambda_paired);
     char policy[MRC_DIFF_AUGMENT_TEXT];
     mrc_diff_augment_print(policy, s->diff_augment);
     cJSON_AddStringToObject(node, "diffaugment", policy);

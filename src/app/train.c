@@ -294,6 +294,7 @@ static bool is_same_model(const struct mrc_cyclegan_settings *a,
            a->diff_augment == b->diff_augment && a->init_type == b->init_type &&
            (a->lambda_structure > 0.0) == (b->lambda_structure > 0.0) &&
            (!(a->lambda_structure > 0.0) || a->structure == b->structure) &&
+           (a->lambda_paired > 0.0) == (b->lambda_paired > 0.0) &&
            (a->lambda_identity > 0.0) == (b->lambda_identity > 0.0);
 }
 
@@ -381,6 +382,7 @@ static enum mrc_status prepare(struct work *w, struct mrc_error *err) {
     struct mrc_dataset_options data = o->data;
     data.size = o->model.size;
     data.channels = o->model.channels;
+    data.paired = o->model.lambda_paired > 0.0;
     size_t gan = 0;
     enum mrc_status status = mrc_cyclegan_measure(&gan, &o->model, err);
     if (status == MRC_OK) status = check_memory(o, gan, err);
@@ -483,7 +485,10 @@ static enum mrc_status roll_back(struct work *w, struct mrc_error *err) {
 
 static enum mrc_status train(struct work *w, struct mrc_error *err) {
     struct mrc_trainer_settings trainer = w->options->trainer;
-    struct mrc_slice_source source = {.context = &w->dataset, .fetch = mrc_dataset_fetch};
+    struct mrc_slice_source source = {.context = &w->dataset,
+                                      .fetch = mrc_dataset_fetch,
+                                      .pairs = w->dataset.pairs,
+                                      .pair_count = w->dataset.pair_count};
     for (int domain = 0; domain < MRC_DOMAIN_COUNT; ++domain)
         source.count[domain] = w->dataset.domains[domain].place_count;
     trainer.halvings = w->rollbacks;

@@ -87,6 +87,7 @@ static enum mrc_status load_source(struct work *w, struct mrc_error *err) {
     struct mrc_image_options image = MRC_IMAGE_DEFAULTS;
     image.assume_ras = o->assume_ras;
     image.allow_synthetic = o->allow_synthetic;
+    image.allow_derived = o->allow_derived;
     image.allow_gaps = o->allow_gaps;
     image.series = o->series;
     image.volume = o->volume;
@@ -507,7 +508,8 @@ static enum mrc_status compare_with_training(struct work *w, struct mrc_error *e
 
 static enum mrc_status load_truth(struct work *w, struct mrc_error *err) {
     const struct mrc_translate_options *o = w->options;
-    struct mrc_image_options image = {.assume_ras = o->assume_ras, .allow_synthetic = true};
+    struct mrc_image_options image = {
+        .assume_ras = o->assume_ras, .allow_synthetic = true, .allow_derived = true};
     mrc_volume *raw = NULL;
     enum mrc_status status = mrc_image_load(&raw, o->truth, &image, err);
     if (status == MRC_OK) {

@@ -56,7 +56,8 @@ struct mrc_translate_options {
         volume; /* of a NIfTI file of several volumes the one to take, from 1; 0: there is one */
     const mrc_contrast_map *map; /* overrules what is recognised; NULL: none */
     bool allow_gaps;             /* fill in slices that are missing in a DICOM series */
-    bool allow_synthetic;        /* work on what is marked as synthetic or derived */
+    bool allow_synthetic;        /* work on what is marked as synthetic */
+    bool allow_derived;          /* work on what was computed from acquired images */
     bool from_is_known; /* the caller says that the input is of the contrast `to` starts from: for
                            one that does not tell itself */
     bool force;         /* work on an input recognised as another contrast */

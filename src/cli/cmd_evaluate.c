@@ -84,7 +84,8 @@ static const struct argp_option table[] = {
      .doc = "Take the axes of a NIfTI file without orientation as right, anterior, superior"},
     {.name = "allow-synthetic",
      .key = MRC_OPTION_ALLOW_SYNTHETIC,
-     .doc = "Accept images of SET that are marked as synthetic or derived"},
+     .doc = "Accept images of SET that are marked as synthetic"},
+    MRC_OPTION_ALLOW_DERIVED_ENTRY,
     {.name = "force",
      .key = MRC_OPTION_FORCE,
      .doc = "Accept images of SET recognised as another contrast than their folder's"},
@@ -150,6 +151,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
         break;
     case MRC_OPTION_ASSUME_RAS: o->assume_ras = true; break;
     case MRC_OPTION_ALLOW_SYNTHETIC: o->allow_synthetic = true; break;
+    case MRC_OPTION_ALLOW_DERIVED: o->allow_derived = true; break;
     case MRC_OPTION_FORCE: o->force = true; break;
     case MRC_OPTION_REPLACE: o->replace = true; break;
     case MRC_OPTION_THREADS:

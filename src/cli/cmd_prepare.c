@@ -54,7 +54,8 @@ static const struct argp_option table[] = {
      .doc = "Take the axes of a NIfTI file without orientation as right, anterior, superior"},
     {.name = "allow-synthetic",
      .key = MRC_OPTION_ALLOW_SYNTHETIC,
-     .doc = "Use what is marked as synthetic or derived"},
+     .doc = "Use what is marked as synthetic"},
+    MRC_OPTION_ALLOW_DERIVED_ENTRY,
     MRC_OPTION_MAP_ENTRY,
     {.name = "dry-run", .key = KEY_DRY_RUN, .doc = "Judge and count; write nothing"},
     {.name = "replace", .key = MRC_OPTION_REPLACE, .doc = "Replace an earlier set"},
@@ -123,6 +124,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     case KEY_DRY_RUN: o->dry_run = true; break;
     case MRC_OPTION_ASSUME_RAS: o->assume_ras = true; break;
     case MRC_OPTION_ALLOW_SYNTHETIC: o->allow_synthetic = true; break;
+    case MRC_OPTION_ALLOW_DERIVED: o->allow_derived = true; break;
     case MRC_OPTION_REPLACE: o->replace = true; break;
     case MRC_OPTION_THREADS:
         mrc_parallel_set_threads(

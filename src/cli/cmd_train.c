@@ -38,6 +38,7 @@ enum {
     KEY_BIAS_FIELD,
     KEY_NOISE,
     KEY_POOL,
+    KEY_LAMBDA_PAIRED,
     KEY_LAMBDA_STRUCTURE,
     KEY_STRUCTURE,
     KEY_DIFFAUGMENT,
@@ -85,6 +86,12 @@ static const struct argp_option table[] = {
      .key = KEY_LAMBDA_IDENTITY,
      .arg = "X",
      .doc = "Weight of the identity loss"},
+    {.name = "lambda-paired",
+     .key = KEY_LAMBDA_PAIRED,
+     .arg = "X",
+     .doc = "Weight of the distance to the true image, where T1w and T2w images of SET belong "
+            "together: their names agree but for the contrast and they lie on one grid; every "
+            "other place of a batch is such a pair; 0: none"},
     {.name = "lambda-structure",
      .key = KEY_LAMBDA_STRUCTURE,
      .arg = "X",
@@ -213,7 +220,8 @@ static const struct argp_option table[] = {
      .doc = "Take the axes of NIfTI files without orientation as right, anterior, superior"},
     {.name = "allow-synthetic",
      .key = MRC_OPTION_ALLOW_SYNTHETIC,
-     .doc = "Use images marked as synthetic or derived"},
+     .doc = "Use images marked as synthetic"},
+    MRC_OPTION_ALLOW_DERIVED_ENTRY,
     MRC_OPTION_MAP_ENTRY,
     {.name = "force",
      .key = MRC_OPTION_FORCE,
@@ -338,6 +346,9 @@ static bool parse_model(int key, const char *value, struct argp_state *state,
     case KEY_LAMBDA_IDENTITY:
         model->lambda_identity = mrc_option_number(state, "--lambda-identity", value, 0, 1e4);
         break;
+    case KEY_LAMBDA_PAIRED:
+        model->lambda_paired = mrc_option_number(state, "--lambda-paired", value, 0, 1e4);
+        break;
     case KEY_LAMBDA_STRUCTURE:
         model->lambda_structure = mrc_option_number(state, "--lambda-structure", value, 0, 1e4);
         break;
@@ -422,6 +433,7 @@ static bool parse_run(int key, char *value, struct argp_state *state, struct mrc
     case KEY_MAX_MEMORY: o->max_bytes = mrc_option_bytes(state, "--max-memory", value); break;
     case MRC_OPTION_ASSUME_RAS: o->data.assume_ras = true; break;
     case MRC_OPTION_ALLOW_SYNTHETIC: o->data.allow_synthetic = true; break;
+    case MRC_OPTION_ALLOW_DERIVED: o->data.allow_derived = true; break;
     case MRC_OPTION_FORCE: o->data.force = true; break;
     case KEY_RESUME: o->resume = true; break;
     case MRC_OPTION_REPLACE: o->replace = true; break;
@@ -474,6 +486,7 @@ static void begin_with_preset(struct argp_state *state, struct arguments *a) {
                                 KEY_MAX_MEMORY,
                                 MRC_OPTION_FORCE,
                                 MRC_OPTION_ALLOW_SYNTHETIC,
+                                MRC_OPTION_ALLOW_DERIVED,
                                 0};
     const char *preset = named_preset(state->argv, state->argc);
     a->is_preset = true;

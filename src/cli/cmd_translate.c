@@ -109,7 +109,8 @@ static const struct argp_option table[] = {
      .doc = "Take the axes of a NIfTI file without orientation as right, anterior, superior"},
     {.name = "allow-synthetic",
      .key = MRC_OPTION_ALLOW_SYNTHETIC,
-     .doc = "Work on an input that is marked as synthetic or derived"},
+     .doc = "Work on an input that is marked as synthetic"},
+    MRC_OPTION_ALLOW_DERIVED_ENTRY,
     MRC_OPTION_MAP_ENTRY,
     {.name = "force",
      .key = MRC_OPTION_FORCE,
@@ -198,6 +199,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     case KEY_ALLOW_GAPS: a->options.allow_gaps = true; break;
     case MRC_OPTION_ASSUME_RAS: a->options.assume_ras = true; break;
     case MRC_OPTION_ALLOW_SYNTHETIC: a->options.allow_synthetic = true; break;
+    case MRC_OPTION_ALLOW_DERIVED: a->options.allow_derived = true; break;
     case MRC_OPTION_FORCE: a->options.force = true; break;
     case MRC_OPTION_REPLACE: a->options.replace = true; break;
     case MRC_OPTION_THREADS:

@@ -15,11 +15,19 @@ enum {
     MRC_OPTION_REPLACE,
     MRC_OPTION_ASSUME_RAS,
     MRC_OPTION_ALLOW_SYNTHETIC,
+    MRC_OPTION_ALLOW_DERIVED,
     MRC_OPTION_FORCE,
     MRC_OPTION_MAP,
     MRC_OPTION_USAGE, /* every command has it */
     MRC_OPTION_OWN
 };
+
+/** The entry of --allow-derived in a command's table. */
+#define MRC_OPTION_ALLOW_DERIVED_ENTRY                                                             \
+    {                                                                                              \
+        .name = "allow-derived", .key = MRC_OPTION_ALLOW_DERIVED,                                  \
+        .doc = "Accept what a scanner or workstation computed from acquired images (MPR, maps)"    \
+    }
 
 /** The entry of --map in a command's table. */
 #define MRC_OPTION_MAP_ENTRY                                                                       \

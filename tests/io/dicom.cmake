@@ -20,7 +20,7 @@ target_compile_definitions(io_dump PRIVATE _POSIX_C_SOURCE=200809L)
 target_link_libraries(io_dump PRIVATE mrc_io mrc_warnings mrc_instrumentation m)
 add_test(NAME dicom_sweep COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/peers/sweep.py $<TARGET_FILE:io_dump>
          ${PROJECT_SOURCE_DIR}/../shared/data/dicom)
-set_tests_properties(dicom_sweep PROPERTIES LABELS long SKIP_RETURN_CODE 77 TIMEOUT 1200)
+set_tests_properties(dicom_sweep PROPERTIES LABELS medium SKIP_RETURN_CODE 77 TIMEOUT 600)
 add_test(NAME io_shared_truth COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/peers/shared_truth.py $<TARGET_FILE:mrcycle>
          $<TARGET_FILE:io_dump> ${PROJECT_SOURCE_DIR}/../shared/data)
 set_tests_properties(io_shared_truth PROPERTIES LABELS medium SKIP_RETURN_CODE 77 TIMEOUT 300)

@@ -199,8 +199,23 @@ static void test_padding_is_background(void **state) {
     (void)state;
     char *folder = changed_series(change_padded);
     mrc_volume *vol = load_folder(folder, false);
-    assert_near(voxel(vol, 0, 2, 1), 51.0, 1e-6); /* the darkest value */
+    assert_near(voxel(vol, 0, 2, 1), 0.0, 1e-6); /* no signal, as nothing is darker */
     assert_near(voxel(vol, 1, 0, 0), 51.0, 1e-6);
+    mrc_volume_destroy(vol);
+    folder_remove(folder);
+}
+
+static void change_padded_below(struct slice_spec *s) {
+    change_padded(s);
+    s->intercept = "-60";
+}
+
+static void test_padding_is_the_darkest_value(void **state) {
+    (void)state;
+    char *folder = changed_series(change_padded_below);
+    mrc_volume *vol = load_folder(folder, false);
+    assert_near(voxel(vol, 0, 2, 1), -9.0, 1e-6);
+    assert_near(voxel(vol, 1, 0, 0), -9.0, 1e-6);
     mrc_volume_destroy(vol);
     folder_remove(folder);
 }
@@ -394,6 +409,74 @@ static void test_refusals(void **state) {
         print_message("  %s\n", refusal_cases[c].name);
         char *folder = changed_series(refusal_cases[c].change);
         expect_refusal(folder, refusal_cases[c].status, refusal_cases[c].words);
+        folder_remove(folder);
+    }
+}
+
+/* Each of the two has an option of its own. */
+static void test_derived_and_synthetic_are_apart(void **state) {
+    (void)state;
+    static const struct {
+        change_fn *change;
+        bool synthetic;
+    } cases[] = {{change_derived, false}, {change_synthetic, true}};
+    for (size_t c = 0; c < 2; ++c) {
+        char *folder = changed_series(cases[c].change);
+        struct mrc_image_list list = {0};
+        struct mrc_error err = {0};
+        assert_ok(mrc_image_list_scan(&list, folder, &err), &err);
+        assert_int_equal(list.count, 1);
+        assert_int_equal(list.items[0].synthetic, cases[c].synthetic);
+        assert_int_equal(list.items[0].derived, !cases[c].synthetic);
+        for (int allowed = 0; allowed < 2; ++allowed) {
+            struct mrc_image_options options = MRC_IMAGE_DEFAULTS;
+            mrc_volume *vol = NULL;
+            options.allow_synthetic = allowed == 0;
+            options.allow_derived = allowed == 1;
+            enum mrc_status st = mrc_image_load_item(&vol, &list.items[0], &options, NULL);
+            assert_int_equal(st,
+                             cases[c].synthetic == (allowed == 0) ? MRC_OK : MRC_ERR_UNSUPPORTED);
+            mrc_volume_destroy(vol);
+        }
+        mrc_image_list_clear(&list);
+        folder_remove(folder);
+    }
+}
+
+static void change_quality_control(struct slice_spec *s) {
+    s->quality_control = "YES";
+}
+static void change_generated(struct slice_spec *s) {
+    s->quality_control = s->synthetic = "YES";
+}
+static void change_name_to_test(struct slice_spec *s) {
+    s->patient_name = "CS-AI^Test";
+}
+static void change_name_to_person(struct slice_spec *s) {
+    s->patient_name = "Testa^Anna";
+}
+static void change_description(struct slice_spec *s) {
+    s->series_description = "ACR T1 loc";
+}
+
+static void test_objects_are_told(void **state) {
+    (void)state;
+    static const struct {
+        change_fn *change;
+        bool object;
+    } cases[] = {{change_quality_control, true},
+                 {change_generated, false},
+                 {change_name_to_test, true},
+                 {change_name_to_person, false},
+                 {change_description, true}};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; ++c) {
+        char *folder = changed_series(cases[c].change);
+        struct mrc_image_list list = {0};
+        struct mrc_error err = {0};
+        assert_ok(mrc_image_list_scan(&list, folder, &err), &err);
+        assert_int_equal(list.items[0].phantom, cases[c].object);
+        assert_true(list.items[0].usable);
+        mrc_image_list_clear(&list);
         folder_remove(folder);
     }
 }
@@ -661,9 +744,12 @@ int main(void) {
         cmocka_unit_test(test_thirty_two_bits),
         cmocka_unit_test(test_monochrome1_is_inverted),
         cmocka_unit_test(test_padding_is_background),
+        cmocka_unit_test(test_padding_is_the_darkest_value),
         cmocka_unit_test(test_cosines_do_not_scale),
         cmocka_unit_test(test_oblique_can_be_used),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_derived_and_synthetic_are_apart),
+        cmocka_unit_test(test_objects_are_told),
         cmocka_unit_test(test_two_slices),
         cmocka_unit_test(test_two_series_in_one_folder),
         cmocka_unit_test(test_a_copied_file_counts_once),

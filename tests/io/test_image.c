@@ -214,6 +214,23 @@ static void test_contrast_names(void **state) {
     assert_false(mrc_name_is_label_map("mask_T1w.nii"));
 }
 
+static void test_names_of_objects(void **state) {
+    (void)state;
+    static const char *const objects[] = {"phantom", "Phantom01", "sub-phantom2_T1w.nii.gz",
+                                          "ACR^Weekly"};
+    static const char *const persons[] = {"CS-AI Test", "Test01", "FRUIT", "QA 2024"};
+    static const char *const neither[] = {"",         "Testa^Anna", "Acrobat", "T1w",
+                                          "fruity^x", "contest",    "2qa"};
+    for (size_t i = 0; i < sizeof objects / sizeof *objects; ++i)
+        assert_true(mrc_name_is_phantom(objects[i], false));
+    for (size_t i = 0; i < sizeof persons / sizeof *persons; ++i) {
+        assert_true(mrc_name_is_phantom(persons[i], true));
+        assert_false(mrc_name_is_phantom(persons[i], false));
+    }
+    for (size_t i = 0; i < sizeof neither / sizeof *neither; ++i)
+        assert_false(mrc_name_is_phantom(neither[i], true));
+}
+
 static void test_natural_compare(void **state) {
     (void)state;
     static const char *const rising[] = {
@@ -243,6 +260,7 @@ int main(void) {
         cmocka_unit_test(test_a_lost_picture),
         cmocka_unit_test(test_scan),
         cmocka_unit_test(test_contrast_names),
+        cmocka_unit_test(test_names_of_objects),
         cmocka_unit_test(test_natural_compare),
     };
     return cmocka_run_group_tests(tests, NULL, clear);

@@ -8,6 +8,7 @@
 #include "base/parallel.h"
 #include "base/rng.h"
 #include "model/augment.h"
+#include "model/net_internal.h"
 #include "model/trainer.h"
 #include "support.h"
 
@@ -321,6 +322,46 @@ static void test_fan_out(void **unused) {
     bench_close(&training);
     bench_close(&inference);
     mrc_net_destroy(net);
+}
+
+/* What a plan merges changes no byte, of the output nor of a gradient. */
+static void test_merged_is_apart(void **unused) {
+    (void)unused;
+    const struct mrc_generator_settings settings = {.channels = 1, .size = 32, .width = 3};
+    const struct mrc_shape in = {2, 1, 1, 32, 32};
+    const size_t count = mrc_shape_count(in);
+    float *src = random_floats(count, 1), *d_out = random_floats(count, 2);
+    float *d_src[2], *out[2], *gradients[2];
+    for (int apart = 0; apart < 2; ++apart) {
+        struct mrc_error err = {0};
+        mrc_net *net = NULL;
+        assert_ok(mrc_unet_create(&net, &settings, &err), &err);
+        mrc_net_init(net, MRC_INIT_NORMAL, 0.02, 3, 0);
+        struct bench b;
+        plan_keep_apart(apart == 1);
+        bench_open(&b, net, in, MRC_PLAN_TRAINING);
+        plan_keep_apart(false);
+        d_src[apart] = random_floats(count, 3);
+        out[apart] = random_floats(count, 3);
+        gradients[apart] = random_floats(mrc_net_size(net), 3);
+        memcpy(out[apart], mrc_pass_forward(b.pass, src), count * sizeof(float));
+        mrc_pass_backward(b.pass, d_out, d_src[apart], false);
+        memcpy(gradients[apart], mrc_net_gradients(net), mrc_net_size(net) * sizeof(float));
+        if (apart == 1) {
+            assert_memory_equal(out[0], out[1], count * sizeof(float));
+            assert_memory_equal(d_src[0], d_src[1], count * sizeof(float));
+            assert_memory_equal(gradients[0], gradients[1], mrc_net_size(net) * sizeof(float));
+        }
+        bench_close(&b);
+        mrc_net_destroy(net);
+    }
+    for (int i = 0; i < 2; ++i) {
+        mrc_free(d_src[i]);
+        mrc_free(out[i]);
+        mrc_free(gradients[i]);
+    }
+    mrc_free(src);
+    mrc_free(d_out);
 }
 
 /* The generators in both modes give the same image, and backward may be called again with the same
@@ -907,7 +948,7 @@ static void test_augmentation(void **state) {
         for (int draw = 0; draw < 8; ++draw) {
             struct mrc_rng rng = mrc_rng_for(3, 0, (uint64_t)draw, MRC_FOR_AUGMENT);
             memcpy(made, slice, sizeof made);
-            mrc_augment(made, spare, SIDE, 1, &cases[n].most, &rng);
+            mrc_augment(made, spare, SIDE, 1, &cases[n].most, &rng, &rng);
             for (int i = 0; i < PLANE; ++i) {
                 assert_true(made[i] >= 0.0f && made[i] <= 1.0f);
                 difference += fabs((double)made[i] - (double)slice[i]) / (8.0 * PLANE);
@@ -930,6 +971,7 @@ int main(void) {
         cmocka_unit_test(test_first_weights),
         cmocka_unit_test(test_local_starts_near_copy),
         cmocka_unit_test(test_fan_out),
+        cmocka_unit_test(test_merged_is_apart),
         cmocka_unit_test(test_generator_modes),
         cmocka_unit_test(test_plan_print),
         cmocka_unit_test(test_bce_is_stable),

@@ -16,6 +16,7 @@
 #include "model/op_fixture.h"
 #include "model/ops/conv_kernel.h"
 #include "model/ops/conv_winograd.h"
+#include "model/ops/instance_norm.h"
 #include "model/ref_ops.h"
 
 /* Errors relative to the largest magnitude of the tensor. Sums of K products of float carry about
@@ -549,15 +550,19 @@ static void test_flags(void **state) {
         op_forward(&apart);
         op_backward(&apart, 0.0f);
         op_fixture_init(&f, &cases[i]);
-        if (op->in_place) {
-            assert_false(op->backward_reads_src);
-            f.call.dst = f.src[0];
-            op_forward(&f);
+        float *dst = f.call.dst;
+        if (op->in_place) f.call.dst = f.src[0];
+        op_forward(&f);
+        if (op->in_place)
             check_same(cases[i].name, "dst in place", apart.dst, f.src[0], f.dst_count);
+        if (op->in_place && op->backward_reads_src) { /* so not before a backward */
+            f.call.dst = dst;
+            memcpy(f.src[0], apart.src[0], f.src_count[0] * sizeof *f.dst);
+            op_forward(&f);
+        }
+        if (op->in_place) {
             memcpy(f.d_src[0], f.d_dst, f.dst_count * sizeof *f.dst);
             f.call.d_dst = f.d_src[0];
-        } else {
-            op_forward(&f);
         }
         for (int k = 0; k < f.node.inputs; ++k)
             for (size_t at = 0;
@@ -570,6 +575,42 @@ static void test_flags(void **state) {
         op_fixture_clear(&apart);
         op_fixture_clear(&f);
     }
+}
+
+/* Norm and LeakyReLU as one operation, in every width of vectors: the bytes of the two. */
+static void test_norm_with_leak(void **state) {
+    (void)state;
+    static const float slope = 0.2f;
+    static const struct mrc_shape shape = {3, 77, 1, 6, 5};
+    const struct op_case norm = {"norm", &mrc_op_instance_norm, {.eps = 1e-5f}, {shape}};
+    const struct op_case leak = {"leak", &mrc_op_leaky_relu, {.slope = slope}, {shape}};
+    struct op_fixture first, second, both;
+    op_fixture_init(&first, &norm);
+    op_fixture_init(&second, &leak);
+    assert_true(mrc_instance_norm_force(MRC_WINOGRAD_PORTABLE));
+    op_forward(&first);
+    memcpy(second.src[0], first.dst, first.dst_count * sizeof *first.dst);
+    op_forward(&second);
+    op_backward(&second, 0.0f);
+    memcpy(first.d_dst, second.d_src[0], first.dst_count * sizeof *first.dst);
+    op_backward(&first, 0.0f);
+    for (int lanes = MRC_WINOGRAD_BEST; lanes < MRC_WINOGRAD_LANES; ++lanes) {
+        if (!mrc_instance_norm_force((enum mrc_winograd_lanes)lanes)) continue;
+        op_fixture_init(&both, &norm);
+        both.call.leaks = true;
+        both.call.leak = slope;
+        memcpy(both.d_dst, second.d_dst, both.dst_count * sizeof *both.dst);
+        op_forward(&both);
+        op_backward(&both, 0.0f);
+        check_same("both", "dst", second.dst, both.dst, both.dst_count);
+        check_same("both", "d_src", first.d_src[0], both.d_src[0], both.src_count[0]);
+        check_same("both", "d_weight", first.d_weight, both.d_weight, both.node.weight_count);
+        check_same("both", "d_bias", first.d_bias, both.d_bias, both.node.bias_count);
+        op_fixture_clear(&both);
+    }
+    assert_true(mrc_instance_norm_force(MRC_WINOGRAD_BEST));
+    op_fixture_clear(&first);
+    op_fixture_clear(&second);
 }
 
 static void test_norm_of_constant_and_shifted_maps(void **state) {
@@ -724,6 +765,7 @@ int main(void) {
         cmocka_unit_test_teardown(test_gradient_of_zeros_is_zero, leave),
         cmocka_unit_test(test_null_gradients_are_skipped),
         cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_norm_with_leak),
         cmocka_unit_test(test_norm_of_constant_and_shifted_maps),
         cmocka_unit_test(test_extremes_of_unary_operations),
         cmocka_unit_test(test_bad_settings),

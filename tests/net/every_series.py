@@ -220,6 +220,7 @@ def one(series, pacs, work, generated):
     words += ["--series", series["selector"]] if series.get("selector") else []
     words += ["--from", "T1w"] if series["contrast"] == "unknown" else []
     words += ["--allow-synthetic"] if series["synthetic"] else []
+    words += ["--allow-derived"] if series["derived"] else []
     done = run(*words)
     assert done.returncode == 0, done.stderr
     assert sorted(os.listdir(out + "_report")) == ["report.html", "report.json"]

@@ -83,7 +83,7 @@ def no_patient(served, t1):
         assert word and word not in log
         assert not [path for path in glob.glob(served.queue + "/**", recursive=True) if word in path]
     assert {line["event"] for line in served.audit()} >= {"start", "association", "job"}
-    assert {line.get("outcome") for line in served.audit()} >= {"released", "rejected", "broken"}
+    assert {line.get("outcome") for line in served.audit()} >= {"released", "rejected", "no_association"}
 
 
 def watched(top, t1):

@@ -39,7 +39,7 @@ int main(int argc, char **argv) {
     struct mrc_image_options options = MRC_IMAGE_DEFAULTS;
     struct mrc_error err = {0};
     int failed = 0;
-    options.allow_synthetic = true;
+    options.allow_synthetic = options.allow_derived = true;
     if (argc != 3 || mrc_image_list_scan(&list, argv[1], &err) != MRC_OK) {
         fprintf(stderr, "usage: dump PATH OUT: %s\n", err.text);
         return 1;
@@ -47,7 +47,7 @@ int main(int argc, char **argv) {
     for (size_t n = 0; n < list.count; ++n) {
         mrc_volume *vol = NULL;
         struct mrc_error why = {0};
-        bool wanted = list.items[n].usable || list.items[n].synthetic;
+        bool wanted = list.items[n].usable || list.items[n].synthetic || list.items[n].derived;
         if (!wanted)
             printf("refused %s\n", list.items[n].reason);
         else if (mrc_image_load_item(&vol, &list.items[n], &options, &why) == MRC_OK)

@@ -124,7 +124,7 @@ def differences(volume, scratch):
                 found.append(f"slice {k}, voxel {i} {j}: at {here}, pydicom {there}")
     expected = np.array(expected)
     lowest = np.nanmin(expected)
-    expected[np.isnan(expected)] = lowest
+    expected[np.isnan(expected)] = min(lowest, 0)
     if expected.shape != volume.voxels.shape or not np.array_equal(expected, volume.voxels):
         found.append("voxels differ")
     return found, off_grid

@@ -11,6 +11,7 @@ import glob
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -175,8 +176,6 @@ def account(found, roots):
     in_series = set()
     for s in found["series"]:
         paths = s["file_paths"] or [s["path"]]
-        if s["files"] == 2 and s["kind"] == "nifti":
-            paths.append(re.sub(r"\.hdr$", ".img", s["path"]))
         check(len(paths) == s["files"], f"{s['path']}: {len(paths)} paths for {s['files']} files")
         in_series.update(paths)
     refused = [r["path"] for r in found["refused"]]
@@ -204,15 +203,20 @@ def nifti_differences(volume):
 
 
 def compare_nifti_volumes(dump, root, scratch):
-    volumes, _ = peers.ours(dump, root, os.path.join(scratch, "volumes"))
+    """Every NIfTI volume below a folder, file by file: all of them would fill the disk."""
     compared = 0
-    for volume in volumes:
-        name = stem(volume.path)
-        check(name not in BROKEN_INSIDE, f"{volume.path}: read though it is broken")
-        if name not in ("not_gz_named_gz", "gz_named_nii"):  # nibabel goes by names
-            nifti_differences(volume)
-            compared += 1
-    check(compared >= 39, f"{compared} NIfTI volumes compared, expected more")
+    for path in sorted(files_below([root])):
+        if not re.search(r"\.(nii(\.gz)?|hdr)$", path):
+            continue
+        out = os.path.join(scratch, "volumes")
+        volumes, _ = peers.ours(dump, path, out)
+        for volume in volumes:
+            name = stem(volume.path)
+            check(name not in BROKEN_INSIDE, f"{volume.path}: read though it is broken")
+            if name not in ("not_gz_named_gz", "gz_named_nii"):  # nibabel goes by names
+                nifti_differences(volume)
+                compared += 1
+        shutil.rmtree(out)
     return compared
 
 
@@ -220,7 +224,7 @@ def compare_nifti_volumes(dump, root, scratch):
 
 
 def prepare(mrcycle, roots, scratch):
-    """Over all at once: a set, and a row of every file."""
+    """Over all at once: a set, and a row of every file; reasons hold, and name no option that prepare has not."""
     out = os.path.join(scratch, "set")
     done = subprocess.run([mrcycle, "prepare", *roots, "-o", out, "-q"], capture_output=True, text=True)
     check(done.returncode == 0, f"prepare: exit code {done.returncode}: {done.stderr.strip()}")
@@ -229,7 +233,6 @@ def prepare(mrcycle, roots, scratch):
     report = json.load(open(os.path.join(out, "report.json")))
     rows = [line.rstrip("\n").split("\t") for line in open(out + ".sources.tsv")][1:]
     paths = {row[3] for row in rows}
-    paths |= {re.sub(r"\.hdr$", ".img", p) for p in paths if re.search(r"pair_.*\.hdr$", p)}
     everything = files_below(roots)
     check(paths == everything, f"prepare: unaccounted: {sorted(paths ^ everything)[:5]}")
     check({row[0] for row in rows} == {s["source"] for s in report["sources"]}, "prepare: the report lacks a source")
@@ -237,6 +240,12 @@ def prepare(mrcycle, roots, scratch):
     results = {stem(row[3]): row[2] for row in rows}
     for name in BROKEN_INSIDE | {"trunc_gz"}:
         check(results[name].startswith("refused: "), f"prepare: {name}: {results[name]}")
+    for part, why in (("/ge_hdxt_irspgr_t1/", "of an object"), ("/cs_dl_philips/", "of an object|without PixelData"),
+                      ("/papaya_ge_pd/", "--allow-derived"), ("/hyperfine/", "expected T1w or T2w .--map overrules")):
+        here = {row[2] for row in rows if part in row[3]}
+        check(here and all(re.search("^refused: .*(" + why + ")", words) for words in here), f"prepare: {part}: {here}")
+    options = {word for row in rows for word in re.findall(r"\(--[a-z-]+", row[2])}
+    check(options <= {"(--map", "(--assume-ras", "(--allow-derived", "(--allow-synthetic"}, f"prepare: it has no {options}")
     used = [s for s in report["sources"] if s["used"]]
     check(report["series"] == len(used) >= 2 and all(s["contrast"] == "T1w" for s in used), f"prepare: used {used}")
 
@@ -259,7 +268,12 @@ def main():
         compare_sets(found, [roots[0], unpacked])
         compare_nifti(found, roots[1])
         nifti = compare_nifti_volumes(dump, roots[1], scratch)
-        prepare(mrcycle, roots, scratch)
+        check(nifti >= 39, f"{nifti} volumes of nifti_edge compared, expected more")
+        for more in ("paired", "unpaired"):
+            count_more = compare_nifti_volumes(dump, os.path.join(data, more), scratch)
+            check(count_more >= 25, f"{count_more} volumes of {more} compared, expected more")
+            nifti += count_more
+        prepare(mrcycle, [*roots, unpacked], scratch)
     print("\n".join(failures))
     print(f"{count} files accounted for; {nifti} NIfTI volumes are as nibabel reads them; {len(failures)} failures")
     return 1 if failures else 0

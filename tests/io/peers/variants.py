@@ -80,6 +80,22 @@ def missing(slices, folder):
     save(slices, folder)
 
 
+def jittered(slices, folder):
+    """Positions cut or noisy by less than 0.1 mm, the ends as they were: on the even grid (docs/dicom.md, B3)."""
+    noise = np.random.default_rng(3).uniform(-0.09, 0.09, len(slices))
+    noise[[0, -1]] = 0
+    for data, off in zip(slices, noise):
+        data.ImagePositionPatient = [*data.ImagePositionPatient[:2], f"{float(data.ImagePositionPatient[2]) + off:.4f}"]
+    save(slices, folder)
+
+
+def irregular(slices, folder):
+    """Gaps that are neither even nor a whole number of them."""
+    for n, data in enumerate(slices):
+        data.ImagePositionPatient = [*data.ImagePositionPatient[:2], f"{float(data.ImagePositionPatient[2]) + (n % 2) * 2.5:.4f}"]
+    save(slices, folder)
+
+
 def doubled(slices, folder):
     twin = copy.deepcopy(slices[3])
     twin.SOPInstanceUID = twin.file_meta.MediaStorageSOPInstanceUID = generate_uid()
@@ -314,6 +330,8 @@ CASES = [
     ("no preamble, implicit", no_preamble, SAME),
     ("every instance numbered 1", one_numbered, SAME),
     ("a missing slice", missing, "--allow-gaps"),
+    ("positions off by 0.09 mm", jittered, SAME),
+    ("irregular gaps", irregular, "mm apart, expected"),
     ("a second image at a place", doubled, "same position"),
     ("a file twice", copied, SAME),
     ("two echoes in a series", two_echoes, 2),
