@@ -7,6 +7,8 @@
 #include <cstring>
 
 #include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <dcmtk/dcmdata/dcostrma.h>
@@ -124,8 +126,14 @@ mrc_status negotiate(char calling[MRC_AET_TEXT], session &s, mrc_error *err) {
     char context[DUL_LEN_NAME + 1] = "";
     const DUL_ASSOCIATESERVICEPARAMETERS &said = s.association->params->DULparams;
     std::snprintf(calling, MRC_AET_TEXT, "%s", trimmed(said.callingAPTitle).c_str());
-    if (ASC_getApplicationContextName(s.association->params, context, sizeof context).bad() ||
-        std::strcmp(context, UID_StandardApplicationContext) != 0) {
+    const bool named =
+        ASC_getApplicationContextName(s.association->params, context, sizeof context).good();
+    // of a peer that went without a word DCMTK makes an association in which nothing was said
+    if (!named || context[0] == '\0') {
+        calling[0] = '\0';
+        return mrc_fail(err, MRC_ERR_NETWORK, "no association: nothing was asked for");
+    }
+    if (std::strcmp(context, UID_StandardApplicationContext) != 0) {
         (void)reject(s, ASC_REASON_SU_APPCONTEXTNAMENOTSUPPORTED);
         return mrc_fail(err, MRC_ERR_PEER, "rejected: unknown application context");
     }
@@ -249,12 +257,14 @@ mrc_status accept_peer(char calling[MRC_AET_TEXT], int socket, session &s, mrc_e
     dcmDisableGethostbyaddr.set(OFTrue); // no name server is waited for
     dcmExternalSocketHandle.set(socket);
     dcmSocketSendTimeout.set(s.node.dimse_s);
-    dcmSocketReceiveTimeout.set(s.node.dimse_s);
+    dcmSocketReceiveTimeout.set(s.node.acse_s); // until there is an association
     OFCondition done = ASC_initializeNetwork(NET_ACCEPTOR, 0, s.node.acse_s, &network);
     if (done.good() && tls) done = ASC_setTransportLayer(network, tls.get(), 0);
     if (done.good())
         done = ASC_receiveAssociation(network, &s.association, max_pdu_bytes, nullptr, nullptr,
                                       tls ? OFTrue : OFFalse, DUL_NOBLOCK, s.node.acse_s);
+    const timeval patience{s.node.dimse_s, 0};
+    (void)setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     if (done.good())
         status = converse(calling, s, err);
     else

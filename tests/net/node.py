@@ -12,6 +12,7 @@ class Node:
     def __init__(self, mrcycle, folder, to, **settings):
         self.mrcycle, self.folder, self.port = mrcycle, folder, peers.free_port()
         self.queue, self.process = os.path.join(folder, "queue"), None
+        self.log = os.path.join(self.queue, "audit.jsonl")
         os.makedirs(folder, exist_ok=True)
         self.config = os.path.join(folder, "mrcycle.conf")
         lines = {"queue": self.queue, "port": self.port, "aet": "NODE", "allow": "SCANNER@127.0.0.1", "pacs": to, "quiet_s": 1,
@@ -21,7 +22,7 @@ class Node:
 
     def start(self):
         self.process = peers.Process([self.mrcycle, "serve", self.config], self.folder, "serve.log", start_new_session=True)
-        peers.wait_for("the node", lambda: self.process.process.poll() is not None or peers.answers(self.port))
+        peers.wait_for("the node", lambda: self.process.process.poll() is not None or peers.listens(self.port))
         assert self.process.process.poll() is None, open(os.path.join(self.folder, "serve.log")).read()
 
     def kill(self):
@@ -65,4 +66,4 @@ class Node:
         return subprocess.run(command, capture_output=True, timeout=timeout).returncode
 
     def audit(self):
-        return [json.loads(line) for line in open(os.path.join(self.queue, "audit.jsonl"))]
+        return [json.loads(line) for line in open(self.log)]

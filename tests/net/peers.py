@@ -33,6 +33,13 @@ def need(*programs):
             skip(program + " is not installed")
 
 
+def run(command, code=0):
+    """What it says; it must end with this code."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == code, (command, done.returncode, done.stdout, done.stderr)
+    return done.stdout + done.stderr
+
+
 def series_of(images):
     """The images by SeriesInstanceUID; none of them may be there twice."""
     found = {}
@@ -62,6 +69,13 @@ def answers(port):
     with socket.socket() as s:
         s.settimeout(1)
         return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+def listens(port):
+    """The same without a connection, which a node would note."""
+    with open("/proc/net/tcp") as f:
+        rows = [line.split() for line in f]
+    return any(row[1].endswith(":%04X" % port) and row[3] == "0A" for row in rows)
 
 
 class Process:

@@ -150,11 +150,14 @@ class Client:
         self.sock.close()
 
     def is_shut(self):
-        """Waits until the other side ends the connection, by an abort or without a word."""
+        """Waits until the other side ends the connection, by an abort or without a word, and ends it here."""
         try:
-            return read_pdu(self.sock)[0] == ABORT or self.is_shut()
+            while read_pdu(self.sock)[0] != ABORT:
+                pass
         except (EOFError, ConnectionError):
-            return True
+            pass
+        self.sock.close()
+        return True
 
 
 # --- in place of an archive
