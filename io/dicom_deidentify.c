@@ -139,7 +139,9 @@ static void put_type(struct passage *p, const struct mrc_deidentify_rule *rule) 
 static void put_uid(struct passage *p, const struct mrc_deidentify_rule *rule) {
     char value[VALUE], own[MRC_UID_TEXT];
     if (!mrc_dcmtk_text(value, sizeof value, p->from, rule->tag, 0)) return;
-    bool known = is_uid(value) && strncmp(value, standard_root, sizeof standard_root - 1) == 0;
+    /* under the standard's root anyone could write what he likes: only what it names is kept */
+    bool known = is_uid(value) && strncmp(value, standard_root, sizeof standard_root - 1) == 0 &&
+                 mrc_dcmtk_uid_name(value) != NULL;
     if (rule->action == MRC_DEIDENTIFY_KNOWN_UID && !known) return;
     if (known) { /* also a frame of reference may be one of the standard's */
         mrc_dicom_draft_text(&p->to, rule->tag, value);
@@ -311,6 +313,17 @@ static bool says_yes(mrc_dcmtk_item *root, uint32_t tag) {
     return mrc_dcmtk_text(value, sizeof value, root, tag, 0) && strcmp(value, "YES") == 0;
 }
 
+/* Whatever is there and is not NO may mean that names are drawn into the pixels. */
+static bool may_say_yes(mrc_dcmtk_item *root, uint32_t tag) {
+    char value[VALUE];
+    const size_t count = mrc_dcmtk_count(root, tag);
+    for (size_t i = 0; i < count; ++i)
+        if (!mrc_dcmtk_text(value, sizeof value, root, tag, i) ||
+            (value[0] != '\0' && strcasecmp(value, "NO") != 0))
+            return true;
+    return false;
+}
+
 static enum mrc_status name_all(struct mrc_deidentified *out, mrc_dcmtk_file *file,
                                 const struct mrc_pseudonym_key *key, struct mrc_error *err) {
     mrc_dcmtk_item *root = mrc_dcmtk_root(file);
@@ -320,7 +333,7 @@ static enum mrc_status name_all(struct mrc_deidentified *out, mrc_dcmtk_file *fi
     if (st == MRC_OK) st = name_uid(out->series, root, MRC_TAG(0x0020, 0x000E), "series", key, err);
     if (st == MRC_OK)
         st = name_uid(out->instance, root, MRC_TAG(0x0008, 0x0018), "instance", key, err);
-    out->burned_in = says_yes(root, MRC_TAG(0x0028, 0x0301));
+    out->burned_in = may_say_yes(root, MRC_TAG(0x0028, 0x0301));
     out->synthetic = says_yes(root, MRC_TAG(0x0008, 0x001C));
     out->compressed = strncmp(mrc_dcmtk_transfer_syntax(file), "1.2.840.10008.1.2.4.", 20) == 0;
     return st;

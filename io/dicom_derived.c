@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/fs.h"
@@ -367,11 +368,12 @@ static bool is_utf8(const unsigned char *text, size_t size) {
     return true;
 }
 
-/* A source that has bytes beyond ASCII and does not say in which character set breaks
+/* A source that has bytes beyond ASCII and does not say in which character set, or names none that
+ * there is (which was not copied), breaks
  * PS3.5 6.1.2.3. Said here is what they can be: UTF-8 when all of them are, else Latin 1. */
 static void mend_character_set(struct mrc_dicom_draft *d, mrc_dcmtk_item *from) {
     bool beyond_ascii = false, utf8 = true;
-    if (mrc_dcmtk_count(from, MRC_TAG(0x0008, 0x0005)) > 0) return;
+    if (mrc_dcmtk_count(d->item, MRC_TAG(0x0008, 0x0005)) > 0) return;
     for (size_t c = 0; c < sizeof series_copies / sizeof *series_copies; ++c) {
         size_t bytes = 0;
         const char *raw = mrc_dcmtk_raw(from, series_copies[c].tag, &bytes);
@@ -470,7 +472,7 @@ static void put_marks(struct mrc_dicom_draft *d, const struct job *job, mrc_dcmt
     mrc_dicom_draft_text(d, MRC_TAG(0x0020, 0x4000), MRC_DICOM_SYNTHETIC_COMMENT);
     /* what was burned into the source's pixels may still be read; a head without a face stays so */
     bool burned = mrc_dcmtk_text(answer, sizeof answer, source, MRC_TAG(0x0028, 0x0301), 0) &&
-                  strcmp(answer, "YES") == 0;
+                  strcasecmp(answer, "NO") != 0;
     mrc_dicom_draft_text(d, MRC_TAG(0x0028, 0x0301), burned ? "YES" : "NO");
     bool defaced = mrc_dcmtk_text(answer, sizeof answer, source, MRC_TAG(0x0028, 0x0302), 0) &&
                    strcmp(answer, "NO") == 0;

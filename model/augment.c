@@ -88,12 +88,22 @@ static void add_noise(float *slice, int64_t count, double deviation, struct mrc_
     }
 }
 
-void mrc_augment(float *slice, float *spare, int64_t size, int64_t channels,
-                 const struct mrc_augmentation *most, struct mrc_rng *rng) {
-    const double degree = acos(-1.0) / 180.0;
-    double either[8], part[2];
+static void draw(double either[8], double part[2], struct mrc_rng *rng) {
     for (int i = 0; i < 8; ++i) either[i] = 2.0 * mrc_rng_uniform(rng) - 1.0;
     for (int i = 0; i < 2; ++i) part[i] = mrc_rng_uniform(rng);
+}
+
+void mrc_augment(float *slice, float *spare, int64_t size, int64_t channels,
+                 const struct mrc_augmentation *most, struct mrc_rng *rng, struct mrc_rng *shape) {
+    const double degree = acos(-1.0) / 180.0;
+    double either[8], part[2];
+    draw(either, part, rng);
+    if (shape != rng) { /* what both streams have alike stays at the same place of either */
+        double own[8], own_part[2];
+        draw(own, own_part, shape);
+        for (int i = 0; i < 4; ++i) either[i] = own[i];
+        part[0] = own_part[0];
+    }
     if (most->rotate > 0.0 || most->zoom > 0.0 || most->shift > 0.0) {
         double angle = most->rotate * degree * either[0], zoom = 1.0 + most->zoom * either[1];
         struct map map = {.a = cos(angle) / zoom,

@@ -27,9 +27,11 @@ struct mrc_augmentation {
 
 /** Changes slice [size][size][channels] in [0,1] in place, all channels alike but for the noise; it
  * stays in [0,1], 0 comes in at the borders. spare: as large as the slice. The first 10 draws are
- * the same whatever is switched on. */
+ * the same whatever is switched on. Rotation, zoom, shift and resolution are drawn from `shape`, so
+ * that two slices with equal ones still lie on each other; it may be `rng` itself. */
 MRC_API void mrc_augment(float *slice, float *spare, int64_t size, int64_t channels,
-                         const struct mrc_augmentation *most, struct mrc_rng *rng);
+                         const struct mrc_augmentation *most, struct mrc_rng *rng,
+                         struct mrc_rng *shape);
 
 #ifdef __cplusplus
 }

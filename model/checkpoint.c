@@ -167,6 +167,7 @@ static const struct field {
     LATER(pool_size, FIELD_WHOLE),
     LATER(r1_gamma, FIELD_REAL),
     LATER(lambda_structure, FIELD_REAL),
+    LATER(lambda_paired, FIELD_REAL),
     LATER(diff_augment, FIELD_WHOLE),
     LATER(init_gain, FIELD_REAL),
     LATER(warm_up, FIELD_WHOLE),
@@ -176,18 +177,39 @@ static const struct field {
 #undef SETTING
 #undef WHOLE
 };
-enum { FIELDS = sizeof(fields) / sizeof(fields[0]), TEXTS = 10, NUMBER_TEXT = 40 };
+enum {
+    FIELDS = sizeof(fields) / sizeof(fields[0]),
+    TEXTS = 12,
+    NUMBER_TEXT = 40,
+    TRAINED_TEXT = 200
+};
+static const char *const trained_keys[2] = {"trained_T1w", "trained_T2w"};
+static const char trained_form[] = "1"; /* of the figures: others would have another number */
 
 /* Metadata as they are written; numbers keep their text here. */
 struct metadata {
     struct mrc_metadata pairs[FIELDS + TEXTS];
     size_t count;
     char numbers[FIELDS][NUMBER_TEXT];
+    char trained[2][TRAINED_TEXT];
 };
 
 static void put_text(struct metadata *out, const char *key, const char *value) {
     MRC_ASSERT(out->count < FIELDS + TEXTS);
     out->pairs[out->count++] = (struct mrc_metadata){key, value};
+}
+
+/* "1 32 -1.06 0.24 …": form, slices, figures. */
+static void put_trained(struct metadata *out, int which, const struct mrc_trained_images *images) {
+    char number[NUMBER_TEXT];
+    size_t used = (size_t)snprintf(out->trained[which], TRAINED_TEXT, "%s %" PRId64, trained_form,
+                                   images->slices);
+    if (images->slices == 0) return;
+    for (int f = 0; f < MRC_TRAINED_FIGURES; ++f) {
+        mrc_print_decimal(number, 18, images->figures[f]);
+        used += (size_t)snprintf(out->trained[which] + used, TRAINED_TEXT - used, " %s", number);
+    }
+    put_text(out, trained_keys[which], out->trained[which]);
 }
 
 static void put_all(struct metadata *out, const struct mrc_checkpoint_info *info, bool complete) {
@@ -201,6 +223,7 @@ static void put_all(struct metadata *out, const struct mrc_checkpoint_info *info
     put_text(out, "gan_mode", mrc_gan_mode_name(info->settings.gan_mode));
     put_text(out, "structure", mrc_structure_kind_name(info->settings.structure));
     put_text(out, "init_type", mrc_init_kind_name(info->settings.init_type));
+    for (int i = 0; i < 2; ++i) put_trained(out, i, &info->trained[i]);
     for (size_t i = 0; i < FIELDS; ++i) {
         const char *at = (const char *)info + fields[i].offset;
         int64_t whole; /* seed is unsigned, and at most INT64_MAX */
@@ -280,6 +303,28 @@ static enum mrc_status get_kinds(struct mrc_checkpoint_info *info, const mrc_saf
     return MRC_OK;
 }
 
+/* What a later version may write in another form is not understood and left. */
+static enum mrc_status get_trained(struct mrc_trained_images *out, const char *key,
+                                   const mrc_safetensors *file, const char *path,
+                                   struct mrc_error *err) {
+    const char *text = mrc_safetensors_metadata(file, key);
+    char word[NUMBER_TEXT];
+    *out = (struct mrc_trained_images){0};
+    for (int w = 0; text != NULL && w < MRC_TRAINED_FIGURES + 2; ++w) {
+        size_t length = strcspn(text, " ");
+        (void)snprintf(word, sizeof word, "%.*s", (int)length, text);
+        text += length + (text[length] == ' ');
+        if (w == 0 && strcmp(word, trained_form) != 0) return MRC_OK;
+        enum mrc_status st = MRC_OK;
+        if (w == 1)
+            st = mrc_parse_i64(&out->slices, word, 1, INT64_MAX);
+        else if (w > 1)
+            st = mrc_parse_f64(&out->figures[w - 2], word, -1e6, 1e6);
+        if (st != MRC_OK) return bad_value(path, key, word, err);
+    }
+    return MRC_OK;
+}
+
 static enum mrc_status get_content(struct mrc_checkpoint_info *info, const mrc_safetensors *file,
                                    const char *path, struct mrc_error *err) {
     const char *text = NULL;
@@ -313,6 +358,8 @@ static enum mrc_status read_info(struct mrc_checkpoint_info *info, const mrc_saf
     if (st == MRC_OK) st = get_text(info->hash, sizeof(info->hash), file, "hash", path, err);
     if (st == MRC_OK) st = get_kinds(info, file, path, err);
     if (st == MRC_OK) st = get_content(info, file, path, err);
+    for (int i = 0; st == MRC_OK && i < 2; ++i)
+        st = get_trained(&info->trained[i], trained_keys[i], file, path, err);
     for (size_t i = 0; st == MRC_OK && i < FIELDS; ++i)
         st = get_field(info, &fields[i], file, path, err);
     if (st != MRC_OK) return st;
@@ -543,6 +590,63 @@ enum mrc_status mrc_checkpoint_describe(struct mrc_checkpoint_info *out, const c
     MRC_ASSERT(out != NULL && path != NULL);
     mrc_safetensors *file = NULL;
     enum mrc_status st = open_file(&file, out, path, err);
+    mrc_safetensors_close(file);
+    return st;
+}
+
+/* All tensors of a file, one behind the other. */
+struct copying {
+    const struct mrc_tensor *tensors;
+    const unsigned char *bytes;
+};
+
+static void fill_copy(void *context, size_t index, unsigned char *bytes) {
+    const struct copying *copying = context;
+    const unsigned char *at = copying->bytes;
+    for (size_t i = 0; i < index; ++i) at += mrc_tensor_bytes(&copying->tensors[i]);
+    memcpy(bytes, at, mrc_tensor_bytes(&copying->tensors[index]));
+}
+
+static enum mrc_status rewrite(mrc_safetensors *file, const struct mrc_checkpoint_info *info,
+                               const char *path, struct mrc_error *err) {
+    const size_t count = mrc_safetensors_count(file);
+    size_t all = 1, at = 0;
+    for (size_t i = 0; i < count; ++i) all += mrc_tensor_bytes(mrc_safetensors_tensor(file, i));
+    struct mrc_tensor *tensors = mrc_alloc(count, sizeof(*tensors));
+    unsigned char *bytes = mrc_alloc(all, 1);
+    struct metadata *metadata = mrc_alloc(1, sizeof(*metadata));
+    enum mrc_status st = MRC_OK;
+    if (tensors == NULL || bytes == NULL || metadata == NULL)
+        st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for a checkpoint", path);
+    for (size_t i = 0; st == MRC_OK && i < count; ++i) {
+        tensors[i] = *mrc_safetensors_tensor(file, i);
+        st = mrc_safetensors_read(file, &tensors[i], bytes + at, err);
+        at += mrc_tensor_bytes(&tensors[i]);
+    }
+    if (st == MRC_OK) {
+        struct copying copying = {.tensors = tensors, .bytes = bytes};
+        put_all(metadata, info, info->complete);
+        struct mrc_safetensors_content content = {.metadata = metadata->pairs,
+                                                  .metadata_count = metadata->count,
+                                                  .tensors = tensors,
+                                                  .tensor_count = count,
+                                                  .fill = fill_copy,
+                                                  .context = &copying};
+        st = mrc_safetensors_save(&content, path, err);
+    }
+    mrc_free(metadata);
+    mrc_free(bytes);
+    mrc_free(tensors);
+    return st;
+}
+
+enum mrc_status mrc_checkpoint_rewrite(const char *from, const struct mrc_checkpoint_info *info,
+                                       const char *path, struct mrc_error *err) {
+    mrc_safetensors *file = NULL;
+    struct mrc_checkpoint_info there;
+    enum mrc_status st = open_file(&file, &there, from, err);
+    if (st == MRC_OK) st = check_hash(file, &there, from, err);
+    if (st == MRC_OK) st = rewrite(file, info, path, err);
     mrc_safetensors_close(file);
     return st;
 }

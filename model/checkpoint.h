@@ -15,6 +15,14 @@
 extern "C" {
 #endif
 
+/** What the slices of one contrast that were trained on look like: figures that this file keeps and
+ * does not understand. slices 0: not recorded, as in files of earlier versions. */
+enum { MRC_TRAINED_FIGURES = 5 };
+struct mrc_trained_images {
+    int64_t slices;
+    double figures[MRC_TRAINED_FIGURES];
+};
+
 /** What a checkpoint says about itself; every field is a string in the file's metadata. */
 struct mrc_checkpoint_info {
     char format[32];  /* "mrcycle-1" */
@@ -27,6 +35,7 @@ struct mrc_checkpoint_info {
         stored; /* 1: trained on intensities as pictures store them, 0: normalised to the head */
     int64_t rollbacks; /* each has halved the learning rate (app/train.h) */
     bool complete; /* all four networks and Adam's moments, else the generators; known when read */
+    struct mrc_trained_images trained[2]; /* of T1w and T2w */
     struct mrc_cyclegan_settings settings;
 };
 
@@ -43,6 +52,10 @@ MRC_STATUS mrc_checkpoint_save(const mrc_cyclegan *gan, const struct mrc_checkpo
  * MRC_ERR_FORMAT says why a file is not ours. */
 MRC_STATUS mrc_checkpoint_describe(struct mrc_checkpoint_info *out, const char *path,
                                    struct mrc_error *err);
+/** Writes the weights of the file `from`, byte by byte, with what *info says of them: of it the
+ * name, the data and the trained images may be others than that file's. */
+MRC_STATUS mrc_checkpoint_rewrite(const char *from, const struct mrc_checkpoint_info *info,
+                                  const char *path, struct mrc_error *err);
 /** Is this a safetensors file by its first bytes? */
 MRC_API bool mrc_checkpoint_probe(const unsigned char *head, size_t size);
 /** Restores a complete checkpoint: weights, moments, step, averages. Another content is

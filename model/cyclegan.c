@@ -51,6 +51,7 @@ struct mrc_cyclegan {
     struct direction directions[DIRECTIONS];
     float *d_cycle, *d_fake; /* gradients of one batch of images */
     double *spare;           /* of the structure loss */
+    bool *partners;          /* [share]; NULL without a paired loss */
     void *scratch;
     size_t scratch_bytes;
     struct mrc_arena memory;
@@ -121,6 +122,7 @@ enum mrc_status cyclegan_check_settings(const struct mrc_cyclegan_settings *s,
         {"decay of the moving average", s->ema_decay, 0.0, almost_one},
         {"weight of the R1 penalty", s->r1_gamma, 0.0, large},
         {"weight of the structure loss", s->lambda_structure, 0.0, large},
+        {"weight of the paired loss", s->lambda_paired, 0.0, large},
         {"DiffAugment policy", (double)s->diff_augment, 0.0, (double)MRC_DIFF_ALL},
         {"gain of the first weights", s->init_gain, 0.0, 100.0},
         {"image pool", (double)s->pool_size, 0.0, 65536.0},
@@ -251,6 +253,8 @@ static void take_memory(mrc_cyclegan *gan) {
     }
     gan->d_cycle = mrc_arena_take(memory, gan->images * sizeof(float));
     gan->d_fake = mrc_arena_take(memory, gan->images * sizeof(float));
+    if (gan->settings.lambda_paired > 0.0)
+        gan->partners = mrc_arena_take(memory, (size_t)gan->share * sizeof(bool));
     if (gan->settings.lambda_structure > 0.0)
         gan->spare = mrc_arena_take(
             memory,
@@ -393,6 +397,11 @@ void mrc_cyclegan_scale_rate(mrc_cyclegan *gan, double factor) {
     gan->rate_factor = factor;
 }
 
+void mrc_cyclegan_set_partners(mrc_cyclegan *gan, const bool *partners) {
+    MRC_ASSERT(gan->partners != NULL && partners != NULL);
+    memcpy(gan->partners, partners, (size_t)gan->share * sizeof(bool));
+}
+
 /* --- Reading --- */
 
 const struct mrc_cyclegan_settings *mrc_cyclegan_get_settings(const mrc_cyclegan *gan) {
@@ -450,9 +459,9 @@ struct mrc_cyclegan_images mrc_cyclegan_last_images(const mrc_cyclegan *gan) {
 
 /* Losses of one direction a -> b: in the domain b. */
 struct direction_losses {
-    double adversarial, cycle, identity, structure, real, fake;
+    double adversarial, cycle, identity, structure, paired, real, fake;
 };
-enum { LOSSES = 6 };
+enum { LOSSES = 7 };
 _Static_assert(sizeof(struct direction_losses) == LOSSES * sizeof(double), "shared as numbers");
 
 static void forward(mrc_cyclegan *gan, const float *const real[DIRECTIONS][2]) {
@@ -543,6 +552,22 @@ static void judge(mrc_cyclegan *gan, int k, const float *real_b, struct directio
         mrc_loss_adversarial(way->d_map_real, verdict, gan->map, MRC_TERM_REAL, mode, 0.5f);
 }
 
+/* Isola, Zhu, Zhou, Efros: "Image-to-image translation with conditional adversarial networks" (CVPR
+ * 2017): the L1 distance of a translation to what is known to be right. An image without a partner
+ * counts 0, so that the mean over a team is that of the batch. d NULL: no gradient; else added. */
+static double compare_partners(const mrc_cyclegan *gan, const struct direction *way, float *d,
+                               const float *real_b) {
+    const size_t image = image_floats(gan);
+    double sum = 0.0;
+    for (int64_t i = 0; i < gan->share; ++i) {
+        const size_t at = (size_t)i * image;
+        if (!gan->partners[i]) continue;
+        sum += mrc_loss_l1(d != NULL ? d + at : NULL, way->out + at, real_b + at, image,
+                           (float)(gan->settings.lambda_paired / (double)gan->share), true);
+    }
+    return sum / (double)gan->share;
+}
+
 /* The images' losses that need no gradient yet; their gradients are made when backward needs them.
  */
 static void compare(const mrc_cyclegan *gan, const struct direction *way,
@@ -555,6 +580,7 @@ static void compare(const mrc_cyclegan *gan, const struct direction *way,
                                                s->channels, s->structure, 0.0f, gan->spare);
     losses->cycle = mrc_loss_l1(NULL, way->cycle_out, real_b, gan->images, 0.0f, false);
     losses->identity = 0.0;
+    losses->paired = s->lambda_paired > 0.0 ? compare_partners(gan, way, NULL, real_b) : 0.0;
     if (gan->with_identity)
         losses->identity =
             mrc_loss_l1(NULL, way->out + gan->images, real_b, gan->images, 0.0f, false);
@@ -579,11 +605,14 @@ static struct mrc_losses collect(const mrc_cyclegan *gan,
         .total_d_y = 0.5 * (y->real + y->fake),
         .structure_g = y->structure,
         .structure_f = x->structure,
+        .paired_x = x->paired,
+        .paired_y = y->paired,
     };
     all.total_generator = y->adversarial + x->adversarial +
                           s->lambda_cycle * (x->cycle + y->cycle) +
                           s->lambda_identity * (x->identity + y->identity) +
-                          s->lambda_structure * (x->structure + y->structure);
+                          s->lambda_structure * (x->structure + y->structure) +
+                          s->lambda_paired * (x->paired + y->paired);
     return all;
 }
 
@@ -619,6 +648,7 @@ static void backward_generators(mrc_cyclegan *gan, const float *const real[DIREC
             (void)mrc_loss_structure(way->d_first, way->out, real[k][0], (size_t)gan->share,
                                      s->size, s->channels, s->structure, (float)s->lambda_structure,
                                      gan->spare);
+        if (s->lambda_paired > 0.0) (void)compare_partners(gan, way, way->d_first, real[k][1]);
         if (gan->with_identity)
             (void)mrc_loss_l1(way->d_first + gan->images, way->out + gan->images, real[k][1],
                               gan->images, (float)s->lambda_identity, false);

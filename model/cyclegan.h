@@ -47,7 +47,8 @@ struct mrc_cyclegan_settings {
                          target: a start at the right place and polarity; 0: none */
     enum mrc_structure_kind structure;
     double lambda_structure; /* weight of the structure loss between source and output; 0: none */
-    int64_t diff_augment;    /* enum mrc_diff_augment: what the discriminators' images go through */
+    double lambda_paired; /* weight of the paired loss, on images whose partner is known; 0: none */
+    int64_t diff_augment; /* enum mrc_diff_augment: what the discriminators' images go through */
     enum mrc_init_kind init_type; /* of all convolutions but those of the local branch */
     double init_gain;
     int64_t pool_size; /* fakes of each domain kept for the discriminators to see again; 0: none */
@@ -61,8 +62,8 @@ struct mrc_cyclegan_settings {
         .generator_width = 64, .discriminator_width = 64, .batch = 8, .lambda_cycle = 10.0,        \
         .lambda_identity = 5.0, .learning_rate = 2e-4, .beta1 = 0.5, .beta2 = 0.999,               \
         .adam_eps = 1e-8, .ema_decay = 0.0, .r1_gamma = 0.0, .warm_up = 0, .seed = 1,              \
-        .structure = MRC_STRUCTURE_NGF, .lambda_structure = 0.0, .diff_augment = 0,                \
-        .init_type = MRC_INIT_NORMAL, .init_gain = 0.02                                            \
+        .structure = MRC_STRUCTURE_NGF, .lambda_structure = 0.0, .lambda_paired = 0.0,             \
+        .diff_augment = 0, .init_type = MRC_INIT_NORMAL, .init_gain = 0.02                         \
     }
 
 /** Means over all elements, before weighting; the D terms before the factor one half. */
@@ -72,6 +73,7 @@ struct mrc_losses {
     double d_y_real, d_y_fake, d_x_real, d_x_fake;
     double total_generator, total_d_x, total_d_y;
     double structure_g, structure_f; /* of G(x) against x, of F(y) against y */
+    double paired_x, paired_y;       /* of F(y) against x, of G(x) against y, where partners */
 };
 
 enum mrc_cyclegan_net { MRC_NET_G, MRC_NET_F, MRC_NET_D_X, MRC_NET_D_Y, MRC_NET_COUNT };
@@ -102,6 +104,10 @@ MRC_STATUS mrc_cyclegan_measure(size_t *bytes, const struct mrc_cyclegan_setting
 MRC_API void mrc_cyclegan_set_means(mrc_cyclegan *gan, const float *mean_x, const float *mean_y);
 /** For later steps: the settings' learning rate times `factor`, 0 … 1. */
 MRC_API void mrc_cyclegan_scale_rate(mrc_cyclegan *gan, double factor);
+
+/** For later steps: is y[i] the partner of x[i], the same slice of the same patient? Copied;
+ * [batch], of a team this process's share. At first none is. */
+MRC_API void mrc_cyclegan_set_partners(mrc_cyclegan *gan, const bool *partners);
 
 /** One step on x, y [batch][size][size][channels] in [0,1]: generators against the discriminators
  * as they are, discriminators on the fakes made before the generators' update, then four Adam

@@ -32,7 +32,8 @@ struct training {
     const struct mrc_cyclegan_settings *model;
     const struct mrc_slice_source *source;
     const struct mrc_trainer_settings *settings;
-    struct order orders[DOMAINS];
+    struct order orders[DOMAINS], pair_order;
+    bool *partners;        /* [share]; NULL without a paired loss */
     float *batch[DOMAINS]; /* [share][size][size][channels] */
     float *spare;          /* [2][share][size][size][channels] */
     size_t share;          /* of the batch, that this process makes */
@@ -46,6 +47,7 @@ static double seconds_since(const struct timespec *begun) {
     return (double)(now.tv_sec - begun->tv_sec) + 1e-9 * (double)(now.tv_nsec - begun->tv_nsec);
 }
 
+/* domain: DOMAINS for the pairs */
 static void shuffle(struct order *order, uint64_t seed, int64_t epoch, int domain, uint64_t round) {
     uint64_t sample = ((uint64_t)domain << 32) | round;
     struct mrc_rng rng = mrc_rng_for(seed, (uint32_t)epoch, sample, MRC_FOR_SHUFFLE);
@@ -83,6 +85,19 @@ static size_t index_at(struct training *t, int domain, int64_t epoch, uint64_t p
     return order->members != NULL ? member_at(t, domain, epoch, index, round) : index;
 }
 
+/* Every other place of an epoch shows a pair, so that all processes of a team count alike. */
+static bool is_of_pair(const struct training *t, uint64_t place) {
+    return t->partners != NULL && place % 2 == 0;
+}
+
+static void pair_at(struct training *t, size_t pair[DOMAINS], int64_t epoch, uint64_t place) {
+    struct order *order = &t->pair_order;
+    uint64_t round = place / order->count;
+    if (!order->is_ready || order->round != round)
+        shuffle(order, t->model->seed, epoch, DOMAINS, round);
+    memcpy(pair, t->source->pairs[order->indices[place % order->count]], DOMAINS * sizeof *pair);
+}
+
 struct fetch_task {
     const struct training *training;
     const size_t *indices; /* X's, then Y's */
@@ -107,12 +122,17 @@ static void bend(float *slice, size_t n, double power) {
     for (size_t i = 0; i < n; ++i) slice[i] = powf(slice[i], (float)power);
 }
 
-/* What is drawn for a slice does not depend on which of the changes are switched on. */
-static void augment(const struct training *t, float *slice, float *spare, struct mrc_rng *rng) {
-    bool mirrored = (mrc_rng_u64(rng) & 1u) != 0;
+/* What is drawn for a slice does not depend on which of the changes are switched on. A pair is
+ * mirrored, turned, moved and coarsened alike (`shape`), and is as two scanners' in the rest. */
+static void augment(const struct training *t, float *slice, float *spare, struct mrc_rng *rng,
+                    struct mrc_rng *shape) {
+    bool mirrored = (mrc_rng_u64(shape) & 1u) != 0;
+    if (shape != rng) (void)mrc_rng_u64(rng);
     double exponent = 2.0 * mrc_rng_uniform(rng) - 1.0;
+    if (shape != rng) (void)mrc_rng_uniform(shape);
     if (t->settings->flip && mirrored) mirror(slice, t->model->size, t->model->channels);
-    mrc_augment(slice, spare, t->model->size, t->model->channels, &t->settings->augment, rng);
+    mrc_augment(slice, spare, t->model->size, t->model->channels, &t->settings->augment, rng,
+                shape);
     if (t->settings->gamma > 1.0) bend(slice, t->slice, pow(t->settings->gamma, exponent));
 }
 
@@ -128,7 +148,10 @@ static void fetch_range(void *context, size_t begin, size_t end, int lane) {
         uint64_t sample = ((uint64_t)domain << 48) | (task->first_place + within);
         struct mrc_rng rng =
             mrc_rng_for(t->model->seed, (uint32_t)task->epoch, sample, MRC_FOR_AUGMENT);
-        augment(t, dst, t->spare + i * t->slice, &rng);
+        uint64_t place = task->first_place + within;
+        struct mrc_rng shape =
+            mrc_rng_for(t->model->seed, (uint32_t)task->epoch, place, MRC_FOR_AUGMENT);
+        augment(t, dst, t->spare + i * t->slice, &rng, is_of_pair(t, place) ? &shape : &rng);
     }
 }
 
@@ -137,8 +160,20 @@ static void fetch_batches(struct training *t, size_t *indices, int64_t epoch,
     uint64_t first_place = (uint64_t)(step_of_epoch - 1) * (uint64_t)t->model->batch +
                            (uint64_t)mrc_team_current()->rank * t->share;
     for (int domain = 0; domain < DOMAINS; ++domain)
-        for (size_t i = 0; i < t->share; ++i)
-            indices[(size_t)domain * t->share + i] = index_at(t, domain, epoch, first_place + i);
+        for (size_t i = 0; i < t->share; ++i) {
+            uint64_t place = first_place + i;
+            size_t pair[DOMAINS];
+            if (is_of_pair(t, place)) {
+                pair_at(t, pair, epoch, place / 2);
+                indices[(size_t)domain * t->share + i] = pair[domain];
+            } else {
+                indices[(size_t)domain * t->share + i] =
+                    index_at(t, domain, epoch, t->partners != NULL ? place / 2 : place);
+            }
+        }
+    for (size_t i = 0; t->partners != NULL && i < t->share; ++i)
+        t->partners[i] = is_of_pair(t, first_place + i);
+    if (t->partners != NULL) mrc_cyclegan_set_partners(t->gan, t->partners);
     struct fetch_task task = {
         .training = t, .indices = indices, .epoch = epoch, .first_place = first_place};
     mrc_parallel_for(DOMAINS * t->share, 1, fetch_range, &task);
@@ -160,6 +195,8 @@ static void losses_add(struct mrc_losses *sum, const struct mrc_losses *more, do
     sum->total_d_y += factor * more->total_d_y;
     sum->structure_g += factor * more->structure_g;
     sum->structure_f += factor * more->structure_f;
+    sum->paired_x += factor * more->paired_x;
+    sum->paired_y += factor * more->paired_y;
 }
 
 /* --- The mean images a warm-up begins with --- */
@@ -224,8 +261,10 @@ static enum mrc_status run(struct training *t, size_t *indices, int64_t steps_pe
         progress.step = done + 1;
         progress.epoch = done / steps_per_epoch + 1;
         progress.step_of_epoch = done % steps_per_epoch + 1;
-        if (progress.step_of_epoch == 1)
+        if (progress.step_of_epoch == 1) {
             for (int domain = 0; domain < DOMAINS; ++domain) forget(&t->orders[domain]);
+            forget(&t->pair_order);
+        }
         fetch_batches(t, indices, progress.epoch, progress.step_of_epoch);
         mrc_cyclegan_scale_rate(t->gan, ldexp(1.0, -(int)t->settings->halvings) *
                                             rate_factor(t->settings->decay, done, progress.steps));
@@ -267,6 +306,9 @@ static enum mrc_status check(const struct mrc_slice_source *source,
     if (!(settings->gamma >= 1.0 && settings->gamma <= MRC_TRAINER_LARGEST_GAMMA))
         return mrc_fail(err, MRC_ERR_ARGUMENT, "gamma is %g, expected 1 to %g", settings->gamma,
                         MRC_TRAINER_LARGEST_GAMMA);
+    for (size_t p = 0; p < source->pair_count; ++p)
+        for (int domain = 0; domain < DOMAINS; ++domain)
+            MRC_ASSERT(source->pairs[p][domain] < source->count[domain]);
     const struct mrc_augmentation *a = &settings->augment;
     const struct {
         const char *name;
@@ -315,6 +357,10 @@ enum mrc_status mrc_trainer_run(mrc_cyclegan *gan, const struct mrc_slice_source
                                 struct mrc_error *err) {
     MRC_ASSERT(gan != NULL && source != NULL && source->fetch != NULL && settings != NULL);
     enum mrc_status st = check(source, settings, err);
+    if (st == MRC_OK && mrc_cyclegan_get_settings(gan)->lambda_paired > 0.0 &&
+        source->pair_count == 0)
+        st = mrc_fail(err, MRC_ERR_ARGUMENT,
+                      "the training sets have no pairs, expected some for a paired loss");
     if (st != MRC_OK) return st;
 
     struct training t = {.gan = gan,
@@ -327,6 +373,12 @@ enum mrc_status mrc_trainer_run(mrc_cyclegan *gan, const struct mrc_slice_source
     size_t *indices = mrc_alloc(DOMAINS * t.share, sizeof(*indices));
     t.spare = mrc_alloc(DOMAINS * t.share * t.slice, sizeof(float));
     bool whole = indices != NULL && t.spare != NULL;
+    if (t.model->lambda_paired > 0.0) {
+        t.partners = mrc_alloc(t.share, sizeof *t.partners);
+        t.pair_order.count = source->pair_count;
+        t.pair_order.indices = mrc_alloc(source->pair_count, sizeof *t.pair_order.indices);
+        whole = t.partners != NULL && t.pair_order.indices != NULL && whole;
+    }
     for (int domain = 0; domain < DOMAINS; ++domain) {
         size_t count = source->count[domain];
         if (count > largest) largest = count;
@@ -346,6 +398,8 @@ enum mrc_status mrc_trainer_run(mrc_cyclegan *gan, const struct mrc_slice_source
         mrc_free(t.orders[domain].begin);
         mrc_free(t.orders[domain].pass);
     }
+    mrc_free(t.pair_order.indices);
+    mrc_free(t.partners);
     mrc_free(t.spare);
     mrc_free(indices);
     return st;

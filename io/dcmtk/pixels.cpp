@@ -211,7 +211,7 @@ mrc_status read_native(mrc_dcmtk_pixels &out, const mrc_dcmtk_file &file, size_t
         std::memcpy(out.bytes, file.inflated.data() + file.walk.pixels_at + skipped, out.size);
         return MRC_OK;
     }
-    const bool big = file.walk.encoding == MRC_WALK_EXPLICIT_BE;
+    const bool big = file.walk.encoding == MRC_WALK_EXPLICIT_BE && !file.walk.pixels_are_bytes;
     const auto cell = static_cast<size_t>(out.bits_allocated / 8);
     const size_t lead = big && cell == 1 ? skipped % 2 : 0; // bytes of a word are swapped
     uint64_t count = out.size + lead;

@@ -66,7 +66,7 @@ mrc_status copy_native(bytes &out, mrc_dcmtk_file &from, mrc_error *err) {
         mrc_status st = mrc_dcmtk_read_range(cells, from, from.walk.pixels_at, count, err);
         if (st != MRC_OK) return st;
     }
-    if (from.walk.encoding == MRC_WALK_EXPLICIT_BE)
+    if (from.walk.encoding == MRC_WALK_EXPLICIT_BE && !from.walk.pixels_are_bytes)
         swap_cells(cells, allocated > 16 ? static_cast<size_t>(allocated / 8) : 2);
     if (cells.size() % 2 == 1) cells.push_back(0);
     put32(out, static_cast<uint32_t>(cells.size()));

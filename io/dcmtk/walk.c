@@ -335,6 +335,7 @@ static enum step walk_one(struct walker *w, struct mrc_walk *out) {
     if (w->depth == 0 && is_pixels(&e)) {
         out->has_pixels = true;
         out->pixel_element = e.number;
+        out->pixels_are_bytes = strcmp(e.vr, "OB") == 0;
         out->pixels_at = e.value_at;
         out->pixels_bytes = e.length;
     } else {

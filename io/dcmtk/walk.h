@@ -35,6 +35,7 @@ struct mrc_walk {
     size_t header_end; /* end of the elements before the pixels */
     bool has_pixels;
     uint16_t pixel_element; /* 0x0010, or 0x0008, 0x0009 for floating point */
+    bool pixels_are_bytes;  /* OB: a stream of bytes, which has no byte order (PS3.5 6.2) */
     size_t pixels_at;       /* first byte of their value */
     uint64_t pixels_bytes;  /* MRC_WALK_UNDEFINED: fragments */
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "app/class_balance.h"
+#include "app/pairs.h"
 #include "app/prepared.h"
 #include "app/stack.h"
 #include "base/alloc.h"
@@ -63,7 +64,12 @@ static bool is_of_the_image(enum mrc_status status) {
            status == MRC_ERR_RANGE || status == MRC_ERR_ARGUMENT;
 }
 
-static enum mrc_status read_slices(struct mrc_slices *out, struct loader *l,
+static void keep_grid(struct mrc_dataset_image *image, const mrc_volume *vol) {
+    image->geometry = *mrc_volume_geometry(vol);
+    image->extent = mrc_volume_extent(vol);
+}
+
+static enum mrc_status read_slices(struct mrc_dataset_image *out, struct loader *l,
                                    const struct mrc_image_info *item, struct mrc_error *err) {
     const char *path = item->path;
     struct mrc_image_options image = MRC_IMAGE_DEFAULTS;
@@ -76,24 +82,25 @@ static enum mrc_status read_slices(struct mrc_slices *out, struct loader *l,
     enum mrc_status status = mrc_image_load_item(&vol, item, &image, err);
     if (status == MRC_OK && l->options->stored)
         status = mrc_stored_range(&cut.stored_range, vol, path, err);
-    if (status == MRC_OK) status = mrc_slices_from_volume(out, vol, path, &cut, err);
+    if (status == MRC_OK) status = mrc_slices_from_volume(&out->slices, vol, path, &cut, err);
+    if (status == MRC_OK) keep_grid(out, vol);
     const char *remark = status == MRC_OK ? mrc_volume_provenance(vol)->remark : "";
     if (remark[0] != '\0') note(l, "%s: %s", path, remark);
     mrc_volume_destroy(vol);
     return status;
 }
 
-/* Moves `slices` into the domain and lists those that show enough of the head. */
+/* Moves the slices of `from` into the domain and lists those that show enough of the head. */
 static enum mrc_status add_image(struct loader *l, const char *path, const char *label,
-                                 struct mrc_slices *slices, struct mrc_error *err) {
+                                 struct mrc_dataset_image *from, struct mrc_error *err) {
     struct mrc_dataset_domain *d = &l->dataset->domains[l->domain];
     void *images = d->images, *places = d->places;
     char *name = mrc_strdup(path), *class_ = mrc_strdup(label);
     bool grown = name != NULL && class_ != NULL &&
                  mrc_grow(&images, &d->capacity, d->count + 1, sizeof *d->images);
     if (grown) d->images = images;
-    grown = grown && mrc_grow(&places, &d->place_capacity, d->place_count + (size_t)slices->count,
-                              sizeof *d->places);
+    grown = grown && mrc_grow(&places, &d->place_capacity,
+                              d->place_count + (size_t)from->slices.count, sizeof *d->places);
     if (!grown) {
         mrc_free(class_);
         mrc_free(name);
@@ -101,8 +108,10 @@ static enum mrc_status add_image(struct loader *l, const char *path, const char 
     }
     d->places = places;
     struct mrc_dataset_image *image = &d->images[d->count];
-    *image = (struct mrc_dataset_image){.path = name, .label = class_, .slices = *slices};
-    *slices = (struct mrc_slices){0};
+    *image = *from;
+    image->path = name;
+    image->label = class_;
+    from->slices = (struct mrc_slices){0};
     for (int64_t k = 0; k < image->slices.count; ++k) {
         if ((double)image->slices.foreground[k] < l->options->min_foreground) {
             ++d->left_out_slices;
@@ -147,20 +156,20 @@ static enum mrc_status load_item(struct loader *l, const struct mrc_image_info *
         leave_out(l, item->path, reason);
         return MRC_OK;
     }
-    struct mrc_slices slices = {0};
+    struct mrc_dataset_image image = {0};
     struct mrc_error own = {0};
-    enum mrc_status status = read_slices(&slices, l, item, &own);
+    enum mrc_status status = read_slices(&image, l, item, &own);
     if (status == MRC_OK) {
         char label[MRC_DATASET_LABEL_TEXT];
         find_label(label, l, item);
-        status = add_image(l, item->path, label, &slices, err);
+        status = add_image(l, item->path, label, &image, err);
     } else if (is_of_the_image(status)) {
         leave_out(l, "", own.text);
         status = MRC_OK;
     } else {
         status = mrc_fail(err, status, "%s", own.text);
     }
-    mrc_slices_clear(&slices);
+    mrc_slices_clear(&image.slices);
     return status;
 }
 
@@ -200,13 +209,14 @@ static enum mrc_status check_slice(const float *pixels, size_t count,
 }
 
 /* Slices and foreground of one file, whose rows are `count` of the manifest. */
-static enum mrc_status read_prepared(struct mrc_slices *out, struct loader *l, const char *path,
-                                     const struct mrc_prepared_slice *rows, size_t count,
-                                     struct mrc_error *err) {
-    struct mrc_image_options image = MRC_IMAGE_DEFAULTS;
-    image.allow_synthetic = l->options->allow_synthetic;
+static enum mrc_status read_prepared(struct mrc_dataset_image *image, struct loader *l,
+                                     const char *path, const struct mrc_prepared_slice *rows,
+                                     size_t count, struct mrc_error *err) {
+    struct mrc_image_options reading = MRC_IMAGE_DEFAULTS;
+    struct mrc_slices *out = &image->slices;
+    reading.allow_synthetic = l->options->allow_synthetic;
     mrc_volume *vol = NULL;
-    enum mrc_status status = mrc_image_load(&vol, path, &image, err);
+    enum mrc_status status = mrc_image_load(&vol, path, &reading, err);
     struct mrc_extent e = status == MRC_OK ? mrc_volume_extent(vol) : (struct mrc_extent){0, 0, 0};
     size_t plane = (size_t)e.i * (size_t)e.j;
     if (status == MRC_OK && (e.i != l->options->size || e.j != l->options->size))
@@ -221,6 +231,7 @@ static enum mrc_status read_prepared(struct mrc_slices *out, struct loader *l, c
             status = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
     }
     if (status == MRC_OK) {
+        keep_grid(image, vol);
         memcpy(out->pixels, mrc_volume_voxels_const(vol), plane * (size_t)e.k * sizeof(float));
         out->record.normalise.lo = rows[0].low;
         out->record.normalise.hi = rows[0].high;
@@ -251,12 +262,12 @@ static enum mrc_status load_prepared_domain(struct loader *l, const struct mrc_p
         const struct mrc_prepared_slice *row = &p->slices[i];
         for (end = i + 1; end < p->count && strcmp(p->slices[end].file, row->file) == 0;) ++end;
         if (strcmp(row->contrast, name) != 0 || strcmp(row->split, "train") != 0) continue;
-        struct mrc_slices slices = {0};
+        struct mrc_dataset_image image = {0};
         char *path = mrc_path_join(l->options->set, row->file);
-        status = path != NULL ? read_prepared(&slices, l, path, row, end - i, err)
+        status = path != NULL ? read_prepared(&image, l, path, row, end - i, err)
                               : mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", l->options->set);
-        if (status == MRC_OK) status = add_image(l, path, row->label, &slices, err);
-        mrc_slices_clear(&slices);
+        if (status == MRC_OK) status = add_image(l, path, row->label, &image, err);
+        mrc_slices_clear(&image.slices);
         mrc_free(path);
         mrc_events_progress(l->events, name, (int64_t)end, (int64_t)p->count);
         if (status == MRC_OK && mrc_events_cancelled(l->events))
@@ -321,11 +332,12 @@ enum mrc_status mrc_dataset_load(struct mrc_dataset *out, const struct mrc_datas
                                  const struct mrc_events *events, struct mrc_error *err) {
     *out = (struct mrc_dataset){.size = options->size,
                                 .channels = options->channels,
+                                .is_prepared = mrc_prepared_is_there(options->set),
                                 .has_classes = options->balance == MRC_BALANCE_CLASS};
     if (!mrc_path_is_dir(options->set))
         return mrc_fail(err, MRC_ERR_IO, "%s: not found, expected a folder with T1w and T2w inside",
                         options->set);
-    bool prepared = mrc_prepared_is_there(options->set);
+    const bool prepared = out->is_prepared;
     if (prepared && options->map != NULL)
         return mrc_fail(err, MRC_ERR_ARGUMENT,
                         "%s: made by mrcycle prepare, which has named the contrasts; --map belongs "
@@ -337,6 +349,8 @@ enum mrc_status mrc_dataset_load(struct mrc_dataset *out, const struct mrc_datas
             .options = options, .events = events, .dataset = out, .domain = domain};
         status = load_domain(&loader, err);
     }
+    if (status == MRC_OK && options->paired)
+        status = mrc_pairs_find(out, options->set, events, err);
     if (status != MRC_OK) mrc_dataset_clear(out);
     return status;
 }
@@ -365,6 +379,8 @@ enum mrc_status mrc_dataset_hash(char out[MRC_DATASET_HASH_TEXT], const struct m
             if (dataset->has_classes) mrc_hash_add_text(hash, d->images[d->places[i].image].label);
         }
     }
+    if (status == MRC_OK && dataset->pair_count > 0)
+        mrc_hash_add(hash, dataset->pairs, dataset->pair_count * sizeof *dataset->pairs);
     if (status == MRC_OK) {
         uint8_t digest[MRC_HASH_BYTES];
         mrc_hash_finish(hash, digest);
@@ -386,6 +402,7 @@ void mrc_dataset_clear(struct mrc_dataset *dataset) {
         mrc_free(d->images);
         mrc_free(d->places);
     }
+    mrc_free(dataset->pairs);
     *dataset = (struct mrc_dataset){0};
 }
 

@@ -28,6 +28,7 @@ struct mrc_dataset_options {
     bool assume_ras, allow_synthetic, allow_derived;
     int64_t balance;             /* enum mrc_class_balance; the hash covers classes it uses */
     const mrc_contrast_map *map; /* overrules what is recognised; NULL: none */
+    bool paired;                 /* find pairs; they are in the hash */
     bool force; /* take images recognised as another contrast than their folder's */
 };
 #define MRC_DATASET_DEFAULTS                                                                       \
@@ -37,6 +38,8 @@ struct mrc_dataset_image {
     char *path;
     char *label; /* the first folder below T1w or T2w, or `class` of the manifest; "": none */
     struct mrc_slices slices;
+    struct mrc_geometry geometry; /* of the source's grid */
+    struct mrc_extent extent;
     int64_t used; /* slices taken */
 };
 struct mrc_dataset_place {
@@ -53,6 +56,9 @@ struct mrc_dataset_domain {
 struct mrc_dataset {
     int64_t size, channels;
     bool has_classes; /* labels count: they are in the hash */
+    bool is_prepared;
+    size_t (*pairs)[MRC_DOMAIN_COUNT]; /* places in X and Y that show the same (app/pairs.h) */
+    size_t pair_count;
     struct mrc_dataset_domain domains[MRC_DOMAIN_COUNT];
 };
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "app/dataset.h"
+#include "app/pairs.h"
 #include "app/regrid.h"
 #include "base/alloc.h"
 #include "base/fs.h"
@@ -78,38 +79,6 @@ void mrc_eval_set_clear(struct mrc_eval_set *set) {
         mrc_free(set->domains[d].images);
     }
     *set = (struct mrc_eval_set){0};
-}
-
-/* --- Names --- */
-
-/* Is text[at …] the name of a contrast, with nothing of a word around it? Its length, or 0. */
-static size_t contrast_word(const char *text, size_t at) {
-    static const char *const words[] = {"t1w", "t2w", "t1", "t2"};
-    if (at > 0 && isalnum((unsigned char)text[at - 1])) return 0;
-    for (size_t w = 0; w < sizeof words / sizeof *words; ++w) {
-        size_t n = strlen(words[w]), same = 0;
-        while (same < n && tolower((unsigned char)text[at + same]) == words[w][same]) ++same;
-        if (same == n && !isalnum((unsigned char)text[at + n])) return n;
-    }
-    return 0;
-}
-
-/* The path below the domain's folder with every word for a contrast replaced by '*', so that
- * "sub-01_T1w.nii.gz" and "sub-01_T2w.nii.gz" are one name. On the heap. */
-static char *common_name(const char *path, const char *folder) {
-    size_t skip = strlen(folder);
-    const char *rest = strncmp(path, folder, skip) == 0 ? path + skip : path;
-    while (*rest == '/') ++rest;
-    char *name = mrc_strdup(rest);
-    if (name == NULL) return NULL;
-    size_t to = 0;
-    for (size_t at = 0; rest[at] != '\0';) {
-        size_t word = contrast_word(rest, at);
-        name[to++] = word > 0 ? '*' : rest[at];
-        at += word > 0 ? word : 1;
-    }
-    name[to] = '\0';
-    return name;
 }
 
 /* --- Scanning --- */
@@ -185,8 +154,8 @@ static enum mrc_status find_pairs(bool *paired, const struct loader *l, struct m
     for (size_t i = 0; *paired && i < a->count; ++i) {
         *paired = same_grid_of_pictures(&a->items[i], &b->items[i]);
         if (!*paired || l->options->pairing == MRC_PAIRING_ORDER) continue;
-        char *x = common_name(a->items[i].path, l->folders[MRC_EVAL_FROM]);
-        char *y = common_name(b->items[i].path, l->folders[MRC_EVAL_TO]);
+        char *x = mrc_pair_name(a->items[i].path, l->folders[MRC_EVAL_FROM]);
+        char *y = mrc_pair_name(b->items[i].path, l->folders[MRC_EVAL_TO]);
         bool memory = x != NULL && y != NULL;
         *paired = memory && strcmp(x, y) == 0;
         mrc_free(y);

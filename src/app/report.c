@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "app/html.h"
+#include "app/likeness.h"
 #include "app/sheet.h"
 #include "base/alloc.h"
 #include "base/fs.h"
@@ -38,6 +39,7 @@ enum mrc_status mrc_report_measure(struct mrc_report *r, struct mrc_error *err) 
     if (st == MRC_OK) st = mrc_slices_find_head(head, x->pixels, e, err);
     double total = 0.0;
     size_t pixels = 0, flat = 0, least = 0;
+    r->distance = mrc_likeness_distance(r->input, r->trained, r->from);
     r->worst = 0.0;
     r->worst_slice = -1;
     r->head_slices = 0;
@@ -82,8 +84,14 @@ static const char *warning(const struct mrc_report *r, int n) {
         const char *text;
     } all[] = {
         {true, "Synthetic, not acquired, not for diagnosis."},
-        {true, "How far the input lies from what the model was trained on is unknown: the model "
-               "holds no statistics of its training images."},
+        {r->trained->slices == 0,
+         "How far the input lies from what the model was trained on is not recorded in "
+         "the model."},
+        {r->trained->slices > 0 && !isfinite(r->distance),
+         "The input shows no head that could be compared with the training images."},
+        {r->distance >= MRC_LIKENESS_FAR,
+         "The input is far from the images the model was trained on: another contrast, noise or no "
+         "head of an adult. The result means nothing until somebody has looked at it."},
         {r->recognised == MRC_CONTRAST_UNKNOWN,
          "The input's contrast was not recognised; it was taken as what was asked for."},
         {r->recognised != MRC_CONTRAST_UNKNOWN && r->recognised != r->from,
@@ -101,6 +109,12 @@ static void add_number(cJSON *node, const char *key, double value) {
         cJSON_AddNumberToObject(node, key, value);
     else
         cJSON_AddNullToObject(node, key);
+}
+
+static void add_figures_of(cJSON *root, const char *key, const struct mrc_trained_images *images) {
+    if (images->slices > 0)
+        cJSON_AddItemToObject(root, key,
+                              cJSON_CreateDoubleArray(images->figures, MRC_TRAINED_FIGURES));
 }
 
 static char *json_text(const struct mrc_report *r) {
@@ -121,7 +135,13 @@ static char *json_text(const struct mrc_report *r) {
     add_number(root, "WorstSlice",
                r->worst_slice >= 0 ? (double)r->worst_slice + 1.0 : (double)NAN);
     add_number(root, "SaturatedPart", r->saturated);
-    cJSON_AddStringToObject(root, "DistanceFromTraining", "unknown");
+    if (r->trained->slices > 0)
+        add_number(root, "DistanceFromTraining", r->distance);
+    else
+        cJSON_AddStringToObject(root, "DistanceFromTraining", "not recorded");
+    cJSON_AddNumberToObject(root, "FarFrom", MRC_LIKENESS_FAR);
+    add_figures_of(root, "FiguresOfInput", r->input);
+    add_figures_of(root, "FiguresOfTraining", r->trained);
     cJSON *errors = cJSON_AddArrayToObject(root, "CycleErrorBySlice");
     for (int64_t k = 0; k < r->before->count; ++k)
         cJSON_AddItemToArray(errors, isfinite(r->errors[k]) ? cJSON_CreateNumber(r->errors[k])
@@ -223,7 +243,15 @@ static void add_figures(struct mrc_text *page, const struct mrc_report *r) {
     add_row(page, "Slices that show enough of the head", text);
     snprintf(text, sizeof text, "%.2f %%", 100.0 * r->saturated);
     add_row(page, "Head that came out black or white", text);
-    add_row(page, "Distance from the training images", "unknown");
+    if (r->trained->slices == 0)
+        snprintf(text, sizeof text, "not recorded in the model");
+    else if (isfinite(r->distance))
+        snprintf(text, sizeof text,
+                 "%.2f: %s (heads from other scanners lie below 1, far begins at %g)", r->distance,
+                 r->distance < MRC_LIKENESS_FAR ? "not far" : "far", MRC_LIKENESS_FAR);
+    else
+        snprintf(text, sizeof text, "no head to compare");
+    add_row(page, "Distance from the training images", text);
     snprintf(text, sizeof text, "%.63s, weights %.16s", r->model_name, r->model_hash);
     add_row(page, "Model", text);
     add_row(page, "Program", r->version);
@@ -243,9 +271,12 @@ static enum mrc_status html_text(struct mrc_text *page, const struct mrc_report 
     }
     enum mrc_status st = add_pictures(page, r, err);
     add_figures(page, r);
-    mrc_text_appendf(page, "<p>A cycle error tells how well the way back finds the input again. "
-                           "It does not tell whether the synthetic image is right, nor whether the "
-                           "model knows such an input.</p>\n<h2>Steps</h2><p>");
+    mrc_text_appendf(page,
+                     "<p>A cycle error tells how well the way back finds the input again. "
+                     "It does not tell whether the synthetic image is right. The distance "
+                     "compares a few figures of the inside of the head with those of the "
+                     "training images: a large one tells that the model does not know such an "
+                     "input, a small one does not prove that it does.</p>\n<h2>Steps</h2><p>");
     mrc_html_words(page, r->steps);
     mrc_text_appendf(page, "</p>\n");
     mrc_html_end(page);

@@ -5,14 +5,17 @@
 
 #include "base/status.h"
 #include "io/volume.h"
+#include "model/checkpoint.h"
 #include "preprocess/slices.h"
 
 struct mrc_report {
     enum mrc_contrast from, to, recognised;
     const char *version, *model_name, *model_hash, *steps, *settings;
-    const struct mrc_slices *before, *after; /* what the network saw and made */
-    const struct mrc_slices *cycle;          /* the way back of `after` by the other generator */
+    const struct mrc_slices *before, *after;          /* what the network saw and made */
+    const struct mrc_trained_images *input, *trained; /* figures of either (likeness.h) */
+    const struct mrc_slices *cycle; /* the way back of `after` by the other generator */
     /* from here on filled in by mrc_report_measure */
+    double distance; /* of the two; NAN: it cannot be told */
     double *errors; /* [count]: mean |cycle - before| of each slice inside the head; NAN: no head */
     double error, worst;              /* over the whole head; of the worst slice */
     int64_t worst_slice, head_slices; /* slice from 0, -1: none; slices that show the head */

@@ -21,10 +21,11 @@ static const struct loss_column {
 } loss_columns[] = {
 #define LOSS(field)                                                                                \
     { #field, offsetof(struct mrc_losses, field) }
-    LOSS(adversarial_g),   LOSS(adversarial_f), LOSS(cycle_x),    LOSS(cycle_y),
-    LOSS(identity_x),      LOSS(identity_y),    LOSS(d_y_real),   LOSS(d_y_fake),
-    LOSS(d_x_real),        LOSS(d_x_fake),      LOSS(total_d_x),  LOSS(total_d_y),
-    LOSS(total_generator), LOSS(structure_g),   LOSS(structure_f)
+    LOSS(adversarial_g),   LOSS(adversarial_f), LOSS(cycle_x),     LOSS(cycle_y),
+    LOSS(identity_x),      LOSS(identity_y),    LOSS(d_y_real),    LOSS(d_y_fake),
+    LOSS(d_x_real),        LOSS(d_x_fake),      LOSS(total_d_x),   LOSS(total_d_y),
+    LOSS(total_generator), LOSS(structure_g),   LOSS(structure_f), LOSS(paired_x),
+    LOSS(paired_y)
 #undef LOSS
 };
 _Static_assert(sizeof loss_columns / sizeof loss_columns[0] == MRC_LOSS_COUNT, "one row a loss");

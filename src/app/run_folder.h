@@ -10,7 +10,7 @@
 #include "model/checkpoint.h"
 #include "model/trainer.h"
 
-enum { MRC_LOSS_COUNT = 15 };
+enum { MRC_LOSS_COUNT = 17 };
 
 typedef struct mrc_run_folder mrc_run_folder;
 

@@ -15,7 +15,7 @@ enum { MAX_BYTES = 1 << 28, SHEETS = 6 };
 /* One chart a group of columns; a line shows its values at the epoch under the pointer. */
 static const char SCRIPT[] =
     "const NS='http://www.w3.org/2000/svg',"
-    "COLOURS=['#0072b2','#d55e00','#009e73','#cc79a7','#e69f00','#56b4e9'];\n"
+    "COLOURS=['#0072b2','#d55e00','#009e73','#cc79a7','#e69f00','#56b4e9','#f0e442','#777'];\n"
     "function el(p,n,a,t){const e=document.createElementNS(NS,n);"
     "for(const k in a)e.setAttribute(k,a[k]);if(t!==undefined)e.textContent=t;p.appendChild(e);"
     "return e}\n"
@@ -64,8 +64,9 @@ static const char SCRIPT[] =
     "say(rows[rows.length-1])})}\n"
     "const log=table('log'),checks=table('checks'),a=document.getElementById('losses'),"
     "b=document.getElementById('curves');\n"
-    "chart(a,'cycle, identity, structure',log,"
-    "['cycle_x','cycle_y','identity_x','identity_y','structure_g','structure_f'],true);\n"
+    "chart(a,'cycle, identity, structure, paired',log,"
+    "['cycle_x','cycle_y','identity_x','identity_y','structure_g','structure_f','paired_x',"
+    "'paired_y'],true);\n"
     "chart(a,'generators against discriminators',log,"
     "['adversarial_g','adversarial_f','total_d_x','total_d_y'],false);\n"
     "chart(b,'selection: the best checkpoint has least',checks,['selection'],true);\n"

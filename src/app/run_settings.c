@@ -63,6 +63,7 @@ static const struct setting {
     {"warm_up", MODEL, WHOLE, AT(model.warm_up), 0, 1e9},
     {"structure_loss", MODEL, STRUCTURE, AT(model.structure), 0, 0},
     {"lambda_structure", MODEL, REAL, AT(model.lambda_structure), 0, 1e6},
+    {"lambda_paired", MODEL, REAL, AT(model.lambda_paired), 0, 1e6},
     {"diffaugment", MODEL, DIFF_AUGMENT, AT(model.diff_augment), 0, 0},
     {"init_type", MODEL, INIT_TYPE, AT(model.init_type), 0, 0},
     {"init_gain", MODEL, REAL, AT(model.init_gain), 0, 100},

@@ -102,6 +102,7 @@ static void add_settings(cJSON *parent, const struct mrc_cyclegan_settings *s) {
     cJSON_AddNumberToObject(node, "pool_size", (double)s->pool_size);
     cJSON_AddStringToObject(node, "structure_loss", mrc_structure_kind_name(s->structure));
     cJSON_AddNumberToObject(node, "lambda_structure", s->lambda_structure);
+    cJSON_AddNumberToObject(node, "lambda_paired", s->lambda_paired);
     char policy[MRC_DIFF_AUGMENT_TEXT];
     mrc_diff_augment_print(policy, s->diff_augment);
     cJSON_AddStringToObject(node, "diffaugment", policy);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "app/class_balance.h"
+#include "app/likeness.h"
 #include "app/model_file.h"
 #include "app/place.h"
 #include "app/run_folder.h"
@@ -24,6 +25,7 @@ struct work {
     const struct mrc_events *events;
     mrc_train_report_fn *report;
     struct mrc_dataset dataset;
+    struct mrc_trained_images trained[MRC_DOMAIN_COUNT]; /* what it looks like */
     mrc_cyclegan *gan;
     mrc_sampler *sampler;
     mrc_run_folder *folder;
@@ -54,6 +56,7 @@ static struct mrc_checkpoint_info describe(const struct work *w, int64_t epoch) 
     snprintf(info.name, sizeof info.name, "%s", w->options->name);
     snprintf(info.version, sizeof info.version, "%s", MRC_VERSION);
     snprintf(info.data, sizeof info.data, "%s", w->options->data_note);
+    memcpy(info.trained, w->trained, sizeof info.trained);
     return info;
 }
 
@@ -291,6 +294,7 @@ static bool is_same_model(const struct mrc_cyclegan_settings *a,
            a->diff_augment == b->diff_augment && a->init_type == b->init_type &&
            (a->lambda_structure > 0.0) == (b->lambda_structure > 0.0) &&
            (!(a->lambda_structure > 0.0) || a->structure == b->structure) &&
+           (a->lambda_paired > 0.0) == (b->lambda_paired > 0.0) &&
            (a->lambda_identity > 0.0) == (b->lambda_identity > 0.0);
 }
 
@@ -378,11 +382,14 @@ static enum mrc_status prepare(struct work *w, struct mrc_error *err) {
     struct mrc_dataset_options data = o->data;
     data.size = o->model.size;
     data.channels = o->model.channels;
+    data.paired = o->model.lambda_paired > 0.0;
     size_t gan = 0;
     enum mrc_status status = mrc_cyclegan_measure(&gan, &o->model, err);
     if (status == MRC_OK) status = check_memory(o, gan, err);
     if (status == MRC_OK) status = mrc_dataset_load(&w->dataset, &data, w->events, err);
     if (status == MRC_OK) status = check_data(w, err);
+    for (int d = 0; status == MRC_OK && d < MRC_DOMAIN_COUNT; ++d)
+        status = mrc_likeness_of_domain(&w->trained[d], &w->dataset.domains[d], err);
     if (status == MRC_OK) status = create_model(w, gan, err);
     return status;
 }
@@ -478,7 +485,10 @@ static enum mrc_status roll_back(struct work *w, struct mrc_error *err) {
 
 static enum mrc_status train(struct work *w, struct mrc_error *err) {
     struct mrc_trainer_settings trainer = w->options->trainer;
-    struct mrc_slice_source source = {.context = &w->dataset, .fetch = mrc_dataset_fetch};
+    struct mrc_slice_source source = {.context = &w->dataset,
+                                      .fetch = mrc_dataset_fetch,
+                                      .pairs = w->dataset.pairs,
+                                      .pair_count = w->dataset.pair_count};
     for (int domain = 0; domain < MRC_DOMAIN_COUNT; ++domain)
         source.count[domain] = w->dataset.domains[domain].place_count;
     trainer.halvings = w->rollbacks;
@@ -518,23 +528,54 @@ enum mrc_status mrc_train_run(const struct mrc_train_options *options,
     return status;
 }
 
-enum mrc_status mrc_train_export(const struct mrc_export_options *options, struct mrc_error *err) {
+/* What the images of a set look like, as a model of those settings would have seen them. */
+static enum mrc_status look_at_set(struct mrc_checkpoint_info *info, const char *set,
+                                   struct mrc_error *err) {
+    struct mrc_dataset dataset = {0};
+    struct mrc_dataset_options data = MRC_DATASET_DEFAULTS;
+    data.set = set;
+    data.size = info->settings.size;
+    data.channels = info->settings.channels;
+    data.stored = info->stored != 0;
+    enum mrc_status status = mrc_dataset_load(&dataset, &data, NULL, err);
+    for (int d = 0; status == MRC_OK && d < MRC_DOMAIN_COUNT; ++d)
+        status = mrc_likeness_of_domain(&info->trained[d], &dataset.domains[d], err);
+    mrc_dataset_clear(&dataset);
+    return status;
+}
+
+/* A model of generators alone keeps its weights; of a complete checkpoint they are written anew. */
+static enum mrc_status export_model(const struct mrc_export_options *o, const char *path,
+                                    struct mrc_error *err) {
     mrc_cyclegan *gan = NULL;
     struct mrc_checkpoint_info info = {0};
-    struct mrc_checkpoint_options model = {.half = options->half};
+    struct mrc_checkpoint_options model = {.half = o->half};
+    enum mrc_status status = mrc_checkpoint_describe(&info, path, err);
+    const bool rewrite = status == MRC_OK && !info.complete && o->trained_on != NULL;
+    if (rewrite && o->half)
+        return mrc_fail(err, MRC_ERR_ARGUMENT,
+                        "%s: holds the generators only, whose precision stays, expected no --half",
+                        path);
+    if (status == MRC_OK && !rewrite) status = mrc_checkpoint_load(&gan, &info, path, err);
+    if (status == MRC_OK && o->trained_on != NULL) status = look_at_set(&info, o->trained_on, err);
+    if (status == MRC_OK) {
+        if (o->name != NULL) snprintf(info.name, sizeof info.name, "%s", o->name);
+        if (o->data_note != NULL) snprintf(info.data, sizeof info.data, "%s", o->data_note);
+        status = mrc_place_make_parent(o->output, err);
+    }
+    if (status == MRC_OK)
+        status = rewrite ? mrc_checkpoint_rewrite(path, &info, o->output, err)
+                         : mrc_checkpoint_save(gan, &info, &model, o->output, err);
+    mrc_cyclegan_destroy(gan);
+    return status;
+}
+
+enum mrc_status mrc_train_export(const struct mrc_export_options *options, struct mrc_error *err) {
     char *path = NULL;
     enum mrc_status status = mrc_model_file_find_complete(&path, options->checkpoint, err);
     if (status == MRC_OK) status = mrc_place_keep_input(options->output, path, err);
     if (status == MRC_OK) status = mrc_place_check_model(options->output, options->replace, err);
-    if (status == MRC_OK) status = mrc_checkpoint_load(&gan, &info, path, err);
-    if (status == MRC_OK) {
-        if (options->name != NULL) snprintf(info.name, sizeof info.name, "%s", options->name);
-        if (options->data_note != NULL)
-            snprintf(info.data, sizeof info.data, "%s", options->data_note);
-        status = mrc_place_make_parent(options->output, err);
-    }
-    if (status == MRC_OK) status = mrc_checkpoint_save(gan, &info, &model, options->output, err);
-    mrc_cyclegan_destroy(gan);
+    if (status == MRC_OK) status = export_model(options, path, err);
     mrc_free(path);
     return status;
 }

@@ -91,6 +91,9 @@ MRC_API void mrc_train_record_clear(struct mrc_train_record *record);
  * ship. `name` and `data_note` replace what the checkpoint says when not NULL. */
 struct mrc_export_options {
     const char *checkpoint, *output, *name, *data_note;
+    const char
+        *trained_on; /* the set it was trained on: what its images look like is recorded, also
+                        in a model of the generators alone; NULL: what it recorded stays */
     bool half, replace;
 };
 MRC_STATUS mrc_train_export(const struct mrc_export_options *options, struct mrc_error *err);

@@ -8,6 +8,7 @@
 
 #include "app/dataset.h"
 #include "app/deidentify.h"
+#include "app/likeness.h"
 #include "app/model_file.h"
 #include "app/place.h"
 #include "app/regrid.h"
@@ -43,6 +44,7 @@ struct work {
     const struct mrc_slices *there[2]; /* before and after, of which `cycle` is the way back */
     mrc_generator *generator;
     struct mrc_checkpoint_info info;
+    struct mrc_trained_images looks; /* of the source, as the model was trained on such */
     struct mrc_text steps, settings; /* what was done, in words and as settings */
 };
 
@@ -467,15 +469,39 @@ static enum mrc_status translate_slices(struct mrc_slices *out, const struct mrc
     return status;
 }
 
-static enum mrc_status make_slices(struct mrc_slices *out, const struct work *w,
-                                   const mrc_volume *vol, const char *name, struct mrc_error *err) {
+static enum mrc_status cut_slices(struct mrc_slices *out, const struct work *w, int64_t size,
+                                  const mrc_volume *vol, const char *name, struct mrc_error *err) {
     struct mrc_slices_options options = MRC_SLICES_DEFAULTS;
-    options.size = mrc_generator_size(w->generator);
+    options.size = size;
     if (w->info.stored) {
         enum mrc_status status = mrc_stored_range(&options.stored_range, vol, name, err);
         if (status != MRC_OK) return status;
     }
     return mrc_slices_from_volume(out, vol, name, &options, err);
+}
+
+static enum mrc_status make_slices(struct mrc_slices *out, const struct work *w,
+                                   const mrc_volume *vol, const char *name, struct mrc_error *err) {
+    return cut_slices(out, w, mrc_generator_size(w->generator), vol, name, err);
+}
+
+static const struct mrc_trained_images *trained_images(const struct work *w) {
+    return &w->info.trained[w->from == MRC_CONTRAST_T2W];
+}
+
+/* In slices of the size that was trained on, whatever size is worked on. */
+static enum mrc_status compare_with_training(struct work *w, struct mrc_error *err) {
+    struct mrc_slices slices = {0};
+    if (trained_images(w)->slices == 0) return MRC_OK;
+    enum mrc_status status =
+        cut_slices(&slices, w, w->info.settings.size, w->source, w->options->input, err);
+    if (status == MRC_OK) status = mrc_likeness_measure(&w->looks, &slices, err);
+    mrc_slices_clear(&slices);
+    if (status == MRC_OK &&
+        mrc_likeness_distance(&w->looks, trained_images(w), w->from) >= MRC_LIKENESS_FAR)
+        mrc_events_note(w->events, "%s: far from the images the model was trained on",
+                        w->options->input);
+    return status;
 }
 
 /* --- The sheet --- */
@@ -735,6 +761,8 @@ static enum mrc_status prepare_report(struct mrc_output *out, struct work *w,
                                 .model_hash = w->info.hash,
                                 .steps = w->steps.data,
                                 .settings = w->settings.data,
+                                .input = &w->looks,
+                                .trained = trained_images(w),
                                 .before = w->there[0],
                                 .after = w->there[1],
                                 .cycle = &w->cycle};
@@ -795,6 +823,7 @@ static enum mrc_status run(struct work *w, struct mrc_error *err) {
     if (status == MRC_OK) status = check_cancelled(w, err);
     if (status == MRC_OK) status = load_generator(w, o->to, 0, err);
     if (status == MRC_OK) status = make_slices(&w->before, w, w->source, o->input, err);
+    if (status == MRC_OK) status = compare_with_training(w, err);
     if (status == MRC_OK) status = translate_slices(&w->after, &w->before, w, "translating", err);
     if (status == MRC_OK) status = lay_out(w, err);
     if (status == MRC_OK) status = prepare_sheet(&sheet, w, err);

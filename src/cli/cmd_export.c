@@ -6,7 +6,7 @@
 #include "cli/options.h"
 #include "cli/terminal.h"
 
-enum { KEY_HALF = MRC_OPTION_OWN, KEY_NAME, KEY_DATA_NOTE };
+enum { KEY_HALF = MRC_OPTION_OWN, KEY_NAME, KEY_DATA_NOTE, KEY_TRAINED_ON };
 
 static const struct argp_option table[] = {
     {.name = "output", .key = 'o', .arg = "FILE", .doc = "The model to write"},
@@ -16,6 +16,12 @@ static const struct argp_option table[] = {
      .key = KEY_DATA_NOTE,
      .arg = "TEXT",
      .doc = "Other words about the training data"},
+    {.name = "trained-on",
+     .key = KEY_TRAINED_ON,
+     .arg = "SET",
+     .doc =
+         "Record what the images of SET look like, that it was trained on: for models of earlier "
+         "versions, also such of the generators alone"},
     {.name = "replace", .key = MRC_OPTION_REPLACE, .doc = "Replace an earlier model"},
     {0}};
 
@@ -26,6 +32,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     case KEY_HALF: o->half = true; break;
     case KEY_NAME: o->name = mrc_option_words(state, "--name", value, 63); break;
     case KEY_DATA_NOTE: o->data_note = mrc_option_words(state, "--data-note", value, 255); break;
+    case KEY_TRAINED_ON: o->trained_on = value; break;
     case MRC_OPTION_REPLACE: o->replace = true; break;
     case ARGP_KEY_ARG:
         if (o->checkpoint != NULL)

@@ -169,11 +169,12 @@ static void print_checkpoint(const struct mrc_survey_checkpoint *checkpoint) {
     printf(
         "  training  %s, batch %lld, cycle %g, identity %g, Adam %g %g %g,\n            average "
         "%g, R1 %g, warm-up %lld, seed %llu\n            %s %g, DiffAugment %s, first weights %s "
-        "%g, pool %lld\n",
+        "%g, pool %lld, paired %g\n",
         mrc_gan_mode_name(s->gan_mode), (long long)s->batch, s->lambda_cycle, s->lambda_identity,
         s->learning_rate, s->beta1, s->beta2, s->ema_decay, s->r1_gamma, (long long)s->warm_up,
         (unsigned long long)s->seed, mrc_structure_kind_name(s->structure), s->lambda_structure,
-        policy, mrc_init_kind_name(s->init_type), s->init_gain, (long long)s->pool_size);
+        policy, mrc_init_kind_name(s->init_type), s->init_gain, (long long)s->pool_size,
+        s->lambda_paired);
     printf("  progress  epoch %lld of %lld, step %lld\n", (long long)info->epoch,
            (long long)info->epochs, (long long)info->step);
     printf("  data      ");

@@ -38,6 +38,7 @@ enum {
     KEY_BIAS_FIELD,
     KEY_NOISE,
     KEY_POOL,
+    KEY_LAMBDA_PAIRED,
     KEY_LAMBDA_STRUCTURE,
     KEY_STRUCTURE,
     KEY_DIFFAUGMENT,
@@ -85,6 +86,12 @@ static const struct argp_option table[] = {
      .key = KEY_LAMBDA_IDENTITY,
      .arg = "X",
      .doc = "Weight of the identity loss"},
+    {.name = "lambda-paired",
+     .key = KEY_LAMBDA_PAIRED,
+     .arg = "X",
+     .doc = "Weight of the distance to the true image, where T1w and T2w images of SET belong "
+            "together: their names agree but for the contrast and they lie on one grid; every "
+            "other place of a batch is such a pair; 0: none"},
     {.name = "lambda-structure",
      .key = KEY_LAMBDA_STRUCTURE,
      .arg = "X",
@@ -338,6 +345,9 @@ static bool parse_model(int key, const char *value, struct argp_state *state,
         break;
     case KEY_LAMBDA_IDENTITY:
         model->lambda_identity = mrc_option_number(state, "--lambda-identity", value, 0, 1e4);
+        break;
+    case KEY_LAMBDA_PAIRED:
+        model->lambda_paired = mrc_option_number(state, "--lambda-paired", value, 0, 1e4);
         break;
     case KEY_LAMBDA_STRUCTURE:
         model->lambda_structure = mrc_option_number(state, "--lambda-structure", value, 0, 1e4);

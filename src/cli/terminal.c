@@ -129,13 +129,15 @@ static void print_duration(char *out, size_t capacity, double seconds) {
 }
 
 static void print_losses(char *out, size_t capacity, const struct mrc_losses *l) {
-    char structure[32] = "";
+    char structure[32] = "", paired[32] = "";
     if (l->structure_g + l->structure_f > 0.0)
         snprintf(structure, sizeof structure, " structure %.4f",
                  (l->structure_g + l->structure_f) / 2.0);
-    snprintf(out, capacity, "cycle %.4f identity %.4f%s G %.3f F %.3f D %.3f",
+    if (l->paired_x + l->paired_y > 0.0)
+        snprintf(paired, sizeof paired, " paired %.4f", (l->paired_x + l->paired_y) / 2.0);
+    snprintf(out, capacity, "cycle %.4f identity %.4f%s%s G %.3f F %.3f D %.3f",
              (l->cycle_x + l->cycle_y) / 2.0, (l->identity_x + l->identity_y) / 2.0, structure,
-             l->adversarial_g, l->adversarial_f, (l->total_d_x + l->total_d_y) / 2.0);
+             paired, l->adversarial_g, l->adversarial_f, (l->total_d_x + l->total_d_y) / 2.0);
 }
 
 void mrc_terminal_training(void *context, const struct mrc_train_progress *progress) {

@@ -408,6 +408,69 @@ static void test_collapse_leads_back(void **state) {
     assert_int_equal(info.rollbacks, 1);
 }
 
+/* Pairs are of images that alone have their name and lie on one grid; a stopped run that has them
+ * goes on to the same bytes. */
+static void test_pairs_are_found_by_name(void **state) {
+    (void)state;
+    static const char *const places[] = {"pairs/T1w/one_T1w",  "pairs/T1w/two",
+                                         "pairs/T1w/three_t1", "pairs/T2w/one_T2w",
+                                         "pairs/T2w/four",     "pairs/T2w/three_t2"};
+    struct mrc_error err = {0};
+    mrc_volume *vol = NULL, *other = NULL;
+    assert_ok(head_create(&vol, "LPS", 0.0, &err), &err);
+    assert_ok(head_create(&other, "LPS", 5.0, &err), &err); /* tilted: on another grid */
+    for (int i = 0; i < 6; ++i) {
+        assert_ok(mrc_make_dirs(places[i], &err), &err);
+        assert_ok(head_save_dicom(i == 5 ? other : vol, i < 3 ? MRC_CONTRAST_T1W : MRC_CONTRAST_T2W,
+                                  places[i], &err),
+                  &err);
+    }
+    mrc_volume_destroy(other);
+    mrc_volume_destroy(vol);
+    struct mrc_dataset_options options = make_options("never").data;
+    struct mrc_dataset dataset = {0};
+    char hash[2][MRC_DATASET_HASH_TEXT];
+    options.set = "pairs";
+    options.size = 32;
+    options.channels = 1;
+    for (int paired = 0; paired < 2; ++paired) {
+        options.paired = paired == 1;
+        assert_ok(mrc_dataset_load(&dataset, &options, NULL, &err), &err);
+        assert_ok(mrc_dataset_hash(hash[paired], &dataset, &err), &err);
+        if (paired == 0) mrc_dataset_clear(&dataset);
+    }
+    assert_string_not_equal(hash[0], hash[1]);
+    const struct mrc_dataset_domain *x = &dataset.domains[0], *y = &dataset.domains[1];
+    assert_true(dataset.pair_count > 0);
+    for (size_t p = 0; p < dataset.pair_count; ++p) {
+        const struct mrc_dataset_place *a = &x->places[dataset.pairs[p][0]],
+                                       *b = &y->places[dataset.pairs[p][1]];
+        assert_string_equal(x->images[a->image].path, places[0]);
+        assert_string_equal(y->images[b->image].path, places[3]);
+        assert_int_equal(a->k, b->k);
+    }
+    mrc_dataset_clear(&dataset);
+
+    struct mrc_train_options whole = make_options("pairs_whole"),
+                             parts = make_options("pairs_part");
+    struct counter counter = {.limit = 2};
+    struct mrc_events events = {.context = &counter, .cancelled = cancelled_after};
+    whole.data.set = parts.data.set = "pairs";
+    whole.model.lambda_paired = parts.model.lambda_paired = 2.0;
+    whole.trainer.epochs = parts.trainer.epochs = 1;
+    assert_ok(mrc_train_run(&whole, NULL, NULL, &err), &err);
+    assert_int_equal(mrc_train_run(&parts, &events, count_any, &err), MRC_ERR_CANCELLED);
+    mrc_error_clear(&err);
+    parts.resume = true;
+    assert_ok(mrc_train_run(&parts, NULL, NULL, &err), &err);
+    assert_same_file("pairs_whole/checkpoints/last.safetensors",
+                     "pairs_part/checkpoints/last.safetensors");
+    mrc_remove_tree("pairs/T2w/one_T2w");
+    whole.run = "never";
+    assert_int_equal(mrc_train_run(&whole, NULL, NULL, &err), MRC_ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "pairs: no pairs, expected"));
+}
+
 static void test_broken_sets(void **state) {
     (void)state;
     struct mrc_error err = {0};
@@ -613,6 +676,7 @@ int main(void) {
         cmocka_unit_test(test_a_run_is_repeated),
         cmocka_unit_test(test_no_numbers_lead_back),
         cmocka_unit_test(test_collapse_leads_back),
+        cmocka_unit_test(test_pairs_are_found_by_name),
         cmocka_unit_test(test_broken_sets),
         cmocka_unit_test(test_folders_below_folders),
         cmocka_unit_test(test_classes_are_folders),

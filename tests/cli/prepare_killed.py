@@ -2,7 +2,7 @@
 """prepare killed at random moments (SIGKILL) and taken up again ends with the set of a run that was never stopped: names, bytes
 and folders. With another --map in between it is the set of that map; files that vanish meanwhile are lines of the report.
 
-usage: prepare_killed.py KILLS MRCYCLE MAKE_INPUTS DATA     DATA: ../shared/data; where it is not there, generated heads alone
+usage: prepare_killed.py KILLS MRCYCLE DATA     DATA: ../shared/data; where it is not there, generated heads alone
 Exit code 77 (skipped) where nibabel and numpy are not there.
 """
 import glob
@@ -25,10 +25,10 @@ except ImportError as why:
     sys.exit(77)
 
 kills = int(sys.argv[1])
-mrcycle, make_inputs, data = sys.argv[2:5]
+mrcycle, data = sys.argv[2:4]
 work = tempfile.mkdtemp()
 given, key = os.path.join(work, "in"), os.path.join(work, "key")
-REAL = ["unpaired/nichart_demo_t1/Subj[1-6]_T1.nii.gz", "paired/spm_avg152/*.nii.gz", "paired/hcp_mni152_2mm/*.nii.gz",
+REAL = ["unpaired/nichart_demo_t1/Subj[1-3]_T1.nii.gz", "paired/spm_avg152/*.nii.gz", "paired/hcp_mni152_2mm/*.nii.gz",
         "dicom/xa30_siemens_enhanced/[58]_*/*", "dicom/dicom2nifti_tests/hitachi/*/*/*", "nifti_edge/derived/pair_int16.*",
         "nifti_edge/derived/trunc_gz.nii.gz"]
 
@@ -40,11 +40,11 @@ def check(truth, words):
 
 
 def make():
-    """Scans to prepare: real ones, and two generated series of several files."""
+    """Scans to prepare: real ones, and four generated series of many files."""
     made = os.path.join(work, "made")
-    os.mkdir(made)
-    subprocess.run([make_inputs, made], check=True, stdout=subprocess.DEVNULL)
-    for name in ("axial", "t2"):
+    subprocess.run([mrcycle, "phantom", "-o", made, "--seed", "3", "--subjects", "2", "--voxel", "6,6,6", "-q"], check=True,
+                   stdout=subprocess.DEVNULL)
+    for name in ("sub-01/dicom/T1w", "sub-01/dicom/T2w", "sub-02/dicom/T1w", "sub-02/dicom/T2w"):
         shutil.copytree(os.path.join(made, name), os.path.join(given, "generated", name))
     real = [path for pattern in REAL for path in sorted(glob.glob(os.path.join(data, pattern))) if os.path.isfile(path)]
     for path in real:
@@ -59,7 +59,7 @@ def make():
 
 
 def command(out, *more):
-    return [mrcycle, "prepare", given, "-o", out, "--key", key, "--split", "60,20,20", "--allow-synthetic", "-q", *more]
+    return [mrcycle, "prepare", given, "-o", out, "--key", key, "--split", "60,20,20", "-q", *more]
 
 
 def whole(out, *more):
@@ -133,8 +133,8 @@ def map_of(name, lines):
 
 def other_map(out):
     """The first run takes a series for T2w and uses another; the second takes it for T1w and does not."""
-    old = map_of("old.tsv", [("*/generated/axial*", "T2w"), ("*Subj1_T1*", "T2w")])
-    new = map_of("new.tsv", [("*/generated/axial*", "T1w"), ("*Subj2_T1*", "FLAIR")])
+    old = map_of("old.tsv", [("*/sub-01/dicom/T1w", "T2w"), ("*Subj1_T1*", "T2w")])
+    new = map_of("new.tsv", [("*/sub-02/dicom/T1w", "FLAIR"), ("*Subj2_T1*", "FLAIR")])
     whole(out + "_new", "--map", new)
     child = start(out, "--map", old)
     wait_for(child, out + ".partial/manifest.tsv")  # all series are made, by the old map
@@ -154,7 +154,7 @@ def vanishing(out):
     wait_for(child, out + ".partial/.work/*.txt")
     stop(child, signal.SIGSTOP)
     gone = sorted(glob.glob(os.path.join(given, "**", "Subj*"), recursive=True))
-    gone += sorted(glob.glob(os.path.join(given, "generated", "*", "*")))[::3]
+    gone += sorted(glob.glob(os.path.join(given, "generated", "*", "dicom", "T2w", "*")))[::3]
     made = {name[:16] for name in os.listdir(os.path.join(out + ".partial", ".work")) if name.endswith(".txt")}
     for path in gone:
         os.remove(path)

@@ -327,6 +327,12 @@ static void change_silent_utf8(struct slice_spec *s) {
     s->patient_name = "M\xC3\xBCller";
 }
 
+/* No such character set: it is not copied, and what the bytes are is said instead. */
+static void change_wrong_name(struct slice_spec *s) {
+    s->character_set = "ISO-8859-1";
+    s->patient_name = "M\xFCller";
+}
+
 static void expect_name(change_fn *change, const char *character_set) {
     struct scene s = scene_make(change);
     struct slice_spec spec = slice_spec_default(0);
@@ -347,6 +353,7 @@ static void test_character_sets(void **state) {
     expect_name(change_utf8, "ISO_IR 192");
     expect_name(change_silent_latin1, "ISO_IR 100");
     expect_name(change_silent_utf8, "ISO_IR 192");
+    expect_name(change_wrong_name, "ISO_IR 100");
 }
 
 /* --- phantoms --- */

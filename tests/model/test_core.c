@@ -948,7 +948,7 @@ static void test_augmentation(void **state) {
         for (int draw = 0; draw < 8; ++draw) {
             struct mrc_rng rng = mrc_rng_for(3, 0, (uint64_t)draw, MRC_FOR_AUGMENT);
             memcpy(made, slice, sizeof made);
-            mrc_augment(made, spare, SIDE, 1, &cases[n].most, &rng);
+            mrc_augment(made, spare, SIDE, 1, &cases[n].most, &rng, &rng);
             for (int i = 0; i < PLANE; ++i) {
                 assert_true(made[i] >= 0.0f && made[i] <= 1.0f);
                 difference += fabs((double)made[i] - (double)slice[i]) / (8.0 * PLANE);

@@ -263,6 +263,7 @@ static struct mrc_cyclegan_settings step_settings(void) {
     s.gan_mode = MRC_GAN_HINGE;
     s.diff_augment = MRC_DIFF_ALL;
     s.lambda_structure = 2.0;
+    s.lambda_paired = 3.0;
     s.init_type = MRC_INIT_XAVIER;
     s.init_gain = 1.0;
     return s;
@@ -282,6 +283,7 @@ static struct mrc_losses third_step(const struct mrc_cyclegan_settings *s,
     fill(x, IMAGES, 6, 0.0, 1.0);
     fill(y, IMAGES, 7, 0.0, 1.0);
     assert_ok(mrc_cyclegan_create(&gan, s, &err), &err);
+    mrc_cyclegan_set_partners(gan, (const bool[]){false, true});
     mrc_net *net = mrc_cyclegan_net_of(gan, which);
     for (int step = 1; step <= STEPS; ++step) {
         for (size_t i = 0; step == STEPS && along != NULL && i < mrc_net_size(net); ++i)
@@ -308,10 +310,12 @@ static void test_step_has_the_gradient_of_its_losses(void **unused) {
             enum mrc_cyclegan_net net = (enum mrc_cyclegan_net)which;
             struct mrc_losses losses = third_step(&s, net, NULL, 0.0, &gradient), moved[2];
             assert_true(losses.structure_g > 0.0 && losses.structure_f > 0.0);
+            assert_true(losses.paired_x > 0.0 && losses.paired_y > 0.0);
             assert_close(losses.total_generator,
                          losses.adversarial_g + losses.adversarial_f + losses.cycle_x +
                              losses.cycle_y + 0.5 * (losses.identity_x + losses.identity_y) +
-                             2.0 * (losses.structure_g + losses.structure_f),
+                             2.0 * (losses.structure_g + losses.structure_f) +
+                             3.0 * (losses.paired_x + losses.paired_y),
                          1e-9);
             mrc_cyclegan *gan = NULL;
             struct mrc_error err = {0};
@@ -406,6 +410,82 @@ static void test_classes_are_drawn_equally_often(void **unused) {
     for (int i = 0; i < 9; ++i) assert_in_range(drawn[1][i], 6, 9);
 }
 
+/* --- Pairs --- */
+
+/* What the first image of the second pair gives is asked of a batch without it. */
+static void test_only_partners_are_compared(void **unused) {
+    (void)unused;
+    static float x[IMAGES], y[IMAGES];
+    struct mrc_cyclegan_settings s = step_settings();
+    struct mrc_error err = {0};
+    double paired[4];
+    fill(x, IMAGES, 6, 0.0, 1.0);
+    fill(y, IMAGES, 7, 0.0, 1.0);
+    for (int which = 0; which < 4; ++which) {
+        struct mrc_losses losses;
+        mrc_cyclegan *gan = NULL;
+        assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
+        if (which > 0)
+            mrc_cyclegan_set_partners(gan, (const bool[]){(which & 1) != 0, (which & 2) != 0});
+        assert_ok(mrc_cyclegan_step(gan, &losses, x, y, &err), &err);
+        const float *fake = mrc_cyclegan_last_images(gan).fake_y;
+        double sum = 0.0;
+        for (int i = 0; i < IMAGES; ++i)
+            if (which >> (i / (IMAGES / 2)) & 1) sum += fabs((double)fake[i] - (double)y[i]);
+        assert_close(losses.paired_y, sum / IMAGES, 1e-6);
+        paired[which] = losses.paired_x;
+        mrc_cyclegan_destroy(gan);
+    }
+    assert_true(paired[0] == 0.0 && paired[1] > 0.0 && paired[2] > 0.0);
+    assert_close(paired[1] + paired[2], paired[3], 1e-9);
+}
+
+/* Six blots; X and Y alike. */
+static void fetch_blot(void *context, float *dst, int domain, size_t index) {
+    (void)context;
+    (void)domain;
+    for (int i = 0; i < 32; ++i)
+        for (int j = 0; j < 32; ++j)
+            dst[i * 32 + j] = hypot(i - 6.0 - 4.0 * (double)index, j - 9.0) < 5.0 ? 0.8f : 0.1f;
+}
+
+static enum mrc_status keep_losses(void *context, mrc_cyclegan *gan,
+                                   const struct mrc_trainer_progress *p, struct mrc_error *err) {
+    (void)gan;
+    (void)err;
+    *(double *)context += p->losses->paired_y;
+    return MRC_OK;
+}
+
+/* Mean paired loss of a run whose generators change nothing: the local ones begin as copies. */
+static double paired_loss(size_t (*pairs)[2], size_t pair_count, enum mrc_status expected) {
+    struct mrc_cyclegan_settings s = step_settings();
+    struct mrc_slice_source source = {
+        .count = {6, 6}, .fetch = fetch_blot, .pairs = pairs, .pair_count = pair_count};
+    struct mrc_trainer_settings t = {
+        .epochs = 4, .flip = true, .gamma = 1.0, .augment = {90.0, 0.2, 0.2, 2.0, 0.0, 0.0}};
+    struct mrc_error err = {0};
+    mrc_cyclegan *gan = NULL;
+    double sum = 0.0;
+    s.learning_rate = 1e-12;
+    assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
+    assert_int_equal(mrc_trainer_run(gan, &source, &t, keep_losses, &sum, &err), expected);
+    mrc_error_clear(&err);
+    mrc_cyclegan_destroy(gan);
+    return sum / (4.0 * 3.0);
+}
+
+/* Both of a pair are mirrored, turned, moved and coarsened alike. */
+static void test_pairs_stay_on_each_other(void **unused) {
+    (void)unused;
+    static size_t alike[][2] = {{0, 0}, {1, 1}, {2, 2}, {3, 3}},
+                  apart[][2] = {{0, 5}, {1, 4}, {5, 0}, {4, 1}};
+    double near = paired_loss(alike, 4, MRC_OK), far = paired_loss(apart, 4, MRC_OK);
+    print_message("pairs that are: %g, that are not: %g\n", near, far);
+    assert_true(near > 0.0 && near < 0.5 * far);
+    (void)paired_loss(NULL, 0, MRC_ERR_ARGUMENT);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hinge),
@@ -415,6 +495,8 @@ int main(void) {
         cmocka_unit_test(test_diff_augment),
         cmocka_unit_test(test_first_weights),
         cmocka_unit_test(test_step_has_the_gradient_of_its_losses),
+        cmocka_unit_test(test_only_partners_are_compared),
+        cmocka_unit_test(test_pairs_stay_on_each_other),
         cmocka_unit_test(test_classes_are_drawn_equally_often),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
