@@ -96,7 +96,7 @@ static const struct argp_option table[] = {
      .key = KEY_LAMBDA_STRUCTURE,
      .arg = "X",
      .doc = "Weight of a loss that asks the output to have its edges where the source has them, "
-            "0.5 to 5; 0: none"},
+            "usually 0.5 to 5; 0: none"},
     {.name = "structure-loss",
      .key = KEY_STRUCTURE,
      .arg = "LOSS",

@@ -76,7 +76,8 @@ def planted_series(source, folder, patient, number, most=None, step=1):
 
 def leaks(*places):
     """Every file (gunzipped) and every text that holds what was planted, with what it holds."""
-    pattern = re.compile(rb"(?i)zqplanted|1\.2\.999\.13|19870613|131313\x20?\\?|087Y")
+    # a keyed UID may have any digits
+    pattern = re.compile(rb"(?i)zqplanted|1\.2\.999\.13|19870613|(?<![0-9.])131313\x20?\\?|087Y")
     found = []
     for place in places:
         if isinstance(place, bytes):
