@@ -29,16 +29,26 @@ static enum mrc_status no_memory(struct mrc_error *err) {
 
 /* --- whose image is it --- */
 
-/* The part of a path below the input it was found in. */
+/* The part of a path below the input it was found in, the deepest where inputs lie in each other.
+ * Of several inputs the folder's own name is part of it: what lies in two is of two people. */
 static const char *below_input(const struct mrc_prepare_options *o, const char *path) {
+    const char *below = NULL;
     for (size_t i = 0; i < o->input_count; ++i) {
         size_t length = strlen(o->inputs[i]);
-        if (strncmp(path, o->inputs[i], length) != 0) continue;
+        while (length > 1 && o->inputs[i][length - 1] == '/') --length;
+        if (length == 0 || strncmp(path, o->inputs[i], length) != 0) continue;
         const char *rest = path + length;
+        if (*rest != '\0' && *rest != '/' && rest[-1] != '/') continue; /* "s1" is not "s10" */
+        bool is_file = *rest == '\0';
         while (*rest == '/') ++rest;
-        return *rest != '\0' ? rest : mrc_path_name(path);
+        if (is_file) rest = mrc_path_name(path);
+        if (o->input_count > 1) { /* one name more */
+            while (rest > path && rest[-1] == '/') --rest;
+            while (rest > path && rest[-1] != '/') --rest;
+        }
+        if (below == NULL || rest > below) below = rest;
     }
-    return path;
+    return below != NULL ? below : path;
 }
 
 static size_t folder_length(const char *path) {

@@ -97,6 +97,19 @@ if child.returncode == -signal.SIGKILL:
     check(digest(out) == digest(out + "3"), "an interrupted run ends with other bytes")
 run(*common, "-o", out, code=40)
 run(*common, "-o", out, "--replace", "-q")
+# Two people's heads of one name in two inputs, one input's name the beginning of the other's: two subjects in either order.
+several = [os.path.join(work, "several", n) for n in ("s1", "s10")]
+for number, folder in enumerate(several):
+    os.makedirs(folder)
+    head = nibabel.load(os.path.join(made, "axial.nii.gz"))
+    voxels = numpy.asanyarray(head.dataobj)
+    image = nibabel.Nifti1Image(numpy.ascontiguousarray(voxels[number:]), head.affine, head.header)
+    nibabel.save(image, os.path.join(folder, "t1.nii.gz"))
+subjects = []
+for order in (several, several[::-1]):
+    run("prepare", *order, "-o", out + "5", "--key", key, "--allow-synthetic", "-q", "--replace")
+    subjects.append(sorted(n for n in os.listdir(out + "5") if n.startswith("sub-")))
+check(subjects[0] == subjects[1] and len(subjects[0]) == 2, f"subjects of two inputs: {subjects}")
 run("prepare", given, "-o", out + "4", "--key", os.path.join(out + "4", "key"), code=1)
 
 # Trained on as it is; not when a subject stands on two sides.
