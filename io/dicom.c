@@ -389,6 +389,7 @@ static enum mrc_status note_provenance(mrc_volume *vol, const struct mrc_dicom_s
                                        enum mrc_contrast contrast, struct mrc_error *err) {
     struct mrc_provenance from = {.kind = MRC_SOURCE_DICOM, .contrast = contrast};
     remark_on(from.remark, sizeof from.remark, series);
+    from.resampled = series->resampled;
     from.files = mrc_alloc(series->count, sizeof *from.files);
     from.frames = mrc_alloc(series->count, sizeof *from.frames);
     bool whole = from.files != NULL && from.frames != NULL;

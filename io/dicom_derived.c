@@ -193,7 +193,8 @@ static void settle_plane(struct job *job) {
 
 static bool lies_on(const mrc_volume *vol, const mrc_volume *source, size_t files) {
     struct mrc_extent a = mrc_volume_extent(vol), b = mrc_volume_extent(source);
-    return a.i == b.i && a.j == b.j && a.k == b.k && (size_t)a.k == files &&
+    return !mrc_volume_provenance(source)->resampled && a.i == b.i && a.j == b.j && a.k == b.k &&
+           (size_t)a.k == files &&
            mrc_geometry_distance(mrc_volume_geometry(vol), mrc_volume_geometry(source), a) <
                same_grid_mm;
 }

@@ -45,6 +45,7 @@ struct mrc_provenance {
         *header; /* NIfTI: the raw header, 348 or 540 bytes in native byte order; else NULL */
     size_t header_bytes;
     int bit_depth;    /* PNG: 8 or 16; else 0 */
+    bool resampled;   /* between unevenly spaced slices: voxels lie on no source slice's place */
     char remark[120]; /* what the user is to know of how it was read; no patient data; "" nothing */
     size_t left_out;  /* files found with it that are no part of it; the user is to be told */
     size_t left_links; /* and links to folders, which were not followed */
