@@ -73,6 +73,10 @@ MRC_STATUS mrc_generator_load(mrc_generator **out, struct mrc_checkpoint_info *i
                               int64_t batch, struct mrc_error *err);
 /** Pixels a side of the slices it takes. */
 MRC_API int64_t mrc_generator_size(const mrc_generator *generator);
+/** true: what is made of a slice is the mean of the generator's output for it and of its output for
+ * the slice mirrored left to right (the last spatial axis), mirrored back; so mirrored slices give
+ * exactly the mirrored result, at twice the time. false at first. */
+MRC_API void mrc_generator_set_mirror(mrc_generator *generator, bool mirror);
 /** dst, src [count][size][size][channels] in [0,1]; not the same buffer. Any count. Cannot fail. */
 MRC_API void mrc_generator_apply(mrc_generator *generator, float *dst, const float *src,
                                  int64_t count);

@@ -10,8 +10,9 @@ struct mrc_generator {
     mrc_plan *plan;
     mrc_pass *pass;
     void *scratch;
-    float *stage; /* a last batch that is not full */
-    int64_t size, batch;
+    float *stage; /* a batch that is mirrored, or the last and not full */
+    int64_t size, channels, batch;
+    bool mirror;
     size_t slice; /* floats */
 };
 
@@ -39,6 +40,7 @@ static enum mrc_status prepare(mrc_generator *g, const struct mrc_cyclegan_setti
     struct mrc_shape in = {
         .n = g->batch, .c = settings->channels, .d = 1, .h = g->size, .w = g->size};
     g->slice = mrc_shape_count(in) / (size_t)g->batch;
+    g->channels = settings->channels;
     enum mrc_status st = mrc_plan_create(&g->plan, g->net, in, MRC_PLAN_INFERENCE, err);
     if (st != MRC_OK) return st;
     g->scratch = mrc_alloc(mrc_plan_scratch_bytes(g->plan), 1);
@@ -73,6 +75,30 @@ int64_t mrc_generator_size(const mrc_generator *g) {
     return g->size;
 }
 
+void mrc_generator_set_mirror(mrc_generator *g, bool mirror) {
+    MRC_ASSERT(g != NULL);
+    g->mirror = mirror;
+}
+
+static void mirror_rows(float *dst, const float *src, int64_t rows, int64_t columns,
+                        int64_t channels) {
+    for (const float *end = dst + rows * columns * channels; dst < end; src += columns * channels)
+        for (int64_t x = columns - 1; x >= 0; --x)
+            for (int64_t c = 0; c < channels; ++c) *dst++ = src[x * channels + c];
+}
+
+/* dst = (dst + what was made of the mirrored slices, mirrored back) / 2. */
+static void average_mirrored(float *dst, const float *mirrored, int64_t rows, int64_t columns,
+                             int64_t channels) {
+    for (int64_t row = 0; row < rows;
+         ++row, dst += columns * channels, mirrored += columns * channels)
+        for (int64_t x = 0; x < columns; ++x)
+            for (int64_t c = 0; c < channels; ++c) {
+                float *to = dst + x * channels + c;
+                *to = 0.5f * (*to + mirrored[(columns - 1 - x) * channels + c]);
+            }
+}
+
 void mrc_generator_apply(mrc_generator *g, float *dst, const float *src, int64_t count) {
     MRC_ASSERT(g != NULL && count >= 0 && (count == 0 || (dst != NULL && src != NULL)));
     for (int64_t done = 0; done < count; done += g->batch) {
@@ -85,6 +111,10 @@ void mrc_generator_apply(mrc_generator *g, float *dst, const float *src, int64_t
             in = g->stage;
         }
         memcpy(dst + at, mrc_pass_forward(g->pass, in), floats * sizeof(float));
+        if (!g->mirror) continue;
+        mirror_rows(g->stage, src + at, now * g->size, g->size, g->channels);
+        average_mirrored(dst + at, mrc_pass_forward(g->pass, g->stage), now * g->size, g->size,
+                         g->channels);
     }
 }
 

@@ -74,6 +74,7 @@ static enum mrc_status load_model(struct work *w, size_t n, int64_t size, struct
     if (status == MRC_OK)
         status = mrc_generator_load(&m->to[1], &info, path, MRC_NET_F, size, BATCH, err);
     if (status == MRC_OK) {
+        for (int k = 0; k < 2; ++k) mrc_generator_set_mirror(m->to[k], !w->options->no_mirror);
         load_name(m, &info, path);
         m->channels = info.settings.channels;
         if (n > 0 && w->found.stored != (info.stored != 0))
@@ -91,6 +92,7 @@ static enum mrc_status load_models(struct work *w, struct mrc_error *err) {
     int64_t size = w->options->size;
     enum mrc_status status = MRC_OK;
     w->found.stored = w->options->stored;
+    w->found.mirror = !w->options->no_mirror;
     if (count == 0) {
         w->found.size = size > 0 ? size : 64;
         return MRC_OK;

@@ -28,6 +28,7 @@ struct mrc_evaluate_options {
         *models;        /* as mrc_model_file_find takes them; runs that differ by their seed */
     size_t model_count; /* 0: baselines only */
     int64_t size;       /* pixels a side; 0: the first model's, or 64 */
+    bool no_mirror;     /* apply the models once, not to each slice and its mirror image */
     bool stored; /* intensities as PNG pictures store them, not normalised to the head; a model that
                     was trained so has its own say */
     /* … or images as they are stored: */

@@ -167,6 +167,7 @@ static cJSON *to_json(const struct mrc_evaluation *e) {
     cJSON_AddStringToObject(root, "version", MRC_VERSION);
     cJSON_AddBoolToObject(root, "paired", e->paired);
     cJSON_AddStringToObject(root, "intensities", e->stored || e->size == 0 ? "stored" : "head");
+    if (e->model_count > 0) cJSON_AddBoolToObject(root, "mirror", e->mirror);
     cJSON_AddStringToObject(root, "baselines_fitted_to",
                             e->fitted_to_reference ? "reference set" : "evaluated images");
     if (e->size > 0) cJSON_AddNumberToObject(root, "size", (double)e->size);

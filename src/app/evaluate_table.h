@@ -47,6 +47,7 @@ struct mrc_evaluation {
     size_t direction_count;
     bool paired, fitted_to_reference;
     bool stored;  /* intensities as pictures store them */
+    bool mirror;  /* of models: the mean over a slice and its mirror image */
     int64_t size; /* 0: as stored */
     size_t model_count;
     char (*model_hashes)[65];

@@ -429,6 +429,7 @@ static enum mrc_status load_generator(struct work *w, enum mrc_contrast to, int6
         w->batch = choose_batch(w, size);
         status = mrc_generator_load(&w->generator, &w->info, path, which, size, w->batch, err);
     }
+    if (status == MRC_OK) mrc_generator_set_mirror(w->generator, !o->no_mirror);
     if (status == MRC_OK && w->info.name[0] == '\0') {
         const char *name = mrc_path_name(path);
         snprintf(w->info.name, sizeof w->info.name, "%.*s",
@@ -629,16 +630,17 @@ static enum mrc_status describe(struct work *w, struct mrc_error *err) {
                          o->upsampling == MRC_UPSAMPLE_CUBIC
                              ? "cubic"
                              : "with the source's detail beyond the slices (guided)");
-    mrc_text_appendf(
-        &w->settings,
-        "from=%s;to=%s;generator=%s;channels=%lld;size=%lld;low_percentile=%g;"
-        "high_percentile=%g;grid=%s;upsampling=%s;assume_ras=%d",
-        mrc_contrast_name(w->from), mrc_contrast_name(o->to),
-        mrc_generator_kind_name(mrc_cyclegan_generator_of(
-            &w->info.settings, o->to == MRC_CONTRAST_T2W ? MRC_NET_G : MRC_NET_F)),
-        (long long)w->info.settings.channels, (long long)w->before.size, defaults.low_percentile,
-        defaults.high_percentile, o->grid == MRC_GRID_MODEL ? "model" : "source",
-        o->grid == MRC_GRID_MODEL ? "none" : upsampling_name(o->upsampling), o->assume_ras);
+    mrc_text_appendf(&w->settings,
+                     "from=%s;to=%s;generator=%s;channels=%lld;size=%lld;low_percentile=%g;"
+                     "high_percentile=%g;grid=%s;upsampling=%s;mirror=%d;assume_ras=%d",
+                     mrc_contrast_name(w->from), mrc_contrast_name(o->to),
+                     mrc_generator_kind_name(mrc_cyclegan_generator_of(
+                         &w->info.settings, o->to == MRC_CONTRAST_T2W ? MRC_NET_G : MRC_NET_F)),
+                     (long long)w->info.settings.channels, (long long)w->before.size,
+                     defaults.low_percentile, defaults.high_percentile,
+                     o->grid == MRC_GRID_MODEL ? "model" : "source",
+                     o->grid == MRC_GRID_MODEL ? "none" : upsampling_name(o->upsampling),
+                     !o->no_mirror, o->assume_ras);
     return w->steps.failed || w->settings.failed ? no_memory(w, err) : MRC_OK;
 }
 

@@ -40,8 +40,10 @@ struct mrc_translate_options {
         format; /* MRC_SOURCE_NONE: NIfTI when the output's name says so, else the input's */
     enum mrc_grid grid;
     enum mrc_upsampling upsampling;
-    int64_t size; /* pixels a side of the slices worked on, as mrc_generator_load takes it; 0: on
-                     the model's grid the model's, on the source's twice that where the model can */
+    int64_t size;   /* pixels a side of the slices worked on, as mrc_generator_load takes it; 0: on
+                       the model's grid the model's, on the source's twice that where the model can */
+    bool no_mirror; /* apply the generator once, not to each slice and its mirror image
+                       (mrc_generator_set_mirror) */
     const char *sheet;       /* PNG of some slices, source beside result; NULL: none */
     const char *report;      /* a folder for report.json and report.html (report.h); NULL: none */
     bool report_beside;      /* without `report`: beside the output, its name without .nii.gz and

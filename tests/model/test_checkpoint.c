@@ -171,6 +171,55 @@ static void test_generator(void **unused) {
     mrc_cyclegan_destroy(gan);
 }
 
+static void mirror(float *dst, const float *src, int rows, int columns, int channels) {
+    for (int i = 0; i < rows * columns; ++i)
+        for (int c = 0; c < channels; ++c)
+            dst[i * channels + c] =
+                src[(i / columns * columns + columns - 1 - i % columns) * channels + c];
+}
+
+/* What the mirrored slice becomes is the mirror image of what the slice becomes, to the bit. */
+static void test_mirror(void **unused) {
+    (void)unused;
+    enum { COUNT = 5, SIDE = 32, C = 3, ROWS = COUNT * SIDE, N = ROWS * SIDE * C };
+    struct mrc_error err = {0};
+    struct mrc_checkpoint_info info;
+    mrc_generator *g = NULL;
+    struct mrc_cyclegan_settings settings = MRC_CYCLEGAN_DEFAULTS;
+    settings.generator = MRC_GENERATOR_HYBRID;
+    settings.size = SIDE;
+    settings.channels = C;
+    settings.generator_width = settings.discriminator_width = 2;
+    mrc_cyclegan *gan = NULL;
+    assert_ok(mrc_cyclegan_create(&gan, &settings, &err), &err);
+    save(gan, false, false, path_of("mirror.safetensors"));
+    float *src = mrc_alloc(N, sizeof(float)), *turned = mrc_alloc(N, sizeof(float)),
+          *once = mrc_alloc(N, sizeof(float)), *other = mrc_alloc(N, sizeof(float)),
+          *both = mrc_alloc(N, sizeof(float));
+    struct mrc_rng rng = mrc_rng_for(2, 0, 0, MRC_FOR_TEST);
+    for (int i = 0; i < N; ++i) src[i] = (float)mrc_rng_uniform(&rng);
+    mirror(turned, src, ROWS, SIDE, C);
+    assert_ok(mrc_generator_load(&g, &info, path_of("mirror.safetensors"), MRC_NET_G, 0, 2, &err),
+              &err);
+    mrc_generator_apply(g, once, src, COUNT);
+    mrc_generator_apply(g, other, turned, COUNT);
+    mrc_generator_set_mirror(g, true);
+    mrc_generator_apply(g, both, src, COUNT);
+    mrc_generator_apply(g, src, turned, COUNT);
+    mirror(turned, both, ROWS, SIDE, C);
+    assert_memory_equal(turned, src, N * sizeof(float));
+    mirror(turned, other, ROWS, SIDE, C);
+    assert_true(furthest(once, turned, N) > 1e-3); /* the generator itself is not symmetric */
+    for (int i = 0; i < N; ++i) assert_true(both[i] == 0.5f * (once[i] + turned[i]));
+    mrc_generator_destroy(g);
+    mrc_cyclegan_destroy(gan);
+    mrc_free(both);
+    mrc_free(other);
+    mrc_free(once);
+    mrc_free(turned);
+    mrc_free(src);
+}
+
 /* A local generator does not know how large an image is: what stands in a corner of a larger one
  * becomes the same, but for the rim that sees the neighbourhood. The others keep their size. */
 static void test_generator_sizes(void **unused) {
@@ -463,11 +512,11 @@ static void test_out_of_memory(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_generator),
-        cmocka_unit_test(test_generator_sizes), cmocka_unit_test(test_half),
-        cmocka_unit_test(test_bad_headers),     cmocka_unit_test(test_header_length),
-        cmocka_unit_test(test_changed_files),   cmocka_unit_test(test_cannot_write),
-        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_generator),
+        cmocka_unit_test(test_mirror),        cmocka_unit_test(test_generator_sizes),
+        cmocka_unit_test(test_half),          cmocka_unit_test(test_bad_headers),
+        cmocka_unit_test(test_header_length), cmocka_unit_test(test_changed_files),
+        cmocka_unit_test(test_cannot_write),  cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
