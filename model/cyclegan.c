@@ -49,9 +49,10 @@ struct mrc_cyclegan {
     mrc_net *nets[MRC_NET_COUNT];
     mrc_plan *judge_plan; /* both directions have the same */
     struct direction directions[DIRECTIONS];
-    float *d_cycle, *d_fake; /* gradients of one batch of images */
-    double *spare;           /* of the structure loss */
-    bool *partners;          /* [share]; NULL without a paired loss */
+    float *d_cycle, *d_fake;  /* gradients of one batch of images */
+    double *spare;            /* of the structure loss */
+    bool *partners;           /* [share]; NULL without a paired loss */
+    float *truth[DIRECTIONS]; /* of a batch of images: what G(x), F(y) are compared with there */
     void *scratch;
     size_t scratch_bytes;
     struct mrc_arena memory;
@@ -253,8 +254,11 @@ static void take_memory(mrc_cyclegan *gan) {
     }
     gan->d_cycle = mrc_arena_take(memory, gan->images * sizeof(float));
     gan->d_fake = mrc_arena_take(memory, gan->images * sizeof(float));
-    if (gan->settings.lambda_paired > 0.0)
+    if (gan->settings.lambda_paired > 0.0) {
         gan->partners = mrc_arena_take(memory, (size_t)gan->share * sizeof(bool));
+        for (int k = 0; k < DIRECTIONS; ++k)
+            gan->truth[k] = mrc_arena_take(memory, gan->images * sizeof(float));
+    }
     if (gan->settings.lambda_structure > 0.0)
         gan->spare = mrc_arena_take(
             memory,
@@ -397,9 +401,12 @@ void mrc_cyclegan_scale_rate(mrc_cyclegan *gan, double factor) {
     gan->rate_factor = factor;
 }
 
-void mrc_cyclegan_set_partners(mrc_cyclegan *gan, const bool *partners) {
-    MRC_ASSERT(gan->partners != NULL && partners != NULL);
+void mrc_cyclegan_set_partners(mrc_cyclegan *gan, const bool *partners, const float *true_x,
+                               const float *true_y) {
+    MRC_ASSERT(gan->partners != NULL && partners != NULL && true_x != NULL && true_y != NULL);
     memcpy(gan->partners, partners, (size_t)gan->share * sizeof(bool));
+    memcpy(gan->truth[0], true_y, gan->images * sizeof(float));
+    memcpy(gan->truth[1], true_x, gan->images * sizeof(float));
 }
 
 /* --- Reading --- */
@@ -555,14 +562,14 @@ static void judge(mrc_cyclegan *gan, int k, const float *real_b, struct directio
 /* Isola, Zhu, Zhou, Efros: "Image-to-image translation with conditional adversarial networks" (CVPR
  * 2017): the L1 distance of a translation to what is known to be right. An image without a partner
  * counts 0, so that the mean over a team is that of the batch. d NULL: no gradient; else added. */
-static double compare_partners(const mrc_cyclegan *gan, const struct direction *way, float *d,
-                               const float *real_b) {
+static double compare_partners(const mrc_cyclegan *gan, int k, float *d) {
+    const float *out = gan->directions[k].out, *truth = gan->truth[k];
     const size_t image = image_floats(gan);
     double sum = 0.0;
     for (int64_t i = 0; i < gan->share; ++i) {
         const size_t at = (size_t)i * image;
         if (!gan->partners[i]) continue;
-        sum += mrc_loss_l1(d != NULL ? d + at : NULL, way->out + at, real_b + at, image,
+        sum += mrc_loss_l1(d != NULL ? d + at : NULL, out + at, truth + at, image,
                            (float)(gan->settings.lambda_paired / (double)gan->share), true);
     }
     return sum / (double)gan->share;
@@ -570,9 +577,10 @@ static double compare_partners(const mrc_cyclegan *gan, const struct direction *
 
 /* The images' losses that need no gradient yet; their gradients are made when backward needs them.
  */
-static void compare(const mrc_cyclegan *gan, const struct direction *way,
-                    const float *const real[2], struct direction_losses *losses) {
+static void compare(const mrc_cyclegan *gan, int k, const float *const real[2],
+                    struct direction_losses *losses) {
     const struct mrc_cyclegan_settings *s = &gan->settings;
+    const struct direction *way = &gan->directions[k];
     const float *real_b = real[1];
     losses->structure = 0.0;
     if (s->lambda_structure > 0.0)
@@ -580,7 +588,7 @@ static void compare(const mrc_cyclegan *gan, const struct direction *way,
                                                s->channels, s->structure, 0.0f, gan->spare);
     losses->cycle = mrc_loss_l1(NULL, way->cycle_out, real_b, gan->images, 0.0f, false);
     losses->identity = 0.0;
-    losses->paired = s->lambda_paired > 0.0 ? compare_partners(gan, way, NULL, real_b) : 0.0;
+    losses->paired = s->lambda_paired > 0.0 ? compare_partners(gan, k, NULL) : 0.0;
     if (gan->with_identity)
         losses->identity =
             mrc_loss_l1(NULL, way->out + gan->images, real_b, gan->images, 0.0f, false);
@@ -648,7 +656,7 @@ static void backward_generators(mrc_cyclegan *gan, const float *const real[DIREC
             (void)mrc_loss_structure(way->d_first, way->out, real[k][0], (size_t)gan->share,
                                      s->size, s->channels, s->structure, (float)s->lambda_structure,
                                      gan->spare);
-        if (s->lambda_paired > 0.0) (void)compare_partners(gan, way, way->d_first, real[k][1]);
+        if (s->lambda_paired > 0.0) (void)compare_partners(gan, k, way->d_first);
         if (gan->with_identity)
             (void)mrc_loss_l1(way->d_first + gan->images, way->out + gan->images, real[k][1],
                               gan->images, (float)s->lambda_identity, false);
@@ -826,7 +834,7 @@ enum mrc_status mrc_cyclegan_step(mrc_cyclegan *gan, struct mrc_losses *losses, 
     forward(gan, real);
     for (int k = 0; k < DIRECTIONS; ++k) {
         judge(gan, k, real[k][1], &part[k]);
-        compare(gan, &gan->directions[k], real[k], &part[k]);
+        compare(gan, k, real[k], &part[k]);
     }
     enum mrc_status st = share_losses(part, err);
     if (st != MRC_OK) return st;

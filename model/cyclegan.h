@@ -105,9 +105,12 @@ MRC_API void mrc_cyclegan_set_means(mrc_cyclegan *gan, const float *mean_x, cons
 /** For later steps: the settings' learning rate times `factor`, 0 … 1. */
 MRC_API void mrc_cyclegan_scale_rate(mrc_cyclegan *gan, double factor);
 
-/** For later steps: is y[i] the partner of x[i], the same slice of the same patient? Copied;
- * [batch], of a team this process's share. At first none is. */
-MRC_API void mrc_cyclegan_set_partners(mrc_cyclegan *gan, const bool *partners);
+/** For the next step: is y[i] the partner of x[i], the same slice of the same patient? Where it is,
+ * F(y[i]) is compared with true_x[i] and G(x[i]) with true_y[i], which may be x[i] and y[i] or
+ * these as they would be without noise. Copied; partners [batch], true_x, true_y
+ * [batch][size][size][channels], of a team this process's share. At first none is. */
+MRC_API void mrc_cyclegan_set_partners(mrc_cyclegan *gan, const bool *partners, const float *true_x,
+                                       const float *true_y);
 
 /** One step on x, y [batch][size][size][channels] in [0,1]: generators against the discriminators
  * as they are, discriminators on the fakes made before the generators' update, then four Adam

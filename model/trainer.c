@@ -35,6 +35,7 @@ struct training {
     struct order orders[DOMAINS], pair_order;
     bool *partners;        /* [share]; NULL without a paired loss */
     float *batch[DOMAINS]; /* [share][size][size][channels] */
+    float *truth[DOMAINS]; /* as batch: its pairs as no scanner disturbed them; NULL: no pairs */
     float *spare;          /* [2][share][size][size][channels] */
     size_t share;          /* of the batch, that this process makes */
     size_t slice;          /* floats in a slice */
@@ -124,16 +125,27 @@ static void bend(float *slice, size_t n, double power) {
 
 /* What is drawn for a slice does not depend on which of the changes are switched on. A pair is
  * mirrored, turned, moved and coarsened alike (`shape`), and is as two scanners' in the rest. */
-static void augment(const struct training *t, float *slice, float *spare, struct mrc_rng *rng,
+static void augment(const struct training *t, float *slice, float *spare,
+                    const struct mrc_augmentation *most, double gamma, struct mrc_rng *rng,
                     struct mrc_rng *shape) {
     bool mirrored = (mrc_rng_u64(shape) & 1u) != 0;
     if (shape != rng) (void)mrc_rng_u64(rng);
     double exponent = 2.0 * mrc_rng_uniform(rng) - 1.0;
     if (shape != rng) (void)mrc_rng_uniform(shape);
     if (t->settings->flip && mirrored) mirror(slice, t->model->size, t->model->channels);
-    mrc_augment(slice, spare, t->model->size, t->model->channels, &t->settings->augment, rng,
-                shape);
-    if (t->settings->gamma > 1.0) bend(slice, t->slice, pow(t->settings->gamma, exponent));
+    mrc_augment(slice, spare, t->model->size, t->model->channels, most, rng, shape);
+    if (gamma > 1.0) bend(slice, t->slice, pow(gamma, exponent));
+}
+
+/* What a translation into this slice should look like: where the slice lies in its batch, but as
+ * sharp, as even and as free of noise as it was found. */
+static void keep_truth(const struct training *t, float *truth, const float *found, float *spare,
+                       struct mrc_rng rng, struct mrc_rng shape) {
+    const struct mrc_augmentation *all = &t->settings->augment;
+    const struct mrc_augmentation place = {
+        .rotate = all->rotate, .zoom = all->zoom, .shift = all->shift, .resolution = 1.0};
+    memcpy(truth, found, t->slice * sizeof(float));
+    augment(t, truth, spare, &place, 1.0, &rng, &shape);
 }
 
 static void fetch_range(void *context, size_t begin, size_t end, int lane) {
@@ -151,7 +163,11 @@ static void fetch_range(void *context, size_t begin, size_t end, int lane) {
         uint64_t place = task->first_place + within;
         struct mrc_rng shape =
             mrc_rng_for(t->model->seed, (uint32_t)task->epoch, place, MRC_FOR_AUGMENT);
-        augment(t, dst, t->spare + i * t->slice, &rng, is_of_pair(t, place) ? &shape : &rng);
+        float *spare = t->spare + i * t->slice;
+        const bool of_pair = is_of_pair(t, place);
+        if (of_pair) keep_truth(t, t->truth[domain] + within * t->slice, dst, spare, rng, shape);
+        augment(t, dst, spare, &t->settings->augment, t->settings->gamma, &rng,
+                of_pair ? &shape : &rng);
     }
 }
 
@@ -173,10 +189,11 @@ static void fetch_batches(struct training *t, size_t *indices, int64_t epoch,
         }
     for (size_t i = 0; t->partners != NULL && i < t->share; ++i)
         t->partners[i] = is_of_pair(t, first_place + i);
-    if (t->partners != NULL) mrc_cyclegan_set_partners(t->gan, t->partners);
     struct fetch_task task = {
         .training = t, .indices = indices, .epoch = epoch, .first_place = first_place};
     mrc_parallel_for(DOMAINS * t->share, 1, fetch_range, &task);
+    if (t->partners != NULL)
+        mrc_cyclegan_set_partners(t->gan, t->partners, t->truth[0], t->truth[1]);
 }
 
 static void losses_add(struct mrc_losses *sum, const struct mrc_losses *more, double factor) {
@@ -384,6 +401,9 @@ enum mrc_status mrc_trainer_run(mrc_cyclegan *gan, const struct mrc_slice_source
         if (count > largest) largest = count;
         t.batch[domain] = mrc_alloc(t.share * t.slice, sizeof(float));
         whole = create_order(&t.orders[domain], source, domain) && t.batch[domain] != NULL && whole;
+        if (t.partners == NULL) continue;
+        t.truth[domain] = mrc_alloc(t.share * t.slice, sizeof(float));
+        whole = t.truth[domain] != NULL && whole;
     }
     (void)clock_gettime(CLOCK_MONOTONIC, &t.begun);
     int64_t steps_per_epoch = (int64_t)((largest + batch - 1) / batch);
@@ -393,6 +413,7 @@ enum mrc_status mrc_trainer_run(mrc_cyclegan *gan, const struct mrc_slice_source
 
     for (int domain = 0; domain < DOMAINS; ++domain) {
         mrc_free(t.batch[domain]);
+        mrc_free(t.truth[domain]);
         mrc_free(t.orders[domain].indices);
         mrc_free(t.orders[domain].members);
         mrc_free(t.orders[domain].begin);

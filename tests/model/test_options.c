@@ -283,7 +283,7 @@ static struct mrc_losses third_step(const struct mrc_cyclegan_settings *s,
     fill(x, IMAGES, 6, 0.0, 1.0);
     fill(y, IMAGES, 7, 0.0, 1.0);
     assert_ok(mrc_cyclegan_create(&gan, s, &err), &err);
-    mrc_cyclegan_set_partners(gan, (const bool[]){false, true});
+    mrc_cyclegan_set_partners(gan, (const bool[]){false, true}, x, y);
     mrc_net *net = mrc_cyclegan_net_of(gan, which);
     for (int step = 1; step <= STEPS; ++step) {
         for (size_t i = 0; step == STEPS && along != NULL && i < mrc_net_size(net); ++i)
@@ -415,25 +415,33 @@ static void test_classes_are_drawn_equally_often(void **unused) {
 /* What the first image of the second pair gives is asked of a batch without it. */
 static void test_only_partners_are_compared(void **unused) {
     (void)unused;
-    static float x[IMAGES], y[IMAGES];
+    static float x[IMAGES], y[IMAGES], true_x[IMAGES], true_y[IMAGES];
     struct mrc_cyclegan_settings s = step_settings();
     struct mrc_error err = {0};
     double paired[4];
     fill(x, IMAGES, 6, 0.0, 1.0);
     fill(y, IMAGES, 7, 0.0, 1.0);
+    fill(true_x, IMAGES, 8, 0.0, 1.0);
+    fill(true_y, IMAGES, 9, 0.0, 1.0);
     for (int which = 0; which < 4; ++which) {
         struct mrc_losses losses;
         mrc_cyclegan *gan = NULL;
         assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
         if (which > 0)
-            mrc_cyclegan_set_partners(gan, (const bool[]){(which & 1) != 0, (which & 2) != 0});
+            mrc_cyclegan_set_partners(gan, (const bool[]){(which & 1) != 0, (which & 2) != 0},
+                                      true_x, true_y);
         assert_ok(mrc_cyclegan_step(gan, &losses, x, y, &err), &err);
         const float *fake = mrc_cyclegan_last_images(gan).fake_y;
         double sum = 0.0;
         for (int i = 0; i < IMAGES; ++i)
-            if (which >> (i / (IMAGES / 2)) & 1) sum += fabs((double)fake[i] - (double)y[i]);
+            if (which >> (i / (IMAGES / 2)) & 1) sum += fabs((double)fake[i] - (double)true_y[i]);
         assert_close(losses.paired_y, sum / IMAGES, 1e-6);
         paired[which] = losses.paired_x;
+        const float *fake_x = mrc_cyclegan_last_images(gan).fake_x;
+        sum = 0.0;
+        for (int i = 0; i < IMAGES; ++i)
+            if (which >> (i / (IMAGES / 2)) & 1) sum += fabs((double)fake_x[i] - (double)true_x[i]);
+        assert_close(losses.paired_x, sum / IMAGES, 1e-6);
         mrc_cyclegan_destroy(gan);
     }
     assert_true(paired[0] == 0.0 && paired[1] > 0.0 && paired[2] > 0.0);
@@ -486,6 +494,46 @@ static void test_pairs_stay_on_each_other(void **unused) {
     (void)paired_loss(NULL, 0, MRC_ERR_ARGUMENT);
 }
 
+/* X is white, which no power changes; Y is grey. */
+static void fetch_flat(void *context, float *dst, int domain, size_t index) {
+    (void)context;
+    (void)index;
+    for (int i = 0; i < 32 * 32; ++i) dst[i] = domain == 0 ? 1.0f : 0.5f;
+}
+
+struct range {
+    double least, most;
+};
+
+static enum mrc_status keep_range(void *context, mrc_cyclegan *gan,
+                                  const struct mrc_trainer_progress *p, struct mrc_error *err) {
+    (void)gan;
+    (void)err;
+    struct range *range = context;
+    range->least = fmin(range->least, p->losses->paired_y);
+    range->most = fmax(range->most, p->losses->paired_y);
+    return MRC_OK;
+}
+
+/* The power drawn for y is not in what G(x), always the same here, is compared with. */
+static void test_truth_is_as_found(void **unused) {
+    (void)unused;
+    static size_t pairs[][2] = {{0, 0}, {1, 1}};
+    struct mrc_cyclegan_settings s = step_settings();
+    struct mrc_slice_source source = {
+        .count = {2, 2}, .fetch = fetch_flat, .pairs = pairs, .pair_count = 2};
+    struct mrc_trainer_settings t = {.epochs = 6, .gamma = 3.0, .augment = MRC_AUGMENTATION_NONE};
+    struct range range = {HUGE_VAL, 0.0};
+    struct mrc_error err = {0};
+    mrc_cyclegan *gan = NULL;
+    s.learning_rate = 1e-12;
+    assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
+    assert_ok(mrc_trainer_run(gan, &source, &t, keep_range, &range, &err), &err);
+    mrc_cyclegan_destroy(gan);
+    print_message("paired loss %g to %g\n", range.least, range.most);
+    assert_true(range.least > 0.1 && range.most - range.least < 1e-5);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hinge),
@@ -497,6 +545,7 @@ int main(void) {
         cmocka_unit_test(test_step_has_the_gradient_of_its_losses),
         cmocka_unit_test(test_only_partners_are_compared),
         cmocka_unit_test(test_pairs_stay_on_each_other),
+        cmocka_unit_test(test_truth_is_as_found),
         cmocka_unit_test(test_classes_are_drawn_equally_often),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
