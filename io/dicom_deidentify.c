@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "io/dcmtk/bridge.h"
 #include "io/dicom_deidentify_table.h"
+#include "io/dicom_source.h"
 #include "io/dicom_write.h"
 
 enum { VALUE = 65, MOST_VALUES = 4096, DEEPEST = 8 };
@@ -313,17 +314,6 @@ static bool says_yes(mrc_dcmtk_item *root, uint32_t tag) {
     return mrc_dcmtk_text(value, sizeof value, root, tag, 0) && strcmp(value, "YES") == 0;
 }
 
-/* Whatever is there and is not NO may mean that names are drawn into the pixels. */
-static bool may_say_yes(mrc_dcmtk_item *root, uint32_t tag) {
-    char value[VALUE];
-    const size_t count = mrc_dcmtk_count(root, tag);
-    for (size_t i = 0; i < count; ++i)
-        if (!mrc_dcmtk_text(value, sizeof value, root, tag, i) ||
-            (value[0] != '\0' && strcasecmp(value, "NO") != 0))
-            return true;
-    return false;
-}
-
 static enum mrc_status name_all(struct mrc_deidentified *out, mrc_dcmtk_file *file,
                                 const struct mrc_pseudonym_key *key, struct mrc_error *err) {
     mrc_dcmtk_item *root = mrc_dcmtk_root(file);
@@ -333,7 +323,7 @@ static enum mrc_status name_all(struct mrc_deidentified *out, mrc_dcmtk_file *fi
     if (st == MRC_OK) st = name_uid(out->series, root, MRC_TAG(0x0020, 0x000E), "series", key, err);
     if (st == MRC_OK)
         st = name_uid(out->instance, root, MRC_TAG(0x0008, 0x0018), "instance", key, err);
-    out->burned_in = may_say_yes(root, MRC_TAG(0x0028, 0x0301));
+    out->burned_in = mrc_dicom_may_be_burned_in(root);
     out->synthetic = says_yes(root, MRC_TAG(0x0008, 0x001C));
     out->compressed = strncmp(mrc_dcmtk_transfer_syntax(file), "1.2.840.10008.1.2.4.", 20) == 0;
     return st;

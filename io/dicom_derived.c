@@ -5,7 +5,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/fs.h"
@@ -13,6 +12,7 @@
 #include "base/text.h"
 #include "io/derived.h"
 #include "io/dicom_slice.h"
+#include "io/dicom_source.h"
 #include "io/dicom_write.h"
 
 enum { STORED_BITS = 12, STORED_MAX = 4095, MAX_DERIVATION = 1024, MAX_LONG_TEXT = 64 };
@@ -472,9 +472,8 @@ static void put_marks(struct mrc_dicom_draft *d, const struct job *job, mrc_dcmt
     mrc_dicom_draft_synthetic(d);
     mrc_dicom_draft_text(d, MRC_TAG(0x0020, 0x4000), MRC_DICOM_SYNTHETIC_COMMENT);
     /* what was burned into the source's pixels may still be read; a head without a face stays so */
-    bool burned = mrc_dcmtk_text(answer, sizeof answer, source, MRC_TAG(0x0028, 0x0301), 0) &&
-                  strcasecmp(answer, "NO") != 0;
-    mrc_dicom_draft_text(d, MRC_TAG(0x0028, 0x0301), burned ? "YES" : "NO");
+    mrc_dicom_draft_text(d, MRC_TAG(0x0028, 0x0301),
+                         mrc_dicom_may_be_burned_in(source) ? "YES" : "NO");
     bool defaced = mrc_dcmtk_text(answer, sizeof answer, source, MRC_TAG(0x0028, 0x0302), 0) &&
                    strcmp(answer, "NO") == 0;
     mrc_dicom_draft_text(d, MRC_TAG(0x0028, 0x0302), defaced ? "NO" : "YES");

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static mrc_dcmtk_item *holder(mrc_dcmtk_item *group, uint32_t sequence, uint32_t tag) {
     mrc_dcmtk_item *item = group != NULL ? mrc_dcmtk_child(group, sequence, 0) : NULL;
@@ -45,6 +46,17 @@ bool mrc_dicom_source_numbers(double *out, size_t count, const struct mrc_dicom_
 void mrc_dicom_source_text(char *out, size_t capacity, const struct mrc_dicom_source *source,
                            uint32_t sequence, uint32_t tag) {
     (void)mrc_dcmtk_text(out, capacity, mrc_dicom_source_item(source, sequence, tag), tag, 0);
+}
+
+bool mrc_dicom_may_be_burned_in(mrc_dcmtk_item *root) {
+    const uint32_t tag = MRC_TAG(0x0028, 0x0301);
+    const size_t count = mrc_dcmtk_count(root, tag);
+    char value[65];
+    for (size_t i = 0; i < count; ++i)
+        if (!mrc_dcmtk_text(value, sizeof value, root, tag, i) ||
+            (value[0] != '\0' && strcasecmp(value, "NO") != 0))
+            return true;
+    return false;
 }
 
 /* --- physics --- */

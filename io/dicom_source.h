@@ -33,6 +33,9 @@ bool mrc_dicom_source_numbers(double *out, size_t count, const struct mrc_dicom_
 void mrc_dicom_source_text(char *out, size_t capacity, const struct mrc_dicom_source *source,
                            uint32_t sequence, uint32_t tag);
 
+/** May names be drawn into the pixels? Unless no value of BurnedInAnnotation is other than NO. */
+bool mrc_dicom_may_be_burned_in(mrc_dcmtk_item *root);
+
 /** Timing and names, for the contrast. */
 void mrc_dicom_read_physics(struct mrc_dicom_physics *out, const struct mrc_dicom_source *source);
 

@@ -137,6 +137,7 @@ enum mrc_status mrc_provenance_copy(struct mrc_provenance *out, const struct mrc
     *out = (struct mrc_provenance){.kind = from->kind,
                                    .contrast = from->contrast,
                                    .bit_depth = from->bit_depth,
+                                   .resampled = from->resampled,
                                    .left_out = from->left_out,
                                    .left_links = from->left_links};
     memcpy(out->remark, from->remark, sizeof out->remark);

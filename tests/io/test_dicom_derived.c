@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -284,6 +285,7 @@ static void put_deidentified(mrc_dcmtk_item *item) {
 static void put_method(mrc_dcmtk_item *item) {
     put_deidentified(item);
     put_text(item, MRC_TAG(0x0012, 0x0063), "by hand");
+    put_text(item, MRC_TAG(0x0028, 0x0301), "NO\\YES"); /* one too many */
 }
 static void change_deidentified(struct slice_spec *s) {
     s->extra = put_deidentified;
@@ -494,6 +496,47 @@ static void test_model_grid(void **state) {
     scene_clear(&s);
 }
 
+static void change_uneven(struct slice_spec *s) {
+    static const char *const positions[SIDE_K] = {"0\\0\\0.1", "0\\0\\4", "0\\0\\8.2",
+                                                  "0\\0\\12.1"};
+    s->position = positions[s->number];
+}
+
+/* Slices that lie unevenly become an even grid; its places, not the source slices', are written. */
+static void test_uneven_source(void **state) {
+    (void)state;
+    struct scene s = scene_make(change_uneven);
+    struct mrc_error err = {0};
+    struct mrc_derivation derivation = plain_derivation();
+    assert_true(mrc_volume_provenance(s.source)->resampled);
+    assert_true(mrc_volume_provenance(s.vol)->resampled); /* made like it */
+    scene_save(&s, &derivation);
+    for (int n = 1; n <= SIDE_K; ++n) {
+        char name[24], position[64];
+        (void)snprintf(name, sizeof name, "IM%04d.dcm", n);
+        mrc_dcmtk_file *file = open_slice(&s, name);
+        assert_true(mrc_dcmtk_text(position, sizeof position, mrc_dcmtk_root(file),
+                                   MRC_TAG(0x0020, 0x0032), 2));
+        assert_near(strtod(position, NULL), 0.1 + (n - 1) * 4.0, 1e-4);
+        mrc_dcmtk_close(file);
+    }
+    char *nifti = mrc_path_join(s.source_folder, "same.nii.gz");
+    assert_ok(mrc_nifti_save(s.vol, nifti, 16, "head", &err), &err);
+    mrc_volume *back = load_folder(s.folder, true), *same = NULL;
+    assert_ok(mrc_image_load(&same, nifti, &(struct mrc_image_options)MRC_IMAGE_DEFAULTS, &err),
+              &err);
+    for (int v = 0; v < SIDE_I * SIDE_J * SIDE_K; ++v)
+        assert_near(mrc_volume_voxels_const(back)[v],
+                    4095.0 * (double)mrc_volume_voxels_const(same)[v], 0.51);
+    assert_near(mrc_geometry_distance(mrc_volume_geometry(back), mrc_volume_geometry(same),
+                                      mrc_volume_extent(back)),
+                0.0, 1e-4);
+    mrc_volume_destroy(back);
+    mrc_volume_destroy(same);
+    mrc_free(nifti);
+    scene_clear(&s);
+}
+
 /* --- trouble --- */
 
 static void test_full_disk(void **state) {
@@ -553,6 +596,7 @@ int main(void) {
         cmocka_unit_test(test_same_in_same_out),
         cmocka_unit_test(test_uids_follow_content),
         cmocka_unit_test(test_model_grid),
+        cmocka_unit_test(test_uneven_source),
         cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_source_must_be_dicom),
         cmocka_unit_test(test_memory_runs_out),
