@@ -13,6 +13,7 @@
 #include "base/fs.h"
 #include "base/hash.h"
 #include "io/dcmtk/bridge.h"
+#include "io/dicom_source.h"
 
 enum { FILE_LIMIT = 50000, MOST_OF_A_KIND = 8, HEAD_BYTES = 1024, KINDS = 1024 };
 static const double unit_tolerance = 1e-4, even_part = 0.01, even_mm = 0.01, line_mm = 0.2,
@@ -172,6 +173,37 @@ static void check_attribute(struct work *w, const struct attribute *a, mrc_dcmtk
         find(w, kind + 3, MRC_FINDING_ERROR, of_source, file,
              "%s (%04X,%04X) is no UID (digits and points, at most 64, no leading zero)", a->name,
              group, element);
+}
+
+/* Names nobody can read, or that a viewer shows as somebody else's. */
+static void check_character_set(struct work *w, mrc_dcmtk_item *item, const char *file) {
+    static const struct {
+        uint32_t tag;
+        const char *name;
+    } texts[] = {{MRC_TAG(0x0010, 0x0010), "PatientName"},
+                 {MRC_TAG(0x0010, 0x0020), "PatientID"},
+                 {MRC_TAG(0x0008, 0x0080), "InstitutionName"},
+                 {MRC_TAG(0x0008, 0x0090), "ReferringPhysicianName"},
+                 {MRC_TAG(0x0008, 0x1030), "StudyDescription"},
+                 {MRC_TAG(0x0008, 0x103E), "SeriesDescription"},
+                 {MRC_TAG(0x0010, 0x4000), "PatientComments"},
+                 {MRC_TAG(0x0020, 0x4000), "ImageComments"}};
+    const enum mrc_finding_level level =
+        w->out->synthetic ? MRC_FINDING_ERROR : MRC_FINDING_WARNING;
+    if (mrc_dicom_knows_character_set(item)) return;
+    if (mrc_dcmtk_count(item, MRC_TAG(0x0008, 0x0005)) > 0)
+        find(w, __LINE__, level, true, file,
+             "SpecificCharacterSet (0008,0005) names no character set that there is");
+    for (size_t t = 0; t < sizeof texts / sizeof *texts; ++t) {
+        size_t bytes = 0, at = 0;
+        const char *raw = mrc_dcmtk_raw(item, texts[t].tag, &bytes);
+        while (at < bytes && (unsigned char)raw[at] < 0x80 && raw[at] != '\033') ++at;
+        if (at < bytes)
+            find(w, __LINE__, level, true, file,
+                 "%s (%04X,%04X) is not ASCII, and SpecificCharacterSet (0008,0005) does not say "
+                 "what it is",
+                 texts[t].name, texts[t].tag >> 16, texts[t].tag & 0xFFFFu);
+    }
 }
 
 static bool is_text(mrc_dcmtk_item *item, uint32_t tag, size_t index, const char *expected) {
@@ -362,6 +394,7 @@ static void compare_with_first(struct work *w, mrc_dcmtk_item *item, const char 
 static void check_file(struct work *w, mrc_dcmtk_file *dataset, struct facts *f) {
     mrc_dcmtk_item *item = mrc_dcmtk_root(dataset);
     for (size_t a = 0; a < ATTRIBUTES; ++a) check_attribute(w, &attributes[a], item, f->name);
+    check_character_set(w, item, f->name);
     check_pixels(w, dataset, f->name);
     if (dataset != w->first) compare_with_first(w, item, f->name);
     if (w->out->synthetic) {

@@ -16,6 +16,7 @@
 #include "io/dicom_write.h"
 
 enum { STORED_BITS = 12, STORED_MAX = 4095, MAX_DERIVATION = 1024, MAX_LONG_TEXT = 64 };
+enum { CHARACTER_SET = MRC_TAG(0x0008, 0x0005) };
 static const double same_grid_mm = 1e-3;
 static const char mr_image[] = "1.2.840.10008.5.1.4.1.1.4";
 static const char program[] = MRC_DICOM_PROGRAM;
@@ -275,7 +276,7 @@ struct copied {
 
 /* From the first slice: one patient, study and frame for the whole series. */
 static const struct copied series_copies[] = {
-    {MRC_TAG(0x0008, 0x0005), false}, /* SpecificCharacterSet, with the bytes it explains */
+    {CHARACTER_SET, false},           /* with the bytes it explains */
     {MRC_TAG(0x0008, 0x0020), true},  /* StudyDate */
     {MRC_TAG(0x0008, 0x0030), true},  /* StudyTime */
     {MRC_TAG(0x0008, 0x0050), true},  /* AccessionNumber */
@@ -332,6 +333,7 @@ static void copy_listed(struct mrc_dicom_draft *d, mrc_dcmtk_item *from, const s
                         size_t count) {
     for (size_t c = 0; c < count; ++c) {
         bool there = mrc_dcmtk_has(from, list[c].tag);
+        if (list[c].tag == CHARACTER_SET && !mrc_dicom_knows_character_set(from)) continue;
         if (there && (list[c].always || mrc_dcmtk_is_valid(from, list[c].tag)))
             mrc_dicom_draft_copy(d, from, list[c].tag);
         else if (!there && list[c].always)
@@ -370,11 +372,11 @@ static bool is_utf8(const unsigned char *text, size_t size) {
 }
 
 /* A source that has bytes beyond ASCII and does not say in which character set, or names none that
- * there is (which was not copied), breaks
- * PS3.5 6.1.2.3. Said here is what they can be: UTF-8 when all of them are, else Latin 1. */
+ * there is (which was not copied), breaks PS3.5 6.1.2.3. Said here is what they can be: UTF-8 when
+ * all of them are, else Latin 1. */
 static void mend_character_set(struct mrc_dicom_draft *d, mrc_dcmtk_item *from) {
     bool beyond_ascii = false, utf8 = true;
-    if (mrc_dcmtk_count(d->item, MRC_TAG(0x0008, 0x0005)) > 0) return;
+    if (mrc_dcmtk_count(d->item, CHARACTER_SET) > 0) return;
     for (size_t c = 0; c < sizeof series_copies / sizeof *series_copies; ++c) {
         size_t bytes = 0;
         const char *raw = mrc_dcmtk_raw(from, series_copies[c].tag, &bytes);
@@ -382,8 +384,7 @@ static void mend_character_set(struct mrc_dicom_draft *d, mrc_dcmtk_item *from) 
             beyond_ascii = beyond_ascii || (unsigned char)raw[i] >= 0x80;
         utf8 = utf8 && is_utf8((const unsigned char *)raw, bytes);
     }
-    if (beyond_ascii)
-        mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0005), utf8 ? "ISO_IR 192" : "ISO_IR 100");
+    if (beyond_ascii) mrc_dicom_draft_text(d, CHARACTER_SET, utf8 ? "ISO_IR 192" : "ISO_IR 100");
 }
 
 /* --- what is new --- */

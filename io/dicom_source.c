@@ -48,6 +48,34 @@ void mrc_dicom_source_text(char *out, size_t capacity, const struct mrc_dicom_so
     (void)mrc_dcmtk_text(out, capacity, mrc_dicom_source_item(source, sequence, tag), tag, 0);
 }
 
+bool mrc_dicom_knows_character_set(mrc_dcmtk_item *root) {
+    static const char *const alone[] = {"ISO_IR 192", "GB18030", "GBK"};
+    static const char *const sets[] = {"100", "101", "109", "110", "144", "127",
+                                       "126", "138", "148", "203", "13",  "166"};
+    static const char *const extensions[] = {"6", "87", "159", "149", "58"}; /* ISO 2022 only */
+    const uint32_t tag = MRC_TAG(0x0008, 0x0005);
+    const size_t count = mrc_dcmtk_count(root, tag);
+    for (size_t v = 0; v < count; ++v) {
+        char value[65] = "", term[32];
+        if (!mrc_dcmtk_text(value, sizeof value, root, tag, v) && count == 1) return false;
+        bool known = v == 0 && count > 1 && value[0] == '\0'; /* the default repertoire */
+        for (size_t a = 0; a < sizeof alone / sizeof *alone; ++a)
+            known = known || (count == 1 && strcmp(value, alone[a]) == 0);
+        for (size_t s = 0; s < sizeof sets / sizeof *sets; ++s) {
+            (void)snprintf(term, sizeof term, "ISO_IR %s", sets[s]);
+            known = known || (count == 1 && strcmp(value, term) == 0);
+            (void)snprintf(term, sizeof term, "ISO 2022 IR %s", sets[s]);
+            known = known || strcmp(value, term) == 0;
+        }
+        for (size_t e = 0; e < sizeof extensions / sizeof *extensions; ++e) {
+            (void)snprintf(term, sizeof term, "ISO 2022 IR %s", extensions[e]);
+            known = known || strcmp(value, term) == 0;
+        }
+        if (!known) return false;
+    }
+    return count > 0;
+}
+
 bool mrc_dicom_may_be_burned_in(mrc_dcmtk_item *root) {
     const uint32_t tag = MRC_TAG(0x0028, 0x0301);
     const size_t count = mrc_dcmtk_count(root, tag);

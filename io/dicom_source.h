@@ -33,6 +33,8 @@ bool mrc_dicom_source_numbers(double *out, size_t count, const struct mrc_dicom_
 void mrc_dicom_source_text(char *out, size_t capacity, const struct mrc_dicom_source *source,
                            uint32_t sequence, uint32_t tag);
 
+/** Are all values of SpecificCharacterSet defined terms (PS3.3 C.12.1.1.2)? False without any. */
+bool mrc_dicom_knows_character_set(mrc_dcmtk_item *root);
 /** May names be drawn into the pixels? Unless no value of BurnedInAnnotation is other than NO. */
 bool mrc_dicom_may_be_burned_in(mrc_dcmtk_item *root);
 

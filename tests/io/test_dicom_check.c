@@ -117,6 +117,8 @@ static void test_missing_marks_are_found(void **state) {
         {"109101", "109109", "Acquisition Equipment", 6},
         {"113085", "113000", "113085", 6},
         {"121322", "121300", "without its purpose", 6},
+        {"\x10\0\x10\0PN\4\0Test", "\x10\0\x10\0PN\4\0T\xFCst",
+         "PatientName (0010,0010) is not ASCII", 12},
         {"\x18\0\x20\0CS\2\0RM", "\x18\0\x20\0CS\2\0SE", "claims an acquisition", 10},
     };
     for (size_t n = 0; n < sizeof cases / sizeof *cases; ++n) {

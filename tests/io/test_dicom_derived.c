@@ -335,6 +335,32 @@ static void change_wrong_name(struct slice_spec *s) {
     s->patient_name = "M\xFCller";
 }
 
+static void change_undefined(struct slice_spec *s) {
+    s->character_set = "ISO_IR 999";
+    s->patient_name = "M\xFCller";
+}
+static void change_undefined_among(struct slice_spec *s) {
+    s->character_set = "\\ISO 2022 IR 99";
+    s->patient_name = "M\xC3\xBCller";
+}
+
+/* The examples of PS3.5 H.3.1, H.3.2 and I.2: Yamada^Tarou, and Hong^Gildong. */
+static void change_japanese(struct slice_spec *s) {
+    s->character_set = "\\ISO 2022 IR 87";
+    s->patient_name = "Yamada^Tarou=\033$B;3ED\033(B^\033$BB@O:\033(B"
+                      "=\033$B$d$^$@\033(B^\033$B$?$m$&\033(B";
+}
+static void change_half_width(struct slice_spec *s) {
+    s->character_set = "ISO 2022 IR 13\\ISO 2022 IR 87";
+    s->patient_name = "\xD4\xCF\xC0\xDE^\xC0\xDB\xB3=\033$B;3ED\033(J^\033$BB@O:\033(J"
+                      "=\033$B$d$^$@\033(J^\033$B$?$m$&\033(J";
+}
+static void change_korean(struct slice_spec *s) {
+    s->character_set = "\\ISO 2022 IR 149";
+    s->patient_name = "Hong^Gildong=\033$)C\xFB\xF3^\033$)C\xD1\xCE\xD4\xD7"
+                      "=\033$)C\xC8\xAB^\033$)C\xB1\xE6\xB5\xBF";
+}
+
 static void expect_name(change_fn *change, const char *character_set) {
     struct scene s = scene_make(change);
     struct slice_spec spec = slice_spec_default(0);
@@ -356,6 +382,11 @@ static void test_character_sets(void **state) {
     expect_name(change_silent_latin1, "ISO_IR 100");
     expect_name(change_silent_utf8, "ISO_IR 192");
     expect_name(change_wrong_name, "ISO_IR 100");
+    expect_name(change_undefined, "ISO_IR 100");
+    expect_name(change_undefined_among, "ISO_IR 192");
+    expect_name(change_japanese, "\\ISO 2022 IR 87");
+    expect_name(change_half_width, "ISO 2022 IR 13\\ISO 2022 IR 87");
+    expect_name(change_korean, "\\ISO 2022 IR 149");
 }
 
 /* --- phantoms --- */
