@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "app/place.h"
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/text.h"
@@ -108,10 +109,54 @@ static size_t entities_length(const char *name) {
     }
 }
 
+/* "_acq-…_run-2_echo-1" of a name in BIDS: numbers as they are; all else, which may be a patient's,
+ * under one keyed label. */
+static enum mrc_status append_entities(struct mrc_text *text, const char *name,
+                                       const struct mrc_pseudonym_key *key, struct mrc_error *err) {
+    const size_t end = entities_length(name);
+    struct mrc_text words = {0}, numbers = {0};
+    for (size_t at = 0; at < end;) {
+        const size_t length = strcspn(name + at, "_"), entity = strcspn(name + at, "-") + 1;
+        const size_t digits = strspn(name + at + entity, "0123456789");
+        const bool counts =
+            strncmp(name + at, "run-", 4) == 0 || strncmp(name + at, "echo-", 5) == 0;
+        if (counts && entity + digits == length && digits <= 3)
+            mrc_text_appendf(&numbers, "_%.*s", (int)length, name + at);
+        else if (strncmp(name + at, "sub-", 4) != 0 && strncmp(name + at, "ses-", 4) != 0)
+            mrc_text_appendf(&words, "_%.*s", (int)length, name + at);
+        at += length + 1;
+    }
+    enum mrc_status st = words.failed || numbers.failed ? no_memory(err) : MRC_OK;
+    if (st == MRC_OK && words.size > 0) {
+        char label[MRC_PSEUDONYM_TEXT];
+        st = mrc_pseudonym_name(label, key, "acquisition by name", words.data, err);
+        if (st == MRC_OK) mrc_text_appendf(text, "_acq-%s", label);
+    }
+    if (st == MRC_OK && numbers.size > 0) mrc_text_appendf(text, "%s", numbers.data);
+    mrc_text_clear(&words);
+    mrc_text_clear(&numbers);
+    return st;
+}
+
+/* A name in BIDS tells the subject wherever it lies; any other only together with its folder. */
+static enum mrc_status name_nifti(struct mrc_text *text, const char *path,
+                                  const struct mrc_pseudonym_key *key, struct mrc_error *err) {
+    char subject[MRC_PSEUDONYM_TEXT], session[MRC_PSEUDONYM_TEXT];
+    const char *name = mrc_path_name(path);
+    char *whole = NULL;
+    enum mrc_status st = MRC_OK;
+    if (entities_length(name) == 0) st = mrc_place_resolve(&whole, path, err);
+    if (st == MRC_OK)
+        st = mrc_subject_of_path(subject, session, key, whole != NULL ? whole : name, true, err);
+    mrc_free(whole);
+    if (st != MRC_OK) return st;
+    mrc_text_appendf(text, "sub-%s%s%s", subject, session[0] != '\0' ? "_ses-" : "", session);
+    return append_entities(text, name, key, err);
+}
+
 static enum mrc_status name_keyed(char **out, const mrc_volume *source, enum mrc_contrast contrast,
                                   const struct mrc_pseudonym_key *key, struct mrc_error *err) {
     const struct mrc_provenance *from = mrc_volume_provenance(source);
-    char subject[MRC_PSEUDONYM_TEXT], session[MRC_PSEUDONYM_TEXT];
     struct mrc_text text = {0};
     enum mrc_status st = MRC_OK;
     if (from->kind == MRC_SOURCE_DICOM) {
@@ -120,11 +165,7 @@ static enum mrc_status name_keyed(char **out, const mrc_volume *source, enum mrc
         if (st == MRC_OK)
             mrc_text_appendf(&text, "sub-%s_ses-%s_acq-%s", how.subject, how.study, how.series);
     } else {
-        const char *name = mrc_path_name(from->files[0]);
-        st = mrc_subject_of_path(subject, session, key, name, true, err);
-        if (st == MRC_OK)
-            mrc_text_appendf(&text, "sub-%s%s%s", subject, session[0] != '\0' ? "_ses-" : "",
-                             session);
+        st = name_nifti(&text, from->files[0], key, err);
     }
     if (st == MRC_OK && !text.failed) *out = place_name(text.data, text.size, contrast);
     mrc_text_clear(&text);
