@@ -18,7 +18,7 @@ MRC_STATUS mrc_model_file_find(char **out, const char *given, struct mrc_error *
 MRC_STATUS mrc_model_file_find_complete(char **out, const char *given, struct mrc_error *err);
 /** Can the model that mrc_model_file_find finds be used? Reads both generators, their hash too, in
  * a child process: a file that crashes its reader is one that cannot. */
-MRC_STATUS mrc_model_file_check(const char *given, struct mrc_error *err);
+MRC_MUST_CHECK enum mrc_status mrc_model_file_check(const char *given, struct mrc_error *err);
 
 #ifdef __cplusplus
 }
