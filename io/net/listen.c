@@ -84,7 +84,7 @@ enum mrc_status mrc_net_parse_rule(struct mrc_net_rule *rule, const char *text,
         if (status != MRC_OK) return status;
     }
     if (strcmp(host, "*") == 0) return MRC_OK;
-    struct in_addr address;
+    struct in_addr address = {0};
     enum mrc_status status = resolve(&address, host, err);
     if (status != MRC_OK) return status;
     rule->mask = bits == 0 ? 0 : (uint32_t)(0xffffffffu << (32 - bits));

@@ -1,10 +1,12 @@
 /* train.c: joins the set, the trainer and the run folder. */
 #include "app/train.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/class_balance.h"
 #include "app/likeness.h"
@@ -167,9 +169,9 @@ static enum mrc_status check_epoch(struct work *w, int64_t epoch, bool keep,
     if (status == MRC_OK) status = check_collapse(w, &check, err);
     if (status != MRC_OK || !w->writes) return status;
     if (is_best) status = save_model(w, "checkpoints", "best", epoch, err);
+    if (w->checks.alike > 0) return status; /* nothing to go on from */
     if (status == MRC_OK && keep) status = save_checkpoint(w, NULL, epoch, err);
-    bool is_good = w->checks.alike == 0;
-    return status == MRC_OK && is_good ? save_checkpoint(w, "newest", epoch, err) : status;
+    return status == MRC_OK ? save_checkpoint(w, "newest", epoch, err) : status;
 }
 
 static enum mrc_status end_epoch(struct work *w, const struct mrc_trainer_progress *at,
@@ -464,6 +466,17 @@ static enum mrc_status load_good(struct work *w, struct mrc_error *err) {
     return status;
 }
 
+/* Where the run was stopped after the last good checkpoint: --resume would go on from there. */
+static enum mrc_status forget_last(const struct work *w, struct mrc_error *err) {
+    char *path = mrc_asprintf("%s/checkpoints/last.safetensors", w->options->run);
+    if (path == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
+    enum mrc_status status = MRC_OK;
+    if (unlink(path) != 0 && errno != ENOENT)
+        status = mrc_fail(err, MRC_ERR_IO, "%s: %s, expected to be removed", path, strerror(errno));
+    mrc_free(path);
+    return status;
+}
+
 /* *err says why; the log says so too. Whether a run was stopped in between makes no difference:
  * newest.safetensors is of an epoch's end that every such run passes. */
 static enum mrc_status roll_back(struct work *w, struct mrc_error *err) {
@@ -479,6 +492,7 @@ static enum mrc_status roll_back(struct work *w, struct mrc_error *err) {
              reason.text, (long long)back, pow(0.5, (double)w->rollbacks), (long long)w->rollbacks,
              (long long)w->options->rollbacks);
     status = tell(w, w->epochs_done + 1, step, words, err);
+    if (status == MRC_OK && w->writes) status = forget_last(w, err);
     if (status == MRC_OK && w->writes) status = mrc_run_folder_rewind(w->folder, back, err);
     return status == MRC_OK ? open_checks(w, back, err) : status;
 }

@@ -8,6 +8,7 @@
 
 #include "app/class_balance.h"
 #include "app/head.h"
+#include "app/model_file.h"
 #include "app/survey.h"
 #include "app/train.h"
 #include "base/fs.h"
@@ -384,23 +385,49 @@ static void test_no_numbers_lead_back(void **state) {
     assert_true(mrc_path_exists("back/checkpoints/newest.safetensors"));
 }
 
-/* Generators that make the same of everything, too; the checks in which they did are no good
- * checkpoint. */
+static void assert_resumes_from(const char *checkpoint, const char *run) {
+    char *path = NULL;
+    struct mrc_error err = {0};
+    assert_ok(mrc_model_file_find_complete(&path, run, &err), &err);
+    assert_string_equal(path, checkpoint);
+    mrc_free(path);
+}
+
+/* The first step after a rollback: a run killed here goes on from where it led to. */
+static void look_after_rollback(void *context, const struct mrc_train_progress *progress) {
+    struct counter *counter = context;
+    if (counter->limit == 0 && progress->at->step < counter->steps) {
+        assert_resumes_from("collapse/checkpoints/newest.safetensors", "collapse");
+        counter->limit = 1;
+    }
+    counter->steps = (int)progress->at->step;
+}
+
+/* Generators that make the same of everything, too. No checkpoint of a check in which they did, or
+ * of a stop since the last good one, is gone on from. */
 static void test_collapse_leads_back(void **state) {
     (void)state;
+    struct counter stop = {.limit = 12}, looked = {0};
+    struct mrc_events events = {.context = &stop, .cancelled = cancelled_after};
     struct mrc_train_options options = make_options("collapse");
     struct mrc_error err = {0};
     struct mrc_checkpoint_info info = {0};
     options.trainer.epochs = 5;
     options.check_every = 1;
-    setenv("MRC_FAULT_COLLAPSE", "8", 1); /* in the second epoch */
-    enum mrc_status status = mrc_train_run(&options, NULL, NULL, &err);
+    setenv("MRC_FAULT_COLLAPSE", "8", 1); /* in the second epoch, whose end is a checkpoint's */
+    assert_int_equal(mrc_train_run(&options, &events, count_any, &err), MRC_ERR_CANCELLED);
+    mrc_error_clear(&err);
+    assert_resumes_from("collapse/checkpoints/last.safetensors", "collapse");
+    events = (struct mrc_events){.context = &looked};
+    options.resume = true;
+    enum mrc_status status = mrc_train_run(&options, &events, look_after_rollback, &err);
     unsetenv("MRC_FAULT_COLLAPSE");
     assert_ok(status, &err);
     if (!mrc_path_exists("collapse/events.csv")) {
         print_message("built without the fault hook: nothing went wrong\n");
         return;
     }
+    assert_int_equal(looked.limit, 1);
     assert_says("collapse/events.csv",
                 "epoch 3: the generators make the same of everything (collapse); back to step 5,");
     assert_int_equal(lines_of("collapse/log.csv"), 1 + 5);
