@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -408,6 +409,9 @@ static unsigned next_number(void) {
 static int make_file(const char *path) {
     return open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0666);
 }
+static int make_private_file(const char *path) {
+    return open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+}
 static int make_folder(const char *path) {
     return mkdir(path, 0777);
 }
@@ -438,8 +442,8 @@ static enum mrc_status fail_to_make(struct mrc_output *out, const char *what,
     return st;
 }
 
-enum mrc_status mrc_output_open_file(struct mrc_output *out, const char *path,
-                                     struct mrc_error *err) {
+static enum mrc_status open_file(struct mrc_output *out, const char *path,
+                                 int (*make)(const char *path), struct mrc_error *err) {
     enum mrc_status st = output_init(out, path, err);
     if (st != MRC_OK) return st;
     out->replace = true;
@@ -450,7 +454,7 @@ enum mrc_status mrc_output_open_file(struct mrc_output *out, const char *path,
         output_clear(out);
         return st;
     }
-    int file = make_temporary(out, make_file);
+    int file = make_temporary(out, make);
     if (file >= 0) out->stream = fdopen(file, "wb");
     if (out->stream != NULL) return MRC_OK;
     if (file >= 0) {
@@ -458,6 +462,11 @@ enum mrc_status mrc_output_open_file(struct mrc_output *out, const char *path,
         (void)unlink(out->temporary);
     }
     return fail_to_make(out, "write a file", err);
+}
+
+enum mrc_status mrc_output_open_file(struct mrc_output *out, const char *path,
+                                     struct mrc_error *err) {
+    return open_file(out, path, make_file, err);
 }
 
 static bool dir_is_empty(const char *path) {
@@ -547,20 +556,37 @@ static void sync_parent(const char *path) {
     mrc_free(parent);
 }
 
-/* Puts the temporary folder in the place of the one that is there; the old one goes only after the
- * new one stands. */
-static enum mrc_status replace_dir(struct mrc_output *out, struct mrc_error *err) {
-    if (renameat2(AT_FDCWD, out->temporary, AT_FDCWD, out->path, RENAME_EXCHANGE) != 0) {
-        return mrc_fail(err, MRC_ERR_WRITE, "%s: %s while replacing the folder", out->path,
-                        strerror(errno));
+/* 0, or -1 with errno. Not all file systems can do it at once. */
+static int exchange(const char *a, const char *b) {
+    if (renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) == 0) return 0;
+    if (errno != EINVAL && errno != ENOSYS) return -1;
+    char *aside = mrc_asprintf("%s.tmp-%08x", b, next_number());
+    int result = aside != NULL ? rename(b, aside) : -1;
+    if (result == 0) {
+        result = rename(a, b);
+        int cause = errno;
+        (void)rename(aside, result == 0 ? a : b);
+        errno = cause;
     }
-    mrc_remove_tree(out->temporary);
+    mrc_free(aside);
+    return result;
+}
+
+enum mrc_status mrc_replace_dir(const char *whole, const char *path, struct mrc_error *err) {
+    if (rename(whole, path) != 0) {
+        if ((errno != ENOTEMPTY && errno != EEXIST) || exchange(whole, path) != 0)
+            return mrc_fail(err, MRC_ERR_WRITE, "%s: %s while renaming into place", path,
+                            strerror(errno));
+        sync_parent(path); /* the new name is on the disk before the old folder goes */
+        mrc_remove_tree(whole);
+    }
+    sync_parent(path);
     return MRC_OK;
 }
 
 /* 0, or -1 with errno. File systems that cannot keep what is there are trusted to be quiet. */
 static int rename_into_place(const struct mrc_output *out) {
-    if (out->folder || !out->fresh) return rename(out->temporary, out->path);
+    if (!out->fresh) return rename(out->temporary, out->path);
     int result = renameat2(AT_FDCWD, out->temporary, AT_FDCWD, out->path, RENAME_NOREPLACE);
     return result != 0 && (errno == EINVAL || errno == ENOSYS) ? rename(out->temporary, out->path)
                                                                : result;
@@ -569,12 +595,11 @@ static int rename_into_place(const struct mrc_output *out) {
 enum mrc_status mrc_output_commit(struct mrc_output *out, struct mrc_error *err) {
     enum mrc_status st = mrc_output_flush(out, err);
     if (st != MRC_OK) return st;
-    if (rename_into_place(out) != 0) {
-        if (out->folder && out->replace && (errno == ENOTEMPTY || errno == EEXIST))
-            st = replace_dir(out, err);
-        else
-            st = mrc_fail(err, MRC_ERR_WRITE, "%s: %s while renaming into place", out->path,
-                          strerror(errno));
+    if (out->folder && out->replace)
+        st = mrc_replace_dir(out->temporary, out->path, err);
+    else if (rename_into_place(out) != 0) {
+        st = mrc_fail(err, MRC_ERR_WRITE, "%s: %s while renaming into place", out->path,
+                      strerror(errno));
     }
     if (st != MRC_OK) {
         mrc_output_discard(out);
@@ -597,6 +622,37 @@ enum mrc_status mrc_write_file(const char *path, const void *data, size_t size,
     struct mrc_output out;
     enum mrc_status st = mrc_output_open_file(&out, path, err);
     if (st != MRC_OK) return st;
+    (void)fwrite(data, 1, size, out.stream); /* commit sees the stream's error */
+    return mrc_output_commit(&out, err);
+}
+
+/* Temporaries of `path` whose writers were killed: those who live hold a lock. */
+static void remove_leftovers(const char *path) {
+    const char *name = mrc_path_name(path);
+    char *dir = name == path ? mrc_strdup(".") : mrc_asprintf("%.*s", (int)(name - path), path);
+    char *start = mrc_asprintf("%s.tmp-", name);
+    struct mrc_name_list names = {0};
+    bool listed = dir != NULL && start != NULL && mrc_list_dir(&names, dir, NULL) == MRC_OK;
+    for (size_t i = 0; listed && i < names.count; ++i) {
+        if (strncmp(names.names[i], start, strlen(start)) != 0) continue;
+        char *left = mrc_path_join(dir, names.names[i]);
+        int file = left != NULL ? open(left, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1;
+        if (file >= 0 && flock(file, LOCK_EX | LOCK_NB) == 0) (void)unlink(left);
+        if (file >= 0) (void)close(file);
+        mrc_free(left);
+    }
+    mrc_name_list_clear(&names);
+    mrc_free(start);
+    mrc_free(dir);
+}
+
+enum mrc_status mrc_write_private_file(const char *path, const void *data, size_t size,
+                                       struct mrc_error *err) {
+    struct mrc_output out;
+    remove_leftovers(path);
+    enum mrc_status st = open_file(&out, path, make_private_file, err);
+    if (st != MRC_OK) return st;
+    (void)flock(fileno(out.stream), LOCK_EX | LOCK_NB);
     (void)fwrite(data, 1, size, out.stream); /* commit sees the stream's error */
     return mrc_output_commit(&out, err);
 }
