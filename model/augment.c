@@ -105,7 +105,7 @@ void mrc_augment(float *slice, float *spare, int64_t size, int64_t channels,
         part[0] = own_part[0];
     }
     if (most->rotate > 0.0 || most->zoom > 0.0 || most->shift > 0.0) {
-        double angle = most->rotate * degree * either[0], zoom = 1.0 + most->zoom * either[1];
+        double angle = most->rotate * degree * either[0], zoom = pow(1.0 + most->zoom, either[1]);
         struct map map = {.a = cos(angle) / zoom,
                           .b = sin(angle) / zoom,
                           .y = most->shift * (double)size * either[2],

@@ -15,7 +15,7 @@ extern "C" {
  * resolution of 1 too. */
 struct mrc_augmentation {
     double rotate;     /* degrees, either way */
-    double zoom;       /* part by which it grows or shrinks, below 1 */
+    double zoom;       /* grows or shrinks by a factor of up to 1 + zoom */
     double shift;      /* part of the side, along either axis, either way */
     double resolution; /* times as coarse, at least 1 */
     double bias;       /* strength of a smooth field b of second order, |log b| up to about this */

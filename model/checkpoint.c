@@ -164,6 +164,7 @@ static const struct field {
     SETTING(ema_decay, FIELD_REAL),
     {"stored", FIELD_WHOLE, offsetof(struct mrc_checkpoint_info, stored), true},
     {"rollbacks", FIELD_WHOLE, offsetof(struct mrc_checkpoint_info, rollbacks), true},
+    {"finest", FIELD_WHOLE, offsetof(struct mrc_checkpoint_info, finest), true},
     LATER(pool_size, FIELD_WHOLE),
     LATER(r1_gamma, FIELD_REAL),
     LATER(lambda_structure, FIELD_REAL),

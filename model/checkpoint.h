@@ -34,7 +34,8 @@ struct mrc_checkpoint_info {
     int64_t
         stored; /* 1: trained on intensities as pictures store them, 0: normalised to the head */
     int64_t rollbacks; /* each has halved the learning rate (app/train.h) */
-    bool complete; /* all four networks and Adam's moments, else the generators; known when read */
+    int64_t finest; /* pixels a side of slices that it is known to be good for too; 0: not known */
+    bool complete;  /* all four networks and Adam's moments, else the generators; known when read */
     struct mrc_trained_images trained[2]; /* of T1w and T2w */
     struct mrc_cyclegan_settings settings;
 };
@@ -53,7 +54,7 @@ MRC_STATUS mrc_checkpoint_save(const mrc_cyclegan *gan, const struct mrc_checkpo
 MRC_STATUS mrc_checkpoint_describe(struct mrc_checkpoint_info *out, const char *path,
                                    struct mrc_error *err);
 /** Writes the weights of the file `from`, byte by byte, with what *info says of them: of it the
- * name, the data and the trained images may be others than that file's. */
+ * name, the data, the trained images and `finest` may be others than that file's. */
 MRC_STATUS mrc_checkpoint_rewrite(const char *from, const struct mrc_checkpoint_info *info,
                                   const char *path, struct mrc_error *err);
 /** Is this a safetensors file by its first bytes? */
@@ -66,8 +67,8 @@ MRC_STATUS mrc_checkpoint_load(mrc_cyclegan **out, struct mrc_checkpoint_info *i
 /** One generator, ready to apply. */
 typedef struct mrc_generator mrc_generator;
 /** which: MRC_NET_G (T1w -> T2w) or MRC_NET_F (T2w -> T1w). size: pixels a side of the slices; 0:
- * what it was trained on. A `local` generator takes any from 16 to 1024, the others only their own:
- * MRC_ERR_UNSUPPORTED. batch: slices applied at once (8 to 32 are good choices). */
+ * what it was trained on. Others are 16 to 1024, in steps of mrc_cyclegan_side_step; without such a
+ * step they are MRC_ERR_UNSUPPORTED. batch: slices applied at once (8 to 32 are good choices). */
 MRC_STATUS mrc_generator_load(mrc_generator **out, struct mrc_checkpoint_info *info,
                               const char *path, enum mrc_cyclegan_net which, int64_t size,
                               int64_t batch, struct mrc_error *err);

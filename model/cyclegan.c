@@ -157,6 +157,12 @@ enum mrc_generator_kind mrc_cyclegan_generator_of(const struct mrc_cyclegan_sett
                                                     : s->generator;
 }
 
+int64_t mrc_cyclegan_side_step(const struct mrc_cyclegan_settings *s, enum mrc_cyclegan_net which) {
+    if (mrc_cyclegan_generator_of(s, which) == MRC_GENERATOR_LOCAL) return 1;
+    int64_t step = s->depth > 0 ? (int64_t)1 << (s->depth - 1) : s->size;
+    return step < s->size ? step : 0;
+}
+
 /* --- Creating --- */
 
 static enum mrc_status declare_nets(mrc_cyclegan *gan, struct mrc_error *err) {

@@ -20,19 +20,22 @@ enum { SMALLEST_SIDE = 16, LARGEST_SIDE = 1024 };
 
 static enum mrc_status settle_size(mrc_generator *g, int64_t size,
                                    const struct mrc_cyclegan_settings *settings,
-                                   enum mrc_generator_kind kind, const char *path,
+                                   enum mrc_cyclegan_net which, const char *path,
                                    struct mrc_error *err) {
     g->size = size == 0 ? settings->size : size;
     if (g->size == settings->size) return MRC_OK;
-    if (kind != MRC_GENERATOR_LOCAL)
+    int64_t step = mrc_cyclegan_side_step(settings, which);
+    if (step == 0)
         return mrc_fail(err, MRC_ERR_UNSUPPORTED,
                         "%s: a %s generator for slices of %lld x %lld, expected a local one for "
                         "%lld x %lld",
-                        path, mrc_generator_kind_name(kind), (long long)settings->size,
-                        (long long)settings->size, (long long)size, (long long)size);
-    if (size >= SMALLEST_SIDE && size <= LARGEST_SIDE) return MRC_OK;
-    return mrc_fail(err, MRC_ERR_ARGUMENT, "slices of %lld x %lld, expected %d to %d a side",
-                    (long long)size, (long long)size, SMALLEST_SIDE, LARGEST_SIDE);
+                        path, mrc_generator_kind_name(mrc_cyclegan_generator_of(settings, which)),
+                        (long long)settings->size, (long long)settings->size, (long long)size,
+                        (long long)size);
+    if (size >= SMALLEST_SIDE && size <= LARGEST_SIDE && size % step == 0) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_ARGUMENT,
+                    "slices of %lld x %lld, expected %d to %d a side, in steps of %lld",
+                    (long long)size, (long long)size, SMALLEST_SIDE, LARGEST_SIDE, (long long)step);
 }
 
 static enum mrc_status prepare(mrc_generator *g, const struct mrc_cyclegan_settings *settings,
@@ -60,8 +63,7 @@ enum mrc_status mrc_generator_load(mrc_generator **out, struct mrc_checkpoint_in
     g->batch = batch;
     enum mrc_status st = checkpoint_load_generator(&g->net, info, path, which, err);
     if (st == MRC_OK)
-        st = settle_size(g, size, &info->settings,
-                         mrc_cyclegan_generator_of(&info->settings, which), path, err);
+        st = settle_size(g, size, &info->settings, which, path, err);
     if (st == MRC_OK) st = prepare(g, &info->settings, err);
     if (st != MRC_OK) {
         mrc_generator_destroy(g);

@@ -331,7 +331,7 @@ static enum mrc_status check(const struct mrc_slice_source *source,
         const char *name;
         double value, lo, hi;
     } ranges[] = {
-        {"rotation", a->rotate, 0.0, 180.0}, {"zoom", a->zoom, 0.0, 0.9},
+        {"rotation", a->rotate, 0.0, 180.0}, {"zoom", a->zoom, 0.0, 3.0},
         {"shift", a->shift, 0.0, 0.5},       {"loss of resolution", a->resolution, 0.0, 8.0},
         {"bias field", a->bias, 0.0, 2.0},   {"noise", a->noise, 0.0, 1.0}};
     for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); ++i)

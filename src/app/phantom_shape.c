@@ -430,7 +430,8 @@ void mrc_head_init(struct mrc_head *h, uint64_t seed, int subject, int lesions) 
     h->csf_mm = between(&rng, 0.6, 2.2);
     h->skull_mm = between(&rng, 5.5, 7.5);
     h->scalp_mm = between(&rng, 4.5, 7.0);
-    double ventricles = between(&rng, 0.75, 1.5);
+    double age = between(&rng, 0.0, 1.0),
+           ventricles = 0.75 + 1.75 * age * age; /* most are narrow */
     for (int side = 0; side < 2; ++side) h->ventricle[side] = ventricles * between(&rng, 0.9, 1.1);
     init_marker(h);
     int by_seed = (int)mrc_rng_below(&rng, 5);

@@ -73,7 +73,7 @@ static const struct setting {
     {"gamma", TRAINING, REAL, AT(trainer.gamma), 1, MRC_TRAINER_LARGEST_GAMMA},
     {"decay", TRAINING, REAL, AT(trainer.decay), 0, 1},
     {"rotate", TRAINING, REAL, AT(trainer.augment.rotate), 0, 180},
-    {"zoom", TRAINING, REAL, AT(trainer.augment.zoom), 0, 0.9},
+    {"zoom", TRAINING, REAL, AT(trainer.augment.zoom), 0, 3},
     {"shift", TRAINING, REAL, AT(trainer.augment.shift), 0, 0.5},
     {"resolution", TRAINING, REAL, AT(trainer.augment.resolution), 1, 8},
     {"bias_field", TRAINING, REAL, AT(trainer.augment.bias), 0, 2},

@@ -558,6 +558,22 @@ static enum mrc_status look_at_set(struct mrc_checkpoint_info *info, const char 
     return status;
 }
 
+static enum mrc_status set_finest(struct mrc_checkpoint_info *info, int64_t side, const char *path,
+                                  struct mrc_error *err) {
+    for (int which = MRC_NET_G; which <= MRC_NET_F; ++which) {
+        int64_t step = mrc_cyclegan_side_step(&info->settings, (enum mrc_cyclegan_net)which);
+        if (step == 0 || side % step != 0 || side < info->settings.size)
+            return mrc_fail(err, MRC_ERR_ARGUMENT,
+                            "%s: trained on slices of %lld pixels a side, %s, expected "
+                            "another --finest than %lld",
+                            path, (long long)info->settings.size,
+                            step == 0 ? "and takes no others" : "and takes some larger ones",
+                            (long long)side);
+    }
+    info->finest = side;
+    return MRC_OK;
+}
+
 /* A model of generators alone keeps its weights; of a complete checkpoint they are written anew. */
 static enum mrc_status export_model(const struct mrc_export_options *o, const char *path,
                                     struct mrc_error *err) {
@@ -565,13 +581,15 @@ static enum mrc_status export_model(const struct mrc_export_options *o, const ch
     struct mrc_checkpoint_info info = {0};
     struct mrc_checkpoint_options model = {.half = o->half};
     enum mrc_status status = mrc_checkpoint_describe(&info, path, err);
-    const bool rewrite = status == MRC_OK && !info.complete && o->trained_on != NULL;
+    const bool rewrite =
+        status == MRC_OK && !info.complete && (o->trained_on != NULL || o->finest > 0);
     if (rewrite && o->half)
         return mrc_fail(err, MRC_ERR_ARGUMENT,
                         "%s: holds the generators only, whose precision stays, expected no --half",
                         path);
     if (status == MRC_OK && !rewrite) status = mrc_checkpoint_load(&gan, &info, path, err);
     if (status == MRC_OK && o->trained_on != NULL) status = look_at_set(&info, o->trained_on, err);
+    if (status == MRC_OK && o->finest > 0) status = set_finest(&info, o->finest, path, err);
     if (status == MRC_OK) {
         if (o->name != NULL) snprintf(info.name, sizeof info.name, "%s", o->name);
         if (o->data_note != NULL) snprintf(info.data, sizeof info.data, "%s", o->data_note);

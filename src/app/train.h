@@ -94,6 +94,8 @@ struct mrc_export_options {
     const char
         *trained_on; /* the set it was trained on: what its images look like is recorded, also
                         in a model of the generators alone; NULL: what it recorded stays */
+    int64_t finest; /* slices up to that side translate may use unasked, though they were smaller in
+                       training; both generators must take them; 0: what it recorded stays */
     bool half, replace;
 };
 MRC_STATUS mrc_train_export(const struct mrc_export_options *options, struct mrc_error *err);

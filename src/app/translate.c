@@ -387,22 +387,34 @@ static enum mrc_status settle_format(struct work *w, struct mrc_error *err) {
 
 /* --- The model --- */
 
-/* A local generator works at any size, so a scan's own grid gets slices cut finer than those it was
- * trained on. Not as fine as the scan: what the generator sees around a pixel shrinks with the
- * pixel, and the middle of a wide ventricle then looks like air (docs/preprocessing.md). */
-static int64_t choose_size(const struct work *w) {
-    enum { FINER = 2, LARGEST = 1024 };
+static enum mrc_cyclegan_net generator_to(enum mrc_contrast to) {
+    return to == MRC_CONTRAST_T2W ? MRC_NET_G : MRC_NET_F;
+}
+
+/* Is what makes `to` good for slices of that size? A local generator, which sees no shapes, is; a
+ * U-Net where the model says so. */
+static bool knows_size(const struct work *w, enum mrc_contrast to, int64_t size) {
+    enum { LARGEST = 1024 };
     const struct mrc_cyclegan_settings *trained = &w->info.settings;
+    enum mrc_cyclegan_net which = generator_to(to);
+    int64_t step = mrc_cyclegan_side_step(trained, which);
+    if (size == trained->size) return true;
+    if (step == 0 || size % step != 0 || size > LARGEST) return false;
+    return mrc_cyclegan_generator_of(trained, which) == MRC_GENERATOR_LOCAL ||
+           size <= w->info.finest;
+}
+
+/* A scan's own grid gets slices cut finer than those trained on, where the generator can. Not as
+ * fine as the scan: what it sees around a pixel shrinks with the pixel, and the middle of a wide
+ * ventricle then looks like air (docs/preprocessing.md). */
+static int64_t choose_size(const struct work *w) {
+    enum { FINER = 2 };
     const struct mrc_extent e = mrc_volume_extent(w->source);
-    int64_t finer = FINER * trained->size;
+    int64_t own = w->info.settings.size, finer = FINER * own;
     if (w->options->size != 0) return w->options->size;
-    bool can = mrc_cyclegan_generator_of(trained, w->options->to == MRC_CONTRAST_T2W
-                                                      ? MRC_NET_G
-                                                      : MRC_NET_F) == MRC_GENERATOR_LOCAL &&
-               finer <= LARGEST;
     bool gains =
         w->options->grid == MRC_GRID_SOURCE && (e.i >= finer || e.j >= finer || e.k >= finer);
-    return can && gains ? finer : trained->size;
+    return gains && knows_size(w, w->options->to, finer) ? finer : own;
 }
 
 /* Slices at once: more of them share the work on the weights, which is most of it in the deep
@@ -419,7 +431,6 @@ static enum mrc_status load_generator(struct work *w, enum mrc_contrast to, int6
                                       struct mrc_error *err) {
     const struct mrc_translate_options *o = w->options;
     char *path = NULL;
-    enum mrc_cyclegan_net which = to == MRC_CONTRAST_T2W ? MRC_NET_G : MRC_NET_F;
     mrc_generator_destroy(w->generator);
     w->generator = NULL;
     enum mrc_status status = mrc_model_file_find(&path, o->model, err);
@@ -427,7 +438,8 @@ static enum mrc_status load_generator(struct work *w, enum mrc_contrast to, int6
     if (status == MRC_OK) {
         if (size == 0) size = choose_size(w);
         w->batch = choose_batch(w, size);
-        status = mrc_generator_load(&w->generator, &w->info, path, which, size, w->batch, err);
+        status = mrc_generator_load(&w->generator, &w->info, path, generator_to(to), size, w->batch,
+                                    err);
     }
     if (status == MRC_OK) mrc_generator_set_mirror(w->generator, !o->no_mirror);
     if (status == MRC_OK && w->info.name[0] == '\0') {
@@ -722,18 +734,13 @@ static enum mrc_status write_images(const struct work *w, struct mrc_error *err)
 
 /* --- The way back --- */
 
-/* Only a local generator works at another size than the model's. Where the way there does and the
- * way back does not, both are gone at the model's own. */
+/* Where the way there knows a size that the way back does not, both are gone at the model's own. */
 static enum mrc_status settle_cycle(struct work *w, struct mrc_error *err) {
     const struct mrc_translate_options *o = w->options;
-    const struct mrc_cyclegan_settings *trained = &w->info.settings;
-    enum mrc_cyclegan_net back = o->to == MRC_CONTRAST_T2W ? MRC_NET_F : MRC_NET_G;
     w->there[0] = &w->before;
     w->there[1] = &w->after;
-    if (mrc_cyclegan_generator_of(trained, back) == MRC_GENERATOR_LOCAL ||
-        w->before.size == trained->size)
-        return MRC_OK;
-    enum mrc_status status = load_generator(w, o->to, trained->size, err);
+    if (knows_size(w, w->from, w->before.size)) return MRC_OK;
+    enum mrc_status status = load_generator(w, o->to, w->info.settings.size, err);
     if (status == MRC_OK) status = make_slices(&w->trained[0], w, w->source, o->input, err);
     if (status == MRC_OK)
         status = translate_slices(&w->trained[1], &w->trained[0], w, "translating", err);

@@ -6,11 +6,16 @@
 #include "cli/options.h"
 #include "cli/terminal.h"
 
-enum { KEY_HALF = MRC_OPTION_OWN, KEY_NAME, KEY_DATA_NOTE, KEY_TRAINED_ON };
+enum { KEY_HALF = MRC_OPTION_OWN, KEY_NAME, KEY_DATA_NOTE, KEY_TRAINED_ON, KEY_FINEST };
 
 static const struct argp_option table[] = {
     {.name = "output", .key = 'o', .arg = "FILE", .doc = "The model to write"},
     {.name = "half", .key = KEY_HALF, .doc = "Write half precision: half the size"},
+    {.name = "finest",
+     .key = KEY_FINEST,
+     .arg = "N",
+     .doc = "Record that the model is good for slices of N pixels a side too, which translate then "
+            "uses where a scan's grid is as fine; find it out with evaluate --size"},
     {.name = "name", .key = KEY_NAME, .arg = "NAME", .doc = "Another name for the model"},
     {.name = "data-note",
      .key = KEY_DATA_NOTE,
@@ -33,6 +38,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     case KEY_NAME: o->name = mrc_option_words(state, "--name", value, 63); break;
     case KEY_DATA_NOTE: o->data_note = mrc_option_words(state, "--data-note", value, 255); break;
     case KEY_TRAINED_ON: o->trained_on = value; break;
+    case KEY_FINEST: o->finest = mrc_option_integer(state, "--finest", value, 16, 1024); break;
     case MRC_OPTION_REPLACE: o->replace = true; break;
     case ARGP_KEY_ARG:
         if (o->checkpoint != NULL)

@@ -179,7 +179,10 @@ static const struct argp_option table[] = {
      .key = KEY_ROTATE,
      .arg = "DEG",
      .doc = "Turn each slice by up to DEG degrees at random; this and those below: 0: none"},
-    {.name = "zoom", .key = KEY_ZOOM, .arg = "PART", .doc = "Grow or shrink it by up to PART"},
+    {.name = "zoom",
+     .key = KEY_ZOOM,
+     .arg = "PART",
+     .doc = "Grow or shrink it by a factor of up to 1 + PART"},
     {.name = "shift", .key = KEY_SHIFT, .arg = "PART", .doc = "Shift it by up to PART of its side"},
     {.name = "resolution",
      .key = KEY_RESOLUTION,
@@ -395,7 +398,7 @@ static bool parse_run(int key, char *value, struct argp_state *state, struct mrc
             mrc_option_number(state, "--gamma", value, 1.0, MRC_TRAINER_LARGEST_GAMMA);
         break;
     case KEY_ROTATE: augment->rotate = mrc_option_number(state, "--rotate", value, 0, 180); break;
-    case KEY_ZOOM: augment->zoom = mrc_option_number(state, "--zoom", value, 0, 0.9); break;
+    case KEY_ZOOM: augment->zoom = mrc_option_number(state, "--zoom", value, 0, 3); break;
     case KEY_SHIFT: augment->shift = mrc_option_number(state, "--shift", value, 0, 0.5); break;
     case KEY_RESOLUTION:
         augment->resolution = mrc_option_number(state, "--resolution", value, 1, 8);

@@ -55,8 +55,10 @@ static const struct argp_option table[] = {
     {.name = "size",
      .key = KEY_SIZE,
      .arg = "N",
-     .doc = "Pixels a side of the slices worked on, for local models; default: on the input's "
-            "grid twice the model's, else the model's"},
+     .doc = "Pixels a side of the slices worked on, where the model takes others than its own: a "
+            "local "
+            "one any, one with a shallow U-Net (train --depth) some; default: on the input's grid "
+            "twice the model's where it is good for them, else the model's"},
     {.name = "no-mirror",
      .key = KEY_NO_MIRROR,
      .doc = "Apply the model once, not to each slice and its mirror image for the mean of both: "

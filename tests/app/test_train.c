@@ -139,6 +139,19 @@ static void test_export_gives_the_same_model(void **state) {
     assert_ok(mrc_checkpoint_describe(&exported, "out/half.safetensors", &err), &err);
     assert_string_equal(exported.name, "halved");
     assert_string_not_equal(trained.hash, exported.hash);
+    assert_int_equal(exported.finest, 0);
+
+    /* also of a model that has been written, whose weights stay */
+    export = (struct mrc_export_options){
+        .checkpoint = "out/half.safetensors", .output = "out/finest.safetensors", .finest = 64};
+    assert_ok(mrc_train_export(&export, &err), &err);
+    assert_ok(mrc_checkpoint_describe(&trained, "out/finest.safetensors", &err), &err);
+    assert_int_equal(trained.finest, 64);
+    assert_string_equal(trained.hash, exported.hash);
+    export.finest = 16; /* trained on 32 */
+    export.replace = true;
+    assert_int_equal(mrc_train_export(&export, &err), MRC_ERR_ARGUMENT);
+    mrc_error_clear(&err);
 }
 
 static void test_same_seed_same_model_on_any_threads(void **state) {

@@ -13,6 +13,7 @@
 #include "app/translate.h"
 #include "base/fs.h"
 #include "io/image.h"
+#include "model/checkpoint.h"
 #include "preprocess/slices.h"
 
 static char root[] = "/tmp/mrc-translate-XXXXXX";
@@ -154,6 +155,60 @@ static void test_three_channels_give_the_same(void **state) {
     assert_true(most < 1e-5f);
     mrc_volume_destroy(three);
     mrc_volume_destroy(one);
+    mrc_volume_destroy(vol);
+}
+
+/* A U-Net of three blocks, with first weights. */
+static void save_shallow(const char *path, int64_t finest) {
+    struct mrc_cyclegan_settings settings = MRC_CYCLEGAN_DEFAULTS;
+    struct mrc_checkpoint_info info = {.name = "shallow", .version = "0", .finest = finest};
+    struct mrc_checkpoint_options options = {0};
+    struct mrc_error err = {0};
+    mrc_cyclegan *gan = NULL;
+    settings.generator = MRC_GENERATOR_HYBRID;
+    settings.depth = 3;
+    settings.size = 32;
+    settings.generator_width = settings.discriminator_width = 2;
+    settings.batch = 1;
+    assert_ok(mrc_cyclegan_create(&gan, &settings, &err), &err);
+    assert_ok(mrc_checkpoint_save(gan, &info, &options, path, &err), &err);
+    mrc_cyclegan_destroy(gan);
+}
+
+static void assert_same_image(const char *a, const char *b, bool same) {
+    mrc_volume *one = load(a), *other = load(b);
+    struct mrc_extent e = mrc_volume_extent(one);
+    size_t bytes = (size_t)(e.i * e.j * e.k) * sizeof(float);
+    assert_int_equal(
+        memcmp(mrc_volume_voxels_const(one), mrc_volume_voxels_const(other), bytes) == 0, same);
+    mrc_volume_destroy(other);
+    mrc_volume_destroy(one);
+}
+
+/* Slices twice as fine as the model's are used where the model says that it is good for them. */
+static void test_finer_slices_where_known(void **state) {
+    (void)state;
+    static const struct {
+        const char *model, *output;
+        int64_t size;
+    } runs[] = {{"shallow.safetensors", "finer_not.nii", 0},
+                {"finest.safetensors", "finer.nii", 0},
+                {"shallow.safetensors", "finer_32.nii", 32},
+                {"shallow.safetensors", "finer_64.nii", 64}};
+    struct mrc_error err = {0};
+    mrc_volume *vol = NULL;
+    save_shallow("shallow.safetensors", 0);
+    save_shallow("finest.safetensors", 64);
+    make_input("finer_in.nii", false, "LPS", 0.0, &vol);
+    for (size_t n = 0; n < sizeof runs / sizeof *runs; ++n) {
+        struct mrc_translate_options options = make_options("finer_in.nii", runs[n].output);
+        options.model = runs[n].model;
+        options.size = runs[n].size;
+        assert_ok(mrc_translate_run(&options, NULL, NULL, &err), &err);
+    }
+    assert_same_image("finer_not.nii", "finer_32.nii", true);
+    assert_same_image("finer.nii", "finer_64.nii", true);
+    assert_same_image("finer_32.nii", "finer_64.nii", false);
     mrc_volume_destroy(vol);
 }
 
@@ -441,6 +496,7 @@ int main(void) {
         cmocka_unit_test(test_geometry_is_kept),
         cmocka_unit_test(test_model_grid_lies_over_the_source),
         cmocka_unit_test(test_three_channels_give_the_same),
+        cmocka_unit_test(test_finer_slices_where_known),
         cmocka_unit_test(test_png_in_and_out),
         cmocka_unit_test(test_sheet_with_truth),
         cmocka_unit_test(test_contrast_is_checked),

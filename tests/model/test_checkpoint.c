@@ -221,7 +221,8 @@ static void test_mirror(void **unused) {
 }
 
 /* A local generator does not know how large an image is: what stands in a corner of a larger one
- * becomes the same, but for the rim that sees the neighbourhood. The others keep their size. */
+ * becomes the same, but for the rim that sees the neighbourhood. A U-Net down to one pixel keeps
+ * its size. */
 static void test_generator_sizes(void **unused) {
     (void)unused;
     enum { SMALL = 32, LARGE = 48, RIM = 4 };
@@ -256,6 +257,59 @@ static void test_generator_sizes(void **unused) {
     assert_ok(mrc_generator_load(&g, &info, path, MRC_NET_G, SMALL, 1, &err), &err);
     mrc_generator_destroy(g);
     mrc_cyclegan_destroy(gan);
+}
+
+/* A U-Net that does not go down to one pixel is the same net for all sizes it can halve: weights
+ * from small slices make of large ones what the net for large ones with those weights makes. */
+static void test_shallow_unet_sizes(void **unused) {
+    (void)unused;
+    enum { SMALL = 32, LARGE = 48, STEP = 8 };
+    struct mrc_error err = {0};
+    struct mrc_checkpoint_info info;
+    mrc_generator *g = NULL;
+    float src[LARGE * LARGE], dst[LARGE * LARGE];
+    struct mrc_rng rng = mrc_rng_for(4, 0, 0, MRC_FOR_TEST);
+    for (int i = 0; i < LARGE * LARGE; ++i) src[i] = (float)mrc_rng_uniform(&rng);
+    struct mrc_cyclegan_settings s = MRC_CYCLEGAN_DEFAULTS;
+    s.generator = MRC_GENERATOR_HYBRID;
+    s.size = SMALL;
+    s.generator_width = s.discriminator_width = 2;
+    s.depth = 4; /* 32, 16, 8, 4 pixels */
+    s.batch = 1;
+    mrc_cyclegan *gan = NULL;
+    assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
+    assert_int_equal(mrc_cyclegan_side_step(&s, MRC_NET_F), STEP);
+    const char *path = path_of("shallow.safetensors");
+    save(gan, false, false, path);
+    assert_ok(mrc_generator_load(&g, &info, path, MRC_NET_G, LARGE, 1, &err), &err);
+    mrc_generator_apply(g, dst, src, 1);
+    mrc_generator_destroy(g);
+
+    struct mrc_generator_settings large = {
+        .channels = 1, .size = 2 * SMALL, .width = s.generator_width, .depth = s.depth};
+    mrc_net *net = NULL, *trained = mrc_cyclegan_net_of(gan, MRC_NET_G);
+    mrc_plan *plan = NULL;
+    mrc_pass *pass = NULL;
+    assert_ok(mrc_hybrid_create(&net, &large, &err), &err);
+    assert_int_equal(mrc_net_size(net), mrc_net_size(trained));
+    memcpy(mrc_net_values(net), mrc_net_values(trained), mrc_net_size(net) * sizeof(float));
+    struct mrc_shape in = {.n = 1, .c = 1, .d = 1, .h = LARGE, .w = LARGE};
+    assert_ok(mrc_plan_create(&plan, net, in, MRC_PLAN_INFERENCE, &err), &err);
+    void *scratch = mrc_alloc(mrc_plan_scratch_bytes(plan), 1);
+    assert_ok(mrc_pass_create(&pass, net, plan, scratch, &err), &err);
+    assert_memory_equal(mrc_pass_forward(pass, src), dst, sizeof dst);
+    mrc_pass_destroy(pass);
+    mrc_free(scratch);
+    mrc_plan_destroy(plan);
+    mrc_net_destroy(net);
+
+    assert_int_equal(mrc_generator_load(&g, &info, path, MRC_NET_G, LARGE + 4, 1, &err),
+                     MRC_ERR_ARGUMENT);
+    assert_non_null(strstr(err.text, "in steps of 8"));
+    mrc_error_clear(&err);
+    mrc_cyclegan_destroy(gan);
+    s.depth = 6; /* down to one pixel */
+    assert_int_equal(mrc_cyclegan_side_step(&s, MRC_NET_F), 0);
 }
 
 /* --- Half precision --- */
@@ -512,11 +566,17 @@ static void test_out_of_memory(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_generator),
-        cmocka_unit_test(test_mirror),        cmocka_unit_test(test_generator_sizes),
-        cmocka_unit_test(test_half),          cmocka_unit_test(test_bad_headers),
-        cmocka_unit_test(test_header_length), cmocka_unit_test(test_changed_files),
-        cmocka_unit_test(test_cannot_write),  cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_generator),
+        cmocka_unit_test(test_mirror),
+        cmocka_unit_test(test_generator_sizes),
+        cmocka_unit_test(test_shallow_unet_sizes),
+        cmocka_unit_test(test_half),
+        cmocka_unit_test(test_bad_headers),
+        cmocka_unit_test(test_header_length),
+        cmocka_unit_test(test_changed_files),
+        cmocka_unit_test(test_cannot_write),
+        cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
