@@ -2,12 +2,10 @@
 #include "app/clean_words.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 enum { SHORTEST_NAME = 3, WORD = 96 };
 
@@ -147,17 +145,4 @@ void mrc_clean_words(char *out, size_t capacity, const char *text, const char *p
         used += (size_t)written < capacity - used ? (size_t)written : capacity - used - 1;
     }
     out[used < capacity ? used : capacity - 1] = '\0';
-}
-
-enum mrc_status mrc_write_private_file(const char *path, const char *text, size_t size,
-                                       struct mrc_error *err) {
-    struct mrc_output output;
-    enum mrc_status st = mrc_output_open_file(&output, path, err);
-    if (st != MRC_OK) return st;
-    if (fchmod(fileno(output.stream), S_IRUSR | S_IWUSR) != 0 ||
-        fwrite(text, 1, size, output.stream) != size)
-        st = mrc_fail(err, MRC_ERR_WRITE, "%s: %s while writing", path, strerror(errno));
-    if (st == MRC_OK) st = mrc_output_commit(&output, err);
-    mrc_output_discard(&output);
-    return st;
 }

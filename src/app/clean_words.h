@@ -12,8 +12,4 @@
 void mrc_clean_words(char *out, size_t capacity, const char *text, const char *path,
                      const struct mrc_name_list *names);
 
-/** Writes text as a file that only its owner may read, whole or not at all. */
-MRC_MUST_CHECK enum mrc_status mrc_write_private_file(const char *path, const char *text,
-                                                      size_t size, struct mrc_error *err);
-
 #endif

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "app/clean_words.h" /* private files */
 #include "app/place.h"
 #include "app/subject.h"
 #include "app/survey.h"
@@ -471,16 +470,13 @@ static enum mrc_status remove_leftovers(const struct mrc_prepare_set *set, struc
     return st;
 }
 
-/* The partial folder gets the set's name; an earlier set goes first. */
+/* The partial folder gets the set's name. */
 static enum mrc_status give_name(const struct mrc_prepare_set *set, struct mrc_error *err) {
     char *work = mrc_path_join(set->partial, ".work");
     if (work == NULL) return no_memory(err);
     mrc_remove_tree(work);
     mrc_free(work);
-    if (mrc_path_exists(set->options->output)) mrc_remove_tree(set->options->output);
-    if (rename(set->partial, set->options->output) == 0) return MRC_OK;
-    return mrc_fail(err, MRC_ERR_WRITE, "%s: %s while renaming the finished set", set->partial,
-                    strerror(errno));
+    return mrc_replace_dir(set->partial, set->options->output, err);
 }
 
 /* --- the run --- */

@@ -410,6 +410,9 @@ static unsigned next_number(void) {
 static int make_file(const char *path) {
     return open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0666);
 }
+static int make_private_file(const char *path) {
+    return open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+}
 static int make_folder(const char *path) {
     if (mkdir(path, 0777) != 0) return -1;
     int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), cause = errno;
@@ -420,6 +423,10 @@ static int make_folder(const char *path) {
 
 static const char temporary_mark[] = ".tmp-";
 enum { MARK_DIGITS = 8 };
+
+static char *name_temporary(const char *path) {
+    return mrc_asprintf("%s%s%0*x", path, temporary_mark, MARK_DIGITS, next_number());
+}
 
 /* Does the open file still have this name? */
 static bool has_name(int file, const char *path) {
@@ -442,8 +449,7 @@ static int make_temporary(struct mrc_output *out, int (*make)(const char *path))
     errno = EEXIST;
     for (int n = 0; made < 0 && errno == EEXIST && n < TRIES; ++n) {
         mrc_free(out->temporary);
-        out->temporary =
-            mrc_asprintf("%s%s%0*x", out->path, temporary_mark, MARK_DIGITS, next_number());
+        out->temporary = name_temporary(out->path);
         if (out->temporary == NULL) return -1;
         made = make(out->temporary);
         if (made < 0 || lock_temporary(made, out->temporary)) continue;
@@ -508,8 +514,8 @@ static enum mrc_status fail_to_make(struct mrc_output *out, const char *what,
     return st;
 }
 
-enum mrc_status mrc_output_open_file(struct mrc_output *out, const char *path,
-                                     struct mrc_error *err) {
+static enum mrc_status open_file(struct mrc_output *out, const char *path,
+                                 int (*make)(const char *path), struct mrc_error *err) {
     enum mrc_status st = output_init(out, path, err);
     if (st != MRC_OK) return st;
     out->replace = true;
@@ -520,7 +526,7 @@ enum mrc_status mrc_output_open_file(struct mrc_output *out, const char *path,
         output_clear(out);
         return st;
     }
-    int file = make_temporary(out, make_file);
+    int file = make_temporary(out, make);
     if (file >= 0) out->stream = fdopen(file, "wb");
     if (out->stream != NULL) {
         out->lock = fcntl(file, F_DUPFD_CLOEXEC, 0); /* the stream is closed before the end */
@@ -531,6 +537,11 @@ enum mrc_status mrc_output_open_file(struct mrc_output *out, const char *path,
         (void)unlink(out->temporary);
     }
     return fail_to_make(out, "write a file", err);
+}
+
+enum mrc_status mrc_output_open_file(struct mrc_output *out, const char *path,
+                                     struct mrc_error *err) {
+    return open_file(out, path, make_file, err);
 }
 
 static bool dir_is_empty(const char *path) {
@@ -625,13 +636,41 @@ static void sync_parent(const char *path) {
     mrc_free(parent);
 }
 
-static bool swap(const struct mrc_output *out) {
-    return renameat2(AT_FDCWD, out->temporary, AT_FDCWD, out->path, RENAME_EXCHANGE) == 0;
+/* 0, or -1 with errno. Not all file systems can do it at once: on those, what a kill leaves aside
+ * is called otherwise than temporaries, which may be removed. */
+static int exchange(const char *a, const char *b) {
+    if (renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) == 0) return 0;
+    if (errno != EINVAL && errno != ENOSYS) return -1;
+    char *aside = mrc_asprintf("%s.old-%08x", b, next_number());
+    int result = aside != NULL ? rename(b, aside) : -1;
+    if (result == 0) {
+        result = rename(a, b);
+        int cause = errno;
+        (void)rename(aside, result == 0 ? a : b);
+        errno = cause;
+    }
+    mrc_free(aside);
+    return result;
 }
 
-/* False, with errno. With `keep`, what is replaced is swapped for; where the file system cannot, a
- * folder is not replaced, and a file for good. One that cannot keep what is there is trusted to be
- * quiet. */
+enum mrc_status mrc_replace_dir(const char *whole, const char *path, struct mrc_error *err) {
+    if (rename(whole, path) != 0) {
+        if ((errno != ENOTEMPTY && errno != EEXIST) || exchange(whole, path) != 0)
+            return mrc_fail(err, MRC_ERR_WRITE, "%s: %s while renaming into place", path,
+                            strerror(errno));
+        sync_parent(path); /* the new name is on the disk before the old folder goes */
+        mrc_remove_tree(whole);
+    }
+    sync_parent(path);
+    return MRC_OK;
+}
+
+static bool swap(const struct mrc_output *out) {
+    return exchange(out->temporary, out->path) == 0;
+}
+
+/* False, with errno. With `keep`, a file that is replaced is kept too. File systems that cannot
+ * leave alone what came meanwhile are trusted to be quiet. */
 static bool rename_into_place(struct mrc_output *out, bool keep) {
     if (out->folder) {
         if (rename(out->temporary, out->path) == 0) return true;
@@ -674,8 +713,8 @@ static void remove_placed(const struct mrc_output *out, const char *path) {
 enum mrc_status mrc_output_commit(struct mrc_output *out, struct mrc_error *err) {
     enum mrc_status st = place(out, false, err);
     if (st != MRC_OK) return st;
-    if (out->swapped) remove_placed(out, out->temporary); /* now that the new one stands */
-    sync_parent(out->path);
+    sync_parent(out->path); /* the new name is on the disk before the old one goes */
+    if (out->swapped) remove_placed(out, out->temporary);
     output_clear(out);
     return MRC_OK;
 }
@@ -703,6 +742,16 @@ enum mrc_status mrc_write_file(const char *path, const void *data, size_t size,
                                struct mrc_error *err) {
     struct mrc_output out;
     enum mrc_status st = mrc_output_open_file(&out, path, err);
+    if (st != MRC_OK) return st;
+    (void)fwrite(data, 1, size, out.stream); /* commit sees the stream's error */
+    return mrc_output_commit(&out, err);
+}
+
+enum mrc_status mrc_write_private_file(const char *path, const void *data, size_t size,
+                                       struct mrc_error *err) {
+    struct mrc_output out;
+    enum mrc_status st = mrc_output_clean(path, err);
+    if (st == MRC_OK) st = open_file(&out, path, make_private_file, err);
     if (st != MRC_OK) return st;
     (void)fwrite(data, 1, size, out.stream); /* commit sees the stream's error */
     return mrc_output_commit(&out, err);

@@ -114,10 +114,18 @@ MRC_MUST_CHECK enum mrc_status mrc_output_place(struct mrc_output *out, struct m
 MRC_STATUS mrc_output_commit(struct mrc_output *out, struct mrc_error *err);
 MRC_API void mrc_output_discard(struct mrc_output *out);
 
+/** Gives the folder `whole`, on the same disk, the name `path`. A folder of that name goes only
+ * after the new one stands: whenever the program is killed, one of them is there. */
+MRC_MUST_CHECK enum mrc_status mrc_replace_dir(const char *whole, const char *path,
+                                               struct mrc_error *err);
 /** Waits until the names in a folder are on the disk. */
 MRC_STATUS mrc_sync_dir(const char *path, struct mrc_error *err);
 /** Writes bytes as a file, whole or not at all. */
 MRC_STATUS mrc_write_file(const char *path, const void *data, size_t size, struct mrc_error *err);
+/** The same as a file that only its owner may read (mode 0600). Halves of it that killed processes
+ * left are removed. */
+MRC_MUST_CHECK enum mrc_status mrc_write_private_file(const char *path, const void *data,
+                                                      size_t size, struct mrc_error *err);
 
 #ifdef __cplusplus
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/fs.h"
 
 enum { DIGITS = 2 * MRC_PSEUDONYM_KEY_BYTES };
 
@@ -59,16 +60,7 @@ static enum mrc_status make_key(struct mrc_pseudonym_key *key, const char *path,
     if (status != MRC_OK) return status;
     mrc_hash_print(text, key->bytes);
     text[DIGITS] = '\n';
-    int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
-    if (file < 0)
-        return mrc_fail(err, MRC_ERR_WRITE, "%s: %s, expected to write a new key there", path,
-                        strerror(errno));
-    bool whole = write(file, text, DIGITS + 1) == DIGITS + 1 && fsync(file) == 0;
-    int cause = errno;
-    if (close(file) != 0) whole = false;
-    if (whole) return MRC_OK;
-    (void)unlink(path);
-    return mrc_fail(err, MRC_ERR_WRITE, "%s: %s while writing the key", path, strerror(cause));
+    return mrc_write_private_file(path, text, DIGITS + 1, err);
 }
 
 enum mrc_status mrc_pseudonym_key_load(struct mrc_pseudonym_key *key, bool *created,

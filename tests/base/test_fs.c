@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -261,6 +262,42 @@ static void test_what_came_meanwhile_stays(void **state) {
     assert_int_equal(size, 6);
 }
 
+static void test_folder_takes_the_place_of_another(void **state) {
+    (void)state;
+    struct mrc_error err = {0};
+    for (int n = 0; n < 2; ++n) { /* the first time nothing is there */
+        assert_ok(mrc_make_dirs(at("set.partial"), &err), &err);
+        assert_ok(
+            mrc_write_file(n == 0 ? at("set.partial/old") : at("set.partial/new"), "", 0, &err),
+            &err);
+        assert_ok(mrc_replace_dir(at("set.partial"), n == 0 ? at("set") : at("set/"), &err), &err);
+        assert_int_equal(entries(root), 1);
+    }
+    assert_int_equal(entries(at("set")), 1);
+    assert_true(mrc_path_exists(at("set/new")));
+    assert_ok(mrc_write_file(at("file"), "", 0, &err), &err);
+    assert_int_equal(mrc_replace_dir(at("set"), at("file"), &err), MRC_ERR_WRITE);
+    assert_true(mrc_path_exists(at("set/new")));
+}
+
+static void test_private_file_removes_what_the_killed_left(void **state) {
+    (void)state;
+    struct mrc_error err = {0};
+    struct stat facts;
+    struct mrc_output living;
+    assert_ok(mrc_write_file(at("key.tmp-00000001"), "half", 4, &err), &err);
+    assert_ok(mrc_write_file(at("keyring.tmp-00000001"), "", 0, &err), &err);
+    assert_ok(mrc_output_open_file(&living, at("key"), &err), &err);
+    assert_int_equal(flock(fileno(living.stream), LOCK_EX), 0);
+    assert_ok(mrc_write_private_file(at("key"), "whole", 5, &err), &err);
+    assert_int_equal(stat(at("key"), &facts), 0);
+    assert_int_equal(facts.st_mode & 07777u, 0600);
+    assert_int_equal(facts.st_size, 5);
+    assert_int_equal(entries(root), 3); /* that of another process, and of another name */
+    assert_true(mrc_path_exists(living.temporary));
+    mrc_output_discard(&living);
+}
+
 static void test_link_to_a_folder_stands_for_it(void **state) {
     (void)state;
     struct mrc_error err = {0};
@@ -414,6 +451,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_flushed_outputs_can_still_be_discarded, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_what_came_meanwhile_stays, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_folder_takes_the_place_of_another, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_private_file_removes_what_the_killed_left, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_link_to_a_folder_stands_for_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_folder_name_with_slash_and_empty_folder, set_up,
                                         tear_down),

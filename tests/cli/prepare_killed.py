@@ -124,6 +124,25 @@ def killed(out, expected, seconds):
     return done
 
 
+def replaced(out, expected):
+    """A set is there at every moment of its replacement, which a kill may end; the next run ends it."""
+    many = os.path.join(out, "sub-old", "anat")  # a set that takes its time to remove
+    os.makedirs(many)
+    for n in range(3000):
+        open(os.path.join(many, f"sub-old_{n}"), "w").close()
+    open(f"{out}.sources.tsv.tmp-00000001", "w").close()  # what a kill leaves
+    for end in (signal.SIGKILL, None):
+        child = start(out, "--replace")
+        wait_for(child, out + ".partial/report.html*")
+        while child.poll() is None:
+            check(os.path.exists(os.path.join(out, "report.json")), "no set has the name while one is replaced")
+            if end and not os.path.isdir(many):  # the new one stands; the old one is being removed
+                stop(child, end)
+    check(tree(out) == expected, "a set that was replaced differs from that of one run")
+    left = [name for name in os.listdir(work) if name.startswith(os.path.basename(out) + ".") and not name.endswith("sources.tsv")]
+    check(not left, f"left after all: {left}")
+
+
 def map_of(name, lines):
     path = os.path.join(work, name)
     with open(path, "w") as table:
@@ -181,6 +200,7 @@ def main():
     seconds = time.monotonic() - began
     expected = tree(os.path.join(work, "once"))
     done = killed(os.path.join(work, "killed"), expected, seconds)
+    replaced(os.path.join(work, "killed"), expected)
     other_map(os.path.join(work, "mapped"))
     vanishing(os.path.join(work, "gone"))
     print(f"{done} of {kills} runs killed; the set is that of one run")

@@ -118,10 +118,32 @@ def wrong_settings(top):
         assert words in run("serve", top + "/wrong.conf", "--check", code=1), lines
 
 
+def broken_model(top):
+    """Found before anything is listened at, be it the one that is named or the shipped one."""
+    shipped = os.path.join(os.path.dirname(__file__), "../../sample_data/models/t1w-t2w-64.safetensors")
+    with open(shipped, "rb") as f:
+        whole = f.read()
+    os.makedirs(top + "/models")
+    model = top + "/models/t1w-t2w-64.safetensors"
+    lines = "queue = %s/never\nport = %d\nallow = A@127.0.0.1\npacs = A@127.0.0.1:1\n" % (top, peers.free_port())
+    for name, more, env in (("named.conf", "model = %s\n" % model, {}), ("shipped.conf", "", {"MRCYCLE_MODEL_DIR": top + "/models"})):
+        with open(top + "/" + name, "w") as f:
+            f.write(lines + more)
+        for content, code in ((whole, 0), (whole[:-1], 21), (whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:], 21), (b"no model", 21)):
+            with open(model, "wb") as f:
+                f.write(content)
+            for args in (["--check"], []) if code else (["--check"],):
+                done = subprocess.run([mrcycle, "serve", top + "/" + name, *args], capture_output=True, text=True, timeout=60, env={**os.environ, **env})
+                assert done.returncode == code and (model in done.stderr) == (code != 0), (name, args, len(content), done)
+                assert len(done.stderr.splitlines()) == (code != 0), done.stderr
+    assert not os.path.exists(top + "/never")
+
+
 with tempfile.TemporaryDirectory() as scratch:
     run("phantom", "-o", scratch + "/p", "--seed", "3", "--subjects", "2", "--voxel", "6,6,8")
     one, two = (sorted(glob.glob(scratch + "/p/sub-0%d/dicom/T1w/*" % s)) for s in (1, 2))
     wrong_settings(scratch)
+    broken_model(scratch)
     with peers.Archive(scratch + "/archive") as archive, node.Node(mrcycle, scratch + "/node", archive.address) as serving:
         run("serve", serving.config, "--check")
         run("serve", serving.config, code=1)  # one server a queue
