@@ -100,7 +100,7 @@ MRC_STATUS mrc_output_open_dir(struct mrc_output *out, const char *path, bool re
 /** Removes the temporaries of `path` whose processes are no more; those that another process still
  * writes stay, and so does everything where files cannot be locked. Fails for lack of memory alone.
  */
-MRC_STATUS mrc_output_clean(const char *path, struct mrc_error *err);
+MRC_MUST_CHECK enum mrc_status mrc_output_clean(const char *path, struct mrc_error *err);
 /** Flushes and syncs the temporary: what can fail of a commit but the renaming, so that two outputs
  * that belong together can both be whole before either appears. On failure the temporary is
  * removed. */
