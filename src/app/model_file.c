@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/isolate.h"
 #include "model/checkpoint.h"
 
 static const char shipped_name[] = "t1w-t2w-64.safetensors";
@@ -129,4 +130,43 @@ enum mrc_status mrc_model_file_find_complete(char **out, const char *given, stru
     *out = NULL;
     if (mrc_path_is_dir(given)) return find_newest(out, given, err);
     return find_given(out, given, "", err);
+}
+
+/* --- Can it be used? --- */
+
+static enum mrc_status load_one(void *context, size_t job, mrc_isolate_sink *sink,
+                                struct mrc_error *err) {
+    static const enum mrc_cyclegan_net nets[] = {MRC_NET_G, MRC_NET_F};
+    struct mrc_checkpoint_info info;
+    mrc_generator *generator = NULL;
+    (void)sink;
+    enum mrc_status status = mrc_generator_load(&generator, &info, context, nets[job], 0, 1, err);
+    mrc_generator_destroy(generator);
+    return status;
+}
+
+static enum mrc_status take_nothing(void *context, size_t job, const void *bytes, size_t size,
+                                    struct mrc_error *err) {
+    (void)context, (void)job, (void)bytes, (void)size, (void)err;
+    return MRC_OK;
+}
+
+static enum mrc_status finish_one(void *context, size_t job, enum mrc_status status,
+                                  const char *why, bool ended, struct mrc_error *err) {
+    (void)job;
+    if (status == MRC_OK) return MRC_OK;
+    if (!ended) return mrc_fail(err, status, "%s", why);
+    return mrc_fail(err, status, "%s: reading the model %s", (const char *)context, why);
+}
+
+enum mrc_status mrc_model_file_check(const char *given, struct mrc_error *err) {
+    struct mrc_isolate_limits limits = MRC_ISOLATE_VOXELS; /* a model may be large, too */
+    char *path = NULL;
+    enum mrc_status status = mrc_model_file_find(&path, given, err);
+    const struct mrc_isolate_work work = {
+        .context = path, .run = load_one, .take = take_nothing, .finish = finish_one};
+    limits.processes = 1;
+    if (status == MRC_OK) status = mrc_isolate_run(&work, 2, &limits, err);
+    mrc_free(path);
+    return status;
 }

@@ -16,6 +16,9 @@ extern "C" {
 MRC_STATUS mrc_model_file_find(char **out, const char *given, struct mrc_error *err);
 /** The complete checkpoint of a training run that has made most steps, or the file itself. */
 MRC_STATUS mrc_model_file_find_complete(char **out, const char *given, struct mrc_error *err);
+/** Can the model that mrc_model_file_find finds be used? Reads both generators, their hash too, in
+ * a child process: a file that crashes its reader is one that cannot. */
+MRC_MUST_CHECK enum mrc_status mrc_model_file_check(const char *given, struct mrc_error *err);
 
 #ifdef __cplusplus
 }

@@ -257,7 +257,6 @@ static enum mrc_status check_folders(const struct mrc_serve_config *config, stru
 }
 
 enum mrc_status mrc_serve_config_check(struct mrc_serve_config *config, struct mrc_error *err) {
-    char *model = NULL;
     if (config->queue[0] == '\0')
         return mrc_fail(err, MRC_ERR_ARGUMENT, "no queue, expected queue = FOLDER");
     if (config->port == 0 && config->watch[0] == '\0')
@@ -278,7 +277,6 @@ enum mrc_status mrc_serve_config_check(struct mrc_serve_config *config, struct m
     if (status == MRC_OK) status = check_peers(config, err);
     if (status == MRC_OK) status = check_folders(config, err);
     if (status == MRC_OK)
-        status = mrc_model_file_find(&model, config->model[0] != '\0' ? config->model : NULL, err);
-    mrc_free(model);
+        status = mrc_model_file_check(config->model[0] != '\0' ? config->model : NULL, err);
     return status;
 }

@@ -50,7 +50,7 @@ void mrc_serve_config_init(struct mrc_serve_config *config);
 /** Reads the file over them. MRC_ERR_ARGUMENT names the line. */
 MRC_MUST_CHECK enum mrc_status mrc_serve_config_load(struct mrc_serve_config *config,
                                                      const char *path, struct mrc_error *err);
-/** Do the settings fit together, and is there a model? Completes the peers. */
+/** Do the settings fit together, and can the model be used? Completes the peers. */
 MRC_MUST_CHECK enum mrc_status mrc_serve_config_check(struct mrc_serve_config *config,
                                                       struct mrc_error *err);
 

@@ -28,7 +28,7 @@ static const struct argp_option table[] = {
      .key = KEY_QUIET,
      .arg = "S",
      .doc = "Seconds without anything new before a series counts as complete; default: 30"},
-    {.name = "check", .key = KEY_CHECK, .doc = "Only check the configuration"},
+    {.name = "check", .key = KEY_CHECK, .doc = "Only check the configuration and the model"},
     {.name = "quiet", .key = 'q', .doc = "Say nothing but errors"},
     {0}};
 

@@ -9,6 +9,10 @@ mkdir -p "$work"
 cmake --install "$build" --prefix "$work/first" >"$work/install.log"
 mv "$work/first" "$work/moved" # an installed tree must not know where it was
 prefix=$work/moved
+# the unit of `mrcycle serve` names the program where it was put
+unit=$prefix/share/mrcycle/examples/mrcycle-serve.service
+[ "$(grep -c "=$work/first/bin/mrcycle serve" "$unit")" = 2 ] || { cat "$unit" && exit 1; }
+if grep -E '@|=/usr/bin/mrcycle|man:' "$unit"; then exit 1; fi
 unset CFLAGS LDFLAGS CPATH LD_LIBRARY_PATH
 
 echo "-- find_package"
