@@ -3,7 +3,7 @@
  *   QUEUE/lock, mutex, key      one server a queue; one change at a time; of the keyed names
  *   QUEUE/receiving/            files on their way in; emptied at a start
  *   QUEUE/arriving/SERIES/      images of a series that is not yet complete, in images/
- *   QUEUE/new|running|done|failed/ID/   jobs: job.json, images/, later out/ and sent.list
+ *   QUEUE/new|running|done|failed/ID/   jobs: job.json, images/, later out/, report/ and sent.list
  *
  * A job is a folder and changes its state by one rename, so that a crash at any moment leaves it in
  * one state. A file is synced before it gets its name, and the name before anything is built on it.
@@ -106,7 +106,7 @@ MRC_MUST_CHECK enum mrc_status mrc_queue_move(mrc_queue *queue, struct mrc_job *
 /** Removes what a killed attempt left half-written in the job's folder. */
 void mrc_queue_clean(mrc_queue *queue, const struct mrc_job *job);
 /** Removes the images and results of jobs done more than so many seconds ago; what stays of a job
- * with a source is its record, of others nothing. */
+ * with a source are its record and its report, of others nothing. */
 void mrc_queue_prune(mrc_queue *queue, double keep_s);
 
 /* --- Looking, by anybody --- */

@@ -11,12 +11,16 @@
 #include "base/fs.h"
 #include "base/parallel.h"
 
+/* An attempt that was killed after it wrote the result and before the report has both made again.
+ */
 static enum mrc_status translate(const struct mrc_serve_attempt *a, const char *input,
-                                 const char *output, struct mrc_error *err) {
+                                 const char *output, const char *report, struct mrc_error *err) {
     const struct mrc_serve_config *config = a->config;
     struct mrc_translate_options options = MRC_TRANSLATE_DEFAULTS;
     options.input = input;
     options.output = output;
+    options.report = report;
+    options.replace = true;
     options.to = config->to;
     options.model = config->model[0] != '\0' ? config->model : NULL;
     options.format = a->job.source[0] == '\0' ? MRC_SOURCE_DICOM : MRC_SOURCE_NONE;
@@ -78,17 +82,18 @@ static void clean_beside(const char *output) {
 }
 
 static enum mrc_status attempt(const struct mrc_serve_attempt *a, struct mrc_error *err) {
-    char input[MRC_JOB_PATH], output[MRC_JOB_PATH];
+    char input[MRC_JOB_PATH], output[MRC_JOB_PATH], report[MRC_JOB_PATH];
     enum mrc_status status = mrc_queue_path(input, a->queue, &a->job, "images", err);
     if (status == MRC_OK) status = mrc_queue_path(output, a->queue, &a->job, "out", err);
+    if (status == MRC_OK) status = mrc_queue_path(report, a->queue, &a->job, "report", err);
     if (status != MRC_OK) return status;
     if (a->job.source[0] != '\0') {
         snprintf(input, sizeof input, "%s", a->job.source);
         snprintf(output, sizeof output, "%s", a->job.output);
         clean_beside(output);
     }
-    if (!mrc_path_exists(output))
-        status = translate(a, input, output, err);
+    if (!mrc_path_exists(output) || !mrc_path_exists(report))
+        status = translate(a, input, output, report, err);
     else if (a->job.source[0] != '\0') /* of an attempt that was interrupted, or somebody else's */
         status = mrc_place_check_replaced(output, err);
     return status == MRC_OK && is_dicom(output) ? send_on(a, output, err) : status;

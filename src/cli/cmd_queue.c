@@ -44,7 +44,7 @@ static const struct argp argp = {
     .parser = parse,
     .args_doc = "CONFIG|DIR",
     .doc = "Lists the jobs of mrcycle serve: id, state, age, images, attempts, and why the last "
-           "one failed."};
+           "one failed; below it the page that says how far its result can be trusted."};
 
 static void print_age(char *out, size_t capacity, int64_t seconds) {
     if (seconds < 0) seconds = 0;
@@ -58,14 +58,17 @@ static void print_age(char *out, size_t capacity, int64_t seconds) {
         snprintf(out, capacity, "%lldd", (long long)seconds / 86400);
 }
 
-static void print_job(const struct mrc_job *job, int64_t now) {
-    char age[32] = "-", wait[48] = "";
+static void print_job(const mrc_queue *queue, const struct mrc_job *job, int64_t now) {
+    char age[32] = "-", wait[48] = "", report[MRC_JOB_PATH];
     if (job->created > 0) print_age(age, sizeof age, now - job->created);
     if (job->state == MRC_JOB_NEW && job->not_before > now)
         snprintf(wait, sizeof wait, "again in %llds%s", (long long)(job->not_before - now),
                  job->why[0] != '\0' ? ": " : "");
     printf("%-18s %-8s %7s %6lld %3d  %s%s\n", job->id, mrc_job_state_name(job->state), age,
            (long long)job->images, job->attempts, wait, job->why);
+    if (mrc_queue_path(report, queue, job, "report/report.html", NULL) == MRC_OK &&
+        mrc_path_exists(report))
+        printf("%-18s %s\n", "", report);
 }
 
 static enum mrc_status retry(mrc_queue *queue, const char *id, struct mrc_error *err) {
@@ -85,7 +88,7 @@ static enum mrc_status show(mrc_queue *queue, struct mrc_error *err) {
     enum mrc_status status = mrc_queue_list(&list, queue, err);
     for (size_t i = 0; status == MRC_OK && i < list.count; ++i) {
         if (i == 0) printf("%-18s %-8s %7s %6s %3s\n", "ID", "STATE", "AGE", "IMAGES", "TRY");
-        print_job(&list.jobs[i], now);
+        print_job(queue, &list.jobs[i], now);
         ++counts[list.jobs[i].state];
     }
     for (int s = 0; status == MRC_OK && s < MRC_JOB_STATES; ++s)

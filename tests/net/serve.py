@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """serve.py MRCYCLE: a node between storescu and dcmqrscp: who may store, bad peers, a kill -9, late slices, a watched folder."""
 import glob
+import json
 import os
 import shutil
 import socket
@@ -52,10 +53,35 @@ def crash(served, pacs, t1):
     images, stored = pacs.images(), pydicom.dcmread(t1[0])
     assert len(peers.series_of(images)) == 1 and len(images) == len(t1)
     assert images[0].StudyInstanceUID == stored.StudyInstanceUID and images[0].SeriesInstanceUID != stored.SeriesInstanceUID
+    check_report(served, *served.jobs("done"))
     # all that was sent is known, and makes no second job
     assert served.store(t1) == 0
     time.sleep(1.5)
     assert served.count() == {"arriving": 0, "new": 0, "running": 0, "done": 1, "failed": 0}, served.count()
+
+
+def check_report(served, job):
+    """Lies with the job, and `mrcycle queue` says where."""
+    folder = os.path.join(served.queue, "done", job)
+    assert sorted(os.listdir(folder)) == ["images", "job.json", "out", "report", "sent.list"]
+    assert sorted(os.listdir(folder + "/report")) == ["report.html", "report.json"]
+    found = json.load(open(folder + "/report/report.json"))
+    assert found["To"] == "T2w" and found["CycleError"] > 0, found
+    assert folder + "/report/report.html\n" in run("queue", served.queue)
+
+
+def without_report(served, pacs, job):
+    """As a kill after the result and before its report leaves it: both are made again, and nothing is sent twice."""
+    folder = os.path.join(served.queue, "done", job)
+    before = {image.SOPInstanceUID: image.PixelData for image in pacs.images()}
+    served.kill()
+    shutil.rmtree(folder + "/report")
+    os.rename(folder, os.path.join(served.queue, "running", job))
+    served.start()
+    peers.wait_for("the job", lambda: job in served.jobs("done"))
+    check_report(served, job)
+    assert {image.SOPInstanceUID: image.PixelData for image in pacs.images()} == before
+    assert open(folder + "/sent.list").read().count("stored") == len(before)
 
 
 def late(served, pacs, t1):
@@ -87,6 +113,7 @@ def no_patient(served, t1):
     for word in (str(image.PatientName), str(image.PatientID), image.SeriesInstanceUID, image.StudyInstanceUID, image.SOPInstanceUID):
         assert word and word not in log
         assert not [path for path in glob.glob(served.queue + "/**", recursive=True) if word in path]
+        assert not [path for path in glob.glob(served.queue + "/*/*/report/*") if word in open(path).read()]
     assert {line["event"] for line in served.audit()} >= {"start", "association", "job"}
     assert set(outcomes(served)) >= {"released", "rejected", "no_association"}, served.audit()
 
@@ -101,7 +128,8 @@ def watched(top, t1):
     with peers.Process(command, top, "watch.log") as server:
         peers.wait_for("the result", lambda: os.path.isdir(outbox + "/head"))
         assert len(os.listdir(outbox + "/head")) == len(t1) and sorted(os.listdir(inbox + "/head")) == before
-        peers.wait_for("the end", lambda: os.listdir(outbox + ".queue/done"))
+        job = peers.wait_for("the end", lambda: os.listdir(outbox + ".queue/done"))[0]
+        assert "%s.queue/done/%s/report/report.html" % (outbox, job) in run("queue", outbox + ".queue")
         server.process.terminate()
         assert server.process.wait(30) == 0
     with peers.Process(command, top, "watch.log"):  # what is done is not done again
@@ -150,6 +178,7 @@ with tempfile.TemporaryDirectory() as scratch:
         names_and_garbage(serving, one)
         mute = socket.create_connection(("127.0.0.1", serving.port), 5)  # says nothing as long as the others work
         crash(serving, archive, one)
+        without_report(serving, archive, *serving.jobs("done"))
         late(serving, archive, two)
         refused(serving, sorted(glob.glob(scratch + "/p/sub-01/dicom/T2w/*")))
         mute.close()
