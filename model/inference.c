@@ -62,8 +62,7 @@ enum mrc_status mrc_generator_load(mrc_generator **out, struct mrc_checkpoint_in
     if (g == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
     g->batch = batch;
     enum mrc_status st = checkpoint_load_generator(&g->net, info, path, which, err);
-    if (st == MRC_OK)
-        st = settle_size(g, size, &info->settings, which, path, err);
+    if (st == MRC_OK) st = settle_size(g, size, &info->settings, which, path, err);
     if (st == MRC_OK) st = prepare(g, &info->settings, err);
     if (st != MRC_OK) {
         mrc_generator_destroy(g);
