@@ -52,16 +52,17 @@ MRC_STATUS mrc_nifti_save_derived(const mrc_volume *vol, const mrc_volume *sourc
                                   struct mrc_error *err);
 /** The same in two steps, so that outputs that belong together can all be whole before any appears:
  * image and sidecar lie flushed under temporary names, and what can fail of the commit is the
- * renaming. A failure leaves nothing. discard also after a commit, or of a zeroed record. */
+ * renaming (place: that alone, undone by discard; see mrc_output_place). A failure leaves what was
+ * there. discard also after a commit, or of a zeroed record. */
 struct mrc_nifti_files {
     struct mrc_output image, sidecar;
-    char *path;  /* of the image */
-    bool is_new; /* no image was there */
 };
 MRC_STATUS mrc_nifti_prepare_derived(struct mrc_nifti_files *out, const mrc_volume *vol,
                                      const mrc_volume *source,
                                      const struct mrc_derivation *derivation, const char *path,
                                      struct mrc_error *err);
+MRC_MUST_CHECK enum mrc_status mrc_nifti_place(struct mrc_nifti_files *files,
+                                               struct mrc_error *err);
 MRC_STATUS mrc_nifti_commit(struct mrc_nifti_files *files, struct mrc_error *err);
 MRC_API void mrc_nifti_discard(struct mrc_nifti_files *files);
 /** One greyscale PNG a slice into the existing folder `dir`: source file names kept where the

@@ -15,7 +15,7 @@
 
 enum { VALUE = 65, MOST_VALUES = 4096, DEEPEST = 8 };
 
-static const char standard_root[] = "1.2.840.10008.";
+static const char standard_root[] = "1.2.840.10008.", frame_root[] = "1.2.840.10008.1.4.";
 
 /* A data set on its way: what is read, what is written, under which key. */
 struct passage {
@@ -140,11 +140,13 @@ static void put_type(struct passage *p, const struct mrc_deidentify_rule *rule) 
 static void put_uid(struct passage *p, const struct mrc_deidentify_rule *rule) {
     char value[VALUE], own[MRC_UID_TEXT];
     if (!mrc_dcmtk_text(value, sizeof value, p->from, rule->tag, 0)) return;
-    /* under the standard's root anyone could write what he likes: only what it names is kept */
-    bool known = is_uid(value) && strncmp(value, standard_root, sizeof standard_root - 1) == 0 &&
-                 mrc_dcmtk_uid_name(value) != NULL;
+    /* Under the standard's root anyone could write what he likes: only what it names is kept, and
+     * only where such a name belongs. An image, series or study has none. */
+    const char *root = rule->action == MRC_DEIDENTIFY_FRAME_UID ? frame_root : standard_root;
+    bool known = rule->action != MRC_DEIDENTIFY_UID && is_uid(value) &&
+                 strncmp(value, root, strlen(root)) == 0 && mrc_dcmtk_uid_name(value) != NULL;
     if (rule->action == MRC_DEIDENTIFY_KNOWN_UID && !known) return;
-    if (known) { /* also a frame of reference may be one of the standard's */
+    if (known) {
         mrc_dicom_draft_text(&p->to, rule->tag, value);
         return;
     }
@@ -233,7 +235,8 @@ static void put_rule(struct passage *p, const struct mrc_deidentify_rule *rule) 
         mrc_dicom_draft_text(&p->to, rule->tag, mrc_manufacturer_name(value));
         break;
     case MRC_DEIDENTIFY_KNOWN_UID:
-    case MRC_DEIDENTIFY_UID: put_uid(p, rule); break;
+    case MRC_DEIDENTIFY_UID:
+    case MRC_DEIDENTIFY_FRAME_UID: put_uid(p, rule); break;
     case MRC_DEIDENTIFY_DATE_TIME: mrc_dicom_draft_text(&p->to, rule->tag, "19000101000000"); break;
     case MRC_DEIDENTIFY_DUMMY: mrc_dicom_draft_text(&p->to, rule->tag, rule->words); break;
     case MRC_DEIDENTIFY_CODE: put_code(p, rule); break;
@@ -497,6 +500,7 @@ void mrc_dicom_deidentify_print_table(struct mrc_text *out) {
         [MRC_DEIDENTIFY_MAKER] = "the maker's plain name",
         [MRC_DEIDENTIFY_KNOWN_UID] = "kept when it is a UID of the standard",
         [MRC_DEIDENTIFY_UID] = "another UID, under the key",
+        [MRC_DEIDENTIFY_FRAME_UID] = "another UID, under the key, but for the standard's own",
         [MRC_DEIDENTIFY_DATE_TIME] = "1900-01-01",
         [MRC_DEIDENTIFY_DUMMY] = "a fixed word",
         [MRC_DEIDENTIFY_CODE] = "kept when it is a code of the list",

@@ -217,7 +217,7 @@ const struct mrc_deidentify_rule mrc_deidentify_rules[] = {
     {.tag = MRC_TAG(0x0020, 0x0013), .action = MRC_DEIDENTIFY_NUMBERS, .empty = true},
     NUMBERS(0x0020, 0x0032),
     NUMBERS(0x0020, 0x0037),
-    ACTION(0x0020, 0x0052, UID),
+    ACTION(0x0020, 0x0052, FRAME_UID),
     WORDS(0x0020, 0x0060, "R|L"),
     NUMBERS(0x0020, 0x0100),
     NUMBERS(0x0020, 0x0105),

@@ -14,6 +14,7 @@ enum mrc_deidentify_action {
     MRC_DEIDENTIFY_MAKER,     /* C: the maker's name, of a closed list */
     MRC_DEIDENTIFY_KNOWN_UID, /* K: a UID of the standard (1.2.840.10008…) */
     MRC_DEIDENTIFY_UID,       /* U: a keyed UID */
+    MRC_DEIDENTIFY_FRAME_UID, /* U: the same, but for the standard's own frames of reference */
     MRC_DEIDENTIFY_DATE_TIME, /* D: 1 January 1900, where enhanced images must have one */
     MRC_DEIDENTIFY_DUMMY,     /* D: the fixed text in `words`, where the element is there */
     MRC_DEIDENTIFY_CODE,      /* C: a code by value and scheme; its meaning from our own list */

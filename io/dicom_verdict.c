@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "io/dcmtk/bridge.h"
+#include "io/deidentify.h"
 #include "io/dicom_source.h"
 #include "io/image_name.h"
 
@@ -133,6 +134,9 @@ static bool is_made_by(mrc_dcmtk_item *item, uint32_t reservation, const char *c
     return mrc_dcmtk_text(text, sizeof text, item, reservation, 0) && strcmp(text, creator) == 0;
 }
 
+enum { UIH_RESERVATION = MRC_TAG(0x0065, 0x0010) };
+static const char uih_creator[] = "Image Private Header";
+
 /* GE's ImageType is ORIGINAL\PRIMARY\OTHER of phase, real and imaginary images too. */
 static void judge_ge(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
     static const char *const kinds[] = {"magnitude", "phase", "real", "imaginary"};
@@ -151,11 +155,39 @@ static void judge_siemens(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
                             (long long)images);
 }
 
+/* The b-value where Canon and United Imaging put it: "b=1500(0.4,0.0,0.9)" in ImageComments
+ * (0020,4000), and (0065,1009). */
+static void read_vendor_diffusion(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
+    char text[MRC_DICOM_LONG], digits[MRC_DICOM_LONG];
+    double value = 0.0;
+    if (s->b_value > 0.0) return;
+    if (is_made_by(item, UIH_RESERVATION, uih_creator)) {
+        if (mrc_dcmtk_number(&value, item, MRC_TAG(0x0065, 0x1009), 0)) s->b_value = value;
+    } else if (strcmp(mrc_manufacturer_name(s->manufacturer), "Canon") == 0 &&
+               mrc_dcmtk_text(text, sizeof text, item, MRC_TAG(0x0020, 0x4000), 0) &&
+               strncmp(text, "b=", 2) == 0) {
+        (void)snprintf(digits, sizeof digits, "%.*s", (int)strspn(text + 2, "0123456789."),
+                       text + 2);
+        if (mrc_parse_f64(&value, digits, 0.0, 1e6) == MRC_OK) s->b_value = value;
+    }
+}
+
+/* The number of images in a grid, where ImageType does not say VFRAME. */
+static void judge_uih(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
+    double images = 0.0;
+    if (!has_type(s, "VFRAME") && is_made_by(item, UIH_RESERVATION, uih_creator) &&
+        mrc_dcmtk_number(&images, item, MRC_TAG(0x0065, 0x1050), 0) && images > 1.0)
+        mrc_dicom_object_to(s, "a United Imaging mosaic of %g slices, expected one slice an image",
+                            images);
+}
+
 void mrc_dicom_judge_image(struct mrc_dicom_slice *slice, const struct mrc_dicom_source *source) {
+    read_vendor_diffusion(slice, source->root);
     judge_image_type(slice);
     judge_diffusion(slice);
     judge_ge(slice, source->root);
     judge_siemens(slice, source->root);
+    judge_uih(slice, source->root);
 }
 
 /* --- the file --- */

@@ -331,11 +331,13 @@ enum mrc_status mrc_nifti_prepare_derived(struct mrc_nifti_files *out, const mrc
     describe(h.descrip, sizeof h.descrip, derivation);
     int version = version_for(extent, source != NULL ? mrc_volume_provenance(source) : NULL);
 
-    *out = (struct mrc_nifti_files){.path = mrc_strdup(path), .is_new = !mrc_path_exists(path)};
+    *out = (struct mrc_nifti_files){0};
     char *name = mrc_nifti_sidecar_path(path);
-    enum mrc_status st = write_temporary(&out->image, vol, &h, version, path, err);
-    if (st == MRC_OK && (name == NULL || out->path == NULL))
-        st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for a path", path);
+    enum mrc_status st =
+        name != NULL ? MRC_OK : mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for a path", path);
+    if (st == MRC_OK) st = mrc_output_clean(path, err);
+    if (st == MRC_OK) st = mrc_output_clean(name, err);
+    if (st == MRC_OK) st = write_temporary(&out->image, vol, &h, version, path, err);
     if (st == MRC_OK) st = write_sidecar(&out->sidecar, name, source, derivation, err);
     if (st == MRC_OK) st = mrc_output_flush(&out->image, err);
     if (st == MRC_OK) st = mrc_output_flush(&out->sidecar, err);
@@ -345,20 +347,23 @@ enum mrc_status mrc_nifti_prepare_derived(struct mrc_nifti_files *out, const mrc
 }
 
 /* The image goes first, for it is marked by itself: at no time does a new sidecar stand beside an
- * old image, or an image without any mark. */
-enum mrc_status mrc_nifti_commit(struct mrc_nifti_files *files, struct mrc_error *err) {
-    enum mrc_status st = mrc_output_commit(&files->image, err);
-    if (st != MRC_OK) return st;
-    st = mrc_output_commit(&files->sidecar, err);
-    if (st != MRC_OK && files->is_new) (void)unlink(files->path); /* nothing half-written */
+ * old image, or an image without any mark. Neither stays without the other. */
+enum mrc_status mrc_nifti_place(struct mrc_nifti_files *files, struct mrc_error *err) {
+    enum mrc_status st = mrc_output_place(&files->image, err);
+    if (st == MRC_OK) st = mrc_output_place(&files->sidecar, err);
+    if (st != MRC_OK) mrc_output_discard(&files->image);
     return st;
+}
+
+enum mrc_status mrc_nifti_commit(struct mrc_nifti_files *files, struct mrc_error *err) {
+    enum mrc_status st = mrc_nifti_place(files, err);
+    if (st == MRC_OK) st = mrc_output_commit(&files->image, err);
+    return st == MRC_OK ? mrc_output_commit(&files->sidecar, err) : st;
 }
 
 void mrc_nifti_discard(struct mrc_nifti_files *files) {
     mrc_output_discard(&files->sidecar);
     mrc_output_discard(&files->image);
-    mrc_free(files->path);
-    files->path = NULL;
 }
 
 enum mrc_status mrc_nifti_save_derived(const mrc_volume *vol, const mrc_volume *source,

@@ -69,6 +69,10 @@ mrc_status mrc_dcmtk_start(mrc_error *err);
 mrc_status mrc_dcmtk_read_range(std::vector<unsigned char> &out, const mrc_dcmtk_file &file,
                                 uint64_t at, uint64_t count, mrc_error *err);
 
+/* Reads bytes at..at+count of uncompressed pixels, little endian whatever the file is. */
+mrc_status mrc_dcmtk_read_native(std::vector<unsigned char> &out, mrc_dcmtk_file &file, uint64_t at,
+                                 uint64_t count, mrc_error *err);
+
 /* Gives bytes of a data set to DCMTK. */
 mrc_status mrc_dcmtk_parse(DcmDataset &out, const unsigned char *bytes, size_t size,
                            E_TransferSyntax syntax, const char *name, mrc_error *err);

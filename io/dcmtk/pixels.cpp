@@ -2,6 +2,7 @@
 #include "io/dcmtk/handle.hpp"
 #include "io/dcmtk/jpeg2000.h"
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 
@@ -187,6 +188,12 @@ mrc_status check(mrc_dcmtk_pixels &layout, mrc_dcmtk_file &file, mrc_error *err)
     mrc_status st = read_layout(layout, mrc_dcmtk_root(&file), path, err);
     if (st == MRC_OK) st = check_syntax(file, err);
     if (st != MRC_OK) return st;
+    if (file.walk.encoding == MRC_WALK_EXPLICIT_BE && file.walk.pixels_are_bytes &&
+        layout.bits_allocated > 8)
+        return mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                        "%s: pixels of %lld bits as a stream of bytes (OB) in a big-endian file, "
+                        "whose order nobody knows, expected words (OW)",
+                        path, static_cast<long long>(layout.bits_allocated));
     const auto frames = static_cast<uint64_t>(frame_count(mrc_dcmtk_root(&file)));
     const uint64_t most = file.walk.encapsulated ? max_decoded_bytes : max_native_bytes;
     if (frames > 65536 || uint64_t{layout.size} * frames > most)
@@ -197,32 +204,6 @@ mrc_status check(mrc_dcmtk_pixels &layout, mrc_dcmtk_file &file, mrc_error *err)
     if (file.walk.pixels_bytes != MRC_WALK_UNDEFINED || layout.is_float)
         return mrc_fail(err, MRC_ERR_FORMAT, "%s: compressed pixels without fragments", path);
     return index_fragments(file, err);
-}
-
-void swap_cells(unsigned char *bytes, size_t size, size_t cell) {
-    for (size_t at = 0; at + cell <= size; at += cell)
-        for (size_t k = 0; k < cell / 2; ++k) std::swap(bytes[at + k], bytes[at + cell - 1 - k]);
-}
-
-mrc_status read_native(mrc_dcmtk_pixels &out, const mrc_dcmtk_file &file, size_t frame,
-                       mrc_error *err) {
-    const uint64_t skipped = uint64_t{out.size} * frame;
-    if (file.walk.deflated) {
-        std::memcpy(out.bytes, file.inflated.data() + file.walk.pixels_at + skipped, out.size);
-        return MRC_OK;
-    }
-    const bool big = file.walk.encoding == MRC_WALK_EXPLICIT_BE && !file.walk.pixels_are_bytes;
-    const auto cell = static_cast<size_t>(out.bits_allocated / 8);
-    const size_t lead = big && cell == 1 ? skipped % 2 : 0; // bytes of a word are swapped
-    uint64_t count = out.size + lead;
-    if (big && cell == 1) count += count % 2;
-    std::vector<unsigned char> bytes;
-    mrc_status st =
-        mrc_dcmtk_read_range(bytes, file, file.walk.pixels_at + skipped - lead, count, err);
-    if (st != MRC_OK) return st;
-    if (big) swap_cells(bytes.data(), bytes.size(), cell == 1 ? 2 : cell);
-    std::memcpy(out.bytes, bytes.data() + lead, out.size);
-    return MRC_OK;
 }
 
 /* --- by DCMTK's codecs: all frames at once --- */
@@ -340,10 +321,41 @@ mrc_status read_frame(mrc_dcmtk_pixels &out, mrc_dcmtk_file &file, size_t frame,
     if (file.walk.encapsulated) return decode(out, file, frame, err);
     out.bytes = mrc_alloc(out.size, 1);
     if (out.bytes == nullptr) throw std::bad_alloc();
-    return read_native(out, file, frame, err);
+    std::vector<unsigned char> bytes;
+    st = mrc_dcmtk_read_native(bytes, file, uint64_t{out.size} * frame, out.size, err);
+    if (st == MRC_OK) std::memcpy(out.bytes, bytes.data(), out.size);
+    return st;
 }
 
 } // namespace
+
+/* Of 8 bits in words, the bytes of each word trade places. */
+mrc_status mrc_dcmtk_read_native(std::vector<unsigned char> &out, mrc_dcmtk_file &file, uint64_t at,
+                                 uint64_t count, mrc_error *err) {
+    if (file.walk.deflated) { // little endian
+        const auto begin =
+            file.inflated.begin() + static_cast<std::ptrdiff_t>(file.walk.pixels_at + at);
+        out.assign(begin, begin + static_cast<std::ptrdiff_t>(count));
+        return MRC_OK;
+    }
+    if (file.walk.encoding != MRC_WALK_EXPLICIT_BE || file.walk.pixels_are_bytes)
+        return mrc_dcmtk_read_range(out, file, file.walk.pixels_at + at, count, err);
+    int64_t bits = 16;
+    (void)mrc_dcmtk_integer(&bits, mrc_dcmtk_root(&file), MRC_TAG(0x0028, 0x0100), 0);
+    const auto width = static_cast<uint64_t>(bits > 16 ? bits / 8 : 2);
+    const uint64_t lead = at % width;
+    uint64_t end = at + count + width - 1;
+    end = std::min(end - end % width, file.walk.pixels_bytes);
+    mrc_status st =
+        mrc_dcmtk_read_range(out, file, file.walk.pixels_at + at - lead, end - (at - lead), err);
+    if (st != MRC_OK) return st;
+    for (auto cell = out.begin(); static_cast<uint64_t>(out.end() - cell) >= width;
+         cell += static_cast<std::ptrdiff_t>(width))
+        std::reverse(cell, cell + static_cast<std::ptrdiff_t>(width));
+    out.erase(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(lead));
+    out.resize(static_cast<size_t>(count));
+    return MRC_OK;
+}
 
 extern "C" {
 

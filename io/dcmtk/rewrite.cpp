@@ -45,44 +45,31 @@ mrc_status copy_fragments(bytes &out, const mrc_dcmtk_file &from, mrc_error *err
     }
 }
 
-/* Cells of a big-endian file become little-endian; of 8 bits, the bytes of each word trade places.
- */
-void swap_cells(bytes &cells, size_t width) {
-    for (size_t at = 0; at + width <= cells.size(); at += width)
-        for (size_t k = 0; k < width / 2; ++k) std::swap(cells[at + k], cells[at + width - 1 - k]);
-}
-
 mrc_status copy_native(bytes &out, mrc_dcmtk_file &from, mrc_error *err) {
-    int64_t allocated = 16;
-    (void)mrc_dcmtk_integer(&allocated, mrc_dcmtk_root(&from), MRC_TAG(0x0028, 0x0100), 0);
     const uint64_t count = from.walk.pixels_bytes;
     bytes cells;
     if (count > max_pixel_bytes)
         return mrc_fail(err, MRC_ERR_RANGE, "%s: more than 2 GiB of pixels", from.path.c_str());
-    if (from.walk.deflated) {
-        const auto begin = from.inflated.begin() + static_cast<std::ptrdiff_t>(from.walk.pixels_at);
-        cells.assign(begin, begin + static_cast<std::ptrdiff_t>(count));
-    } else {
-        mrc_status st = mrc_dcmtk_read_range(cells, from, from.walk.pixels_at, count, err);
-        if (st != MRC_OK) return st;
-    }
-    if (from.walk.encoding == MRC_WALK_EXPLICIT_BE && !from.walk.pixels_are_bytes)
-        swap_cells(cells, allocated > 16 ? static_cast<size_t>(allocated / 8) : 2);
+    mrc_status st = mrc_dcmtk_read_native(cells, from, 0, count, err);
+    if (st != MRC_OK) return st;
     if (cells.size() % 2 == 1) cells.push_back(0);
     put32(out, static_cast<uint32_t>(cells.size()));
     out.insert(out.end(), cells.begin(), cells.end());
     return MRC_OK;
 }
 
-/* The whole element (7FE0,0010), explicit VR little endian. */
+/* The whole element, explicit VR little endian: (7FE0,0010), or one of floating-point numbers. */
 mrc_status copy_pixels(bytes &out, mrc_dcmtk_file &from, mrc_error *err) {
     int64_t allocated = 16;
     (void)mrc_dcmtk_integer(&allocated, mrc_dcmtk_root(&from), MRC_TAG(0x0028, 0x0100), 0);
     const bool wide = !from.walk.encapsulated && allocated > 8;
     put16(out, 0x7FE0);
-    put16(out, 0x0010);
+    put16(out, from.walk.pixel_element);
     out.push_back('O');
-    out.push_back(wide ? 'W' : 'B');
+    out.push_back(from.walk.pixel_element == 0x0008   ? 'F'
+                  : from.walk.pixel_element == 0x0009 ? 'D'
+                  : wide                              ? 'W'
+                                                      : 'B');
     put16(out, 0);
     if (!from.walk.encapsulated) return copy_native(out, from, err);
     put32(out, 0xFFFFFFFF);

@@ -344,6 +344,7 @@ static enum mrc_status write_description(struct mrc_output *out, const char *fol
     if (status == MRC_OK && !mrc_path_exists(path)) {
         status = mrc_place_make_parent(path, err);
         if (status == MRC_OK) status = mrc_output_open_file(out, path, err);
+        out->fresh = false; /* one that comes meanwhile is of a translation beside this one */
         if (status == MRC_OK) (void)fputs(text, out->stream); /* the flush sees its failure */
         if (status == MRC_OK) status = mrc_output_flush(out, err);
     }
@@ -586,6 +587,7 @@ static enum mrc_status prepare_sheet(struct mrc_output *out, struct work *w,
     if (w->options->truth != NULL) status = load_truth(w, err);
     if (status == MRC_OK) status = render_sheet(&png, &size, w, err);
     if (status == MRC_OK) status = mrc_place_make_parent(w->options->sheet, err);
+    if (status == MRC_OK) status = mrc_output_clean(w->options->sheet, err);
     if (status == MRC_OK) status = mrc_output_open_file(out, w->options->sheet, err);
     if (status == MRC_OK && fwrite(png, 1, size, out->stream) != size)
         status = mrc_fail(err, MRC_ERR_WRITE, "%s: cannot be written", w->options->sheet);
@@ -697,6 +699,11 @@ static enum mrc_status prepare_image(struct image *image, const struct work *w,
     return status == MRC_OK ? check_cancelled(w, err) : status;
 }
 
+static enum mrc_status place_image(struct image *image, struct mrc_error *err) {
+    return image->format == MRC_SOURCE_NIFTI ? mrc_nifti_place(&image->files, err)
+                                             : mrc_output_place(&image->folder, err);
+}
+
 static enum mrc_status finish_image(struct image *image, struct mrc_error *err) {
     return image->format == MRC_SOURCE_NIFTI ? mrc_nifti_commit(&image->files, err)
                                              : mrc_output_commit(&image->folder, err);
@@ -707,13 +714,28 @@ static void discard_image(struct image *image) {
     mrc_output_discard(&image->folder);
 }
 
-/* Both are whole before either appears, and the result is the last: where it is, the rest is. */
-static enum mrc_status write_images(const struct work *w, struct mrc_error *err) {
+/* What goes with the images: the sheet, the report, the description of a BIDS folder; those that
+ * are not wanted have no path. */
+enum { COMPANIONS = 3 };
+
+/* All are whole before any appears, and the result is the last: where it is, the rest is. Where one
+ * cannot get its name, what had the others' comes back. */
+static enum mrc_status write_all(const struct work *w, struct mrc_output companions[COMPANIONS],
+                                 struct mrc_error *err) {
     struct image result = make_image(w, w->result, w->options->output);
     struct image error = make_image(w, w->error, w->options->uncertainty);
+    const bool with_error = w->error != NULL;
     enum mrc_status status = prepare_image(&result, w, err);
-    if (status == MRC_OK && w->error != NULL) status = prepare_image(&error, w, err);
-    if (status == MRC_OK && w->error != NULL) status = finish_image(&error, err);
+    if (status == MRC_OK && with_error) status = prepare_image(&error, w, err);
+    if (status == MRC_OK && with_error) status = place_image(&error, err);
+    for (int c = 0; c < COMPANIONS; ++c)
+        if (status == MRC_OK && companions[c].path != NULL)
+            status = mrc_output_place(&companions[c], err);
+    if (status == MRC_OK) status = place_image(&result, err);
+    if (status == MRC_OK && with_error) status = finish_image(&error, err);
+    for (int c = 0; c < COMPANIONS; ++c)
+        if (status == MRC_OK && companions[c].path != NULL)
+            status = mrc_output_commit(&companions[c], err);
     if (status == MRC_OK) status = finish_image(&result, err);
     discard_image(&error);
     discard_image(&result);
@@ -817,7 +839,9 @@ static enum mrc_status lay_out(struct work *w, struct mrc_error *err) {
 
 static enum mrc_status run(struct work *w, struct mrc_error *err) {
     const struct mrc_translate_options *o = w->options;
-    struct mrc_output sheet = {0}, page = {0}, description = {0};
+    struct mrc_output companions[COMPANIONS] = {0};
+    struct mrc_output *sheet = &companions[0], *page = &companions[1],
+                      *description = &companions[2];
     enum mrc_status status = load_source(w, err);
     const char *root = o->output;
     if (status == MRC_OK) status = settle_bids(w, err);
@@ -828,19 +852,14 @@ static enum mrc_status run(struct work *w, struct mrc_error *err) {
     if (status == MRC_OK) status = compare_with_training(w, err);
     if (status == MRC_OK) status = translate_slices(&w->after, &w->before, w, "translating", err);
     if (status == MRC_OK) status = lay_out(w, err);
-    if (status == MRC_OK) status = prepare_sheet(&sheet, w, err);
+    if (status == MRC_OK) status = prepare_sheet(sheet, w, err);
     if (status == MRC_OK) status = describe(w, err);
     if (status == MRC_OK) status = go_back(w, err);
     if (status == MRC_OK) status = lay_out_error(w, err);
-    if (status == MRC_OK) status = prepare_report(&page, w, err);
-    if (status == MRC_OK && o->bids) status = write_description(&description, root, err);
-    if (status == MRC_OK) status = write_images(w, err);
-    if (status == MRC_OK && description.path != NULL) status = mrc_output_commit(&description, err);
-    if (status == MRC_OK && o->sheet != NULL) status = mrc_output_commit(&sheet, err);
-    if (status == MRC_OK && o->report != NULL) status = mrc_output_commit(&page, err);
-    mrc_output_discard(&page);
-    mrc_output_discard(&description);
-    mrc_output_discard(&sheet);
+    if (status == MRC_OK) status = prepare_report(page, w, err);
+    if (status == MRC_OK && o->bids) status = write_description(description, root, err);
+    if (status == MRC_OK) status = write_all(w, companions, err);
+    for (int c = COMPANIONS - 1; c >= 0; --c) mrc_output_discard(&companions[c]);
     return status;
 }
 

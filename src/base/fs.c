@@ -383,12 +383,13 @@ static char *trimmed(const char *path) {
 
 static enum mrc_status output_init(struct mrc_output *out, const char *path,
                                    struct mrc_error *err) {
-    *out = (struct mrc_output){0};
+    *out = (struct mrc_output){.lock = -1};
     out->path = trimmed(path);
     return out->path != NULL ? MRC_OK : mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a path");
 }
 
 static void output_clear(struct mrc_output *out) {
+    if (out->temporary != NULL && out->lock >= 0) (void)close(out->lock);
     mrc_free(out->path);
     mrc_free(out->temporary);
     *out = (struct mrc_output){0};
@@ -413,22 +414,93 @@ static int make_private_file(const char *path) {
     return open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
 }
 static int make_folder(const char *path) {
-    return mkdir(path, 0777);
+    if (mkdir(path, 0777) != 0) return -1;
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), cause = errno;
+    if (folder < 0) (void)rmdir(path);
+    errno = cause;
+    return folder;
 }
 
-/* Sets out->temporary and makes it. Less than 0: `errno` says why not, or NULL for lack of memory.
- */
+static const char temporary_mark[] = ".tmp-";
+enum { MARK_DIGITS = 8 };
+
+static char *name_temporary(const char *path) {
+    return mrc_asprintf("%s%s%0*x", path, temporary_mark, MARK_DIGITS, next_number());
+}
+
+/* Does the open file still have this name? */
+static bool has_name(int file, const char *path) {
+    struct stat opened, named;
+    return fstat(file, &opened) == 0 && lstat(path, &named) == 0 && opened.st_dev == named.st_dev &&
+           opened.st_ino == named.st_ino;
+}
+
+/* A lock says that the temporary's process lives: it ends with it, however that ends. False: a
+ * cleaner (mrc_output_clean) was faster, and the name is lost to it. */
+static bool lock_temporary(int file, const char *path) {
+    return (flock(file, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) && has_name(file, path);
+}
+
+/* Sets out->temporary and makes it. Returns it open, or less than 0: `errno` says why not, or NULL
+ * for lack of memory. */
 static int make_temporary(struct mrc_output *out, int (*make)(const char *path)) {
     enum { TRIES = 100 };
     int made = -1;
     errno = EEXIST;
     for (int n = 0; made < 0 && errno == EEXIST && n < TRIES; ++n) {
         mrc_free(out->temporary);
-        out->temporary = mrc_asprintf("%s.tmp-%08x", out->path, next_number());
+        out->temporary = name_temporary(out->path);
         if (out->temporary == NULL) return -1;
         made = make(out->temporary);
+        if (made < 0 || lock_temporary(made, out->temporary)) continue;
+        (void)close(made);
+        made = -1;
+        errno = EEXIST;
     }
     return made;
+}
+
+/* "name.tmp-0123abcd", of that name. */
+static bool is_temporary_of(const char *entry, const char *name) {
+    const size_t length = strlen(name), mark = sizeof temporary_mark - 1;
+    return strncmp(entry, name, length) == 0 &&
+           strncmp(entry + length, temporary_mark, mark) == 0 &&
+           strspn(entry + length + mark, "0123456789abcdef") == MARK_DIGITS &&
+           entry[length + mark + MARK_DIGITS] == '\0';
+}
+
+static void remove_when_stale(const char *path) {
+    struct stat info;
+    int file = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (file < 0 && errno == EISDIR)
+        file = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (file < 0) return;
+    if (fstat(file, &info) == 0 && (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)) &&
+        info.st_uid == geteuid() && flock(file, LOCK_EX | LOCK_NB) == 0 && has_name(file, path))
+        mrc_remove_tree(path);
+    (void)close(file);
+}
+
+enum mrc_status mrc_output_clean(const char *path, struct mrc_error *err) {
+    struct mrc_name_list names = {0};
+    char *whole = trimmed(path);
+    const char *name = whole != NULL ? mrc_path_name(whole) : NULL;
+    char *folder = whole != NULL ? mrc_asprintf("%.*s", (int)(name - whole), whole) : NULL;
+    enum mrc_status st = folder != NULL ? MRC_OK : MRC_ERR_NOMEM;
+    if (st == MRC_OK) st = mrc_list_dir(&names, folder[0] != '\0' ? folder : ".", NULL);
+    for (size_t i = 0; st == MRC_OK && i < names.count; ++i) {
+        if (!is_temporary_of(names.names[i], name)) continue;
+        char *stale = mrc_asprintf("%s%s", folder, names.names[i]);
+        if (stale == NULL)
+            st = MRC_ERR_NOMEM;
+        else
+            remove_when_stale(stale);
+        mrc_free(stale);
+    }
+    mrc_name_list_clear(&names);
+    mrc_free(folder);
+    mrc_free(whole);
+    return st == MRC_ERR_NOMEM ? mrc_fail(err, st, "out of memory for a path") : MRC_OK;
 }
 
 static enum mrc_status fail_to_make(struct mrc_output *out, const char *what,
@@ -456,7 +528,10 @@ static enum mrc_status open_file(struct mrc_output *out, const char *path,
     }
     int file = make_temporary(out, make);
     if (file >= 0) out->stream = fdopen(file, "wb");
-    if (out->stream != NULL) return MRC_OK;
+    if (out->stream != NULL) {
+        out->lock = fcntl(file, F_DUPFD_CLOEXEC, 0); /* the stream is closed before the end */
+        return MRC_OK;
+    }
     if (file >= 0) {
         (void)close(file);
         (void)unlink(out->temporary);
@@ -492,7 +567,11 @@ enum mrc_status mrc_output_open_dir(struct mrc_output *out, const char *path, bo
                                     struct mrc_error *err) {
     enum mrc_status st = output_init(out, path, err);
     if (st == MRC_OK) st = follow_link(out, err);
-    if (st != MRC_OK) return st;
+    if (st == MRC_OK) st = mrc_output_clean(out->path, err);
+    if (st != MRC_OK) {
+        output_clear(out);
+        return st;
+    }
     out->replace = replace;
     out->folder = true;
     if (mrc_path_exists(out->path) && !mrc_path_is_dir(out->path)) {
@@ -501,8 +580,9 @@ enum mrc_status mrc_output_open_dir(struct mrc_output *out, const char *path, bo
     } else if (!replace && mrc_path_exists(out->path) && !dir_is_empty(out->path)) {
         st = mrc_fail(err, MRC_ERR_WRITE, "%s: exists and is not empty, expected a new folder",
                       out->path);
-    } else if (make_temporary(out, make_folder) < 0) {
-        return fail_to_make(out, "make a folder", err);
+    } else {
+        out->lock = make_temporary(out, make_folder);
+        if (out->lock < 0) return fail_to_make(out, "make a folder", err);
     }
     if (st != MRC_OK) output_clear(out);
     return st;
@@ -556,11 +636,12 @@ static void sync_parent(const char *path) {
     mrc_free(parent);
 }
 
-/* 0, or -1 with errno. Not all file systems can do it at once. */
+/* 0, or -1 with errno. Not all file systems can do it at once: on those, what a kill leaves aside
+ * is called otherwise than temporaries, which may be removed. */
 static int exchange(const char *a, const char *b) {
     if (renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) == 0) return 0;
     if (errno != EINVAL && errno != ENOSYS) return -1;
-    char *aside = mrc_asprintf("%s.tmp-%08x", b, next_number());
+    char *aside = mrc_asprintf("%s.old-%08x", b, next_number());
     int result = aside != NULL ? rename(b, aside) : -1;
     if (result == 0) {
         result = rename(a, b);
@@ -584,36 +665,76 @@ enum mrc_status mrc_replace_dir(const char *whole, const char *path, struct mrc_
     return MRC_OK;
 }
 
-/* 0, or -1 with errno. File systems that cannot keep what is there are trusted to be quiet. */
-static int rename_into_place(const struct mrc_output *out) {
-    if (!out->fresh) return rename(out->temporary, out->path);
-    int result = renameat2(AT_FDCWD, out->temporary, AT_FDCWD, out->path, RENAME_NOREPLACE);
-    return result != 0 && (errno == EINVAL || errno == ENOSYS) ? rename(out->temporary, out->path)
-                                                               : result;
+static bool swap(const struct mrc_output *out) {
+    return exchange(out->temporary, out->path) == 0;
+}
+
+/* False, with errno. With `keep`, a file that is replaced is kept too. File systems that cannot
+ * leave alone what came meanwhile are trusted to be quiet. */
+static bool rename_into_place(struct mrc_output *out, bool keep) {
+    if (out->folder) {
+        if (rename(out->temporary, out->path) == 0) return true;
+        if (!out->replace || (errno != ENOTEMPTY && errno != EEXIST)) return false;
+        out->swapped = swap(out);
+        return out->swapped;
+    }
+    if (out->fresh) {
+        if (renameat2(AT_FDCWD, out->temporary, AT_FDCWD, out->path, RENAME_NOREPLACE) == 0)
+            return true;
+        if (errno != EINVAL && errno != ENOSYS) return false;
+    } else if (keep && !mrc_path_is_dir(out->path)) {
+        out->swapped = swap(out);
+    }
+    return out->swapped || rename(out->temporary, out->path) == 0;
+}
+
+static enum mrc_status place(struct mrc_output *out, bool keep, struct mrc_error *err) {
+    enum mrc_status st = mrc_output_flush(out, err);
+    if (st != MRC_OK || out->placed) return st;
+    out->placed = rename_into_place(out, keep);
+    if (out->placed) return MRC_OK;
+    st = mrc_fail(err, MRC_ERR_WRITE, "%s: %s while renaming into place", out->path,
+                  strerror(errno));
+    mrc_output_discard(out);
+    return st;
+}
+
+enum mrc_status mrc_output_place(struct mrc_output *out, struct mrc_error *err) {
+    return place(out, true, err);
+}
+
+static void remove_placed(const struct mrc_output *out, const char *path) {
+    if (out->folder)
+        mrc_remove_tree(path);
+    else
+        (void)unlink(path); /* and never a folder that somebody put there */
 }
 
 enum mrc_status mrc_output_commit(struct mrc_output *out, struct mrc_error *err) {
-    enum mrc_status st = mrc_output_flush(out, err);
+    enum mrc_status st = place(out, false, err);
     if (st != MRC_OK) return st;
-    if (out->folder && out->replace)
-        st = mrc_replace_dir(out->temporary, out->path, err);
-    else if (rename_into_place(out) != 0) {
-        st = mrc_fail(err, MRC_ERR_WRITE, "%s: %s while renaming into place", out->path,
-                      strerror(errno));
+    sync_parent(out->path); /* the new name is on the disk before the old one goes */
+    if (out->swapped) remove_placed(out, out->temporary);
+    output_clear(out);
+    return MRC_OK;
+}
+
+/* Of one that is placed: back to what was there. */
+static void take_back(const struct mrc_output *out) {
+    if (out->swapped) {
+        if (swap(out)) remove_placed(out, out->temporary);
+    } else if (out->folder || out->fresh) {
+        remove_placed(out, out->path);
     }
-    if (st != MRC_OK) {
-        mrc_output_discard(out);
-    } else {
-        sync_parent(out->path);
-        output_clear(out);
-    }
-    return st;
 }
 
 void mrc_output_discard(struct mrc_output *out) {
     if (out->stream != NULL) (void)fclose(out->stream);
     out->stream = NULL;
-    if (out->path != NULL && out->temporary != NULL) mrc_remove_tree(out->temporary);
+    if (out->placed)
+        take_back(out);
+    else if (out->path != NULL && out->temporary != NULL)
+        mrc_remove_tree(out->temporary);
     output_clear(out);
 }
 
@@ -626,33 +747,12 @@ enum mrc_status mrc_write_file(const char *path, const void *data, size_t size,
     return mrc_output_commit(&out, err);
 }
 
-/* Temporaries of `path` whose writers were killed: those who live hold a lock. */
-static void remove_leftovers(const char *path) {
-    const char *name = mrc_path_name(path);
-    char *dir = name == path ? mrc_strdup(".") : mrc_asprintf("%.*s", (int)(name - path), path);
-    char *start = mrc_asprintf("%s.tmp-", name);
-    struct mrc_name_list names = {0};
-    bool listed = dir != NULL && start != NULL && mrc_list_dir(&names, dir, NULL) == MRC_OK;
-    for (size_t i = 0; listed && i < names.count; ++i) {
-        if (strncmp(names.names[i], start, strlen(start)) != 0) continue;
-        char *left = mrc_path_join(dir, names.names[i]);
-        int file = left != NULL ? open(left, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1;
-        if (file >= 0 && flock(file, LOCK_EX | LOCK_NB) == 0) (void)unlink(left);
-        if (file >= 0) (void)close(file);
-        mrc_free(left);
-    }
-    mrc_name_list_clear(&names);
-    mrc_free(start);
-    mrc_free(dir);
-}
-
 enum mrc_status mrc_write_private_file(const char *path, const void *data, size_t size,
                                        struct mrc_error *err) {
     struct mrc_output out;
-    remove_leftovers(path);
-    enum mrc_status st = open_file(&out, path, make_private_file, err);
+    enum mrc_status st = mrc_output_clean(path, err);
+    if (st == MRC_OK) st = open_file(&out, path, make_private_file, err);
     if (st != MRC_OK) return st;
-    (void)flock(fileno(out.stream), LOCK_EX | LOCK_NB);
     (void)fwrite(data, 1, size, out.stream); /* commit sees the stream's error */
     return mrc_output_commit(&out, err);
 }

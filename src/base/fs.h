@@ -79,27 +79,38 @@ MRC_API void mrc_remove_tree(const char *path);
 /** A file or folder that appears under its name only when whole:
  *    mrc_output_open_file -> write to output.stream -> mrc_output_commit, or mrc_output_discard.
  *    mrc_output_open_dir  -> write files into output.temporary -> the same two.
+ *  Several that belong together: mrc_output_place each, then commit all, or discard all.
  *  discard after commit, and of a zeroed record, does nothing. */
 struct mrc_output {
     char *path, *temporary;
     FILE *stream; /* files only; NULL once flushed */
+    int lock;     /* of the temporary, while this process lives; less than 0: cannot be had there */
     bool replace, folder, flushed;
-    bool fresh; /* nothing was there at the opening */
+    bool fresh;           /* nothing was there at the opening */
+    bool placed, swapped; /* it has its name; what was there has the temporary's */
 };
 /** Opens path's temporary twin for binary writing. A file of that name is replaced at commit; one
  * that appears only after the opening is somebody else's, and the commit fails. */
 MRC_STATUS mrc_output_open_file(struct mrc_output *out, const char *path, struct mrc_error *err);
 /** Makes a temporary folder beside `path` (beside its target when that is a link). With replace
  * false, `path` must not exist or be an empty folder; with replace true, what is there is replaced
- * at commit. */
+ * at commit. What killed processes left of the same output goes (mrc_output_clean). */
 MRC_STATUS mrc_output_open_dir(struct mrc_output *out, const char *path, bool replace,
                                struct mrc_error *err);
+/** Removes the temporaries of `path` whose processes are no more; those that another process still
+ * writes stay, and so does everything where files cannot be locked. Fails for lack of memory alone.
+ */
+MRC_MUST_CHECK enum mrc_status mrc_output_clean(const char *path, struct mrc_error *err);
 /** Flushes and syncs the temporary: what can fail of a commit but the renaming, so that two outputs
  * that belong together can both be whole before either appears. On failure the temporary is
  * removed. */
 MRC_MUST_CHECK enum mrc_status mrc_output_flush(struct mrc_output *out, struct mrc_error *err);
-/** Flushes, syncs, renames, and syncs the folder around. On failure the temporary is removed and
- * `path` is as it was. */
+/** Flushes, and gives the output its name; what was there is kept until the commit, which then
+ * cannot fail, or comes back with discard. On failure the temporary is removed and `path` is as it
+ * was. */
+MRC_MUST_CHECK enum mrc_status mrc_output_place(struct mrc_output *out, struct mrc_error *err);
+/** Places, and syncs the folder around. On failure the temporary is removed and `path` is as it
+ * was. */
 MRC_STATUS mrc_output_commit(struct mrc_output *out, struct mrc_error *err);
 MRC_API void mrc_output_discard(struct mrc_output *out);
 

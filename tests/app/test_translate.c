@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/head.h"
@@ -413,6 +414,82 @@ static void test_interruption_leaves_nothing(void **state) {
     mrc_volume_destroy(vol);
 }
 
+/* Somebody puts something else where the result is to go, once it is whole under another name. */
+static bool block_result(void *context) {
+    const char *output = context;
+    const bool nifti = mrc_path_has_suffix(output, ".nii");
+    char beginning[32];
+    struct mrc_name_list names = {0};
+    struct mrc_error err = {0};
+    bool whole = false;
+    (void)snprintf(beginning, sizeof beginning, "%s.tmp-", mrc_path_name(output));
+    assert_ok(mrc_list_dir(&names, "blocked", &err), &err);
+    for (size_t n = 0; n < names.count; ++n)
+        whole = whole || strncmp(names.names[n], beginning, strlen(beginning)) == 0;
+    mrc_name_list_clear(&names);
+    if (!whole) return false;
+    mrc_remove_tree(output);
+    if (nifti)
+        assert_ok(mrc_make_dirs(output, &err), &err);
+    else
+        assert_ok(mrc_write_file(output, "x", 1, &err), &err);
+    return false;
+}
+
+static ino_t number_of_file(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 ? info.st_ino : 0;
+}
+
+/* A result that cannot get its name takes nothing along: what belongs to it does not appear, and
+ * what it replaces comes back. */
+static void test_blocked_result_leaves_what_was_there(void **state) {
+    (void)state;
+    static const struct {
+        const char *output, *error, *others[3];
+    } cases[] = {{"blocked/out", "blocked/error", {"blocked/sheet.png", "blocked/report"}},
+                 {"blocked/out.nii",
+                  "blocked/error.nii",
+                  {"blocked/error.json", "blocked/sheet.png", "blocked/report"}}};
+    mrc_volume *vol = NULL;
+    struct mrc_error err = {0};
+    make_input("block_in", true, "LPS", 0.0, &vol);
+    for (size_t c = 0; c < 2; ++c) {
+        char output[32];
+        struct mrc_translate_options options = make_options("block_in", cases[c].output);
+        options.format = c == 0 ? MRC_SOURCE_DICOM : MRC_SOURCE_NIFTI;
+        options.grid = MRC_GRID_MODEL; /* fewer pixels to write */
+        options.sheet = "blocked/sheet.png";
+        options.report = "blocked/report";
+        options.uncertainty = cases[c].error;
+        snprintf(output, sizeof output, "%s", cases[c].output);
+        struct mrc_events events = {.context = output, .cancelled = block_result};
+        assert_ok(mrc_make_dirs("blocked", &err), &err);
+        assert_int_equal(mrc_translate_run(&options, NULL, &events, &err), MRC_ERR_WRITE);
+        assert_non_null(strstr(err.text, "renaming into place"));
+        mrc_error_clear(&err);
+        assert_int_equal(entries("blocked"), 1); /* what is in the way */
+        mrc_remove_tree(output);
+
+        assert_ok(mrc_translate_run(&options, NULL, NULL, &err), &err);
+        const size_t count = entries("blocked");
+        ino_t before[4] = {number_of_file(cases[c].error)};
+        for (int n = 0; n < 3; ++n)
+            if (cases[c].others[n] != NULL) before[n + 1] = number_of_file(cases[c].others[n]);
+        options.replace = true;
+        assert_int_equal(mrc_translate_run(&options, NULL, &events, &err), MRC_ERR_WRITE);
+        assert_int_equal(entries("blocked"), count);
+        assert_true(before[0] != 0 && number_of_file(cases[c].error) == before[0]);
+        for (int n = 0; n < 3; ++n)
+            if (cases[c].others[n] != NULL &&
+                (before[n + 1] == 0 || number_of_file(cases[c].others[n]) != before[n + 1]))
+                fail_msg("%s is another", cases[c].others[n]);
+        mrc_error_clear(&err);
+        mrc_remove_tree("blocked");
+    }
+    mrc_volume_destroy(vol);
+}
+
 static void test_memory_failures_leave_nothing(void **state) {
     (void)state;
     mrc_volume *vol = NULL;
@@ -449,6 +526,7 @@ int main(void) {
         cmocka_unit_test(test_scans_are_never_replaced),
         cmocka_unit_test(test_series_are_never_replaced),
         cmocka_unit_test(test_interruption_leaves_nothing),
+        cmocka_unit_test(test_blocked_result_leaves_what_was_there),
         cmocka_unit_test(test_memory_failures_leave_nothing),
     };
     return cmocka_run_group_tests(tests, enter, leave);

@@ -1,6 +1,7 @@
 /* test_fs.c: files and folders appear whole or not at all. */
 #include "tests/support.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fs.h"
@@ -148,6 +150,97 @@ static void test_flushed_outputs_can_still_be_discarded(void **state) {
     size_t size = 0;
     assert_ok(mrc_read_head(head, sizeof head, &size, at("one"), &err), &err);
     assert_int_equal(size, 4);
+}
+
+static void expect_text(const char *name, const char *expected) {
+    unsigned char *text = NULL;
+    size_t size = 0;
+    struct mrc_error err = {0};
+    assert_ok(mrc_read_file(&text, &size, at(name), 100, &err), &err);
+    assert_string_equal((char *)text, expected);
+    mrc_free(text);
+}
+
+/* Several that belong together: where one cannot be placed, what the others replaced comes back. */
+static void test_placed_outputs_are_taken_back(void **state) {
+    (void)state;
+    struct mrc_error err = {0};
+    for (int commit = 0; commit < 2; ++commit) {
+        struct mrc_output file, folder, fresh;
+        char inside[512];
+        assert_ok(mrc_write_file(at("file"), "old", 3, &err), &err);
+        assert_ok(mrc_make_dirs(at("folder"), &err), &err);
+        assert_ok(mrc_write_file(at("folder/a"), "old", 3, &err), &err);
+        assert_ok(mrc_output_open_file(&file, at("file"), &err), &err);
+        assert_ok(mrc_output_open_file(&fresh, at("fresh"), &err), &err);
+        assert_ok(mrc_output_open_dir(&folder, at("folder"), true, &err), &err);
+        (void)fputs("new", file.stream);
+        (void)snprintf(inside, sizeof inside, "%s/a", folder.temporary);
+        assert_ok(mrc_write_file(inside, "new", 3, &err), &err);
+        assert_ok(mrc_output_place(&file, &err), &err);
+        assert_ok(mrc_output_place(&folder, &err), &err);
+        assert_ok(mrc_output_place(&fresh, &err), &err);
+        expect_text("file", "new");
+        expect_text("folder/a", "new");
+        assert_true(mrc_path_exists(at("fresh")));
+        if (commit) {
+            assert_ok(mrc_output_commit(&file, &err), &err);
+            assert_ok(mrc_output_commit(&folder, &err), &err);
+            assert_ok(mrc_output_commit(&fresh, &err), &err);
+        }
+        mrc_output_discard(&fresh);
+        mrc_output_discard(&folder);
+        mrc_output_discard(&file);
+        expect_text("file", commit ? "new" : "old");
+        expect_text("folder/a", commit ? "new" : "old");
+        assert_int_equal(entries(root), commit ? 3 : 2);
+        assert_int_equal(entries(at("folder")), 1);
+    }
+}
+
+/* A process that dies with a file and a folder half written. */
+static void leave_temporaries(void) {
+    pid_t child = fork();
+    if (child == 0) {
+        struct mrc_output file, folder;
+        if (mrc_output_open_file(&file, at("a"), NULL) != MRC_OK ||
+            mrc_output_open_dir(&folder, at("a"), false, NULL) != MRC_OK)
+            _exit(1);
+        (void)raise(SIGKILL);
+    }
+    int ended = 0;
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    assert_true(WIFSIGNALED(ended));
+}
+
+static void test_what_killed_processes_left_is_cleaned(void **state) {
+    (void)state;
+    struct mrc_error err = {0};
+    static const char *const others[] = {"a.tmp-0123456",   "a.tmp-0123456g", "a.tmp-012345678",
+                                         "aa.tmp-01234567", "a.tmp",          "a"};
+    const size_t count = sizeof others / sizeof *others;
+    for (size_t i = 0; i < count; ++i) assert_ok(mrc_write_file(at(others[i]), "", 0, &err), &err);
+    assert_int_equal(unlink(at("a")), 0);
+    leave_temporaries();
+    assert_int_equal(entries(root), count + 1);
+    struct mrc_output alive;
+    assert_ok(mrc_output_open_file(&alive, at("a"), &err), &err);
+    assert_ok(mrc_output_flush(&alive, &err), &err);
+    assert_ok(mrc_output_clean(at("a"), &err), &err);
+    assert_int_equal(entries(root), count); /* the others, and the one whose process lives */
+    assert_true(mrc_path_exists(alive.temporary));
+    leave_temporaries();
+    assert_int_equal(symlink(at("aa.tmp-01234567"), at("a.tmp-aaaaaaaa")), 0);
+    assert_ok(mrc_output_clean(at("a/"), &err), &err);
+    assert_int_equal(entries(root), count + 1); /* a link is none */
+    assert_ok(mrc_output_commit(&alive, &err), &err);
+    assert_int_equal(unlink(at("a")), 0);
+    leave_temporaries();
+    struct mrc_output folder;
+    assert_ok(mrc_output_open_dir(&folder, at("a"), false, &err), &err);
+    assert_int_equal(entries(root), count + 1);
+    assert_ok(mrc_output_commit(&folder, &err), &err);
+    assert_ok(mrc_output_clean(at("no/such"), &err), &err);
 }
 
 static void test_what_came_meanwhile_stays(void **state) {
@@ -352,6 +445,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_full_disk_is_reported, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_folder_replaces_only_when_asked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_modes_are_what_the_umask_allows, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_placed_outputs_are_taken_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_killed_processes_left_is_cleaned, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_flushed_outputs_can_still_be_discarded, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_what_came_meanwhile_stays, set_up, tear_down),

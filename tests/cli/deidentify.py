@@ -78,10 +78,26 @@ for number, vr in enumerate(("OB", "OW"), start=2):
         ds.PixelData = np.frombuffer(cells.tobytes(), "<u2").byteswap().tobytes()
     ds.file_meta.TransferSyntaxUID, ds.is_little_endian, ds.is_implicit_VR = ExplicitVRBigEndian, False, False
     ds.save_as(os.path.join(given, f"encoded{number}"))
+# Floating-point pixels keep their element. What names an image as the standard does something else is replaced; a frame of
+# reference may be the standard's.
+ds = pydicom.dcmread(first)
+ds.PatientID, ds.StudyInstanceUID, ds.SeriesInstanceUID = "enc4", "1.2.840.10008.1.1", "1.2.840.10008.1.20.1"
+ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = "1.2.840.10008.5.1.4.1.1.4"
+ds.FrameOfReferenceUID = "1.2.840.10008.1.4.1.1"  # Talairach
+cells = ds.pixel_array.astype("<f4") / 7
+for name in ("PixelData", "BitsStored", "HighBit", "PixelRepresentation"):
+    delattr(ds, name)
+ds.BitsAllocated, ds.FloatPixelData = 32, cells.tobytes()
+ds.save_as(os.path.join(given, "encoded4"))
+sets.append(ds)
 # What is refused: another modality, a broken file, one that says that text is drawn into it.
 ds = pydicom.dcmread(first)
 ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
 ds.save_as(os.path.join(given, "zqplanted_ct.dcm"))
+ds = pydicom.dcmread(first)
+ds["PixelData"].VR, ds.SOPInstanceUID = "OB", "1.2.3.10"  # 16 bits in an unknown order
+ds.file_meta.TransferSyntaxUID, ds.is_little_endian, ds.is_implicit_VR = ExplicitVRBigEndian, False, False
+ds.save_as(os.path.join(given, "zqplanted_order.dcm"))
 ds = pydicom.dcmread(first)
 ds.BurnedInAnnotation, ds.SOPInstanceUID = "Yes", "1.2.3.9"  # not as the standard spells it
 ds.save_as(os.path.join(given, "zqplanted_burned.dcm"))
@@ -96,13 +112,19 @@ check(not leaks(words.replace(out.encode(), b"")), f"leaks in words: {words!r}")
 check(stat.S_IMODE(os.stat(key).st_mode) == 0o600, "the key is not private")
 check(stat.S_IMODE(os.stat(out + ".sources.tsv").st_mode) == 0o600, "the table of sources is not private")
 report = json.load(open(os.path.join(out, "report.json")))
-check((report["patients"], report["studies"], report["series"], report["refused"], report["no_dicom"]) == (6, 6, 7, 3, 1),
+check((report["patients"], report["studies"], report["series"], report["refused"], report["no_dicom"]) == (7, 7, 8, 4, 1),
       f"counted {report}")
 
 results = written(out)
-check(len(results) == len(sets) == files + 4, f"{len(results)} files of {len(sets)}")
-pixels = sorted(hashlib.sha256(d.pixel_array.tobytes()).hexdigest() for d in sets)
-check(sorted(hashlib.sha256(d.pixel_array.tobytes()).hexdigest() for d in results.values()) == pixels, "pixels differ")
+check(len(results) == len(sets) == files + 5, f"{len(results)} files of {len(sets)}")
+
+
+def cells_of(ds):
+    cells = ds.FloatPixelData if "FloatPixelData" in ds else ds.pixel_array.tobytes()
+    return hashlib.sha256(cells).hexdigest()
+
+
+check(sorted(map(cells_of, results.values())) == sorted(map(cells_of, sets)), "pixels differ")
 syntaxes = {d.file_meta.TransferSyntaxUID for d in results.values()}
 check(syntaxes == {"1.2.840.10008.1.2.1", RLELossless}, f"transfer syntaxes {syntaxes}")
 for path, ds in results.items():
@@ -115,6 +137,10 @@ for path, ds in results.items():
     check(ds.file_meta.MediaStorageSOPInstanceUID == ds.SOPInstanceUID, f"{path}: group 2")
 instances = {d.SOPInstanceUID for d in results.values()}
 check(not any("778812" in uid for uid in instances), "a UID under the root of the standard was kept")
+standard = [d for d in results.values() if "FloatPixelData" in d]
+check(len(standard) == 1 and standard[0].FrameOfReferenceUID == "1.2.840.10008.1.4.1.1", "the standard's frame of reference")
+check(all(uid.startswith("2.25.") for d in results.values() for uid in (d.SOPInstanceUID, d.SeriesInstanceUID, d.StudyInstanceUID)),
+      "a UID that names something else in the standard was kept")
 planted = [d for d in results.values() if "ReferencedImageSequence" in d]
 check(len(planted) == files, "references went lost")
 for ds in planted:

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # translate_killed.sh MRCYCLE MAKE_INPUTS: whatever a translation that is killed at some moment has left under its names is
-# whole, and the next one with --replace ends with the bytes of one that never was killed.
+# whole, and the next one with --replace ends with the bytes of one that never was killed and removes what those left under
+# temporary names.
 set -euo pipefail
 mrcycle=$1
 work=$(mktemp -d)
@@ -42,7 +43,23 @@ for case in 'axial t2 error' 'axial.nii.gz t2.nii error.nii'; do
         done
         rm -rf "${work:?}/parts"/*
     done
+    # killed with something of each output under a temporary name
+    for name in sheet.png "$output" "$error"; do
+        left=
+        for _ in 1 2 3 4 5; do
+            (translate "$work/parts" "$input" "$output" "$error") &
+            child=$!
+            while kill -0 "$child" 2>/dev/null && ! compgen -G "$work/parts/$name.tmp-*" >/dev/null; do :; done
+            kill -KILL "$child" 2>/dev/null || true
+            wait "$child" 2>/dev/null || true
+            left=$(compgen -G "$work/parts/$name.tmp-*" || true)
+            [ -z "$left" ] || break
+        done
+        [ -n "$left" ] || printf 'not met: %s under a temporary name\n' "$name"
+    done
     (translate "$work/parts" "$input" "$output" "$error") || fail "taken up again: $(cat "$work/stderr")"
+    left=$(compgen -G "$work/parts/*.tmp-*" || true)
+    [ -z "$left" ] || fail "left behind: $left"
     sums "$work/parts" >"$work/found"
     cmp "$work/expected" "$work/found" || fail "$input: other bytes in the end"
     [ "$killed" -gt 0 ] || fail 'never killed'

@@ -24,6 +24,7 @@ from pydicom.sequence import Sequence  # noqa: E402
 from pydicom.uid import generate_uid  # noqa: E402
 
 ENHANCED_MR = "1.2.840.10008.5.1.4.1.1.4.1"
+UIH = "Image Private Header"
 LEGACY_ENHANCED_MR = "1.2.840.10008.5.1.4.1.1.4.4"
 
 
@@ -157,6 +158,30 @@ def tilted(slices, folder):
     save(slices, folder)
 
 
+# --- vendors ---
+
+def made_by(maker, creator=None, *, vr="DS", element=0x50, value=None, image_type=None, comments=None, group=0x0065):
+    """As a maker's export: his name, his private block, where he tells what."""
+    def variant(slices, folder):
+        for data in slices:
+            data.Manufacturer = maker
+            if creator:
+                block = data.private_block(group, creator, create=True)
+                block.add_new(element, vr, value)
+            if image_type:
+                data.ImageType = image_type
+            if comments:
+                data.ImageComments = comments
+        save(slices, folder)
+    return variant
+
+
+def canon_diffusion(slices, folder):
+    """b = 0 without a word of it, and b = 1000 in the comments, under one series."""
+    weighted = repeated(slices, lambda d: setattr(d, "ImageComments", "b=1000(0.445,0.000,0.895)"))
+    made_by("CANON_MEC")(slices + weighted, folder)
+
+
 # --- pixels ---
 
 def monochrome1(slices, folder):
@@ -281,6 +306,15 @@ def lost_frame_description(slices, folder):
 
 # --- transfer syntaxes ---
 
+def bytes_of_16_bits(slices, folder):
+    """Big endian, and OB: nobody knows the order."""
+    for data in slices:
+        data["PixelData"].VR = "OB"
+        data.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRBigEndian
+        data.is_little_endian = data.is_implicit_VR = False
+    save(slices, folder)
+
+
 def converted(command, make=None):
     """The series through a tool that is not ours."""
     def variant(slices, folder):
@@ -339,6 +373,15 @@ CASES = [
     ("feet first, prone", feet_first, SAME),
     ("oblique", oblique, SAME),
     ("a tilted stack", tilted, "tilted by"),
+    ("Canon", made_by("CANON_MEC", "TOSHIBA_MEC_MR3", group=0x700D, vr="SH", element=0x02, value="SE"), SAME),
+    ("Canon, diffusion in the comments", canon_diffusion, 1),
+    ("United Imaging", made_by("UIH", UIH, value="1"), SAME),
+    ("United Imaging, VFRAME", made_by("UIH", UIH, value="20", image_type=["ORIGINAL", "PRIMARY", "M", "VFRAME"]), "(VFRAME)"),
+    ("United Imaging, a grid without its ImageType", made_by("UIH", UIH, value="20"), "mosaic of 20 slices"),
+    ("United Imaging, diffusion", made_by("UIH", UIH, vr="FD", element=0x09, value=1000.0), "b = 1000"),
+    ("Siemens mosaic without its ImageType", made_by("SIEMENS", "SIEMENS MR HEADER", group=0x0019, vr="US", element=0x0A, value=20),
+     "Siemens mosaic of 20 slices"),
+    ("GE, a phase image", made_by("GE MEDICAL SYSTEMS", "GEMS_PARM_01", group=0x0043, vr="SS", element=0x2F, value=1), "phase"),
     ("MONOCHROME1", monochrome1, SAME),
     ("high bit 15 of 12 bits", high_bits, SAME),
     ("signed, rescaled slice by slice", signed_rescaled, SAME),
@@ -352,6 +395,7 @@ CASES = [
     ("a frame without description", lost_frame_description, "frames are described"),
     ("implicit little endian", converted(["dcmconv", "+ti"]), SAME),
     ("explicit big endian", converted(["dcmconv", "+tb"]), SAME),
+    ("explicit big endian, 16 bits as bytes", bytes_of_16_bits, "whose order nobody knows"),
     ("deflated", converted(["dcmconv", "+td"]), SAME),
     ("deflated frames", converted(["dcmconv", "+td"], multi_frame), SAME),
     ("big-endian frames", converted(["dcmconv", "+tb"], multi_frame), SAME),
@@ -365,6 +409,7 @@ CASES = [
     ("JPEG-LS near-lossless", converted(["dcmcjpls", "+en", "+md", "2"]), NEAR),
     ("JPEG-LS frames", converted(["dcmcjpls"], multi_frame), SAME),
     ("JPEG 2000", converted(["gdcmconv", "--j2k"]), SAME),
+    ("JPEG 2000, lossy", converted(["gdcmconv", "--j2k", "--lossy", "-q", "70"]), NEAR),
     ("JPEG 2000 frames", converted(["gdcmconv", "--j2k"], multi_frame), SAME),
     ("JPEG 2000 in three fragments", fragmented(["gdcmconv", "--j2k"], False), SAME),
     ("JPEG 2000 frames in three fragments", fragmented(["gdcmconv", "--j2k"], True), SAME),
