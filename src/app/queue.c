@@ -72,6 +72,9 @@ static enum mrc_status check_private(const char *path, mode_t forbidden, struct 
 static enum mrc_status make_folders(mrc_queue *queue, struct mrc_error *err) {
     char path[MRC_JOB_PATH];
     enum mrc_status status = make_folder(queue->dir, err);
+    /* its own name, too; of a folder that we may not read it is no concern of ours */
+    if (status == MRC_OK) status = mrc_queue_join(path, queue, "..", NULL, NULL, err);
+    if (status == MRC_OK && mrc_sync_dir(path, NULL) != MRC_OK) status = MRC_OK;
     if (status == MRC_OK) status = check_private(queue->dir, 022, err);
     for (size_t f = 0; status == MRC_OK && f < sizeof folders / sizeof *folders; ++f) {
         status = mrc_queue_join(path, queue, folders[f], NULL, NULL, err);

@@ -7,8 +7,8 @@
  *
  * A job is a folder and changes its state by one rename, so that a crash at any moment leaves it in
  * one state. A file is synced before it gets its name, and the name before anything is built on it.
- * Names are keyed hashes of UIDs (base/pseudonym.h). Everything is for its owner only: who works on
- * a queue sets a umask of 077. */
+ * Names are keyed hashes of UIDs (base/pseudonym.h). Everything is for its owner only, behind
+ * folders of mode 0700. */
 #ifndef MRC_APP_QUEUE_H
 #define MRC_APP_QUEUE_H
 

@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,10 +37,9 @@ struct server {
     struct peer peers[MOST_PEERS];
     int peer_count, last_number;
     struct mrc_serve_attempt attempt;
-    int worker;   /* its pid; 0: none */
-    bool ended;   /* the attempt is over, and its job not yet moved */
-    int code;     /* how it went */
-    mode_t umask; /* the caller's */
+    int worker; /* its pid; 0: none */
+    bool ended; /* the attempt is over, and its job not yet moved */
+    int code;   /* how it went */
     double worker_since_s, looked_s, pruned_s, said_s;
     char said[sizeof((struct mrc_error *)NULL)->text];
 };
@@ -190,8 +188,7 @@ static void collect(struct server *s) {
 static void start_job(struct server *s) {
     struct mrc_error why = {0};
     bool found = false;
-    s->attempt =
-        (struct mrc_serve_attempt){.config = s->config, .queue = s->queue, .umask = s->umask};
+    s->attempt = (struct mrc_serve_attempt){.config = s->config, .queue = s->queue};
     struct mrc_job *job = &s->attempt.job;
     enum mrc_status status = mrc_queue_next(&found, job, s->queue, &why);
     if (status == MRC_OK && found) {
@@ -348,7 +345,6 @@ enum mrc_status mrc_serve_run(const struct mrc_serve_config *config,
     s->events = events;
     s->audit.path = config->audit;
     s->listener = -1;
-    s->umask = umask(077); /* the queue is for its owner */
     enum mrc_status status = open_server(s, err);
     if (status == MRC_OK) {
         while (!mrc_events_cancelled(events)) turn(s);
@@ -358,7 +354,6 @@ enum mrc_status mrc_serve_run(const struct mrc_serve_config *config,
     mrc_audit_clear(&s->audit);
     mrc_serve_watch_clear(&s->watch);
     mrc_queue_close(s->queue);
-    (void)umask(s->umask);
     mrc_free(s);
     return status;
 }

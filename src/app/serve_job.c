@@ -2,7 +2,6 @@
  * stored. Every step may be done twice: the same images give the same UIDs and bytes. */
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/place.h"
@@ -108,7 +107,6 @@ int mrc_serve_work(void *context) {
     enum mrc_status status = mrc_queue_path(why, a->queue, &a->job, "why", &err);
     if (status != MRC_OK) return (int)status;
     (void)unlink(why); /* of an attempt whose server was killed */
-    if (a->job.source[0] != '\0') (void)umask(a->umask);
     status = attempt(a, &err);
     if (status != MRC_OK && mrc_write_file(why, err.text, strlen(err.text), NULL) != MRC_OK)
         return (int)status; /* without the words */

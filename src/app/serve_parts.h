@@ -3,8 +3,6 @@
 #ifndef MRC_APP_SERVE_PARTS_H
 #define MRC_APP_SERVE_PARTS_H
 
-#include <sys/types.h>
-
 #include "app/events.h"
 #include "app/queue.h"
 #include "app/serve_config.h"
@@ -31,7 +29,6 @@ struct mrc_serve_attempt {
     const struct mrc_serve_config *config;
     mrc_queue *queue;
     struct mrc_job job;
-    mode_t umask; /* for results that do not lie in the queue */
 };
 /** The shape of mrc_isolate_task.run: the status of the attempt. Why it failed stands in the job's
  * file "why". */

@@ -1,7 +1,6 @@
 /* cmd_queue.c: mrcycle queue. */
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "app/queue.h"
@@ -110,7 +109,6 @@ int mrc_cmd_queue(int argc, char **argv) {
     mrc_queue *queue = NULL;
     enum mrc_status status = MRC_OK;
     const char *dir = a.place;
-    (void)umask(077); /* as the server's */
     mrc_serve_config_init(&config);
     if (!mrc_path_is_dir(a.place)) {
         status = mrc_serve_config_load(&config, a.place, &err);

@@ -2,6 +2,7 @@
 """serve_archives.py MRCYCLE: a node before several archives. Each gets every image once, whatever becomes of the others; attempts
 are bounded, and what failed can be tried again by hand."""
 import glob
+import json
 import os
 import sys
 import tempfile
@@ -73,9 +74,29 @@ def bounded(top, t1):
         served.end()
 
 
+def clock_set_back(top, t1):
+    """A job that waits for a time which has gone far away is tried at once."""
+    port = peers.free_port()
+    with node.Node(mrcycle, top + "/clock", "ARCHIVE@127.0.0.1:%d" % port, retry_wait_s=3000, retry_wait_max_s=3000) as served:
+        assert served.store(t1) == 0
+        peers.wait_for("the wait", lambda: ("new", 1) in states(served))
+        served.kill()
+        job, record = list(served.jobs("new").items())[0]
+        assert 2000 < record["not_before"] - record["changed"] <= 3001, record
+        record["changed"] += 10**6
+        record["not_before"] += 10**6
+        with open(os.path.join(served.queue, "new", job, "job.json"), "w") as f:
+            json.dump(record, f)
+        with Server(port=port) as archive:
+            served.start()
+            peers.wait_for("the job", lambda: served.jobs("done"))
+            assert all_once(archive, len(t1))
+        served.end()
+
+
 with tempfile.TemporaryDirectory() as scratch:
     peers.run([mrcycle, "phantom", "-o", scratch + "/p", "--seed", "3", "--voxel", "8,8,8"])
     images = sorted(glob.glob(scratch + "/p/sub-01/dicom/T1w/*"))
-    for case in (one_is_down, one_refuses, bounded):
+    for case in (one_is_down, one_refuses, bounded, clock_set_back):
         case(scratch, images)
 print("ok")
