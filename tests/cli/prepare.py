@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 try:
     import nibabel
     import numpy
+    import pydicom
     from planted import digest, leaks, planted_series
 except ImportError as why:
     print(f"skipped: {why}")
@@ -56,6 +57,12 @@ for name, place, power in (("t2", "zqplanted_bids/sub-zqplanted1/ses-zqplanted/a
 with open(os.path.join(given, "zqplanted_broken.nii"), "wb") as f:
     f.write(b"\x5c\x01\0\0" + bytes(400))
 
+# What a reason quotes of a header: no date, no name in small letters.
+for number, modality in enumerate(("19870613", "zqplanted")):
+    ds = pydicom.dcmread(os.path.join(made, "axial", sorted(os.listdir(os.path.join(made, "axial")))[0]))
+    ds.Modality, ds.SeriesInstanceUID, ds.SOPInstanceUID = modality, f"1.2.3.{number}", f"1.2.3.{number}.1"
+    ds.save_as(os.path.join(given, f"other{number}"))
+
 common = ["prepare", given, "--key", key, "--allow-synthetic", "--split", "100,0,0"]
 check(b"4 series" in run(*common, "-o", out, "--dry-run") and not os.path.exists(out), "dry run")
 words = run(*common, "-o", out)
@@ -63,7 +70,7 @@ check(not leaks(out), f"leaks: {leaks(out)[:5]}")
 check(not leaks(words), f"leaks in words: {words!r}")
 report = json.load(open(os.path.join(out, "report.json")))
 # The coronal head is the axial one scanned another way: the same slices to the bit, under another name.
-check(report["series"] == 3 and report["subjects"] == 3 and report["refused"] == 2, f"counted {report}")
+check(report["series"] == 3 and report["subjects"] == 3 and report["refused"] == 4, f"counted {report}")
 check([s["reason"] for s in report["sources"] if "same" in s.get("reason", "")] == ["the same slices as another series"], "twins")
 rows = list(csv.DictReader(open(os.path.join(out, "manifest.tsv")), delimiter="\t"))
 check(len(rows) == report["slices_kept"] > 10, "rows are missing")
