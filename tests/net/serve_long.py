@@ -78,7 +78,7 @@ class Senders:
 
     def __init__(self, served, series, chance):
         self.served, self.chance, self.lock = served, chance, threading.Lock()
-        self.acknowledged, self.statuses = set(), collections.Counter()
+        self.acknowledged, self.statuses, self.over = set(), collections.Counter(), False
         self.groups, left = [], list(series)
         while left:
             size = chance.choice((1, 1, 2))
@@ -108,6 +108,7 @@ class Senders:
             for _ in range(2 if chance.random() < 0.3 else 1):
                 time.sleep(chance.uniform(0, 25))
                 while not self.store(series, chance):
+                    assert not self.over, "the node is gone"
                     time.sleep(chance.uniform(0.05, 0.5))
 
 
@@ -252,10 +253,14 @@ def main(scratch):
         served.start()
         refuses_when_full(served, disk, series[0])
         senders, chaos = Senders(served, series, chance), Chaos(served, disk, archive, chance)
-        with concurrent.futures.ThreadPoolExecutor(SENDERS + 1) as pool:
-            work = [pool.submit(senders.run, n) for n in range(SENDERS)] + [pool.submit(chaos.run)]
-            for each in work:
-                each.result(MOST_S)
+        with concurrent.futures.ThreadPoolExecutor(SENDERS) as pool:
+            work = [pool.submit(senders.run, n) for n in range(SENDERS)]
+            try:
+                chaos.run()
+                for each in work:
+                    each.result(MOST_S)
+            finally:
+                senders.over = True
         print("%d kills, which hit: %s; answers: %s" % (chaos.kills, dict(chaos.hit), dict(senders.statuses)))
         peers.wait_for("the last job", lambda: served.is_idle() and len(served.jobs("done")) + len(served.jobs("failed")) >= SUBJECTS, MOST_S)
         served.end()
