@@ -14,6 +14,7 @@
 #include "app/translate.h"
 #include "base/fs.h"
 #include "io/image.h"
+#include "model/checkpoint.h"
 #include "preprocess/slices.h"
 
 static char root[] = "/tmp/mrc-translate-XXXXXX";
@@ -331,6 +332,68 @@ static void test_report_and_uncertainty(void **state) {
     mrc_volume_destroy(vol);
 }
 
+static enum mrc_status save_mixed(const char *path, enum mrc_generator_kind g,
+                                  enum mrc_generator_kind f, struct mrc_error *err) {
+    struct mrc_cyclegan_settings settings = MRC_CYCLEGAN_DEFAULTS;
+    const struct mrc_checkpoint_info info = {.name = "mixed", .version = "0", .data = "none"};
+    const struct mrc_checkpoint_options options = {0};
+    mrc_cyclegan *gan = NULL;
+    settings.generator = g;
+    settings.generator_f = 1 + (int64_t)f;
+    settings.generator_width = settings.discriminator_width = 4;
+    settings.batch = 1;
+    settings.size = 32;
+    enum mrc_status status = mrc_cyclegan_create(&gan, &settings, err);
+    if (status == MRC_OK) status = mrc_checkpoint_save(gan, &info, &options, path, err);
+    mrc_cyclegan_destroy(gan);
+    return status;
+}
+
+/* The way there at twice the model's size where its generator can, the way back where its own can:
+ * report and error image come out for each, on the source's grid; a size that the way there cannot
+ * work at is refused. */
+static void test_way_back_of_another_kind(void **state) {
+    (void)state;
+    static const enum mrc_generator_kind kinds[] = {MRC_GENERATOR_LOCAL, MRC_GENERATOR_UNET,
+                                                    MRC_GENERATOR_HYBRID};
+    static const enum mrc_contrast to[] = {MRC_CONTRAST_T2W, MRC_CONTRAST_T1W};
+    mrc_volume *vol = NULL;
+    struct mrc_error err = {0};
+    make_input("mixed.nii", false, "LPS", 0.0, &vol);
+    const struct mrc_extent e = mrc_volume_extent(vol);
+    assert_true(e.i >= 64 || e.j >= 64 || e.k >= 64); /* worth twice the size */
+    for (int k = 1; k < 3; ++k)
+        for (int turned = 0; turned < 2; ++turned) {
+            assert_ok(
+                save_mixed("mixed.safetensors", kinds[turned ? k : 0], kinds[turned ? 0 : k], &err),
+                &err);
+            for (int d = 0; d < 2; ++d) {
+                struct mrc_translate_options options = make_options("mixed.nii", "mixed/out.nii");
+                options.model = "mixed.safetensors";
+                options.to = to[d];
+                options.report = "mixed/report";
+                options.uncertainty = "mixed/error.nii";
+                options.replace = true;
+                assert_ok(mrc_translate_run(&options, NULL, NULL, &err), &err);
+                mrc_volume *error = load("mixed/error.nii");
+                check_same_grid(vol, error, "the error");
+                mrc_volume_destroy(error);
+                unsigned char *owner = NULL;
+                const char *json = read_text(&owner, "mixed/report/report.json");
+                const double cycle = number_of(json, "\"CycleError\":");
+                assert_true(cycle > 0.0 && cycle < 1.0);
+                mrc_free(owner);
+                options.size = 64;
+                const bool there_is_local = d == turned;
+                enum mrc_status status = mrc_translate_run(&options, NULL, NULL, &err);
+                assert_int_equal(status, there_is_local ? MRC_OK : MRC_ERR_UNSUPPORTED);
+                if (!there_is_local) assert_non_null(strstr(err.text, "local"));
+                mrc_error_clear(&err);
+            }
+        }
+    mrc_volume_destroy(vol);
+}
+
 static void expect_kept(struct mrc_translate_options options, enum mrc_status expected,
                         const char *words) {
     struct mrc_error err = {0};
@@ -527,6 +590,7 @@ int main(void) {
         cmocka_unit_test(test_contrast_is_checked),
         cmocka_unit_test(test_unknown_contrast_is_refused),
         cmocka_unit_test(test_report_and_uncertainty),
+        cmocka_unit_test(test_way_back_of_another_kind),
         cmocka_unit_test(test_scans_are_never_replaced),
         cmocka_unit_test(test_series_are_never_replaced),
         cmocka_unit_test(test_interruption_leaves_nothing),
