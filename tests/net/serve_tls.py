@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """serve_tls.py MRCYCLE: a node behind TLS, with certificates of an authority made for the test, before storescu and `send`.
-Who speaks no TLS, shows no certificate, or one of somebody else, gets no association; nor does a node whose own is not trusted."""
+Who speaks no TLS, shows no certificate, or one of somebody else, gets no association; nor does a node whose own is not trusted.
+Results go over TLS as well."""
 import glob
 import os
 import socket
@@ -13,7 +14,7 @@ import warnings
 import node
 import peers
 
-peers.need("storescu", "dcmqrscp", "openssl")
+peers.need("storescu", "storescp", "dcmqrscp", "openssl")
 mrcycle = os.path.abspath(sys.argv[1])
 
 
@@ -99,6 +100,23 @@ def wrong_settings(top, pem):
         assert words in peers.run([mrcycle, "serve", top + "/wrong.conf", "--check"], code), lines
 
 
+def to_archive(top, t1, pem):
+    """Results go over TLS too, and to an archive that is trusted alone."""
+    port, folder = peers.free_port(), top + "/stored"
+    os.makedirs(folder)
+    command = ["storescp", "+tls", pem("node.key"), pem("node.crt"), "+cf", pem("ca.crt"), "-rc", "-od", folder, str(port)]
+    address, own = "ANY@127.0.0.1:%d" % port, {"pacs_tls_cert": pem("scanner.crt"), "pacs_tls_key": pem("scanner.key"), "retries": 0}
+    with peers.Process(command, top, "storescp.log"):
+        peers.wait_for("storescp", lambda: peers.answers(port))
+        for name, ca, state in (("untrusted", "other.crt", "failed"), ("trusted", "ca.crt", "done")):
+            with node.Node(mrcycle, top + "/" + name, address, pacs_tls_ca=pem(ca), **own) as served:
+                assert store(served, t1) == 0
+                peers.wait_for("the job", lambda: served.jobs("failed") or served.jobs("done"))
+                assert len(served.jobs(state)) == 1, served.jobs("failed")
+                served.end()
+            assert len(os.listdir(folder)) == (len(t1) if state == "done" else 0)
+
+
 with tempfile.TemporaryDirectory() as scratch:
     keys = scratch + "/keys"
     os.makedirs(keys)
@@ -126,4 +144,5 @@ with tempfile.TemporaryDirectory() as scratch:
             refused(serving, lambda: store(serving, one[:1]) != 0 or sys.exit("no TLS"))
             assert store(serving, one[:1], "+tla", "+cf", in_keys("ca.crt")) == 0
             serving.end()
+    to_archive(scratch, one, in_keys)
 print("ok")
