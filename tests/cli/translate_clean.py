@@ -42,7 +42,7 @@ def run(*arguments, code=0):
 
 
 def translate(source, out, *more, code=0):
-    return run("translate", source, "-o", out, "--to", "T2w", "--from", "T1w", *more, code=code)
+    return run("translate", source, "-o", out, "--to", "T2w", "--from", "T1w", "--size", "64", "--no-mirror", *more, code=code)
 
 
 def pictures(folder):
