@@ -13,6 +13,7 @@ enum { SHORTEST_NAME = 3, WORD = 96, MOST_DIGITS = 6 };
  * them may be a name, a site or a diagnosis. */
 static const char vocabulary[] =
     " "
+    "below years nearly reversed "
     "a about accepts acquired acquisition address after against agent agree all allocate "
     "allow-derived allow-gaps allow-synthetic along also among an anat and angle angles "
     "another anterior apart are argument around as assume-ras at averaging axes axial axis "

@@ -89,6 +89,11 @@ static void judge(const struct mrc_prepare_set *set, struct mrc_prepare_item *it
             set, item,
             "of an object, by QualityControlImage (0028,0300) or by words "
             "such as phantom, test, fruit in its names (--map with its contrast takes it)");
+    else if (info->infant)
+        mrc_prepare_item_refuse(
+            set, item,
+            "of a child below two years, by PatientAge (0010,1010) or by its names: contrasts are "
+            "nearly reversed (--map with its contrast takes it)");
     else if (info->contrast != MRC_CONTRAST_T1W && info->contrast != MRC_CONTRAST_T2W)
         mrc_prepare_item_refuse(set, item, "neither T1w nor T2w (--map names contrasts)");
 }
