@@ -42,7 +42,7 @@ MRC_STATUS mrc_dicom_subject(char out[MRC_PSEUDONYM_TEXT], bool *without_id, con
  * where the file does not say. */
 struct mrc_acquisition {
     char subject[MRC_PSEUDONYM_TEXT], study[MRC_PSEUDONYM_TEXT], series[MRC_PSEUDONYM_TEXT];
-    char scanner[MRC_PSEUDONYM_TEXT];
+    char instance[MRC_PSEUDONYM_TEXT], scanner[MRC_PSEUDONYM_TEXT];
     char manufacturer[16]; /* "Siemens", "GE", … or "other" */
     char sequence[24], variant[32], acquisition_type[4];
     double echo_ms, repetition_ms, inversion_ms, flip_deg, field_t, thickness_mm;

@@ -139,6 +139,7 @@ static enum mrc_status describe_series(struct mrc_image_list *list,
     info->synthetic = series->synthetic;
     info->derived = series->derived && !series->synthetic;
     info->phantom = series->phantom;
+    info->infant = series->infant;
     info->usable = series->usable && !info->synthetic && !info->derived && !series->gaps;
     info->status = info->usable               ? MRC_OK
                    : series->damage != MRC_OK ? series->damage

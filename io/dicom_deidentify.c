@@ -487,6 +487,8 @@ enum mrc_status mrc_acquisition_read(struct mrc_acquisition *out, const char *pa
     st = name_subject(out->subject, &without_id, root, key, err);
     if (st == MRC_OK) st = name_uid(out->study, root, MRC_TAG(0x0020, 0x000D), "study", key, err);
     if (st == MRC_OK) st = name_uid(out->series, root, MRC_TAG(0x0020, 0x000E), "series", key, err);
+    if (st == MRC_OK)
+        st = name_uid(out->instance, root, MRC_TAG(0x0008, 0x0018), "instance", key, err);
     if (st == MRC_OK) st = name_scanner(out, root, key, err);
     mrc_dcmtk_close(file);
     return st;

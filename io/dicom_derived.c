@@ -299,6 +299,7 @@ static const struct copied series_copies[] = {
     {MRC_TAG(0x0010, 0x1001), false}, /* OtherPatientNames */
     {MRC_TAG(0x0010, 0x1010), false}, /* PatientAge */
     {MRC_TAG(0x0010, 0x1020), false}, /* PatientSize */
+    {MRC_TAG(0x0010, 0x1022), false}, /* PatientBodyMassIndex */
     {MRC_TAG(0x0010, 0x1030), false}, /* PatientWeight */
     {MRC_TAG(0x0010, 0x2000), false}, /* MedicalAlerts */
     {MRC_TAG(0x0010, 0x2110), false}, /* Allergies */
@@ -307,6 +308,7 @@ static const struct copied series_copies[] = {
     {MRC_TAG(0x0010, 0x21A0), false}, /* SmokingStatus */
     {MRC_TAG(0x0010, 0x21B0), false}, /* AdditionalPatientHistory */
     {MRC_TAG(0x0010, 0x21C0), false}, /* PregnancyStatus */
+    {MRC_TAG(0x0010, 0x21D0), false}, /* LastMenstrualDate */
     {MRC_TAG(0x0010, 0x4000), false}, /* PatientComments */
     {MRC_TAG(0x0012, 0x0062), false}, /* PatientIdentityRemoved */
     {MRC_TAG(0x0012, 0x0063), false}, /* DeidentificationMethod */
@@ -316,6 +318,11 @@ static const struct copied series_copies[] = {
     {MRC_TAG(0x0020, 0x0010), true},  /* StudyID */
     {MRC_TAG(0x0020, 0x1040), true},  /* PositionReferenceIndicator */
     {MRC_TAG(0x0028, 0x0303), false}, /* LongitudinalTemporalInformationModified */
+    {MRC_TAG(0x0038, 0x0010), false}, /* AdmissionID */
+    {MRC_TAG(0x0038, 0x0014), false}, /* IssuerOfAdmissionIDSequence */
+    {MRC_TAG(0x0038, 0x0060), false}, /* ServiceEpisodeID */
+    {MRC_TAG(0x0038, 0x0062), false}, /* ServiceEpisodeDescription */
+    {MRC_TAG(0x0038, 0x0500), false}, /* PatientState */
     {MRC_TAG(0x0040, 0x0275), false}, /* RequestAttributesSequence */
 };
 

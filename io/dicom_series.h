@@ -34,7 +34,8 @@ struct mrc_dicom_series {
     char contrast_reason[160];
     bool usable; /* apart from the three marks below */
     bool synthetic, derived, gaps;
-    bool phantom;           /* of an object */
+    bool phantom; /* of an object */
+    bool infant;
     char reason[300];       /* why not usable, or what the marks say */
     enum mrc_status damage; /* reason tells of damage; MRC_OK: of kind */
 };

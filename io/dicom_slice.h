@@ -57,6 +57,7 @@ struct mrc_dicom_slice {
     bool placed;             /* position, orientation and spacing are there */
     bool synthetic, derived; /* allowed on demand */
     bool phantom;            /* of an object, by the header: told, not refused */
+    bool infant;             /* younger than two years, by the header: the same */
     char reason[200];        /* why it cannot be used at all; "" it can */
     enum mrc_status damage;  /* reason tells of damage; MRC_OK: of kind */
 };

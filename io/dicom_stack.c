@@ -68,6 +68,7 @@ void mrc_dicom_stack_judge_slices(struct mrc_dicom_series *series) {
         series->synthetic = series->synthetic || slice->synthetic;
         series->derived = series->derived || slice->derived;
         series->phantom = series->phantom || slice->phantom;
+        series->infant = series->infant || slice->infant;
     }
 }
 

@@ -192,25 +192,44 @@ void mrc_dicom_judge_image(struct mrc_dicom_slice *slice, const struct mrc_dicom
 
 /* --- the file --- */
 
+/* Does what technicians call the part, the study, the series or the protocol have such a word? */
+static bool is_called(mrc_dcmtk_item *item, bool (*has_word)(const char *name)) {
+    static const uint32_t tags[] = {MRC_TAG(0x0018, 0x0015), MRC_TAG(0x0008, 0x1030),
+                                    MRC_TAG(0x0008, 0x103E), MRC_TAG(0x0018, 0x1030)};
+    char text[MRC_DICOM_LONG];
+    for (size_t t = 0; t < sizeof tags / sizeof *tags; ++t)
+        if (mrc_dcmtk_text(text, sizeof text, item, tags[t], 0) && has_word(text)) return true;
+    return false;
+}
+
+static bool is_object(const char *name) {
+    return mrc_name_is_phantom(name, false);
+}
+
+/* PatientAge (0010,1010) is "018M", or weeks, days and years. */
+static void judge_age(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
+    char age[MRC_DICOM_CODE], digits[4];
+    int64_t count = 0;
+    (void)mrc_dcmtk_text(age, sizeof age, item, MRC_TAG(0x0010, 0x1010), 0);
+    (void)snprintf(digits, sizeof digits, "%.3s", age);
+    if (strlen(age) == 4 && mrc_parse_i64(&count, digits, 0, 999) == MRC_OK)
+        s->infant = (age[3] == 'D' && count < 730) || (age[3] == 'W' && count < 104) ||
+                    (age[3] == 'M' && count < 24) || (age[3] == 'Y' && count < 2 && count > 0);
+    s->infant = s->infant || is_called(item, mrc_name_is_infant);
+}
+
 /* SyntheticData YES, unless the series is a generated head that says so (QualityControlImage YES)
  * and was not computed. What is otherwise of an object and no patient: by QualityControlImage, or
  * by what technicians call it. */
 static void judge_origin(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
-    char synthetic[MRC_DICOM_CODE], quality[MRC_DICOM_CODE], part[MRC_DICOM_CODE];
-    char study[MRC_DICOM_LONG];
+    char synthetic[MRC_DICOM_CODE], quality[MRC_DICOM_CODE];
     (void)mrc_dcmtk_text(synthetic, sizeof synthetic, item, MRC_TAG(0x0008, 0x001C), 0);
     (void)mrc_dcmtk_text(quality, sizeof quality, item, MRC_TAG(0x0028, 0x0300), 0);
-    (void)mrc_dcmtk_text(part, sizeof part, item, MRC_TAG(0x0018, 0x0015), 0);
-    (void)mrc_dcmtk_text(study, sizeof study, item, MRC_TAG(0x0008, 0x1030), 0);
     bool computed = strcmp(synthetic, "YES") == 0, object = strcmp(quality, "YES") == 0;
     if (computed && !object) s->synthetic = true;
     if (computed) return;
-    const char *const texts[] = {part, study, s->physics.series_description,
-                                 s->physics.protocol_name};
     s->phantom = object || mrc_name_is_phantom(s->patient_name, true) ||
-                 mrc_name_is_phantom(s->patient_id, true);
-    for (size_t t = 0; t < sizeof texts / sizeof *texts; ++t)
-        s->phantom = s->phantom || mrc_name_is_phantom(texts[t], false);
+                 mrc_name_is_phantom(s->patient_id, true) || is_called(item, is_object);
 }
 
 /* Pixels: damage is told from kinds that are refused. */
@@ -239,6 +258,7 @@ void mrc_dicom_judge_file(struct mrc_dicom_slice *slice, mrc_dcmtk_file *file) {
     mrc_dcmtk_item *root = mrc_dcmtk_root(file);
     judge_kind(slice, root);
     judge_origin(slice, root);
+    judge_age(slice, root);
     judge_body(slice, root);
     judge_pixels(slice, file);
 }

@@ -44,6 +44,8 @@ struct mrc_image_info {
     bool synthetic; /* marked as computed by a network or the like, not acquired */
     bool derived; /* computed from acquired images: MPR, maps … ; never true of a synthetic one */
     bool phantom; /* of an object and no patient, by its header or name; not of a generated head */
+    bool infant;  /* younger than two years, by its header, name or path: contrasts are nearly an
+                     adult's reversed */
 };
 struct mrc_image_refusal {
     char *path;

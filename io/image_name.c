@@ -101,21 +101,32 @@ enum mrc_contrast mrc_contrast_from_name(const char *name) {
     }
 }
 
-bool mrc_name_is_phantom(const char *name, bool who) {
-    static const char *const objects[] = {"phantom", "phantoms", "phantome", "fantom", "acr", NULL};
-    static const char *const persons[] = {"test",     "testing", "qa",     "qc",     "dailyqa",
-                                          "weeklyqa", "fruit",   "fruits", "bottle", NULL};
+/* Does one of the words stand in the name between non-letters, with no number before it? */
+static bool has_word(const char *name, const char *const *wanted) {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     for (const char *at = name + strcspn(name, letters); *at != '\0';) {
         size_t length = strspn(at, letters);
         bool number_before = at > name && isdigit((unsigned char)at[-1]);
-        for (int list = 0; list < 1 + (int)who && !number_before; ++list)
-            for (const char *const *w = list == 0 ? objects : persons; *w != NULL; ++w)
-                if (strlen(*w) == length && strncasecmp(*w, at, length) == 0) return true;
+        for (const char *const *w = wanted; *w != NULL && !number_before; ++w)
+            if (strlen(*w) == length && strncasecmp(*w, at, length) == 0) return true;
         at += length;
         at += strcspn(at, letters);
     }
     return false;
+}
+
+bool mrc_name_is_phantom(const char *name, bool who) {
+    static const char *const objects[] = {"phantom", "phantoms", "phantome", "fantom", "acr", NULL};
+    static const char *const persons[] = {"test",     "testing", "qa",     "qc",     "dailyqa",
+                                          "weeklyqa", "fruit",   "fruits", "bottle", NULL};
+    return has_word(name, objects) || (who && has_word(name, persons));
+}
+
+bool mrc_name_is_infant(const char *name) {
+    static const char *const young[] = {"infant",   "infants", "neonate", "neonates",
+                                        "neonatal", "newborn", "preterm", "fetus",
+                                        "fetal",    "foetal",  NULL};
+    return has_word(name, young);
 }
 
 bool mrc_name_is_label_map(const char *name) {

@@ -17,6 +17,10 @@ enum mrc_contrast mrc_contrast_from_name(const char *name);
  * "ACR"? Of a patient (`who`) also "test", "QA", "fruit" and the like, with numbers or without. */
 bool mrc_name_is_phantom(const char *name, bool who);
 
+/** Has the name or path a word for those whose white matter is not yet myelinated: "infant",
+ * "neonatal", "fetal" …? */
+bool mrc_name_is_infant(const char *name);
+
 /** Does the name end in a word for masks and segmentations ("_dseg.nii.gz", "_mask.nii")? */
 bool mrc_name_is_label_map(const char *name);
 

@@ -368,6 +368,9 @@ static void describe(struct mrc_image_info *info, const struct nifti_input *in) 
     info->phantom = !in->synthetic && (mrc_name_is_phantom(name, false) ||
                                        mrc_name_is_phantom(info->series_description, false) ||
                                        mrc_name_is_phantom(info->protocol_name, false));
+    info->infant = mrc_name_is_infant(in->header_path) ||
+                   mrc_name_is_infant(info->series_description) ||
+                   mrc_name_is_infant(info->protocol_name);
     info->usable = false;
     const char *reason = NULL;
     char several[80];

@@ -129,11 +129,14 @@ struct mrc_net_receiver {
     void *context;
     /** May this application entity store here? */
     bool (*admit)(void *context, const char *calling);
-    /** Where to write the object: a path that does not exist yet. Another status than success, and
-     * the object is not written and answered so. */
+    /** Where to write the object: a path that does not exist yet. Another status than success: it
+     * is refused. */
     uint16_t (*begin)(void *context, const struct mrc_net_object *object, const char **path);
     /** The file is whole and synced: takes it, and returns the answer. */
     uint16_t (*end)(void *context, const struct mrc_net_object *object, const char *path);
+    /** The object is refused with this answer before it came to `end`: by `begin`, for its class or
+     * length, or because its file could not be written. */
+    void (*refuse)(void *context, uint16_t answer);
     /** The peer asks to end the association in good order. It is told that it may afterwards. */
     void (*release)(void *context);
 };

@@ -28,7 +28,8 @@ const char *const syntaxes[] = {
     UID_LittleEndianExplicitTransferSyntax, UID_LittleEndianImplicitTransferSyntax,
     UID_BigEndianExplicitTransferSyntax,    UID_JPEGProcess14SV1TransferSyntax,
     UID_JPEGProcess14TransferSyntax,        UID_JPEGLSLosslessTransferSyntax,
-    UID_RLELosslessTransferSyntax,          UID_JPEGLSLossyTransferSyntax,
+    UID_JPEG2000LosslessOnlyTransferSyntax, UID_RLELosslessTransferSyntax,
+    UID_JPEGLSLossyTransferSyntax,          UID_JPEG2000TransferSyntax,
     UID_JPEGProcess2_4TransferSyntax,       UID_JPEGProcess1TransferSyntax};
 
 /* --- The file an object goes into --- */
@@ -202,7 +203,10 @@ OFCondition answer_store(session &s, const T_DIMSE_C_StoreRQ &request,
     else
         done = receive_file(answer, s, request, id, context.acceptedTransferSyntax, path);
     if (done.bad()) return done;
-    if (answer == MRC_NET_SUCCESS) answer = s.receiver.end(s.receiver.context, &object, path);
+    if (answer == MRC_NET_SUCCESS)
+        answer = s.receiver.end(s.receiver.context, &object, path);
+    else
+        s.receiver.refuse(s.receiver.context, answer);
     T_DIMSE_C_StoreRSP response{};
     response.MessageIDBeingRespondedTo = request.MessageID;
     std::snprintf(response.AffectedSOPClassUID, sizeof response.AffectedSOPClassUID, "%s",

@@ -7,9 +7,62 @@
 #include <string.h>
 #include <strings.h>
 
-enum { SHORTEST_NAME = 3, WORD = 96 };
+enum { SHORTEST_NAME = 3, WORD = 96, MOST_DIGITS = 6 };
 
-static const char small_letters[] = "abcdefghijklmnopqrstuvwxyz-";
+/* The words of this program's messages and of the system's errors, in lower case. What is not among
+ * them may be a name, a site or a diagnosis. */
+static const char vocabulary[] =
+    " "
+    "below years nearly reversed "
+    "a about accepts acquired acquisition address after against agent agree all allocate "
+    "allow-derived allow-gaps allow-synthetic along also among an anat and angle angles "
+    "another anterior apart are argument around as assume-ras at averaging axes axial axis "
+    "back bad be before begin beginning beside between big-endian bit bitpix bits bright "
+    "broken but by byte bytes call can cannot carry changed character check child choose "
+    "chooses chunk claims class classic code colour columns components compressed connection "
+    "containing continues contradict contrast contrasts copy coronal could crashed crashes "
+    "cut cycle damaged data datatype dcm dcmtk de-identified declares decoded decoder "
+    "decompress decompressed deep deeper deflated degrees delimiter denied depth derived "
+    "described detail device diagnosis dic dicom dictionary died differ different diffusion- "
+    "weighted digits dim directions directory disk distance does drawn each early echo-planar "
+    "element elements else empty encoded end ended ending ends enough entries error even "
+    "exists expected failed fewer field file files filled fills filter findings finite first "
+    "fixed flushing folder folders follow followed follows for found fragment fragments frame "
+    "frames from fruit functional gave gdcmconv generated geometry gives go grey greyscale "
+    "grid group groups gz gzip half handle hangs has hash have hdr head header headers here "
+    "hexadecimal high histogram hold holds image images imaging img in incorrect index "
+    "infinite input inside install instance intensities intensity intent inter interpolated "
+    "interrupted into invalid is it item items its itself json kept key killed kind kinds "
+    "known knows label lacks larger largest leading least left length lengths libcrypto "
+    "libpng lie lies limit line lines link links list listing localizer longer looked "
+    "lossless low magic magnitude make maker many map marked mask matrix maximum may meet "
+    "memory millimetres mirror missing mm mode model montage more mosaic most mrcycle ms must "
+    "n name names needs neighbours neither nested network neural new ni nii no nobody none "
+    "nor normal normalisation not nowhere number numbers object oblique odd of off offset old "
+    "on once one open operation or order orientation orientations orthogonal other others out "
+    "output outside own packing pair palette part partial path patient patients pattern peer "
+    "percentiles permission permitted phantom picture pictures pixdim pixel pixels place "
+    "plain plane png point points position positions positive predecessor process processing "
+    "product program protects pseudonym purpose qform random range raw read read-only "
+    "readable reader reading reads real recompression record refer reference reformat "
+    "reformatted reformatting refusals refused region regular relative relaxometry renaming "
+    "representation resampling rescale resource right rounded row sagittal said same samples "
+    "say says scanner scl searched second seconds sends sent sequence sequences series set "
+    "settings sform sheared short shows side sidecar sides signal signature since size sizeof "
+    "slice slices socket some source sources space spacing spatial special split stack stale "
+    "stamp standard stands started stated stopped stream study subjects such superior syntax "
+    "synthetic system table tabs taken takes tells temporarily test text than that the their "
+    "them there this three tilted time timing to too took transfer transparency truncated tsv "
+    "two type um unavailable under unevenly unit units unknown unpacked unpacking up usable "
+    "used value values vectors volume volumes vox voxel voxels was way weighted weights what "
+    "when where which while whoever whole whose with without word words work would write "
+    "writing written wrong xyzt zero zeros ";
+
+static bool is_among(const char *word, const char *words) {
+    char spaced[WORD + 2];
+    (void)snprintf(spaced, sizeof spaced, " %s ", word);
+    return strstr(words, spaced) != NULL;
+}
 
 /* Terms with capitals or digits that our messages use. */
 static bool is_term(const char *word) {
@@ -45,6 +98,8 @@ static bool is_term(const char *word) {
                                         "HighBit",
                                         "BitsAllocated",
                                         "Otsu's",
+                                        "patient's",
+                                        "complex",
                                         "SopInstanceUID",
                                         "SOPInstanceUID",
                                         "SliceThickness",
@@ -72,8 +127,12 @@ static bool is_tag(const char *word) {
            strspn(word + 5, "0123456789abcdefABCDEF") == 4;
 }
 
+/* Short ones: a date, an ID or a UID has more digits than what we count. */
 static bool is_number(const char *word) {
-    return strspn(word, "0123456789") > 0 && word[strspn(word, "0123456789.x%")] == '\0';
+    size_t digits = 0;
+    for (const char *c = word; *c != '\0'; ++c) digits += isdigit((unsigned char)*c) != 0;
+    return isdigit((unsigned char)word[0]) && digits <= MOST_DIGITS &&
+           word[strspn(word, "0123456789.x%")] == '\0';
 }
 
 /* Is the word part of a name of the path, or the other way round? */
@@ -95,9 +154,7 @@ static bool is_common(const char *word) {
         "head "
         "scan scans with from more than that the and for not are has does one two its this other "
         "unknown axial sagittal coronal oblique bytes element sequence test mask derived marked ";
-    char spaced[WORD + 2];
-    (void)snprintf(spaced, sizeof spaced, " %s ", word);
-    return strstr(common, spaced) != NULL;
+    return is_among(word, common);
 }
 
 static bool is_name(const char *word, const char *path, const struct mrc_name_list *names) {
@@ -115,7 +172,8 @@ static bool may_stay(const char *word, const char *next, const char *path,
     bool keyword = isupper((unsigned char)word[0]) && next[0] == '(' && strlen(next) > 10 &&
                    next[5] == ',' && next[10] == ')';
     if (keyword) return true;
-    return word[strspn(word, small_letters)] == '\0' && !is_name(word, path, names);
+    const char *option = strncmp(word, "--", 2) == 0 ? word + 2 : word;
+    return is_among(option, vocabulary) && !is_name(word, path, names);
 }
 
 void mrc_clean_words(char *out, size_t capacity, const char *text, const char *path,

@@ -7,8 +7,8 @@
 #include "base/fs.h"
 
 /** Copies `text` into out[capacity], without a leading "path: ", and with a star for each word that
- * is neither plain lower-case English letters, nor a number, nor a tag, nor one of this program's
- * own terms, or that is part of a name in `path` or among `names` (NULL: none). */
+ * is neither among the words of this program's messages, nor a number of at most six digits, nor a
+ * tag, or that is part of a name in `path` or among `names` (NULL: none). */
 void mrc_clean_words(char *out, size_t capacity, const char *text, const char *path,
                      const struct mrc_name_list *names);
 

@@ -355,10 +355,10 @@ static void append_page(struct mrc_text *page, const struct mrc_evaluation *e) {
     if (!isnan(e->fid))
         mrc_text_appendf(page, "<h2>Imported features</h2><p>FID %.4f, KID %.6f</p>\n", e->fid,
                          e->kid);
-    mrc_text_appendf(page, "<p>Models: ");
     for (size_t n = 0; n < e->model_count; ++n)
-        mrc_text_appendf(page, "<code>%.16s</code> ", e->model_hashes[n]);
-    mrc_text_appendf(page, "</p><p>mrcycle %s</p>\n", MRC_VERSION);
+        mrc_text_appendf(page, "%s<code>%.16s</code>", n == 0 ? "<p>Models: " : " ",
+                         e->model_hashes[n]);
+    mrc_text_appendf(page, "%s<p>mrcycle %s</p>\n", e->model_count > 0 ? "</p>" : "", MRC_VERSION);
     mrc_html_end(page);
 }
 

@@ -7,9 +7,11 @@ static const char STYLE[] =
     "h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}"
     ".scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}"
     "th,td{padding:.25rem .6rem;border-bottom:1px solid var(--line);text-align:left;"
-    "white-space:nowrap}"
-    "th{font-weight:600}td.n,th.n{text-align:right}tr.own{background:var(--soft);font-weight:600}"
-    "figure{display:inline-block;margin:0 1rem 1rem 0}figure img{max-width:100%}"
+    "vertical-align:top}td:last-child:not(.n){min-width:12rem}"
+    "td.n,code{white-space:nowrap}"
+    "th{font-weight:600;vertical-align:bottom}td.n,th.n{text-align:right}tr.own{background:var(--"
+    "soft);font-weight:600}"
+    "figure{display:inline-block;margin:0 1rem 1rem 0;max-width:100%}figure img{max-width:100%}"
     "figcaption{font-size:.85rem;opacity:.8}code{background:var(--soft);padding:0 .25rem}"
     ".note{border-left:4px solid #c60;padding:.25rem .75rem;background:var(--soft)}";
 

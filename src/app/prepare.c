@@ -28,28 +28,6 @@ static enum mrc_status no_memory(struct mrc_error *err) {
 
 /* --- whose image is it --- */
 
-/* The part of a path below the input it was found in, the deepest where inputs lie in each other.
- * Of several inputs the folder's own name is part of it: what lies in two is of two people. */
-static const char *below_input(const struct mrc_prepare_options *o, const char *path) {
-    const char *below = NULL;
-    for (size_t i = 0; i < o->input_count; ++i) {
-        size_t length = strlen(o->inputs[i]);
-        while (length > 1 && o->inputs[i][length - 1] == '/') --length;
-        if (length == 0 || strncmp(path, o->inputs[i], length) != 0) continue;
-        const char *rest = path + length;
-        if (*rest != '\0' && *rest != '/' && rest[-1] != '/') continue; /* "s1" is not "s10" */
-        bool is_file = *rest == '\0';
-        while (*rest == '/') ++rest;
-        if (is_file) rest = mrc_path_name(path);
-        if (o->input_count > 1) { /* one name more */
-            while (rest > path && rest[-1] == '/') --rest;
-            while (rest > path && rest[-1] != '/') --rest;
-        }
-        if (below == NULL || rest > below) below = rest;
-    }
-    return below != NULL ? below : path;
-}
-
 static size_t folder_length(const char *path) {
     return (size_t)(mrc_path_name(path) - path);
 }
@@ -74,18 +52,17 @@ static enum mrc_status name_nifti(struct mrc_prepare_set *set, struct mrc_prepar
     double unknown = (double)NAN; /* a NIfTI file does not say how it was made */
     item->how.echo_ms = item->how.repetition_ms = item->how.inversion_ms = unknown;
     item->how.flip_deg = item->how.field_t = item->how.thickness_mm = unknown;
-    return mrc_subject_of_path(item->subject, item->session, &set->key,
-                               below_input(set->options, item->path), is_shared_folder(set, item),
-                               err);
+    return mrc_subject_of_path(item->subject, item->session, &set->key, item->origin.dataset,
+                               item->origin.path, is_shared_folder(set, item), err);
 }
 
 static enum mrc_status make_id(struct mrc_prepare_set *set, struct mrc_prepare_item *item,
                                struct mrc_error *err) {
     const struct mrc_image_info *info = item->info;
-    const char *path = below_input(set->options, item->path);
+    bool dicom = info->kind == MRC_SOURCE_DICOM; /* told by its UID, wherever it lies */
     char *text =
-        mrc_asprintf("%s %s %s %lld", info->series_uid, info->kind == MRC_SOURCE_DICOM ? "" : path,
-                     info->selector, (long long)info->frame);
+        mrc_asprintf("%s %s/%s %s %lld", info->series_uid, dicom ? "" : item->origin.dataset,
+                     dicom ? "" : item->origin.path, info->selector, (long long)info->frame);
     enum mrc_status st = text != NULL
                              ? mrc_pseudonym_name(item->id, &set->key, "series of set", text, err)
                              : no_memory(err);
@@ -112,6 +89,11 @@ static void judge(const struct mrc_prepare_set *set, struct mrc_prepare_item *it
             set, item,
             "of an object, by QualityControlImage (0028,0300) or by words "
             "such as phantom, test, fruit in its names (--map with its contrast takes it)");
+    else if (info->infant)
+        mrc_prepare_item_refuse(
+            set, item,
+            "of a child below two years, by PatientAge (0010,1010) or by its names: contrasts are "
+            "nearly reversed (--map with its contrast takes it)");
     else if (info->contrast != MRC_CONTRAST_T1W && info->contrast != MRC_CONTRAST_T2W)
         mrc_prepare_item_refuse(set, item, "neither T1w nor T2w (--map names contrasts)");
 }
@@ -155,19 +137,43 @@ static enum mrc_status name_all(struct mrc_prepare_set *set, struct mrc_error *e
                                           .finish = finish_acquisition};
     const struct mrc_isolate_limits limits = MRC_ISOLATE_DEFAULTS;
     enum mrc_status st = MRC_OK;
-    for (size_t i = 0; st == MRC_OK && i < set->count; ++i) {
+    for (size_t i = 0; st == MRC_OK && i < set->list.count; ++i) {
         struct mrc_prepare_item *item = &set->items[i];
         st = make_id(set, item, err);
         if (st == MRC_OK && item->used && item->info->kind == MRC_SOURCE_NIFTI)
             st = name_nifti(set, item, err);
     }
-    return st == MRC_OK ? mrc_isolate_run(&work, set->count, &limits, err) : st;
+    return st == MRC_OK ? mrc_isolate_run(&work, set->list.count, &limits, err) : st;
 }
 
 /* By id, so that neither names nor the order of the inputs decide anything. */
 static int by_id(const void *a, const void *b) {
     return strcmp(((const struct mrc_prepare_item *)a)->id,
                   ((const struct mrc_prepare_item *)b)->id);
+}
+
+static enum mrc_status name_refused(struct mrc_prepare_set *set, struct mrc_prepare_item *item,
+                                    struct mrc_error *err) {
+    char *text = mrc_asprintf("%s/%s", item->origin.dataset, item->origin.path);
+    enum mrc_status st = text != NULL
+                             ? mrc_pseudonym_name(item->id, &set->key, "refused file", text, err)
+                             : no_memory(err);
+    mrc_free(text);
+    return st;
+}
+
+static enum mrc_status find_origins(struct mrc_prepare_set *set, struct mrc_error *err) {
+    const struct mrc_prepare_options *o = set->options;
+    const char **paths = mrc_alloc(set->count + 1, sizeof *paths);
+    struct mrc_origin *origins = mrc_alloc(set->count + 1, sizeof *origins);
+    enum mrc_status st = paths != NULL && origins != NULL ? MRC_OK : no_memory(err);
+    for (size_t i = 0; st == MRC_OK && i < set->count; ++i) paths[i] = set->items[i].path;
+    if (st == MRC_OK)
+        st = mrc_origins_find(origins, paths, set->count, o->inputs, o->input_count, err);
+    for (size_t i = 0; origins != NULL && i < set->count; ++i) set->items[i].origin = origins[i];
+    mrc_free(origins);
+    mrc_free(paths);
+    return st;
 }
 
 static enum mrc_status list_items(struct mrc_prepare_set *set, struct mrc_error *err) {
@@ -180,14 +186,15 @@ static enum mrc_status list_items(struct mrc_prepare_set *set, struct mrc_error 
         item->path = list->items[i].path;
         judge(set, item);
     }
-    enum mrc_status st = name_all(set, err);
-    for (size_t i = 0; st == MRC_OK && i < list->refused_count; ++i) {
+    for (size_t i = 0; i < list->refused_count; ++i) {
         struct mrc_prepare_item *item = &set->items[set->count++];
         item->path = list->refused[i].path;
         mrc_prepare_item_refuse(set, item, list->refused[i].reason);
-        st = mrc_pseudonym_name(item->id, &set->key, "refused file",
-                                below_input(set->options, item->path), err);
     }
+    enum mrc_status st = find_origins(set, err);
+    if (st == MRC_OK) st = name_all(set, err);
+    for (size_t i = 0; st == MRC_OK && i < list->refused_count; ++i)
+        st = name_refused(set, &set->items[list->count + i], err);
     if (st == MRC_OK && set->count > 1) qsort(set->items, set->count, sizeof *set->items, by_id);
     return st;
 }
@@ -551,7 +558,10 @@ enum mrc_status mrc_prepare_run(const struct mrc_prepare_options *options,
                         "refused",
                         result->series, result->subjects, (long long)result->slices,
                         (long long)result->dropped, result->refused);
-    for (size_t i = 0; i < set.count; ++i) mrc_text_clear(&set.items[i].rows);
+    for (size_t i = 0; i < set.count; ++i) {
+        mrc_text_clear(&set.items[i].rows);
+        mrc_origins_clear(&set.items[i].origin, 1);
+    }
     mrc_free(set.by_subject);
     mrc_free(set.items);
     mrc_image_list_clear(&set.list);

@@ -2,6 +2,7 @@
 #ifndef MRC_APP_PREPARE_SET_H
 #define MRC_APP_PREPARE_SET_H
 
+#include "app/origin.h"
 #include "app/prepare.h"
 #include "base/hash.h"
 #include "base/pseudonym.h"
@@ -13,6 +14,7 @@
 struct mrc_prepare_item {
     const struct mrc_image_info *info; /* NULL: a file that is no image */
     const char *path;
+    struct mrc_origin origin; /* its texts are the item's */
     char id[MRC_PSEUDONYM_TEXT], subject[MRC_PSEUDONYM_TEXT], session[MRC_PSEUDONYM_TEXT];
     struct mrc_acquisition how;
     bool used;

@@ -52,12 +52,34 @@ static enum mrc_status make_folder(const char *path, struct mrc_error *err) {
                     strerror(errno));
 }
 
+/* It may have been there before us: others must not get at the images through it. */
+static enum mrc_status check_private(const char *path, mode_t forbidden, struct mrc_error *err) {
+    struct stat info;
+    if ((forbidden == 022 ? stat(path, &info) : lstat(path, &info)) != 0)
+        return mrc_fail(err, MRC_ERR_IO, "%s: %s", path, strerror(errno));
+    if (!S_ISDIR(info.st_mode))
+        return mrc_fail(err, MRC_ERR_ARGUMENT, "%s: is no folder, expected one of the queue's own",
+                        path);
+    if (info.st_uid != geteuid() || (info.st_mode & forbidden) != 0)
+        return mrc_fail(err, MRC_ERR_ARGUMENT,
+                        "%s: mode %04o, owner %lld, expected a folder of our own that others do "
+                        "not %s",
+                        path, (unsigned)info.st_mode & 07777u, (long long)info.st_uid,
+                        forbidden == 022 ? "change" : "see");
+    return MRC_OK;
+}
+
 static enum mrc_status make_folders(mrc_queue *queue, struct mrc_error *err) {
     char path[MRC_JOB_PATH];
     enum mrc_status status = make_folder(queue->dir, err);
+    /* its own name, too; of a folder that we may not read it is no concern of ours */
+    if (status == MRC_OK) status = mrc_queue_join(path, queue, "..", NULL, NULL, err);
+    if (status == MRC_OK && mrc_sync_dir(path, NULL) != MRC_OK) status = MRC_OK;
+    if (status == MRC_OK) status = check_private(queue->dir, 022, err);
     for (size_t f = 0; status == MRC_OK && f < sizeof folders / sizeof *folders; ++f) {
         status = mrc_queue_join(path, queue, folders[f], NULL, NULL, err);
         if (status == MRC_OK) status = make_folder(path, err);
+        if (status == MRC_OK) status = check_private(path, 077, err);
     }
     return status == MRC_OK ? mrc_sync_dir(queue->dir, err) : status;
 }
@@ -133,17 +155,25 @@ void mrc_queue_let_go(int held) {
 
 /* --- After a crash --- */
 
-static enum mrc_status empty_receiving(const mrc_queue *queue, struct mrc_error *err) {
+static enum mrc_status empty_receiving(const mrc_queue *queue, const char *beginning,
+                                       struct mrc_error *err) {
     char path[MRC_JOB_PATH];
     struct mrc_name_list names = {0};
     enum mrc_status status = mrc_queue_join(path, queue, folders[0], NULL, NULL, err);
     if (status == MRC_OK) status = mrc_list_dir(&names, path, err);
     for (size_t i = 0; status == MRC_OK && i < names.count; ++i) {
+        if (strncmp(names.names[i], beginning, strlen(beginning)) != 0) continue;
         status = mrc_queue_join(path, queue, folders[0], names.names[i], NULL, err);
         if (status == MRC_OK) mrc_remove_tree(path);
     }
     mrc_name_list_clear(&names);
     return status;
+}
+
+void mrc_queue_drop_received(const mrc_queue *queue, int pid) {
+    char beginning[32];
+    snprintf(beginning, sizeof beginning, "%d-", pid);
+    (void)empty_receiving(queue, beginning, NULL);
 }
 
 /* What was computed is whole when it stands under its name; what has a temporary one goes. */
@@ -248,7 +278,7 @@ enum mrc_status mrc_queue_serve(mrc_queue *queue, int64_t *again, struct mrc_err
     if (status == MRC_OK) status = mrc_queue_hold(&held, queue, err);
     if (status != MRC_OK) return status;
     status = end_peer_held(queue, -1, false, err);
-    if (status == MRC_OK) status = empty_receiving(queue, err);
+    if (status == MRC_OK) status = empty_receiving(queue, "", err);
     if (status == MRC_OK) status = resume_running(queue, again, err);
     mrc_queue_let_go(held);
     return status;
@@ -307,9 +337,9 @@ static enum mrc_status open_series(const mrc_queue *queue, const char *series, i
     char folder[MRC_JOB_PATH], path[MRC_JOB_PATH], broken[MRC_JOB_PATH], mark[32];
     snprintf(mark, sizeof mark, "open-%d", peer);
     enum mrc_status status = mrc_queue_join(path, queue, folders[1], series, mark, err);
-    if (status != MRC_OK || mrc_path_exists(path)) return status;
-    status = mrc_queue_join(folder, queue, folders[1], series, NULL, err);
+    if (status == MRC_OK) status = mrc_queue_join(folder, queue, folders[1], series, NULL, err);
     if (status == MRC_OK) status = mrc_queue_join(broken, queue, folders[1], series, "broken", err);
+    if (status != MRC_OK || (mrc_path_exists(path) && !mrc_path_exists(broken))) return status;
     if (status == MRC_OK) status = make_series(queue, series, folder, err);
     if (status != MRC_OK) return status;
     if (rename(broken, path) != 0) {

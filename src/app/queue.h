@@ -7,7 +7,8 @@
  *
  * A job is a folder and changes its state by one rename, so that a crash at any moment leaves it in
  * one state. A file is synced before it gets its name, and the name before anything is built on it.
- * Names are keyed hashes of UIDs (base/pseudonym.h). Everything is for its owner only. */
+ * Names are keyed hashes of UIDs (base/pseudonym.h). Everything is for its owner only, behind
+ * folders of mode 0700. */
 #ifndef MRC_APP_QUEUE_H
 #define MRC_APP_QUEUE_H
 
@@ -47,7 +48,8 @@ struct mrc_job {
 };
 
 typedef struct mrc_queue mrc_queue;
-/** Opens the queue in a folder, which is made when `create`. MRC_ERR_IO when it is none. */
+/** Opens the queue in a folder, which is made when `create`. MRC_ERR_IO when it is none;
+ * MRC_ERR_ARGUMENT when it holds links in place of folders, or others may look into these. */
 MRC_MUST_CHECK enum mrc_status mrc_queue_open(mrc_queue **out, const char *dir, bool create,
                                               struct mrc_error *err);
 /** NULL is fine. */
@@ -64,6 +66,8 @@ MRC_MUST_CHECK enum mrc_status mrc_queue_serve(mrc_queue *queue, int64_t *again,
 /** A path for a file on its way in. */
 MRC_MUST_CHECK enum mrc_status mrc_queue_receiving(char out[MRC_JOB_PATH], const mrc_queue *queue,
                                                    int64_t number, struct mrc_error *err);
+/** Removes what a process that was killed left of files on their way in. */
+void mrc_queue_drop_received(const mrc_queue *queue, int pid);
 enum mrc_placed {
     MRC_PLACED,      /* in its series */
     MRC_PLACED_KNOWN /* the same bytes are in the series, or in a job of it, already: removed */

@@ -142,6 +142,7 @@ static void reap_peers(struct server *s) {
         struct mrc_error why = {0};
         if (!peer->gone && mrc_isolate_ended(&peer->code, peer->pid)) {
             peer->gone = true;
+            if (peer->code < 0) mrc_queue_drop_received(s->queue, peer->pid);
             log_parting(s, peer);
         }
         if (!peer->gone && now - peer->since_s > s->config->association_s)

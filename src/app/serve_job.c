@@ -2,6 +2,7 @@
  * stored. Every step may be done twice: the same images give the same UIDs and bytes. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/place.h"
 #include "app/send.h"
@@ -103,9 +104,11 @@ int mrc_serve_work(void *context) {
     const struct mrc_serve_attempt *a = context;
     struct mrc_error err = {0};
     char why[MRC_JOB_PATH];
-    enum mrc_status status = attempt(a, &err);
-    if (status != MRC_OK && mrc_queue_path(why, a->queue, &a->job, "why", NULL) == MRC_OK &&
-        mrc_write_file(why, err.text, strlen(err.text), NULL) != MRC_OK)
+    enum mrc_status status = mrc_queue_path(why, a->queue, &a->job, "why", &err);
+    if (status != MRC_OK) return (int)status;
+    (void)unlink(why); /* of an attempt whose server was killed */
+    status = attempt(a, &err);
+    if (status != MRC_OK && mrc_write_file(why, err.text, strlen(err.text), NULL) != MRC_OK)
         return (int)status; /* without the words */
     return (int)status;
 }

@@ -36,12 +36,15 @@ static bool has_room(const struct receiving *r) {
 static uint16_t begin(void *context, const struct mrc_net_object *object, const char **path) {
     struct receiving *r = context;
     (void)object;
-    if (!has_room(r) || mrc_queue_receiving(r->path, r->peer->queue, r->number++, NULL) != MRC_OK) {
-        ++r->full;
+    if (!has_room(r) || mrc_queue_receiving(r->path, r->peer->queue, r->number++, NULL) != MRC_OK)
         return MRC_NET_NO_RESOURCES;
-    }
     *path = r->path;
     return MRC_NET_SUCCESS;
+}
+
+static void refuse(void *context, uint16_t answer) {
+    struct receiving *r = context;
+    ++*(answer == MRC_NET_NO_RESOURCES ? &r->full : &r->refused);
 }
 
 static void name_series(struct receiving *r, const char *series) {
@@ -64,12 +67,12 @@ static uint16_t end(void *context, const struct mrc_net_object *object, const ch
         answer = MRC_NET_NOT_OF_CLASS;
     if (answer != MRC_NET_SUCCESS) {
         (void)unlink(path);
-        ++r->refused;
+        refuse(r, answer);
         return answer;
     }
     if (mrc_queue_place(&how, series, r->peer->queue, path, &identity, r->peer->number, NULL) !=
         MRC_OK) {
-        ++r->full;
+        refuse(r, MRC_NET_NO_RESOURCES);
         return MRC_NET_NO_RESOURCES;
     }
     name_series(r, series);
@@ -82,11 +85,16 @@ static bool has_all(const struct receiving *r) {
     return r->full == 0;
 }
 
-/* Noted before the peer is told: what it knows to be sent is not waited for after a crash. */
+static void end_peer(const struct receiving *r, bool released) {
+    if (mrc_queue_end_peer(r->peer->queue, r->peer->number, released, NULL) != MRC_OK)
+        return; /* the server asks again until it succeeds */
+}
+
+/* Noted before the peer is told: what it knows to be sent is not waited for after a crash, and when
+ * it comes again for what had no room, it finds its series broken off and not still open. */
 static void release(void *context) {
     const struct receiving *r = context;
-    if (has_all(r) && mrc_queue_end_peer(r->peer->queue, r->peer->number, true, NULL) != MRC_OK)
-        return; /* the server asks again until it succeeds */
+    end_peer(r, has_all(r));
 }
 
 static const char *outcome_of(enum mrc_status status, const char *calling) {
@@ -124,13 +132,18 @@ static bool log_end(const struct receiving *r, const char *calling, enum mrc_sta
 
 int mrc_serve_receive(void *context) {
     struct receiving r = {.peer = context};
-    const struct mrc_net_receiver receiver = {
-        .context = &r, .admit = admit, .begin = begin, .end = end, .release = release};
+    const struct mrc_net_receiver receiver = {.context = &r,
+                                              .admit = admit,
+                                              .begin = begin,
+                                              .end = end,
+                                              .refuse = refuse,
+                                              .release = release};
     char calling[MRC_AET_TEXT];
     struct mrc_error why = {0};
     enum mrc_status status =
         mrc_net_accept(calling, r.peer->socket, &r.peer->config->node, &receiver, &why);
     int parting = status == MRC_OK && has_all(&r) ? MRC_PARTED_RELEASED : MRC_PARTED_BROKEN;
+    if (status != MRC_OK) end_peer(&r, false); /* before the log, which may take its time */
     if (!log_end(&r, calling, status, why.text)) parting += MRC_PARTED_UNLOGGED;
     return parting;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "app/origin.h"
 #include "app/place.h"
 #include "base/alloc.h"
 #include "base/fs.h"
@@ -50,17 +51,18 @@ static void append_stem(struct mrc_text *text, const char *name) {
 
 enum mrc_status mrc_subject_of_path(char subject[MRC_PSEUDONYM_TEXT],
                                     char session[MRC_PSEUDONYM_TEXT],
-                                    const struct mrc_pseudonym_key *key, const char *path,
-                                    bool shared, struct mrc_error *err) {
+                                    const struct mrc_pseudonym_key *key, const char *dataset,
+                                    const char *path, bool shared, struct mrc_error *err) {
     const char *value = NULL, *name = mrc_path_name(path);
     struct mrc_text who = {0};
     size_t length = find_entity(&value, path, "sub-");
     session[0] = '\0';
+    mrc_text_appendf(&who, "%s|", dataset);
     if (length > 0) {
         mrc_text_appendf(&who, "sub-%.*s", (int)length, value);
     } else {
         mrc_text_appendf(&who, "%.*s|", (int)(name - path), path);
-        if (name == path || shared) append_stem(&who, name);
+        if (shared) append_stem(&who, name);
     }
     enum mrc_status st = who.failed
                              ? no_memory(err)
@@ -138,20 +140,39 @@ static enum mrc_status append_entities(struct mrc_text *text, const char *name,
     return st;
 }
 
-/* A name in BIDS tells the subject wherever it lies; any other only together with its folder. */
+/* A name in BIDS tells the subject within its data set; any other only together with its folder. */
 static enum mrc_status name_nifti(struct mrc_text *text, const char *path,
                                   const struct mrc_pseudonym_key *key, struct mrc_error *err) {
     char subject[MRC_PSEUDONYM_TEXT], session[MRC_PSEUDONYM_TEXT];
     const char *name = mrc_path_name(path);
+    struct mrc_origin origin = {0};
     char *whole = NULL;
-    enum mrc_status st = MRC_OK;
-    if (entities_length(name) == 0) st = mrc_place_resolve(&whole, path, err);
+    bool bids = entities_length(name) > 0;
+    enum mrc_status st = bids ? mrc_origins_find(&origin, &path, 1, &path, 1, err)
+                              : mrc_place_resolve(&whole, path, err);
     if (st == MRC_OK)
-        st = mrc_subject_of_path(subject, session, key, whole != NULL ? whole : name, true, err);
+        st = mrc_subject_of_path(subject, session, key, bids ? origin.dataset : "",
+                                 bids ? name : whole, true, err);
+    mrc_origins_clear(&origin, 1);
     mrc_free(whole);
     if (st != MRC_OK) return st;
     mrc_text_appendf(text, "sub-%s%s%s", subject, session[0] != '\0' ? "_ses-" : "", session);
     return append_entities(text, name, key, err);
+}
+
+/* A series may hold several volumes (echoes, stacks, time points), wherever they are exported to:
+ * each is known by its first image. */
+static enum mrc_status name_volume(struct mrc_text *text, const struct mrc_acquisition *how,
+                                   const struct mrc_provenance *from,
+                                   const struct mrc_pseudonym_key *key, struct mrc_error *err) {
+    char first[64], label[MRC_PSEUDONYM_TEXT];
+    long long frame = from->frames != NULL ? (long long)from->frames[0] : 0;
+    (void)snprintf(first, sizeof first, "%s %lld", how->instance, frame);
+    enum mrc_status st = mrc_pseudonym_name(label, key, "volume", first, err);
+    if (st == MRC_OK)
+        mrc_text_appendf(text, "sub-%s_ses-%s_acq-%s_rec-%s", how->subject, how->study, how->series,
+                         label);
+    return st;
 }
 
 static enum mrc_status name_keyed(char **out, const mrc_volume *source, enum mrc_contrast contrast,
@@ -162,8 +183,7 @@ static enum mrc_status name_keyed(char **out, const mrc_volume *source, enum mrc
     if (from->kind == MRC_SOURCE_DICOM) {
         struct mrc_acquisition how;
         st = mrc_acquisition_read(&how, from->files[0], key, err);
-        if (st == MRC_OK)
-            mrc_text_appendf(&text, "sub-%s_ses-%s_acq-%s", how.subject, how.study, how.series);
+        if (st == MRC_OK) st = name_volume(&text, &how, from, key, err);
     } else {
         st = name_nifti(&text, from->files[0], key, err);
     }

@@ -8,13 +8,14 @@
 #include "io/volume.h"
 
 /** Keyed names for the subject and the session ("" for none) of a NIfTI file, whose path is given
- * from its data set on. A subject is its BIDS label ("sub-"), else its folder; with `shared`, the
- * folder's images are of several, and the name without the contrast tells them apart. */
+ * from its data set on (app/origin.h). A subject is its BIDS label ("sub-") in its data set, else
+ * its folder; with `shared`, the folder's images are of several, and the name without the contrast
+ * tells them apart. */
 MRC_MUST_CHECK enum mrc_status mrc_subject_of_path(char subject[MRC_PSEUDONYM_TEXT],
                                                    char session[MRC_PSEUDONYM_TEXT],
                                                    const struct mrc_pseudonym_key *key,
-                                                   const char *path, bool shared,
-                                                   struct mrc_error *err);
+                                                   const char *dataset, const char *path,
+                                                   bool shared, struct mrc_error *err);
 
 /** Where the synthetic twin of an image stands in a BIDS derivative, with `key` under keyed labels:
  * "sub-…/[ses-…/]anat/sub-…[_ses-…]…_desc-synth_T2w.nii.gz". Without a key the labels are those of

@@ -64,6 +64,7 @@ static void add_image(cJSON *array, const struct mrc_image_info *image, bool fil
     cJSON_AddBoolToObject(node, "synthetic", image->synthetic);
     cJSON_AddBoolToObject(node, "derived", image->derived);
     cJSON_AddBoolToObject(node, "phantom", image->phantom);
+    cJSON_AddBoolToObject(node, "infant", image->infant);
     cJSON_AddNumberToObject(node, "files", (double)image->files);
     cJSON_AddNumberToObject(node, "slices", (double)image->slices);
     cJSON_AddNumberToObject(node, "rows", (double)image->rows);

@@ -53,6 +53,7 @@ static struct mrc_translate_options make_options(const char *input, const char *
     options.model = "model.safetensors";
     options.allow_synthetic = true;
     options.from_is_known = true; /* NIfTI files and pictures do not tell */
+    options.no_mirror = true;     /* for time */
     return options;
 }
 
@@ -95,13 +96,14 @@ static void test_geometry_is_kept(void **state) {
     } cases[] = {{"LPS", 0.0}, {"PIL", 0.0},  {"LIP", 0.0}, {"RAS", 0.0},
                  {"LPS", 6.0}, {"AIR", 33.0}, {"RSA", 5.0}, {"LPI", -25.0}};
     for (size_t n = 0; n < sizeof cases / sizeof cases[0]; ++n) {
-        for (int dicom = 0; dicom < 2; ++dicom) {
+        for (int dicom = n % 5 == 0 ? 0 : 1; dicom < 2; ++dicom) { /* NIfTI: straight and turned */
             char in[64], out[64];
             snprintf(in, sizeof in, "in%zu%s", n, dicom ? "" : ".nii.gz");
             snprintf(out, sizeof out, "out%zu%s", n, dicom ? "" : ".nii.gz");
             mrc_volume *vol = NULL;
             make_input(in, dicom, cases[n].axes, cases[n].tilt_deg, &vol);
             struct mrc_translate_options options = make_options(in, out);
+            options.no_mirror = n > 0;
             struct mrc_translate_report report;
             struct mrc_error err = {0};
             assert_ok(mrc_translate_run(&options, &report, NULL, &err), &err);
@@ -384,6 +386,68 @@ static void test_report_and_uncertainty(void **state) {
     mrc_volume_destroy(vol);
 }
 
+static enum mrc_status save_mixed(const char *path, enum mrc_generator_kind g,
+                                  enum mrc_generator_kind f, struct mrc_error *err) {
+    struct mrc_cyclegan_settings settings = MRC_CYCLEGAN_DEFAULTS;
+    const struct mrc_checkpoint_info info = {.name = "mixed", .version = "0", .data = "none"};
+    const struct mrc_checkpoint_options options = {0};
+    mrc_cyclegan *gan = NULL;
+    settings.generator = g;
+    settings.generator_f = 1 + (int64_t)f;
+    settings.generator_width = settings.discriminator_width = 4;
+    settings.batch = 1;
+    settings.size = 32;
+    enum mrc_status status = mrc_cyclegan_create(&gan, &settings, err);
+    if (status == MRC_OK) status = mrc_checkpoint_save(gan, &info, &options, path, err);
+    mrc_cyclegan_destroy(gan);
+    return status;
+}
+
+/* The way there at twice the model's size where its generator can, the way back where its own can:
+ * report and error image come out for each, on the source's grid; a size that the way there cannot
+ * work at is refused. */
+static void test_way_back_of_another_kind(void **state) {
+    (void)state;
+    static const enum mrc_generator_kind kinds[] = {MRC_GENERATOR_LOCAL, MRC_GENERATOR_UNET,
+                                                    MRC_GENERATOR_HYBRID};
+    static const enum mrc_contrast to[] = {MRC_CONTRAST_T2W, MRC_CONTRAST_T1W};
+    mrc_volume *vol = NULL;
+    struct mrc_error err = {0};
+    make_input("mixed.nii", false, "LPS", 0.0, &vol);
+    const struct mrc_extent e = mrc_volume_extent(vol);
+    assert_true(e.i >= 64 || e.j >= 64 || e.k >= 64); /* worth twice the size */
+    for (int k = 1; k < 3; ++k)
+        for (int turned = 0; turned < 2; ++turned) {
+            assert_ok(
+                save_mixed("mixed.safetensors", kinds[turned ? k : 0], kinds[turned ? 0 : k], &err),
+                &err);
+            for (int d = 0; d < 2; ++d) {
+                struct mrc_translate_options options = make_options("mixed.nii", "mixed/out.nii");
+                options.model = "mixed.safetensors";
+                options.to = to[d];
+                options.report = "mixed/report";
+                options.uncertainty = "mixed/error.nii";
+                options.replace = true;
+                assert_ok(mrc_translate_run(&options, NULL, NULL, &err), &err);
+                mrc_volume *error = load("mixed/error.nii");
+                check_same_grid(vol, error, "the error");
+                mrc_volume_destroy(error);
+                unsigned char *owner = NULL;
+                const char *json = read_text(&owner, "mixed/report/report.json");
+                const double cycle = number_of(json, "\"CycleError\":");
+                assert_true(cycle > 0.0 && cycle < 1.0);
+                mrc_free(owner);
+                options.size = 64;
+                const bool there_is_local = d == turned;
+                enum mrc_status status = mrc_translate_run(&options, NULL, NULL, &err);
+                assert_int_equal(status, there_is_local ? MRC_OK : MRC_ERR_UNSUPPORTED);
+                if (!there_is_local) assert_non_null(strstr(err.text, "local"));
+                mrc_error_clear(&err);
+            }
+        }
+    mrc_volume_destroy(vol);
+}
+
 static void expect_kept(struct mrc_translate_options options, enum mrc_status expected,
                         const char *words) {
     struct mrc_error err = {0};
@@ -501,18 +565,20 @@ static ino_t number_of_file(const char *path) {
 static void test_blocked_result_leaves_what_was_there(void **state) {
     (void)state;
     static const struct {
-        const char *output, *error, *others[3];
-    } cases[] = {{"blocked/out", "blocked/error", {"blocked/sheet.png", "blocked/report"}},
-                 {"blocked/out.nii",
-                  "blocked/error.nii",
-                  {"blocked/error.json", "blocked/sheet.png", "blocked/report"}}};
+        const char *input, *output, *error, *others[3];
+    } cases[] = {
+        {"block_in", "blocked/out", "blocked/error", {"blocked/sheet.png", "blocked/report"}},
+        {"block_in.nii",
+         "blocked/out.nii",
+         "blocked/error.nii",
+         {"blocked/error.json", "blocked/sheet.png", "blocked/report"}}};
     mrc_volume *vol = NULL;
     struct mrc_error err = {0};
     make_input("block_in", true, "LPS", 0.0, &vol);
+    assert_ok(mrc_nifti_save(vol, "block_in.nii", 16, "head", &err), &err);
     for (size_t c = 0; c < 2; ++c) {
         char output[32];
-        struct mrc_translate_options options = make_options("block_in", cases[c].output);
-        options.format = c == 0 ? MRC_SOURCE_DICOM : MRC_SOURCE_NIFTI;
+        struct mrc_translate_options options = make_options(cases[c].input, cases[c].output);
         options.grid = MRC_GRID_MODEL; /* fewer pixels to write */
         options.sheet = "blocked/sheet.png";
         options.report = "blocked/report";
@@ -557,12 +623,12 @@ static void test_memory_failures_leave_nothing(void **state) {
     options.uncertainty = "memory/error.nii";
     enum mrc_status status;
     long n = 1;
-    do { /* every 37th, for time: each try is a whole translation */
+    do { /* every 61st, for time: each try is a whole translation */
         mrc_alloc_fail_after(n);
         status = mrc_translate_run(&options, NULL, NULL, NULL);
         mrc_alloc_fail_after(0);
         if (status != MRC_OK) assert_int_equal(entries("memory"), 1);
-        n += 37;
+        n += 61;
     } while (status == MRC_ERR_NOMEM);
     assert_int_equal(status, MRC_OK);
     mrc_volume_destroy(vol);
@@ -579,6 +645,7 @@ int main(void) {
         cmocka_unit_test(test_contrast_is_checked),
         cmocka_unit_test(test_unknown_contrast_is_refused),
         cmocka_unit_test(test_report_and_uncertainty),
+        cmocka_unit_test(test_way_back_of_another_kind),
         cmocka_unit_test(test_scans_are_never_replaced),
         cmocka_unit_test(test_series_are_never_replaced),
         cmocka_unit_test(test_interruption_leaves_nothing),

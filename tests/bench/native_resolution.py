@@ -3,12 +3,16 @@
 grid? Each T1 is translated with each way from the slices to the grid and compared with the true T2 of the same head (NIfTI,
 registered, same grid), by measures this project did not write (scikit-image). OPTIONs go to `mrcycle translate`.
 
+native_resolution.py MRCYCLE --into docs/preprocessing.md DATA: measures a generated head and those below DATA that HEADS names, and
+writes the table of that document anew.
+
 Truth and results are compared in the head, truth scaled to [0,1] by its 0.5th and 99.5th percentile there. Columns: PSNR and
 SSIM (means over axial slices of the map in the head), energy: mean squared gradient against the truth's (1: as sharp), place:
 correlation of the two gradients' magnitude (detail where the truth has it), step: mean difference of neighbouring slices
 against the truth's (more than 1: jumps). Beside the program: bilinear upsampling of its 64 x 64 slices, and the best lookup
 table T1w -> T2w there is, fitted on this very pair, which no translation of grey values alone can beat in PSNR."""
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -89,6 +93,45 @@ def results(mrcycle, t1, options, work):
         yield f"size {size}, guided", load(run("size", "--size", size))
 
 
+HEADS = [("a glioma, skull-stripped, 1 mm", "brats_gli_00001"), ("a glioma, skull-stripped, atlas grid, 1 mm", "tcga_fg_6692_sri24"),
+         ("average head with skull, 2 mm", "hcp_mni152_2mm")]
+WAYS = [("64x64 slices, bilinear", ["--grid", "model", "--size", "64"]), ("64x64 slices, guided", ["--size", "64"]),
+        ("as translate chooses, cubic", ["--upsample", "cubic"]), ("**as translate chooses (guided)**", []),
+        ("256x256 slices, cubic", ["--size", "256", "--upsample", "cubic"])]
+
+
+def rows_of(mrcycle, head, t1, t2, work):
+    before, truth = load(t1), load(t2)
+    mask = head_of(before)
+    truth = scaled(truth, mask)
+    for n, (way, options) in enumerate([*WAYS, ("best lookup table (knows the truth)", None)]):
+        out = os.path.join(work, "out.nii")
+        if options is not None:
+            subprocess.run([mrcycle, "translate", t1, "-o", out, "--to", "T2w", "--from", "T1w", "-q", "--replace", "--no-report",
+                            "--allow-synthetic", *options], check=True, stdout=subprocess.DEVNULL)
+        image = best_table(before, truth, mask) if options is None else bilinear(out, t1) if "--grid" in options else load(out)
+        figures = "{:.2f} | {:.3f} | {:.2f} | {:.2f} | {:.2f}".format(*measure(image, truth, mask))
+        yield f"| {head if n == 0 else ''} | {way} | {figures} |".replace("|  |", "| |").replace("| 0.", "| .")
+
+
+def write_table(mrcycle, document, data):
+    with tempfile.TemporaryDirectory() as work:
+        subprocess.run([mrcycle, "phantom", "-o", work + "/p", "--voxel", "0.9,0.9,3", "-q"], check=True)
+        pairs = [("phantom, 0.9 x 0.9 x 3 mm", *(f"{work}/p/sub-01/anat/sub-01_{c}.nii.gz" for c in ("T1w", "T2w")))]
+        pairs += [(words, *(os.path.join(data, name, c + ".nii.gz") for c in ("t1", "t2"))) for words, name in HEADS]
+        rows = []
+        for pair in pairs:
+            for row in rows_of(mrcycle, *pair, work):
+                print(row, flush=True)
+                rows.append(row)
+    with open(document) as f:
+        text = f.read()
+    table = re.compile(r"(\| head \| way \|.*\n\|[- |]+\|\n)(?:\|.*\n)*")
+    assert len(table.findall(text)) == 1, f"{document} has no such table, or several"
+    with open(document, "w") as f:
+        f.write(table.sub(lambda found: found.group(1) + "\n".join(rows) + "\n", text))
+
+
 def main(mrcycle, paths, options):
     print(f"{'':34}{'PSNR':>7}{'SSIM':>7}{'energy':>8}{'place':>7}{'step':>7}")
     for t1, t2 in zip(paths[::2], paths[1::2]):
@@ -105,5 +148,7 @@ def main(mrcycle, paths, options):
 
 if __name__ == "__main__":
     words = sys.argv[1:]
+    if words[1:2] == ["--into"]:
+        sys.exit(write_table(words[0], *words[2:]))
     split = words.index("--") if "--" in words else len(words)
     main(words[0], words[1:split], words[split + 1:])

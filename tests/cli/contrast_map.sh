@@ -33,6 +33,13 @@ expects 0 "$mrcycle" prepare "$work/scans" -o "$work/set" --split 100,0,0 -q --m
 expects 1 "$mrcycle" train "$work/set" -o "$work/run" --map "$work/map.tsv" -q
 [[ $said == *"--map belongs there"* ]] || fail "train on a prepared set: $said"
 
+# An infant is no adult, by the path or by its age; a map takes it.
+mkdir -p "$work/infant_study"
+cp "$in/axial.nii.gz" "$work/infant_study/p1_T1w.nii.gz"
+expects 22 "$mrcycle" prepare "$work/infant_study" -o "$work/young" -q
+[[ $said == *"of a child below two years"* ]] || fail "an infant: $said"
+expects 0 "$mrcycle" prepare "$work/infant_study" -o "$work/young" -q --dry-run --map "$work/map.tsv"
+
 # A scan in the folder of the other contrast is left out once the map says so.
 mkdir -p "$work/sorted/T1w" "$work/sorted/T2w"
 cp "$work/scans/p1_scan.nii.gz" "$work/sorted/T1w/"

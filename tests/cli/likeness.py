@@ -38,7 +38,7 @@ def look(source, contrast, *more):
     """The report of an image that is taken as one of `contrast`, and what was said."""
     to = "T2w" if contrast == "T1w" else "T1w"
     done = subprocess.run([mrcycle, "translate", source, "-o", at("out.nii"), "--report", at("report"), "--to", to, "--force", "--grid", "model",
-                           "--size", "64", "--allow-synthetic", "--assume-ras", "--replace", *more], capture_output=True, text=True)
+                           "--size", "64", "--no-mirror", "--allow-synthetic", "--assume-ras", "--replace", *more], capture_output=True, text=True)
     check(done.returncode == 0, f"{source}: exit code {done.returncode}: {done.stderr}")
     return json.load(open(at("report/report.json"))), done.stderr
 

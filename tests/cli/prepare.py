@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 try:
     import nibabel
     import numpy
+    import pydicom
     from planted import digest, leaks, planted_series
 except ImportError as why:
     print(f"skipped: {why}")
@@ -56,6 +57,12 @@ for name, place, power in (("t2", "zqplanted_bids/sub-zqplanted1/ses-zqplanted/a
 with open(os.path.join(given, "zqplanted_broken.nii"), "wb") as f:
     f.write(b"\x5c\x01\0\0" + bytes(400))
 
+# What a reason quotes of a header: no date, no name in small letters.
+for number, modality in enumerate(("19870613", "zqplanted")):
+    ds = pydicom.dcmread(os.path.join(made, "axial", sorted(os.listdir(os.path.join(made, "axial")))[0]))
+    ds.Modality, ds.SeriesInstanceUID, ds.SOPInstanceUID = modality, f"1.2.3.{number}", f"1.2.3.{number}.1"
+    ds.save_as(os.path.join(given, f"other{number}"))
+
 common = ["prepare", given, "--key", key, "--allow-synthetic", "--split", "100,0,0"]
 check(b"4 series" in run(*common, "-o", out, "--dry-run") and not os.path.exists(out), "dry run")
 words = run(*common, "-o", out)
@@ -63,7 +70,7 @@ check(not leaks(out), f"leaks: {leaks(out)[:5]}")
 check(not leaks(words), f"leaks in words: {words!r}")
 report = json.load(open(os.path.join(out, "report.json")))
 # The coronal head is the axial one scanned another way: the same slices to the bit, under another name.
-check(report["series"] == 3 and report["subjects"] == 3 and report["refused"] == 2, f"counted {report}")
+check(report["series"] == 3 and report["subjects"] == 3 and report["refused"] == 4, f"counted {report}")
 check([s["reason"] for s in report["sources"] if "same" in s.get("reason", "")] == ["the same slices as another series"], "twins")
 rows = list(csv.DictReader(open(os.path.join(out, "manifest.tsv")), delimiter="\t"))
 check(len(rows) == report["slices_kept"] > 10, "rows are missing")
@@ -97,19 +104,40 @@ if child.returncode == -signal.SIGKILL:
     check(digest(out) == digest(out + "3"), "an interrupted run ends with other bytes")
 run(*common, "-o", out, code=40)
 run(*common, "-o", out, "--replace", "-q")
-# Two people's heads of one name in two inputs, one input's name the beginning of the other's: two subjects in either order.
-several = [os.path.join(work, "several", n) for n in ("s1", "s10")]
-for number, folder in enumerate(several):
-    os.makedirs(folder)
-    head = nibabel.load(os.path.join(made, "axial.nii.gz"))
-    voxels = numpy.asanyarray(head.dataobj)
-    image = nibabel.Nifti1Image(numpy.ascontiguousarray(voxels[number:]), head.affine, head.header)
-    nibabel.save(image, os.path.join(folder, "t1.nii.gz"))
-subjects = []
-for order in (several, several[::-1]):
-    run("prepare", *order, "-o", out + "5", "--key", key, "--allow-synthetic", "-q", "--replace")
-    subjects.append(sorted(n for n in os.listdir(out + "5") if n.startswith("sub-")))
-check(subjects[0] == subjects[1] and len(subjects[0]) == 2, f"subjects of two inputs: {subjects}")
+# Heads of one name are of two people when they lie in two data sets: two inputs (one's name the beginning of the other's),
+# folders of one name, or folders below one input that are described as data sets; in any order. What was derived from a
+# data set is of its people. Who is in a data set is called the same, alone or with others.
+head = nibabel.load(os.path.join(made, "axial.nii.gz"))
+voxels, heads = numpy.asanyarray(head.dataobj), 0
+
+
+def place(*folders, name="t1.nii.gz"):
+    """A head that no other is equal to, in each folder; the inputs' paths."""
+    global heads
+    for folder in folders:
+        heads += 1
+        os.makedirs(os.path.join(work, folder), exist_ok=True)
+        image = nibabel.Nifti1Image(numpy.ascontiguousarray(voxels[heads % 4 :, heads // 4 :]), head.affine, head.header)
+        nibabel.save(image, os.path.join(work, folder, name))
+
+
+def subjects(*inputs):
+    run("prepare", *(os.path.join(work, i) for i in inputs), "-o", out + "5", "--key", key, "--allow-synthetic", "-q", "--replace")
+    return sorted(n for n in os.listdir(out + "5") if n.startswith("sub-"))
+
+
+place("n/s1", "n/s10")
+place("b/one/sub-01/anat", "b/two/sub-01/anat", "b/other/one/sub-01/anat", name="sub-01_T1w.nii.gz")
+place("b/one/derivatives/made/sub-01/anat", name="sub-01_desc-made_T1w.nii.gz")
+for inputs in (("n/s1", "n/s10"), ("b/one", "b/two"), ("b/one", "b/other/one")):
+    both = subjects(*inputs)
+    check(len(both) == 2 and both == subjects(*inputs[::-1]), f"subjects of {inputs}: {both}")
+alone = subjects("b/two")
+check(alone == subjects("b/two/sub-01") and set(alone) < set(subjects("b/one", "b/two")), "a subject's name depends on what is with it")
+for folder in ("one", "one/derivatives/made", "two", "other/one"):
+    with open(os.path.join(work, "b", folder, "dataset_description.json"), "w") as f:
+        f.write("{}")
+check(len(subjects("b")) == 3, "data sets of one input")
 run("prepare", given, "-o", out + "4", "--key", os.path.join(out + "4", "key"), code=1)
 
 # Trained on as it is; not when a subject stands on two sides.

@@ -42,7 +42,7 @@ def run(*arguments, code=0):
 
 
 def translate(source, out, *more, code=0):
-    return run("translate", source, "-o", out, "--to", "T2w", "--from", "T1w", *more, code=code)
+    return run("translate", source, "-o", out, "--to", "T2w", "--from", "T1w", "--size", "64", "--no-mirror", *more, code=code)
 
 
 def pictures(folder):
@@ -126,11 +126,21 @@ path = words.decode().splitlines()[0]
 sub = [n for n in os.listdir(at("anon")) if n.startswith("sub-")][0]
 ses = os.listdir(os.path.join(at("anon"), sub))[0]
 ser = os.listdir(os.path.join(at("anon"), sub, ses))[0].replace("ser-", "acq-")
-check(path == os.path.join(at("bids"), sub, ses, "anat", f"{sub}_{ses}_{ser}_desc-synth_T2w.nii.gz"), f"named {path}")
+hexed = "[0-9a-f]{16}"
+check(re.fullmatch(f"{at('bids')}/{sub}/{ses}/anat/{sub}_{ses}_{ser}_rec-{hexed}_desc-synth_T2w\\.nii\\.gz", path), f"named {path}")
 check(os.path.exists(path) and os.path.exists(path.replace(".nii.gz", ".json")), "no image or no sidecar there")
 described = json.load(open(os.path.join(at("bids"), "dataset_description.json")))
 check(described["DatasetType"] == "derivative" and described["GeneratedBy"][0]["Name"].startswith("mrcycle"), f"{described}")
 translate(source, at("bids"), "--bids", "--deidentify", "--key", key, code=40)
+# A second volume of the series (another echo, stack or time) is another image, exported with the first or without it.
+os.mkdir(at("echo"))
+for name in os.listdir(source):
+    ds = pydicom.dcmread(os.path.join(source, name))
+    ds.EchoTime, ds.EchoNumbers = ds.EchoTime + 7, 2
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID + ".2"
+    ds.save_as(os.path.join(at("echo"), name))
+words = translate(at("echo"), at("bids"), "--bids", "--deidentify", "--key", key)
+check(os.path.dirname(words.decode().splitlines()[0]) == os.path.dirname(path), "a second echo is another patient's")
 words = translate(source, at("bids_refused"), "--bids", code=1)
 check(not os.path.exists(at("bids_refused")), "a refused derivative was begun")
 
@@ -157,7 +167,6 @@ check(not os.path.exists(at("nifti_out/t2.key")), "a key that nothing is made wi
 words = translate(raw, at("bids"), "--bids", "--deidentify", "--key", key)
 clean(at("bids"), typed(words))
 path = words.decode().splitlines()[0]
-hexed = "[0-9a-f]{16}"
 check(re.search(f"/sub-{hexed}/ses-{hexed}/anat/sub-{hexed}_ses-{hexed}_acq-{hexed}_desc-synth_T2w\\.nii\\.gz$", path), f"named {path}")
 # Files of one name in two folders are of two patients, two runs are two images, and neither takes the other's place.
 places = set()
@@ -166,7 +175,13 @@ for name in ("b1/T1w.nii.gz", "b2/T1w.nii.gz", f"b3/sub-{WORD}_run-1_T1w.nii.gz"
     nibabel.save(image, at(name))
     words = translate(at(name), at("bids"), "--bids", "--deidentify", "--key", key, "--no-report", "--replace")
     places.add(words.decode().splitlines()[0])
-check(len(places) == 4 and all(map(os.path.exists, places)), f"{places}")
+# So are two people of one label in two data sets.
+for name in ("b4/sub-01/anat/sub-01_T1w.nii.gz", "b5/sub-01/anat/sub-01_T1w.nii.gz"):
+    os.makedirs(os.path.dirname(at(name)))
+    nibabel.save(image, at(name))
+    words = translate(at(name), at("bids"), "--bids", "--deidentify", "--key", key, "--no-report")
+    places.add(words.decode().splitlines()[0])
+check(len(places) == 6 and all(map(os.path.exists, places)), f"{places}")
 check(sum("_run-1_" in p for p in places) == 1 and sum("_run-2_" in p for p in places) == 1, f"{places}")
 # Undisguised, the source's own entities stay, and the result is a derivative's.
 path = translate(raw, at("plain"), "--bids").decode().splitlines()[0]

@@ -277,6 +277,32 @@ static void test_unsound_texts_stay_behind(void **state) {
     scene_clear(&s);
 }
 
+/* Of the patient's study, and not of one series of it. */
+static const uint32_t study_tags[] = {MRC_TAG(0x0008, 0x1080), MRC_TAG(0x0010, 0x1001),
+                                      MRC_TAG(0x0010, 0x21A0), MRC_TAG(0x0010, 0x2180),
+                                      MRC_TAG(0x0038, 0x0010), MRC_TAG(0x0038, 0x0060),
+                                      MRC_TAG(0x0038, 0x0062), MRC_TAG(0x0038, 0x0500)};
+
+static void put_study(mrc_dcmtk_item *item) {
+    for (size_t t = 0; t < sizeof study_tags / sizeof *study_tags; ++t)
+        put_text(item, study_tags[t], "YES");
+}
+static void change_study(struct slice_spec *s) {
+    s->extra = put_study;
+}
+
+static void test_all_of_the_study_is_kept(void **state) {
+    (void)state;
+    struct scene s = scene_make(change_study);
+    struct mrc_derivation derivation = plain_derivation();
+    scene_save(&s, &derivation);
+    mrc_dcmtk_file *file = open_slice(&s, "IM0001.dcm");
+    for (size_t t = 0; t < sizeof study_tags / sizeof *study_tags; ++t)
+        expect_raw(mrc_dcmtk_root(file), study_tags[t], "YES");
+    mrc_dcmtk_close(file);
+    scene_clear(&s);
+}
+
 static void put_deidentified(mrc_dcmtk_item *item) {
     put_text(item, MRC_TAG(0x0012, 0x0062), "YES");
     put_text(item, MRC_TAG(0x0028, 0x0301), "YES");
@@ -620,6 +646,7 @@ int main(void) {
         cmocka_unit_test(test_long_decimals_are_shortened),
         cmocka_unit_test(test_broken_values_stay_behind),
         cmocka_unit_test(test_unsound_texts_stay_behind),
+        cmocka_unit_test(test_all_of_the_study_is_kept),
         cmocka_unit_test(test_privacy_marks),
         cmocka_unit_test(test_character_sets),
         cmocka_unit_test(test_phantoms_stay_phantoms),

@@ -456,6 +456,7 @@ static void change_name_to_person(struct slice_spec *s) {
     s->patient_name = "Testa^Anna";
 }
 static void change_description(struct slice_spec *s) {
+    s->patient_name = "Testa^Anna";
     s->series_description = "ACR T1 loc";
 }
 
@@ -476,6 +477,35 @@ static void test_objects_are_told(void **state) {
         assert_ok(mrc_image_list_scan(&list, folder, &err), &err);
         assert_int_equal(list.items[0].phantom, cases[c].object);
         assert_true(list.items[0].usable);
+        mrc_image_list_clear(&list);
+        folder_remove(folder);
+    }
+}
+
+static void test_infants_are_told(void **state) {
+    (void)state;
+    static const struct {
+        const char *age, *description;
+        bool infant;
+    } cases[] = {{"000D", "T1", true},  {"103W", "T1", true},       {"018M", "T1", true},
+                 {"001Y", "T1", true},  {"024M", "T1", false},      {"002Y", "T1", false},
+                 {"035Y", "T1", false}, {"000Y", "T1", false},      {NULL, "T1", false},
+                 {"18M", "T1", false},  {NULL, "neonatal T1", true}};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; ++c) {
+        char *folder = folder_make(), name[16];
+        for (int n = 0; n < SIDE_K; ++n) {
+            struct slice_spec spec = slice_spec_default(n);
+            spec.patient_age = cases[c].age;
+            spec.series_description = cases[c].description;
+            (void)snprintf(name, sizeof name, "%d", n);
+            write_slice(&spec, folder, name);
+        }
+        struct mrc_image_list list = {0};
+        struct mrc_error err = {0};
+        assert_ok(mrc_image_list_scan(&list, folder, &err), &err);
+        if (list.items[0].infant != cases[c].infant)
+            fail_msg("%s, %s", cases[c].age != NULL ? cases[c].age : "no age",
+                     cases[c].description);
         mrc_image_list_clear(&list);
         folder_remove(folder);
     }
@@ -750,6 +780,7 @@ int main(void) {
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_derived_and_synthetic_are_apart),
         cmocka_unit_test(test_objects_are_told),
+        cmocka_unit_test(test_infants_are_told),
         cmocka_unit_test(test_two_slices),
         cmocka_unit_test(test_two_series_in_one_folder),
         cmocka_unit_test(test_a_copied_file_counts_once),

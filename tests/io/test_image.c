@@ -231,6 +231,17 @@ static void test_names_of_objects(void **state) {
         assert_false(mrc_name_is_phantom(neither[i], true));
 }
 
+static void test_names_of_infants(void **state) {
+    (void)state;
+    static const char *const infants[] = {"/data/dcan_infant_jlf/template01/t1.nii.gz",
+                                          "Neonatal T2", "fetal", "NEWBORN_2"};
+    static const char *const others[] = {"/home/infanta/t1.nii.gz", "infantile", "T1w", ""};
+    for (size_t i = 0; i < sizeof infants / sizeof *infants; ++i)
+        assert_true(mrc_name_is_infant(infants[i]));
+    for (size_t i = 0; i < sizeof others / sizeof *others; ++i)
+        assert_false(mrc_name_is_infant(others[i]));
+}
+
 static void test_natural_compare(void **state) {
     (void)state;
     static const char *const rising[] = {
@@ -261,6 +272,7 @@ int main(void) {
         cmocka_unit_test(test_scan),
         cmocka_unit_test(test_contrast_names),
         cmocka_unit_test(test_names_of_objects),
+        cmocka_unit_test(test_names_of_infants),
         cmocka_unit_test(test_natural_compare),
     };
     return cmocka_run_group_tests(tests, NULL, clear);

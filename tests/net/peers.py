@@ -55,7 +55,7 @@ def free_port():
         return s.getsockname()[1]
 
 
-def wait_for(what, condition, seconds=120):
+def wait_for(what, condition, seconds=300):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         found = condition()
@@ -86,7 +86,7 @@ class Process:
     def stop(self, kill=False):
         if self.process.poll() is None:
             self.process.kill() if kill else self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(60)
         self.log.close()
 
     def __enter__(self):

@@ -168,11 +168,11 @@ class Server:
     `answers`, one a C-STORE: a status; "abort", "close", "silent", "garbage", "half"; "other" (the answer to another message).
     `echoes`: the same for C-ECHO. `farewells`, one a release: "silent", "close", "ok". What is stored with 0000 or Bxxx stands in `stored`, in order."""
 
-    def __init__(self, greetings=(), answers=(), farewells=(), echoes=()):
+    def __init__(self, greetings=(), answers=(), farewells=(), echoes=(), port=0):
         self.greetings, self.answers = list(greetings), list(answers)
         self.farewells, self.echoes = list(farewells), list(echoes)
         self.stored, self.asked, self.associations = [], [], 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server(("127.0.0.1", port))
         self.port = self.listener.getsockname()[1]
         self.address = "ARCHIVE@127.0.0.1:%d" % self.port
         self.open = []
