@@ -11,52 +11,61 @@ enum { SHORTEST_NAME = 3, WORD = 96, MOST_DIGITS = 6 };
 
 /* The words of this program's messages and of the system's errors, in lower case. What is not among
  * them may be a name, a site or a diagnosis. */
-static const char vocabulary[] =
-    " "
-    "below years nearly reversed "
-    "a about accepts acquired acquisition address after against agent agree all allocate "
-    "allow-derived allow-gaps allow-synthetic along also among an anat and angle angles "
-    "another anterior apart are argument around as assume-ras at averaging axes axial axis "
-    "back bad be before begin beginning beside between big-endian bit bitpix bits bright "
-    "broken but by byte bytes call can cannot carry changed character check child choose "
-    "chooses chunk claims class classic code colour columns components compressed connection "
-    "containing continues contradict contrast contrasts copy coronal could crashed crashes "
-    "cut cycle damaged data datatype dcm dcmtk de-identified declares decoded decoder "
-    "decompress decompressed deep deeper deflated degrees delimiter denied depth derived "
-    "described detail device diagnosis dic dicom dictionary died differ different diffusion- "
-    "weighted digits dim directions directory disk distance does drawn each early echo-planar "
-    "element elements else empty encoded end ended ending ends enough entries error even "
-    "exists expected failed fewer field file files filled fills filter findings finite first "
-    "fixed flushing folder folders follow followed follows for found fragment fragments frame "
-    "frames from fruit functional gave gdcmconv generated geometry gives go grey greyscale "
-    "grid group groups gz gzip half handle hangs has hash have hdr head header headers here "
-    "hexadecimal high histogram hold holds image images imaging img in incorrect index "
-    "infinite input inside install instance intensities intensity intent inter interpolated "
-    "interrupted into invalid is it item items its itself json kept key killed kind kinds "
-    "known knows label lacks larger largest leading least left length lengths libcrypto "
-    "libpng lie lies limit line lines link links list listing localizer longer looked "
-    "lossless low magic magnitude make maker many map marked mask matrix maximum may meet "
-    "memory millimetres mirror missing mm mode model montage more mosaic most mrcycle ms must "
-    "n name names needs neighbours neither nested network neural new ni nii no nobody none "
-    "nor normal normalisation not nowhere number numbers object oblique odd of off offset old "
-    "on once one open operation or order orientation orientations orthogonal other others out "
-    "output outside own packing pair palette part partial path patient patients pattern peer "
-    "percentiles permission permitted phantom picture pictures pixdim pixel pixels place "
-    "plain plane png point points position positions positive predecessor process processing "
-    "product program protects pseudonym purpose qform random range raw read read-only "
-    "readable reader reading reads real recompression record refer reference reformat "
-    "reformatted reformatting refusals refused region regular relative relaxometry renaming "
-    "representation resampling rescale resource right rounded row sagittal said same samples "
-    "say says scanner scl searched second seconds sends sent sequence sequences series set "
-    "settings sform sheared short shows side sidecar sides signal signature since size sizeof "
-    "slice slices socket some source sources space spacing spatial special split stack stale "
-    "stamp standard stands started stated stopped stream study subjects such superior syntax "
-    "synthetic system table tabs taken takes tells temporarily test text than that the their "
-    "them there this three tilted time timing to too took transfer transparency truncated tsv "
-    "two type um unavailable under unevenly unit units unknown unpacked unpacking up usable "
-    "used value values vectors volume volumes vox voxel voxels was way weighted weights what "
-    "when where which while whoever whole whose with without word words work would write "
-    "writing written wrong xyzt zero zeros ";
+static const char *const vocabulary[] =
+    {/* in two, for C promises 4095 characters */
+     " "
+     "a about accepts acquired acquisition address after against agent agree all allocate "
+     "allow-derived allow-gaps allow-list allow-synthetic allowed along already also among an "
+     "anat and angle angles another answered anterior antialiased apart are argument around "
+     "as assume-ras at available averaging axes axial axis back bad baseline be before begin "
+     "beginning belongs below beside between big-endian bit bitpix bits bright broke broken "
+     "but by byte bytes call can cannot carry changed character characters check child choose "
+     "chooses chunk claims class classic code colour column columns command components "
+     "compressed computed connection containing continues contradict contrast contrasts copy "
+     "coronal could crashed crashes cut cycle damaged dark data datatype dcm dcmtk dcmtk's "
+     "de-identified declares decoded decoder decompress decompressed deep deeper deflated "
+     "degrees delimiter denied density depth derived described detail device diagnosis dic "
+     "dicom dictionary died differ different diffusion- diffusion-weighted digits dim "
+     "directions directory disk distance does drawn dropped each early echo-planar either "
+     "element elements else empty encapsulated encoded end ended ending ends enough entries "
+     "equal error even exists expected extended failed fewer field file file's files filled "
+     "fills filter findings finite first fixed float fluid flushing folder folder's folders "
+     "follow followed follows for force format found fragment fragments frame frames from "
+     "fruit functional gave gdcmconv generated generator geometry gives go goes grey "
+     "greyscale grid group groups gz gzip half handle hangs has hash have hdr head head's "
+     "header headers here hexadecimal high histogram hold holds image images imaging img in "
+     "incorrect index infinite input inside install instance intensities intensity intent "
+     "inter interpolated interrupted into invalid is it item items its itself json keep kept "
+     "key killed kind kinds known knows label lacks larger largest leading least left length "
+     "lengths less libcrypto libpng lie lies limit line lines link links list listing "
+     "localizer longer looked lossless low made magic magnitude make maker maker's manifest ",
+     " "
+     "many map marked mask matrix maximum may meet memory millimetres mirror missing mm mode "
+     "model montage more mosaic most mrcycle ms must n name named names near-lossless nearly "
+     "need needs neighbours neither nested network neural new ni nii nii.gz no nobody "
+     "non-finite none nor normal normalisation not notes nothing nowhere number numbers "
+     "object oblique odd of off offset old on once one only open operation or order "
+     "orientation orientations orthogonal other others out output outside overrides overrules "
+     "own packing padded pair palette part partial path patient patient's patients pattern "
+     "peer percentiles permission permitted phantom picture pictures pipe pixdim pixel pixels "
+     "place plain plane png point points position positions positive predecessor prepare "
+     "private process processing product program protects proton pseudonym purpose qform "
+     "random range raw read read-only readable reader reading reads real recognised "
+     "recompression record refer reference reformat reformatted reformatting refusals refused "
+     "region regular rejected relative relaxometry renaming replace replaced replaces "
+     "representation resampled resampling rescale resolved resource reversed right rounded "
+     "row sagittal said same samples say says scanner scl scroll searched second seconds "
+     "sends sent sequence sequences series set sets settings sform sheared short shown shows "
+     "side sidecar sides signal signature since size sizeof slice slices socket some source "
+     "source's sources space spacing spatial special split square stack stale stamp stand "
+     "standard standard's stands star started stated stopped stored stream study subjects "
+     "such superior syntax synthetic system table tabs taken takes tells temporarily test "
+     "text than that the their them there this those three tilted time timing to too took "
+     "training transfer transparency trilinear truncated tsv two type um unavailable "
+     "uncompressed under unevenly unit units unknown unpacked unpacking up usable used value "
+     "values vectors volume volume's volumes vox voxel voxels was way weighted weights what "
+     "when where which while who whoever whole whose with without word words work would write "
+     "writing written wrong xyzt years zero zeros "};
 
 static bool is_among(const char *word, const char *words) {
     char spaced[WORD + 2];
@@ -113,6 +122,20 @@ static bool is_term(const char *word) {
                                         "TE",
                                         "TI",
                                         "SyntheticData",
+                                        "FILE.tsv",
+                                        "NumberOfFrames",
+                                        "PatientAge",
+                                        "ProtocolName",
+                                        "SequenceName",
+                                        "SeriesDescription",
+                                        "SeriesNumber",
+                                        "Manufacturer",
+                                        "NIfTI's",
+                                        "OB",
+                                        "OW",
+                                        "SOP",
+                                        "K-th",
+                                        "Which",
                                         "DERIVED",
                                         "SECONDARY"};
     for (size_t i = 0; i < sizeof terms / sizeof *terms; ++i)
@@ -173,7 +196,8 @@ static bool may_stay(const char *word, const char *next, const char *path,
                    next[5] == ',' && next[10] == ')';
     if (keyword) return true;
     const char *option = strncmp(word, "--", 2) == 0 ? word + 2 : word;
-    return is_among(option, vocabulary) && !is_name(word, path, names);
+    return (is_among(option, vocabulary[0]) || is_among(option, vocabulary[1])) &&
+           !is_name(word, path, names);
 }
 
 void mrc_clean_words(char *out, size_t capacity, const char *text, const char *path,
