@@ -163,6 +163,13 @@ int64_t mrc_cyclegan_side_step(const struct mrc_cyclegan_settings *s, enum mrc_c
     return step < s->size ? step : 0;
 }
 
+bool mrc_cyclegan_takes_side(const struct mrc_cyclegan_settings *s, enum mrc_cyclegan_net which,
+                             int64_t side) {
+    int64_t step = mrc_cyclegan_side_step(s, which);
+    if (side == s->size) return true;
+    return step > 0 && side % step == 0 && side >= MRC_SMALLEST_SIDE && side <= MRC_LARGEST_SIDE;
+}
+
 /* --- Creating --- */
 
 static enum mrc_status declare_nets(mrc_cyclegan *gan, struct mrc_error *err) {

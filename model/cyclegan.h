@@ -87,6 +87,10 @@ MRC_API enum mrc_generator_kind mrc_cyclegan_generator_of(const struct mrc_cycle
  */
 MRC_API int64_t mrc_cyclegan_side_step(const struct mrc_cyclegan_settings *s,
                                        enum mrc_cyclegan_net which);
+/** Does it take slices of `side` pixels a side: s->size, or such a multiple in this range? */
+enum { MRC_SMALLEST_SIDE = 16, MRC_LARGEST_SIDE = 1024 };
+MRC_API bool mrc_cyclegan_takes_side(const struct mrc_cyclegan_settings *s,
+                                     enum mrc_cyclegan_net which, int64_t side);
 
 typedef struct mrc_cyclegan mrc_cyclegan;
 /** Networks with initial weights, plans, passes and Adam state: everything a step needs.

@@ -5,7 +5,7 @@
 
 #include "model/net_internal.h"
 
-enum { SMALLEST_SIDE = 16, LARGEST_SIDE = 1024, LARGEST_WIDTH = 512, LARGEST_DEPTH = 11 };
+enum { LARGEST_WIDTH = 512, LARGEST_DEPTH = 11 };
 
 static void init_unet(mrc_net *net, const struct net_init *init) {
     mrc_net_init(net, init->kind, init->gain, init->seed, init->stream);
@@ -63,11 +63,11 @@ enum mrc_status net_check_generator(const struct mrc_generator_settings *s, stru
     if (s->channels != 1 && s->channels != 3)
         return mrc_fail(err, MRC_ERR_ARGUMENT,
                         "generator with %" PRId64 " channels, expected 1 or 3", s->channels);
-    if (s->size < SMALLEST_SIDE || s->size > LARGEST_SIDE || (s->size & (s->size - 1)) != 0)
+    if (s->size < MRC_SMALLEST_SIDE || s->size > MRC_LARGEST_SIDE || (s->size & (s->size - 1)) != 0)
         return mrc_fail(err, MRC_ERR_ARGUMENT,
                         "generator for images of side %" PRId64
                         ", expected a power of two from %d to %d",
-                        s->size, SMALLEST_SIDE, LARGEST_SIDE);
+                        s->size, MRC_SMALLEST_SIDE, MRC_LARGEST_SIDE);
     if (s->depth != 0 &&
         (s->depth < 2 || s->depth > LARGEST_DEPTH || s->size >> (s->depth - 1) < 1))
         return mrc_fail(err, MRC_ERR_ARGUMENT,

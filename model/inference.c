@@ -16,14 +16,12 @@ struct mrc_generator {
     size_t slice; /* floats */
 };
 
-enum { SMALLEST_SIDE = 16, LARGEST_SIDE = 1024 };
-
 static enum mrc_status settle_size(mrc_generator *g, int64_t size,
                                    const struct mrc_cyclegan_settings *settings,
                                    enum mrc_cyclegan_net which, const char *path,
                                    struct mrc_error *err) {
     g->size = size == 0 ? settings->size : size;
-    if (g->size == settings->size) return MRC_OK;
+    if (mrc_cyclegan_takes_side(settings, which, g->size)) return MRC_OK;
     int64_t step = mrc_cyclegan_side_step(settings, which);
     if (step == 0)
         return mrc_fail(err, MRC_ERR_UNSUPPORTED,
@@ -32,10 +30,9 @@ static enum mrc_status settle_size(mrc_generator *g, int64_t size,
                         path, mrc_generator_kind_name(mrc_cyclegan_generator_of(settings, which)),
                         (long long)settings->size, (long long)settings->size, (long long)size,
                         (long long)size);
-    if (size >= SMALLEST_SIDE && size <= LARGEST_SIDE && size % step == 0) return MRC_OK;
-    return mrc_fail(err, MRC_ERR_ARGUMENT,
-                    "slices of %lld x %lld, expected %d to %d a side, in steps of %lld",
-                    (long long)size, (long long)size, SMALLEST_SIDE, LARGEST_SIDE, (long long)step);
+    return mrc_fail(
+        err, MRC_ERR_ARGUMENT, "slices of %lld x %lld, expected %d to %d a side, in steps of %lld",
+        (long long)size, (long long)size, MRC_SMALLEST_SIDE, MRC_LARGEST_SIDE, (long long)step);
 }
 
 static enum mrc_status prepare(mrc_generator *g, const struct mrc_cyclegan_settings *settings,

@@ -560,16 +560,13 @@ static enum mrc_status look_at_set(struct mrc_checkpoint_info *info, const char 
 
 static enum mrc_status set_finest(struct mrc_checkpoint_info *info, int64_t side, const char *path,
                                   struct mrc_error *err) {
-    for (int which = MRC_NET_G; which <= MRC_NET_F; ++which) {
-        int64_t step = mrc_cyclegan_side_step(&info->settings, (enum mrc_cyclegan_net)which);
-        if (step == 0 || side % step != 0 || side < info->settings.size)
+    for (int which = MRC_NET_G; which <= MRC_NET_F; ++which)
+        if (side < info->settings.size ||
+            !mrc_cyclegan_takes_side(&info->settings, (enum mrc_cyclegan_net)which, side))
             return mrc_fail(err, MRC_ERR_ARGUMENT,
-                            "%s: trained on slices of %lld pixels a side, %s, expected "
-                            "another --finest than %lld",
-                            path, (long long)info->settings.size,
-                            step == 0 ? "and takes no others" : "and takes some larger ones",
-                            (long long)side);
-    }
+                            "%s: --finest %lld, expected a side that both generators take, and no "
+                            "smaller one than the %lld they were trained on",
+                            path, (long long)side, (long long)info->settings.size);
     info->finest = side;
     return MRC_OK;
 }

@@ -395,14 +395,11 @@ static enum mrc_cyclegan_net generator_to(enum mrc_contrast to) {
 /* Is what makes `to` good for slices of that size? A local generator, which sees no shapes, is; a
  * U-Net where the model says so. */
 static bool knows_size(const struct work *w, enum mrc_contrast to, int64_t size) {
-    enum { LARGEST = 1024 };
     const struct mrc_cyclegan_settings *trained = &w->info.settings;
     enum mrc_cyclegan_net which = generator_to(to);
-    int64_t step = mrc_cyclegan_side_step(trained, which);
-    if (size == trained->size) return true;
-    if (step == 0 || size % step != 0 || size > LARGEST) return false;
-    return mrc_cyclegan_generator_of(trained, which) == MRC_GENERATOR_LOCAL ||
-           size <= w->info.finest;
+    bool good = size == trained->size || size <= w->info.finest ||
+                mrc_cyclegan_generator_of(trained, which) == MRC_GENERATOR_LOCAL;
+    return good && mrc_cyclegan_takes_side(trained, which, size);
 }
 
 /* A scan's own grid gets slices cut finer than those trained on, where the generator can. Not as

@@ -56,8 +56,8 @@ static const struct argp_option table[] = {
      .key = KEY_SIZE,
      .arg = "N",
      .doc = "Pixels a side of the slices worked on, where the model takes others than its own: a "
-            "local "
-            "one any, one with a shallow U-Net (train --depth) some; default: on the input's grid "
+            "local one any, one with a shallow U-Net (train --depth) some; default: on the input's "
+            "grid "
             "twice the model's where it is good for them, else the model's"},
     {.name = "no-mirror",
      .key = KEY_NO_MIRROR,
