@@ -780,17 +780,24 @@ static void update(mrc_cyclegan *gan) {
 
 /* --- Warm-up --- */
 
-/* Mean square of a batch against one image; d is its gradient. */
-static double compare_with_mean(float *d, const float *images, const float *mean, size_t batch,
-                                size_t image) {
-    const double scale = 2.0 / (double)(batch * image);
+/* Mean square of the translations against their true images where those are known, elsewhere
+ * against the mean image of b; the gradient goes to d_first. */
+static double compare_with_targets(const mrc_cyclegan *gan, int k) {
+    const struct direction *way = &gan->directions[k];
+    const size_t image = image_floats(gan);
+    const double scale = 1.0 / (double)gan->images;
     double sum = 0.0;
-    for (size_t i = 0; i < batch * image; ++i) {
-        double difference = (double)images[i] - (double)mean[i % image];
-        sum += difference * difference;
-        d[i] = (float)(scale * difference);
+    for (int64_t n = 0; n < gan->share; ++n) {
+        const size_t at = (size_t)n * image;
+        const bool has_partner = gan->partners != NULL && gan->partners[n];
+        const float *target = has_partner ? gan->truth[k] + at : way->mean;
+        for (size_t i = 0; i < image; ++i) {
+            double difference = (double)way->out[at + i] - (double)target[i];
+            sum += difference * difference;
+            way->d_first[at + i] = (float)(2.0 * scale * difference);
+        }
     }
-    return sum / (double)(batch * image);
+    return sum * scale;
 }
 
 /* Adam and the average begin anew where the warm-up ends: the moments of so different a loss would
@@ -824,8 +831,7 @@ static enum mrc_status warm_up_step(mrc_cyclegan *gan, struct mrc_losses *losses
     for (int k = 0; k < DIRECTIONS; ++k) {
         struct direction *way = &gan->directions[k];
         if (gan->with_identity) memset(way->d_first + gan->images, 0, gan->images * sizeof(float));
-        losses->total_generator += compare_with_mean(way->d_first, way->out, way->mean,
-                                                     (size_t)gan->share, image_floats(gan));
+        losses->total_generator += compare_with_targets(gan, k);
     }
     enum mrc_status st = mrc_team_mean(&losses->total_generator, 1, err);
     if (st == MRC_OK) st = check_finite(gan, losses, err);

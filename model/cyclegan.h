@@ -43,8 +43,9 @@ struct mrc_cyclegan_settings {
     double learning_rate, beta1, beta2, adam_eps;
     double ema_decay; /* exponential moving average of the generators; 0: none */
     double r1_gamma;  /* weight of the R1 penalty of the discriminators; 0: none */
-    int64_t warm_up;  /* first steps, in which each generator only learns the mean image of its
-                         target: a start at the right place and polarity; 0: none */
+    int64_t warm_up;  /* first steps, in which each generator only learns the true image where the
+                         partner is known and else the mean image of its target: a start at the
+                         right place and polarity; 0: none */
     enum mrc_structure_kind structure;
     double lambda_structure; /* weight of the structure loss between source and output; 0: none */
     double lambda_paired; /* weight of the paired loss, on images whose partner is known; 0: none */
@@ -124,7 +125,8 @@ MRC_API void mrc_cyclegan_set_partners(mrc_cyclegan *gan, const bool *partners, 
 /** One step on x, y [batch][size][size][channels] in [0,1]: generators against the discriminators
  * as they are, discriminators on the fakes made before the generators' update, then four Adam
  * updates. The gradients stay in the nets until the next step. Every 8th step adds the R1 penalty.
- * The first warm_up steps are others: mean |G(x) - mean y|^2 and its twin, at ten times the rate,
+ * The first warm_up steps are others: mean |G(x) - target|^2 and its twin, at ten times the rate;
+ * the target is true_y where y is the partner and else the mean y;
  * the discriminators untouched; their sum is total_generator and all other losses are 0.
  * MRC_ERR_NUMERIC when a loss is not finite: *losses tells which, and no weight was changed.
  * In a team (base/team.h) x, y are this process's share, [batch / count]; losses and gradients are

@@ -34,6 +34,7 @@ struct training {
     const struct mrc_trainer_settings *settings;
     struct order orders[DOMAINS], pair_order;
     bool *partners;        /* [share]; NULL without a paired loss */
+    bool is_warming_up;    /* the step at hand */
     float *batch[DOMAINS]; /* [share][size][size][channels] */
     float *truth[DOMAINS]; /* as batch: its pairs as no scanner disturbed them; NULL: no pairs */
     float *spare;          /* [2][share][size][size][channels] */
@@ -86,9 +87,10 @@ static size_t index_at(struct training *t, int domain, int64_t epoch, uint64_t p
     return order->members != NULL ? member_at(t, domain, epoch, index, round) : index;
 }
 
-/* Every other place of an epoch shows a pair, so that all processes of a team count alike. */
+/* Every other place of an epoch shows a pair, so that all processes of a team count alike; during
+ * the warm-up every place does. */
 static bool is_of_pair(const struct training *t, uint64_t place) {
-    return t->partners != NULL && place % 2 == 0;
+    return t->partners != NULL && (t->is_warming_up || place % 2 == 0);
 }
 
 static void pair_at(struct training *t, size_t pair[DOMAINS], int64_t epoch, uint64_t place) {
@@ -180,7 +182,7 @@ static void fetch_batches(struct training *t, size_t *indices, int64_t epoch,
             uint64_t place = first_place + i;
             size_t pair[DOMAINS];
             if (is_of_pair(t, place)) {
-                pair_at(t, pair, epoch, place / 2);
+                pair_at(t, pair, epoch, t->is_warming_up ? place : place / 2);
                 indices[(size_t)domain * t->share + i] = pair[domain];
             } else {
                 indices[(size_t)domain * t->share + i] =
@@ -282,6 +284,7 @@ static enum mrc_status run(struct training *t, size_t *indices, int64_t steps_pe
             for (int domain = 0; domain < DOMAINS; ++domain) forget(&t->orders[domain]);
             forget(&t->pair_order);
         }
+        t->is_warming_up = done < t->model->warm_up;
         fetch_batches(t, indices, progress.epoch, progress.step_of_epoch);
         mrc_cyclegan_scale_rate(t->gan, ldexp(1.0, -(int)t->settings->halvings) *
                                             rate_factor(t->settings->decay, done, progress.steps));

@@ -29,8 +29,8 @@ struct mrc_slice_source {
     size_t class_count[2];
     bool matched;
     /** Slices known to show the same: pairs[p] are a slice of X and its partner of Y. With
-     * lambda_paired > 0 every other place of a batch is one of them; they are drawn equally
-     * often, whatever their class. */
+     * lambda_paired > 0 every other place of a batch is one of them, during the warm-up every
+     * place; they are drawn equally often, whatever their class. */
     size_t (*pairs)[2];
     size_t pair_count;
     void (*fetch)(void *context, float *dst, int domain, size_t index);

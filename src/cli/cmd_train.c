@@ -134,8 +134,9 @@ static const struct argp_option table[] = {
     {.name = "warm-up",
      .key = KEY_WARM_UP,
      .arg = "N",
-     .doc = "First steps, in which the generators learn the mean image of their target only; "
-            "needs heads that lie alike; 0: none"},
+     .doc = "First steps, in which the generators learn the mean image of their target only, "
+            "which needs heads that lie alike; with --lambda-paired the true images of pairs; "
+            "0: none"},
     {.name = "decay",
      .key = KEY_DECAY,
      .arg = "PART",

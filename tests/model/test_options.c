@@ -1,6 +1,7 @@
 /* test_options.c: what a recipe may add to the reference design: hinge loss, structure losses,
  * DiffAugment, first weights. Each gradient against differences of the loss itself. */
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -534,8 +535,84 @@ static void test_truth_is_as_found(void **unused) {
     assert_true(range.least > 0.1 && range.most - range.least < 1e-5);
 }
 
+/* The second image has no partner: its target is the mean image. */
+static void test_warm_up_learns_the_partners(void **unused) {
+    (void)unused;
+    static float x[IMAGES], y[IMAGES], true_x[IMAGES], true_y[IMAGES], mean[IMAGES / 2];
+    struct mrc_cyclegan_settings s = step_settings();
+    struct mrc_losses losses;
+    struct mrc_error err = {0};
+    mrc_cyclegan *gan = NULL;
+    s.warm_up = 1;
+    fill(x, IMAGES, 6, 0.0, 1.0);
+    fill(y, IMAGES, 7, 0.0, 1.0);
+    fill(true_x, IMAGES, 8, 0.0, 1.0);
+    fill(true_y, IMAGES, 9, 0.0, 1.0);
+    fill(mean, IMAGES / 2, 10, 0.0, 1.0);
+    assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
+    mrc_cyclegan_set_means(gan, mean, mean);
+    mrc_cyclegan_set_partners(gan, (const bool[]){true, false}, true_x, true_y);
+    assert_ok(mrc_cyclegan_step(gan, &losses, x, y, &err), &err);
+    const float *fake_x = mrc_cyclegan_last_images(gan).fake_x,
+                *fake_y = mrc_cyclegan_last_images(gan).fake_y;
+    double sum = 0.0;
+    for (int i = 0; i < IMAGES; ++i) {
+        bool known = i < IMAGES / 2;
+        double far_x = (double)fake_x[i] - (double)(known ? true_x[i] : mean[i - IMAGES / 2]),
+               far_y = (double)fake_y[i] - (double)(known ? true_y[i] : mean[i - IMAGES / 2]);
+        sum += far_x * far_x + far_y * far_y;
+    }
+    assert_close(losses.total_generator, sum / IMAGES, 1e-6);
+    assert_true(losses.paired_x == 0.0 && losses.adversarial_g == 0.0);
+    mrc_cyclegan_destroy(gan);
+}
+
+static void count_fetch(void *context, float *dst, int domain, size_t index) {
+    atomic_int(*fetched)[4] = context;
+    ++fetched[domain][index];
+    for (int i = 0; i < 32 * 32; ++i) dst[i] = 0.25f;
+}
+
+/* Two epochs of warm-up, four places each: all of the pair, and every slice is read once before for
+ * the mean images. In two epochs more half of the places are of any slice. */
+static void test_warm_up_shows_pairs_only(void **unused) {
+    (void)unused;
+    enum { SLICES = 4, X_OF_PAIR = 2, Y_OF_PAIR = 1 };
+    static size_t pairs[][2] = {{X_OF_PAIR, Y_OF_PAIR}};
+    for (int goes_on = 0; goes_on < 2; ++goes_on) {
+        atomic_int fetched[2][SLICES] = {{0}};
+        struct mrc_cyclegan_settings s = step_settings();
+        struct mrc_slice_source source = {.count = {SLICES, SLICES},
+                                          .fetch = count_fetch,
+                                          .context = fetched,
+                                          .pairs = pairs,
+                                          .pair_count = 1};
+        struct mrc_trainer_settings t = {
+            .epochs = goes_on ? 4 : 2, .gamma = 1.0, .augment = MRC_AUGMENTATION_NONE};
+        struct mrc_error err = {0};
+        mrc_cyclegan *gan = NULL;
+        s.warm_up = 4; /* of two slices each */
+        assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
+        assert_ok(mrc_trainer_run(gan, &source, &t, NULL, NULL, &err), &err);
+        mrc_cyclegan_destroy(gan);
+        for (int domain = 0; domain < 2; ++domain) {
+            int of_pair = fetched[domain][pairs[0][domain]], others = -of_pair;
+            for (int i = 0; i < SLICES; ++i) others += fetched[domain][i];
+            if (!goes_on) {
+                assert_int_equal(of_pair, 1 + 8);
+                assert_int_equal(others, SLICES - 1);
+            } else {
+                assert_int_equal(of_pair + others, SLICES + 8 + 8);
+                assert_true(others >= SLICES - 1 + 2); /* at most one of two draws is X_OF_PAIR */
+            }
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_warm_up_learns_the_partners),
+        cmocka_unit_test(test_warm_up_shows_pairs_only),
         cmocka_unit_test(test_hinge),
         cmocka_unit_test(test_structure_gradient),
         cmocka_unit_test(test_structure_is_blind_to_contrast),
