@@ -71,8 +71,9 @@ static const struct argp_option table[] = {
      .key = KEY_PRESET,
      .arg = "NAME",
      .doc =
-         "Recipe the options below begin with: mrcycle (default: what measured best), paper (the "
-         "reference design), or a file of options, a line each: name = value",
+         "Recipe the options below begin with: mrcycle (default: what measured best unpaired), "
+         "paired (where patients have both contrasts on one grid), paper (the reference design), "
+         "or a file of options, a line each: name = value",
      .group = 2},
     {.name = "epochs", .key = KEY_EPOCHS, .arg = "N", .doc = "Times through the larger set"},
     {.name = "batch", .key = KEY_BATCH, .arg = "N", .doc = "Slices of each contrast a step"},

@@ -49,14 +49,8 @@ static mrc_volume *load_anat(int subject, const char *suffix) {
     return load(path);
 }
 
-/* All 0: what translate chooses. */
-struct way {
-    int64_t size;
-    enum mrc_upsampling upsampling;
-};
-
 static mrc_volume *translate(int subject, const char *from, enum mrc_contrast to,
-                             const struct way *way) {
+                             enum mrc_upsampling upsampling) {
     char input[128];
     snprintf(input, sizeof input, "patients/sub-%02d/anat/sub-%02d_%s.nii.gz", subject, subject,
              from);
@@ -65,8 +59,7 @@ static mrc_volume *translate(int subject, const char *from, enum mrc_contrast to
     options.input = input;
     options.output = "out.nii";
     options.to = to;
-    options.size = way->size;
-    options.upsampling = way->upsampling;
+    options.upsampling = upsampling;
     options.replace = true;
     assert_ok(mrc_translate_run(&options, NULL, NULL, &err), &err);
     return load("out.nii");
@@ -78,7 +71,7 @@ static int64_t voxel_count(const mrc_volume *vol) {
 }
 
 static void tissue_means(double mean[LABELS], int subject, const char *from, enum mrc_contrast to) {
-    mrc_volume *made = translate(subject, from, to, &(struct way){0}),
+    mrc_volume *made = translate(subject, from, to, MRC_UPSAMPLE_GUIDED),
                *labels = load_anat(subject, "dseg");
     const float *v = mrc_volume_voxels_const(made), *label = mrc_volume_voxels_const(labels);
     double sum[LABELS] = {0}, count[LABELS] = {0};
@@ -113,24 +106,20 @@ static double correlation_with_truth(const mrc_volume *made, int subject) {
     return (n * sab - sa * sb) / sqrt((n * saa - sa * sa) * (n * sbb - sb * sb));
 }
 
-/* On the scan's grid two things make up for slices coarser than the scan: the source's own detail,
- * and slices cut finer than those of the training. Each brings the image nearer to the truth. */
-static void test_detail_and_finer_slices_are_nearer_to_the_truth(void **state) {
+/* On the scan's grid the source's own detail makes up for slices coarser than the scan. */
+static void test_detail_is_nearer_to_the_truth(void **state) {
     (void)state;
-    enum { SMOOTH, DETAILED, FINER, WAYS };
-    static const struct way ways[WAYS] = {
-        {.size = 64, .upsampling = MRC_UPSAMPLE_CUBIC}, {.size = 64}, {.size = 0}};
-    double near[WAYS];
-    for (int n = 0; n < WAYS; ++n) {
-        mrc_volume *made = translate(1, "T1w", MRC_CONTRAST_T2W, &ways[n]);
-        near[n] = correlation_with_truth(made, 1);
+    double near[2];
+    for (int detailed = 0; detailed < 2; ++detailed) {
+        mrc_volume *made = translate(1, "T1w", MRC_CONTRAST_T2W,
+                                     detailed ? MRC_UPSAMPLE_GUIDED : MRC_UPSAMPLE_CUBIC);
+        near[detailed] = correlation_with_truth(made, 1);
         mrc_volume_destroy(made);
     }
-    printf("correlation with the true T2w: 64 pixels %.3f, with detail %.3f, finer too %.3f\n",
-           near[SMOOTH], near[DETAILED], near[FINER]);
-    assert_true(near[SMOOTH] > 0.5);
-    assert_true(near[DETAILED] > near[SMOOTH] + 0.05);
-    assert_true(near[FINER] > near[DETAILED] + 0.015);
+    printf("correlation with the true T2w: %.3f, with the source's detail %.3f\n", near[0],
+           near[1]);
+    assert_true(near[0] > 0.75);
+    assert_true(near[1] > near[0] + 0.02);
 }
 
 static void test_t2w_looks_like_t2w(void **state) {
@@ -139,7 +128,7 @@ static void test_t2w_looks_like_t2w(void **state) {
         double mean[LABELS];
         tissue_means(mean, subject, "T1w", MRC_CONTRAST_T2W);
         assert_true(mean[GREY] > mean[WHITE] + 0.08);
-        assert_true(mean[CSF] > mean[GREY] + 0.08);
+        assert_true(mean[CSF] > mean[GREY] + 0.05); /* sulci are thinner than a pixel */
         assert_true(mean[VENTRICLES] > mean[WHITE] + 0.25);
         assert_true(mean[0] < 0.1);
     }
@@ -161,7 +150,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_t2w_looks_like_t2w),
         cmocka_unit_test(test_t1w_looks_like_t1w),
-        cmocka_unit_test(test_detail_and_finer_slices_are_nearer_to_the_truth),
+        cmocka_unit_test(test_detail_is_nearer_to_the_truth),
     };
     return cmocka_run_group_tests(tests, make_patients, remove_patients);
 }

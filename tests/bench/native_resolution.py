@@ -3,8 +3,8 @@
 grid? Each T1 is translated with each way from the slices to the grid and compared with the true T2 of the same head (NIfTI,
 registered, same grid), by measures this project did not write (scikit-image). OPTIONs go to `mrcycle translate`.
 
-native_resolution.py MRCYCLE --into docs/preprocessing.md DATA: measures a generated head and those below DATA that HEADS names, and
-writes the table of that document anew.
+native_resolution.py MRCYCLE --into docs/preprocessing.md DATA MODELS: measures a generated head with the shipped model and those below
+DATA that HEADS names with MODELS/NAME.safetensors, trained without that head, and writes the table of that document anew.
 
 Truth and results are compared in the head, truth scaled to [0,1] by its 0.5th and 99.5th percentile there. Columns: PSNR and
 SSIM (means over axial slices of the map in the head), energy: mean squared gradient against the truth's (1: as sharp), place:
@@ -95,12 +95,11 @@ def results(mrcycle, t1, options, work):
 
 HEADS = [("a glioma, skull-stripped, 1 mm", "brats_gli_00001"), ("a glioma, skull-stripped, atlas grid, 1 mm", "tcga_fg_6692_sri24"),
          ("average head with skull, 2 mm", "hcp_mni152_2mm")]
-WAYS = [("64x64 slices, bilinear", ["--grid", "model", "--size", "64"]), ("64x64 slices, guided", ["--size", "64"]),
-        ("as translate chooses, cubic", ["--upsample", "cubic"]), ("**as translate chooses (guided)**", []),
-        ("256x256 slices, cubic", ["--size", "256", "--upsample", "cubic"])]
+WAYS = [("64x64 slices, bilinear", ["--grid", "model"]), ("cubic", ["--upsample", "cubic"]), ("**guided (what translate does)**", []),
+        ("128x128 slices, guided", ["--size", "128"])]
 
 
-def rows_of(mrcycle, head, t1, t2, work):
+def rows_of(mrcycle, head, t1, t2, model, work):
     before, truth = load(t1), load(t2)
     mask = head_of(before)
     truth = scaled(truth, mask)
@@ -108,17 +107,18 @@ def rows_of(mrcycle, head, t1, t2, work):
         out = os.path.join(work, "out.nii")
         if options is not None:
             subprocess.run([mrcycle, "translate", t1, "-o", out, "--to", "T2w", "--from", "T1w", "-q", "--replace", "--no-report",
-                            "--allow-synthetic", *options], check=True, stdout=subprocess.DEVNULL)
+                            "--allow-synthetic", *model, *options], check=True, stdout=subprocess.DEVNULL)
         image = best_table(before, truth, mask) if options is None else bilinear(out, t1) if "--grid" in options else load(out)
         figures = "{:.2f} | {:.3f} | {:.2f} | {:.2f} | {:.2f}".format(*measure(image, truth, mask))
         yield f"| {head if n == 0 else ''} | {way} | {figures} |".replace("|  |", "| |").replace("| 0.", "| .")
 
 
-def write_table(mrcycle, document, data):
+def write_table(mrcycle, document, data, models):
     with tempfile.TemporaryDirectory() as work:
         subprocess.run([mrcycle, "phantom", "-o", work + "/p", "--voxel", "0.9,0.9,3", "-q"], check=True)
-        pairs = [("phantom, 0.9 x 0.9 x 3 mm", *(f"{work}/p/sub-01/anat/sub-01_{c}.nii.gz" for c in ("T1w", "T2w")))]
-        pairs += [(words, *(os.path.join(data, name, c + ".nii.gz") for c in ("t1", "t2"))) for words, name in HEADS]
+        pairs = [("phantom, 0.9 x 0.9 x 3 mm", *(f"{work}/p/sub-01/anat/sub-01_{c}.nii.gz" for c in ("T1w", "T2w")), [])]
+        pairs += [(words, *(os.path.join(data, name, c + ".nii.gz") for c in ("t1", "t2")),
+                   ["--model", os.path.join(models, name + ".safetensors")]) for words, name in HEADS]
         rows = []
         for pair in pairs:
             for row in rows_of(mrcycle, *pair, work):

@@ -92,6 +92,19 @@ prints "$out/small/model.safetensors" "${train[@]}" --epochs 1 -o "$out/small" -
 for key in '"preset":	"file"' '"ema_decay":	0.9,' '"flip":	false' '"epochs":	1,' '"lambda_identity":	5,'; do
     grep -qF "$key" "$out/small/settings.json" || fail "settings.json of a preset of one's own: no $key"
 done
+# The other presets of the program; the one for pairs finds them by their names.
+prints "$out/paper/model.safetensors" "${train[@]}" --preset paper --epochs 1 -o "$out/paper" -q
+code=0
+"${train[@]}" --preset paired --epochs 1 -o "$out/paired" -q >"$work/stdout" 2>"$work/stderr" || code=$?
+[ "$code" -ne 0 ] && grep -q "no pairs" "$work/stderr" || fail "preset paired without pairs: exit code $code: $(cat "$work/stderr")"
+mkdir -p "$work/pairs/T1w" "$work/pairs/T2w"
+cp "$in/axial.nii.gz" "$work/pairs/T1w/a.nii.gz"
+cp "$in/t2.nii.gz" "$work/pairs/T2w/a.nii.gz"
+prints "$out/paired/model.safetensors" "$mrcycle" train "$work/pairs" --allow-synthetic --size 32 --width 4 --disc-width 4 --preset paired --epochs 1 \
+    --warm-up 2 -o "$out/paired" -q --replace
+for key in '"preset":	"paired"' '"generator_f":	"hybrid"' '"lambda_paired":	50,' '"warm_up":	2,'; do
+    grep -qF "$key" "$out/paired/settings.json" || fail "settings.json of the preset paired: no $key"
+done
 mv "$work/set" "$work/moved"
 prints "$out/again/model.safetensors" "$mrcycle" train --repeat "$out/run" "$work/moved" -o "$out/again" -q --threads 1
 mv "$work/moved" "$work/set"
