@@ -166,66 +166,6 @@ DcmElement *find(mrc_dcmtk_item *item, uint32_t tag) {
     return element;
 }
 
-/* nnnD, nnnW, nnnM or nnnY; DCMTK lets "42" pass */
-bool is_age(DcmElement &element) {
-    OFString text;
-    return element.getOFString(text, 0).good() && text.length() == 4 &&
-           text.find_first_not_of("0123456789") == 3 && std::strchr("DWMY", text[3]) != nullptr;
-}
-
-/* Is every value (or, without `several`, the whole text) at most `most` bytes long? DCMTK does not
- * look. Bytes beyond ASCII are judged by no length: it counts letters, and these may take several
- * bytes. */
-bool fits(DcmElement &element, size_t most, bool several) {
-    char *text = nullptr;
-    Uint32 length = 0;
-    if (element.getString(text, length).bad() || text == nullptr) return true;
-    size_t run = 0, longest = 0;
-    for (Uint32 i = 0; i < length; ++i) {
-        if (static_cast<unsigned char>(text[i]) >= 0x80) return true;
-        run = several && text[i] == '\\' ? 0 : run + 1;
-        if (run > longest && text[i] != ' ') longest = run; // padding does not count
-    }
-    return longest <= most;
-}
-
-bool is_valid(DcmItem &item);
-
-bool is_valid(DcmElement &element) {
-    if (element.ident() == EVR_SQ) {
-        auto &sequence = static_cast<DcmSequenceOfItems &>(element);
-        for (unsigned long i = 0; i < sequence.card(); ++i)
-            if (!is_valid(*sequence.getItem(i))) return false;
-        return true;
-    }
-    if (element.getLength() == 0) return true;
-    switch (element.getVR()) {
-    case EVR_AS: return is_age(element);
-    case EVR_SH: return fits(element, 16, true);
-    case EVR_LO: return fits(element, 64, true);
-    case EVR_PN: return fits(element, 3 * 64 + 2, true);
-    case EVR_ST: return fits(element, 1024, false);
-    case EVR_LT: return fits(element, 10240, false);
-    case EVR_AE:
-    case EVR_CS:
-    case EVR_DA:
-    case EVR_DS:
-    case EVR_DT:
-    case EVR_IS:
-    case EVR_TM:
-    case EVR_UI: return element.checkValue("1-n", OFFalse).good();
-    default: return true;
-    }
-}
-
-bool is_valid(DcmItem &item) {
-    for (unsigned long i = 0; i < item.card(); ++i) {
-        DcmElement *element = item.getElement(i);
-        if (element->getGTag() % 2 == 0 && !is_valid(*element)) return false;
-    }
-    return true;
-}
-
 } // namespace
 
 mrc_status mrc_dcmtk_start(mrc_error *err) {
@@ -368,13 +308,6 @@ bool mrc_dcmtk_integer(int64_t *out, mrc_dcmtk_item *item, uint32_t tag, size_t 
     if (mrc_parse_i64(&value, text, INT64_MIN, INT64_MAX) != MRC_OK) return false;
     *out = value;
     return true;
-}
-
-bool mrc_dcmtk_is_valid(mrc_dcmtk_item *item, uint32_t tag) {
-    return guarded_value(false, [&] {
-        DcmElement *element = find(item, tag);
-        return element == nullptr || is_valid(*element);
-    });
 }
 
 mrc_dcmtk_item *mrc_dcmtk_child(mrc_dcmtk_item *item, uint32_t sequence, size_t index) {

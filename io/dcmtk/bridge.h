@@ -56,9 +56,6 @@ bool mrc_dcmtk_number(double *out, mrc_dcmtk_item *item, uint32_t tag, size_t in
 bool mrc_dcmtk_integer(int64_t *out, mrc_dcmtk_item *item, uint32_t tag, size_t index);
 /** Is the element there at all, be it empty? */
 bool mrc_dcmtk_has(mrc_dcmtk_item *item, uint32_t tag);
-/** Are the values of a text as PS3.5 wants them, by form and length; of a sequence, all the texts
- * in it but private ones? True of all other kinds. */
-bool mrc_dcmtk_is_valid(mrc_dcmtk_item *item, uint32_t tag);
 mrc_dcmtk_item *mrc_dcmtk_child(mrc_dcmtk_item *item, uint32_t sequence, size_t index);
 /** Name of a UID for messages ("CTImageStorage"), or NULL. The text is static. */
 const char *mrc_dcmtk_uid_name(const char *uid);
@@ -100,6 +97,11 @@ MRC_MUST_CHECK enum mrc_status mrc_dcmtk_put_words(mrc_dcmtk_item *item, uint32_
  * `from`: nothing happens. */
 MRC_MUST_CHECK enum mrc_status mrc_dcmtk_copy(mrc_dcmtk_item *to, mrc_dcmtk_item *from,
                                               uint32_t tag, struct mrc_error *err);
+/** The same, if the values of a text are as PS3.5 wants them, by form and length; of a sequence
+ * those items whose texts are so. A code that is too long for CodeValue moves to LongCodeValue. A
+ * sequence without such items is not copied. */
+MRC_MUST_CHECK enum mrc_status mrc_dcmtk_copy_valid(mrc_dcmtk_item *to, mrc_dcmtk_item *from,
+                                                    uint32_t tag, struct mrc_error *err);
 /** A new empty item at the end of a sequence, which is made when absent. */
 MRC_MUST_CHECK enum mrc_status mrc_dcmtk_append(mrc_dcmtk_item **out, mrc_dcmtk_item *item,
                                                 uint32_t sequence, struct mrc_error *err);

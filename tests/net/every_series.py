@@ -192,15 +192,17 @@ def check_content(made, given):
 
 
 def unevenness(places):
-    """What dcm2niix may be off by, where a file tells its spacing in several ways: it goes by the first gap or by the spacing or thickness
-    stated, and along the normal."""
+    """What dcm2niix may be off by, where a file tells its spacing in several ways: it goes by the first gap, between positions that it
+    has rounded to single precision, or by the spacing or thickness stated, and along the normal."""
     positions = numpy.array([p.position for p in places])
     normal = places[0].normal()
     gaps = numpy.diff(positions @ normal)
+    ends = [positions[:2], positions[-2:]]
+    rounded = [float(numpy.linalg.norm(numpy.diff(end.astype(numpy.float32), axis=0))) for end in ends]
     along = positions[-1] - positions[0]
     off = numpy.linalg.norm(along - normal * (along @ normal))
     stated = [s for s in places[0].stated if abs(s - gaps.mean()) < 1e-3]
-    return off + len(gaps) * max(abs(s - gaps.mean()) for s in [*stated, *gaps])
+    return off + len(gaps) * max(abs(s - gaps.mean()) for s in [*stated, *gaps, *rounded])
 
 
 def converted(paths, work):
