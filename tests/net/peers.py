@@ -16,6 +16,7 @@ except ImportError:
     pydicom = None  # need() says so
 
 
+EVERYWHERE = ("dcmqrscp", "storescp", "Orthanc")  # listen at every address unless loopback.c is preloaded, which ctest says where to find
 os.environ["TCP_NODELAY"] = "1"  # DCMTK's programs wait for delayed acknowledgements without it
 
 
@@ -78,12 +79,24 @@ def listens(port):
     return any(row[1].endswith(":%04X" % port) and row[3] == "0A" for row in rows)
 
 
+def strangers_may_come(pid):
+    """Does the process listen at another address than loopback?"""
+    held = {os.readlink(path) for path in glob.glob("/proc/%d/fd/*" % pid) if os.path.islink(path)}
+    rows = [line.split() for table in ("tcp", "tcp6") for line in open("/proc/net/" + table)]
+    return [row[1] for row in rows if row[3] == "0A" and "socket:[%s]" % row[9] in held
+            and row[1].split(":")[0] not in ("0100007F", "00000000000000000000000001000000")]
+
+
 class Process:
     def __init__(self, command, folder, log, **more):
         self.log = open(os.path.join(folder, log), "ab")
+        if os.path.basename(command[0]) in EVERYWHERE and "MRC_LOOPBACK" in os.environ:
+            more["env"] = {**os.environ, "LD_PRELOAD": os.environ["MRC_LOOPBACK"]}
         self.process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, **more)
 
     def stop(self, kill=False):
+        if self.process.poll() is None and "MRC_LOOPBACK" in os.environ:
+            assert not strangers_may_come(self.process.pid), strangers_may_come(self.process.pid)
         if self.process.poll() is None:
             self.process.kill() if kill else self.process.terminate()
         self.process.wait(60)
