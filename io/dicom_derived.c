@@ -498,9 +498,9 @@ static void put_marks(struct mrc_dicom_draft *d, const struct job *job, mrc_dcmt
 
 /* Once lossy, always lossy: the network did not bring back what was lost. */
 static void put_lossy(struct mrc_dicom_draft *d, mrc_dcmtk_file *file) {
-    static const char *const lossy_syntaxes[] = {"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51",
-                                                 "1.2.840.10008.1.2.4.81",
-                                                 "1.2.840.10008.1.2.4.91"};
+    static const char *const lossy_syntaxes[] = {
+        "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.53",
+        "1.2.840.10008.1.2.4.55", "1.2.840.10008.1.2.4.81", "1.2.840.10008.1.2.4.91"};
     mrc_dcmtk_item *source = mrc_dcmtk_root(file);
     char flag[17];
     bool lossy = mrc_dcmtk_text(flag, sizeof flag, source, MRC_TAG(0x0028, 0x2110), 0) &&

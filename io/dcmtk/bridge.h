@@ -40,6 +40,8 @@ mrc_dcmtk_item *mrc_dcmtk_root(mrc_dcmtk_file *file);
 const char *mrc_dcmtk_transfer_syntax(const mrc_dcmtk_file *file);
 /** Has it pixels: PixelData (7FE0,0010), or floating-point ones (7FE0,0008), (7FE0,0009)? */
 bool mrc_dcmtk_has_pixels(const mrc_dcmtk_file *file);
+/** Does its transfer syntax say that they lie on a server (JPIP)? */
+bool mrc_dcmtk_pixels_are_elsewhere(const mrc_dcmtk_file *file);
 
 /* --- Asking. Absent and empty are the same: false, 0 or NULL. --- */
 
@@ -77,8 +79,8 @@ struct mrc_dcmtk_pixels {
  * remedy. */
 MRC_MUST_CHECK enum mrc_status mrc_dcmtk_check_pixels(mrc_dcmtk_file *file, struct mrc_error *err);
 /** Reads and decodes a frame, counted from 0: uncompressed in either byte order, deflated, RLE,
- * JPEG (baseline, extended, lossless), JPEG-LS, JPEG 2000. Frames of one file are best read one
- * after the other from one handle, which keeps what it decoded. */
+ * JPEG (baseline, extended, spectral selection, progressive, lossless), JPEG-LS, JPEG 2000. Frames
+ * of one file are best read one after the other from one handle, which keeps what it decoded. */
 MRC_MUST_CHECK enum mrc_status mrc_dcmtk_read_frame(struct mrc_dcmtk_pixels *out,
                                                     mrc_dcmtk_file *file, size_t frame,
                                                     struct mrc_error *err);
