@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""every_series.py MRCYCLE [DATA]: each usable DICOM series below DATA, and generated heads in all orientations, translated and
+"""every_series.py MRCYCLE [DATA]: each usable DICOM series below DATA, and generated heads in all orientations, oblique too, translated and
 held against programs that this project did not write. every_series_can_fail.py shows that each criterion can fail.
 
 dciodvfy: no error but the one on (0008,001C), which is younger than it, and what it says of the source's own patient and study.
@@ -358,6 +358,18 @@ def listed(*paths):
     return [s for s in json.loads(done.stdout)["series"] if s["usable"] and s["kind"] == "dicom"]
 
 
+def turn(paths):
+    """The head and its slices turned in space, by 22 degrees about the axis from left to right and 20 about that of the body."""
+    (a, b), (c, d) = (numpy.cos(numpy.radians((22, 20))), numpy.sin(numpy.radians((22, 20))))
+    matrix = numpy.array([[b, -d, 0], [d, b, 0], [0, 0, 1]]) @ numpy.array([[1, 0, 0], [0, a, -c], [0, c, a]])
+    for path in paths:
+        item = pydicom.dcmread(path)
+        axes = numpy.array(item.ImageOrientationPatient, float).reshape(2, 3)
+        item.ImageOrientationPatient = [f"{v:.10f}" for v in (axes @ matrix.T).ravel()]
+        item.ImagePositionPatient = [f"{v:.6f}" for v in matrix @ numpy.array(item.ImagePositionPatient, float)]
+        item.save_as(path)
+
+
 def main(data):
     failed = count = 0
     with tempfile.TemporaryDirectory() as work:
@@ -371,9 +383,12 @@ def main(data):
         else:
             print("not run: no real series at", data)
             every = []
-        for plane in ("axial", "sagittal", "coronal"):
+        for n, plane in enumerate(("axial", "sagittal", "coronal", "oblique")):
             folder = os.path.join(work, plane)
-            assert run("phantom", "-o", folder, "--orientation", plane, "--voxel", "1.5,1.5,3", "-q").returncode == 0
+            scanned = plane if plane != "oblique" else "axial"
+            assert run("phantom", "-o", folder, "--seed", str(n), "--orientation", scanned, "--voxel", "1.5,1.5,3", "-q").returncode == 0
+            if plane == "oblique":
+                turn(files_of(folder + "/sub-01/dicom"))
             every += [(s, True) for s in listed(folder) if s["contrast"] in ("T1w", "T2w")]
         with peers.Orthanc(os.path.join(work, "orthanc")) as pacs:
             for series, generated in every:
