@@ -338,10 +338,12 @@ static void test_privacy_marks(void **state) {
     }
 }
 
-/* Codes: a sound one, one whose value is too long for CodeValue, one whose meaning is too long. */
-static const char *const code_values[] = {"113100", "replace_recognizable", "113107"};
+/* Codes: a sound one, two whose values are too long for CodeValue, one whose meaning is too long.
+ */
+static const char *const code_values[] = {"113100", "replace_recognizable",
+                                          "urn:lex:us:federal:hipaa", "113107"};
 static const char *const code_meanings[] = {
-    "Basic Application Confidentiality Profile", "Replace face",
+    "Basic Application Confidentiality Profile", "Replace face", "A law",
     "a meaning of more than the sixty-four letters that PS3.5 allows it to have"};
 
 static void put_codes(mrc_dcmtk_item *item, size_t begin, size_t end) {
@@ -356,10 +358,10 @@ static void put_codes(mrc_dcmtk_item *item, size_t begin, size_t end) {
     }
 }
 static void put_all_codes(mrc_dcmtk_item *item) {
-    put_codes(item, 0, 3);
+    put_codes(item, 0, 4);
 }
 static void put_broken_code(mrc_dcmtk_item *item) {
-    put_codes(item, 2, 3);
+    put_codes(item, 3, 4);
 }
 static void change_codes(struct slice_spec *s) {
     s->extra = put_all_codes;
@@ -377,12 +379,15 @@ static void test_codes_are_copied_one_by_one(void **state) {
     scene_save(&s, &derivation);
     mrc_dcmtk_file *file = open_slice(&s, "IM0001.dcm");
     mrc_dcmtk_item *item = mrc_dcmtk_root(file);
-    assert_int_equal(mrc_dcmtk_count(item, codes), 2);
+    assert_int_equal(mrc_dcmtk_count(item, codes), 3);
     expect_raw(mrc_dcmtk_child(item, codes, 0), MRC_TAG(0x0008, 0x0100), code_values[0]);
     mrc_dcmtk_item *mended = mrc_dcmtk_child(item, codes, 1);
     expect_raw(mended, MRC_TAG(0x0008, 0x0119), code_values[1]); /* LongCodeValue */
     assert_false(mrc_dcmtk_has(mended, MRC_TAG(0x0008, 0x0100)));
     expect_raw(mended, MRC_TAG(0x0008, 0x0104), code_meanings[1]);
+    mended = mrc_dcmtk_child(item, codes, 2);
+    expect_raw(mended, MRC_TAG(0x0008, 0x0120), code_values[2]); /* URNCodeValue */
+    assert_false(mrc_dcmtk_has(mended, MRC_TAG(0x0008, 0x0100)));
     assert_false(mrc_dcmtk_has(item, MRC_TAG(0x0012, 0x0063)));
     mrc_dcmtk_close(file);
     scene_clear(&s);
