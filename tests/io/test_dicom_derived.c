@@ -247,6 +247,8 @@ static void put_unsound(mrc_dcmtk_item *item) {
     mrc_dcmtk_item *code = NULL;
     put_text(item, MRC_TAG(0x0008, 0x1030),
              "a description of more than the sixty-four letters that PS3.5 allows it to have");
+    put_text(item, MRC_TAG(0x0010, 0x21A0), "UNKNOWN");
+    put_text(item, MRC_TAG(0x0010, 0x21C0), "0"); /* PregnancyStatus, 1 to 4 */
     put_text(item, MRC_TAG(0x0018, 0x0015), "Brain of the patient");
     put_text(item, MRC_TAG(0x0008, 0x0080), "Hospital");
     put_text(item, MRC_TAG(0x0008, 0x1010), "a name of a station of more than 16");
@@ -268,6 +270,8 @@ static void test_unsound_texts_stay_behind(void **state) {
     mrc_dcmtk_item *item = mrc_dcmtk_root(file);
     assert_false(mrc_dcmtk_has(item, MRC_TAG(0x0008, 0x1030)));
     assert_false(mrc_dcmtk_has(item, MRC_TAG(0x0008, 0x1032)));
+    assert_false(mrc_dcmtk_has(item, MRC_TAG(0x0010, 0x21C0)));
+    expect_raw(item, MRC_TAG(0x0010, 0x21A0), "UNKNOWN");
     expect_raw(item, MRC_TAG(0x0018, 0x0015), "HEAD");
     assert_int_equal(mrc_dcmtk_count(item, MRC_TAG(0x0040, 0x0275)), 1);
     mrc_dcmtk_item *scanner = mrc_dcmtk_child(item, MRC_TAG(0x0018, 0xA001), 0);
