@@ -334,15 +334,35 @@ static const struct copied slice_copies[] = {
     {MRC_TAG(0x0018, 0x0023), true},  /* MRAcquisitionType */
 };
 
+/* Of what may be there, values that are one of a few (C.2.3, C.7.1.1, C.7.2.2). */
+static bool is_of_its_terms(mrc_dcmtk_item *from, uint32_t tag) {
+    static const struct {
+        uint32_t tag;
+        const char *terms[4];
+    } enumerated[] = {{MRC_TAG(0x0010, 0x0200), {"YES", "NO"}},
+                      {MRC_TAG(0x0010, 0x21A0), {"YES", "NO", "UNKNOWN"}},
+                      {MRC_TAG(0x0010, 0x21C0), {"1", "2", "3", "4"}}};
+    for (size_t e = 0; e < sizeof enumerated / sizeof *enumerated; ++e) {
+        char value[17] = "";
+        if (enumerated[e].tag != tag || mrc_dcmtk_count(from, tag) == 0) continue;
+        (void)mrc_dcmtk_text(value, sizeof value, from, tag, 0);
+        for (size_t t = 0; t < 4 && enumerated[e].terms[t] != NULL; ++t)
+            if (strcmp(value, enumerated[e].terms[t]) == 0) return true;
+        return false;
+    }
+    return true;
+}
+
 /* What must be there is kept as it stands, for the source and its derivate must say the same of a
  * patient and study; what may be there comes along when it is sound. */
 static void copy_listed(struct mrc_dicom_draft *d, mrc_dcmtk_item *from, const struct copied *list,
                         size_t count) {
     for (size_t c = 0; c < count; ++c) {
         if (list[c].tag == CHARACTER_SET && !mrc_dicom_knows_character_set(from)) continue;
-        if (!list[c].always)
+        if (!list[c].always && is_of_its_terms(from, list[c].tag))
             mrc_dicom_draft_copy_valid(d, from, list[c].tag);
-        else if (mrc_dcmtk_has(from, list[c].tag))
+        if (!list[c].always) continue;
+        if (mrc_dcmtk_has(from, list[c].tag))
             mrc_dicom_draft_copy(d, from, list[c].tag);
         else
             mrc_dicom_draft_text(d, list[c].tag, "");

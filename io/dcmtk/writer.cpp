@@ -134,8 +134,8 @@ bool is_valid(DcmItem &item) {
     return true;
 }
 
-/* A code above 16 bytes stands in LongCodeValue (PS3.3 8.1). Tools write it into CodeValue all the
- * same, which makes an object of such a code invalid. */
+/* A code above 16 bytes stands in LongCodeValue, or URNCodeValue (PS3.3 8.8). Tools write it into
+ * CodeValue all the same, which makes the object invalid. */
 void mend_codes(DcmItem &item) {
     DcmElement *code = nullptr;
     for (unsigned long i = 0; i < item.card(); ++i) {
@@ -146,8 +146,10 @@ void mend_codes(DcmItem &item) {
     }
     if (item.findAndGetElement(DCM_CodeValue, code).bad() || fits(*code, 16, false)) return;
     OFString text;
-    if (code->getOFString(text, 0).bad() || item.tagExists(DCM_LongCodeValue)) return;
-    if (item.putAndInsertOFStringArray(DCM_LongCodeValue, text).good())
+    if (code->getOFString(text, 0).bad()) return;
+    const bool urn = text.compare(0, 4, "urn:") == 0 || text.find("://") != OFString_npos;
+    const DcmTag tag(urn ? DCM_URNCodeValue : DCM_LongCodeValue);
+    if (!item.tagExists(tag) && item.putAndInsertOFStringArray(tag, text).good())
         item.findAndDeleteElement(DCM_CodeValue);
 }
 

@@ -247,6 +247,8 @@ static void put_unsound(mrc_dcmtk_item *item) {
     mrc_dcmtk_item *code = NULL;
     put_text(item, MRC_TAG(0x0008, 0x1030),
              "a description of more than the sixty-four letters that PS3.5 allows it to have");
+    put_text(item, MRC_TAG(0x0010, 0x21A0), "UNKNOWN");
+    put_text(item, MRC_TAG(0x0010, 0x21C0), "0"); /* PregnancyStatus, 1 to 4 */
     put_text(item, MRC_TAG(0x0018, 0x0015), "Brain of the patient");
     put_text(item, MRC_TAG(0x0008, 0x0080), "Hospital");
     put_text(item, MRC_TAG(0x0008, 0x1010), "a name of a station of more than 16");
@@ -268,6 +270,8 @@ static void test_unsound_texts_stay_behind(void **state) {
     mrc_dcmtk_item *item = mrc_dcmtk_root(file);
     assert_false(mrc_dcmtk_has(item, MRC_TAG(0x0008, 0x1030)));
     assert_false(mrc_dcmtk_has(item, MRC_TAG(0x0008, 0x1032)));
+    assert_false(mrc_dcmtk_has(item, MRC_TAG(0x0010, 0x21C0)));
+    expect_raw(item, MRC_TAG(0x0010, 0x21A0), "UNKNOWN");
     expect_raw(item, MRC_TAG(0x0018, 0x0015), "HEAD");
     assert_int_equal(mrc_dcmtk_count(item, MRC_TAG(0x0040, 0x0275)), 1);
     mrc_dcmtk_item *scanner = mrc_dcmtk_child(item, MRC_TAG(0x0018, 0xA001), 0);
@@ -338,10 +342,12 @@ static void test_privacy_marks(void **state) {
     }
 }
 
-/* Codes: a sound one, one whose value is too long for CodeValue, one whose meaning is too long. */
-static const char *const code_values[] = {"113100", "replace_recognizable", "113107"};
+/* Codes: a sound one, two whose values are too long for CodeValue, one whose meaning is too long.
+ */
+static const char *const code_values[] = {"113100", "replace_recognizable",
+                                          "urn:lex:us:federal:hipaa", "113107"};
 static const char *const code_meanings[] = {
-    "Basic Application Confidentiality Profile", "Replace face",
+    "Basic Application Confidentiality Profile", "Replace face", "A law",
     "a meaning of more than the sixty-four letters that PS3.5 allows it to have"};
 
 static void put_codes(mrc_dcmtk_item *item, size_t begin, size_t end) {
@@ -356,10 +362,10 @@ static void put_codes(mrc_dcmtk_item *item, size_t begin, size_t end) {
     }
 }
 static void put_all_codes(mrc_dcmtk_item *item) {
-    put_codes(item, 0, 3);
+    put_codes(item, 0, 4);
 }
 static void put_broken_code(mrc_dcmtk_item *item) {
-    put_codes(item, 2, 3);
+    put_codes(item, 3, 4);
 }
 static void change_codes(struct slice_spec *s) {
     s->extra = put_all_codes;
@@ -377,12 +383,15 @@ static void test_codes_are_copied_one_by_one(void **state) {
     scene_save(&s, &derivation);
     mrc_dcmtk_file *file = open_slice(&s, "IM0001.dcm");
     mrc_dcmtk_item *item = mrc_dcmtk_root(file);
-    assert_int_equal(mrc_dcmtk_count(item, codes), 2);
+    assert_int_equal(mrc_dcmtk_count(item, codes), 3);
     expect_raw(mrc_dcmtk_child(item, codes, 0), MRC_TAG(0x0008, 0x0100), code_values[0]);
     mrc_dcmtk_item *mended = mrc_dcmtk_child(item, codes, 1);
     expect_raw(mended, MRC_TAG(0x0008, 0x0119), code_values[1]); /* LongCodeValue */
     assert_false(mrc_dcmtk_has(mended, MRC_TAG(0x0008, 0x0100)));
     expect_raw(mended, MRC_TAG(0x0008, 0x0104), code_meanings[1]);
+    mended = mrc_dcmtk_child(item, codes, 2);
+    expect_raw(mended, MRC_TAG(0x0008, 0x0120), code_values[2]); /* URNCodeValue */
+    assert_false(mrc_dcmtk_has(mended, MRC_TAG(0x0008, 0x0100)));
     assert_false(mrc_dcmtk_has(item, MRC_TAG(0x0012, 0x0063)));
     mrc_dcmtk_close(file);
     scene_clear(&s);
