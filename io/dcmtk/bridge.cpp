@@ -1,6 +1,7 @@
 // bridge.cpp: opening and asking. See bridge.h; writing is in writer.cpp, pixels in pixels.cpp.
 #include "io/dcmtk/handle.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
@@ -69,9 +70,17 @@ mrc_status read_on(std::vector<unsigned char> &bytes, std::FILE *stream, uint64_
     return MRC_OK;
 }
 
+/* What a deflated file may become: an image packs 200 times at most, but for empty ones, which are
+ * small. */
+size_t inflated_limit(const mrc_dcmtk_file &file) {
+    constexpr size_t slack = size_t{32} << 20, ratio = 200;
+    return std::min(max_inflated_bytes, slack + static_cast<size_t>(file.file_bytes) * ratio);
+}
+
 /* Raw deflate (RFC 1951) of the data set, PS3.5 A.5, within the limit. */
 mrc_status inflate_dataset(mrc_dcmtk_file &file, mrc_error *err) {
     std::vector<unsigned char> packed;
+    const size_t most = inflated_limit(file);
     if (file.file_bytes > max_inflated_bytes)
         return mrc_fail(err, MRC_ERR_RANGE, "%s: a deflated file of more than %zu MiB",
                         file.path.c_str(), max_inflated_bytes >> 20);
@@ -84,16 +93,17 @@ mrc_status inflate_dataset(mrc_dcmtk_file &file, mrc_error *err) {
     z.avail_in = static_cast<uInt>(packed.size());
     int result = Z_OK;
     std::vector<unsigned char> chunk(size_t{256} << 10);
-    while (result == Z_OK && file.inflated.size() <= max_inflated_bytes) {
+    while (result == Z_OK && file.inflated.size() <= most) {
         z.next_out = chunk.data();
         z.avail_out = static_cast<uInt>(chunk.size());
         result = inflate(&z, Z_NO_FLUSH);
         file.inflated.insert(file.inflated.end(), chunk.data(), z.next_out);
     }
     inflateEnd(&z);
-    if (file.inflated.size() > max_inflated_bytes)
-        return mrc_fail(err, MRC_ERR_RANGE, "%s: the deflated data set is larger than %zu MiB",
-                        file.path.c_str(), max_inflated_bytes >> 20);
+    if (file.inflated.size() > most)
+        return mrc_fail(
+            err, MRC_ERR_RANGE, "%s: %llu deflated bytes become more than %zu MiB, expected less",
+            file.path.c_str(), static_cast<unsigned long long>(file.file_bytes), most >> 20);
     if (result != Z_STREAM_END)
         return mrc_fail(err, MRC_ERR_FORMAT, "%s: the deflated data set is broken or truncated",
                         file.path.c_str());
