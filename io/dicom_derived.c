@@ -334,33 +334,59 @@ static const struct copied slice_copies[] = {
     {MRC_TAG(0x0018, 0x0023), true},  /* MRAcquisitionType */
 };
 
+/* Of what may be there, values that are one of a few (C.2.3, C.7.1.1, C.7.2.2). */
+static bool is_of_its_terms(mrc_dcmtk_item *from, uint32_t tag) {
+    static const struct {
+        uint32_t tag;
+        const char *terms[4];
+    } enumerated[] = {{MRC_TAG(0x0010, 0x0200), {"YES", "NO"}},
+                      {MRC_TAG(0x0010, 0x21A0), {"YES", "NO", "UNKNOWN"}},
+                      {MRC_TAG(0x0010, 0x21C0), {"1", "2", "3", "4"}}};
+    for (size_t e = 0; e < sizeof enumerated / sizeof *enumerated; ++e) {
+        char value[17] = "";
+        if (enumerated[e].tag != tag || mrc_dcmtk_count(from, tag) == 0) continue;
+        (void)mrc_dcmtk_text(value, sizeof value, from, tag, 0);
+        for (size_t t = 0; t < 4 && enumerated[e].terms[t] != NULL; ++t)
+            if (strcmp(value, enumerated[e].terms[t]) == 0) return true;
+        return false;
+    }
+    return true;
+}
+
 /* What must be there is kept as it stands, for the source and its derivate must say the same of a
  * patient and study; what may be there comes along when it is sound. */
 static void copy_listed(struct mrc_dicom_draft *d, mrc_dcmtk_item *from, const struct copied *list,
                         size_t count) {
     for (size_t c = 0; c < count; ++c) {
-        bool there = mrc_dcmtk_has(from, list[c].tag);
         if (list[c].tag == CHARACTER_SET && !mrc_dicom_knows_character_set(from)) continue;
-        if (there && (list[c].always || mrc_dcmtk_is_valid(from, list[c].tag)))
+        if (!list[c].always && is_of_its_terms(from, list[c].tag))
+            mrc_dicom_draft_copy_valid(d, from, list[c].tag);
+        if (!list[c].always) continue;
+        if (mrc_dcmtk_has(from, list[c].tag))
             mrc_dicom_draft_copy(d, from, list[c].tag);
-        else if (!there && list[c].always)
+        else
             mrc_dicom_draft_text(d, list[c].tag, "");
     }
 }
 
 static void copy_valid(struct mrc_dicom_draft *d, mrc_dcmtk_item *from, uint32_t tag) {
-    if (mrc_dcmtk_count(from, tag) > 0 && mrc_dcmtk_is_valid(from, tag))
-        mrc_dicom_draft_copy(d, from, tag);
+    if (mrc_dcmtk_count(from, tag) > 0) mrc_dicom_draft_copy_valid(d, from, tag);
 }
 
 /* Who says that the patient's identity was removed has to say how (C.7.1.1). Where the source does
  * not, that is what can be said of it. */
-static void mend_deidentification(struct mrc_dicom_draft *d) {
+static void mend_deidentification(struct mrc_dicom_draft *d, mrc_dcmtk_item *from) {
+    static const uint32_t ways[] = {MRC_TAG(0x0012, 0x0063), MRC_TAG(0x0012, 0x0064)};
     char removed[17];
+    bool tried = false, told = false;
+    for (size_t w = 0; w < 2; ++w) {
+        tried = tried || mrc_dcmtk_count(from, ways[w]) > 0;
+        told = told || mrc_dcmtk_count(d->item, ways[w]) > 0;
+    }
     if (mrc_dcmtk_text(removed, sizeof removed, d->item, MRC_TAG(0x0012, 0x0062), 0) &&
-        strcmp(removed, "YES") == 0 && mrc_dcmtk_count(d->item, MRC_TAG(0x0012, 0x0063)) == 0 &&
-        mrc_dcmtk_count(d->item, MRC_TAG(0x0012, 0x0064)) == 0)
-        mrc_dicom_draft_text(d, MRC_TAG(0x0012, 0x0063), "not stated by the source");
+        strcmp(removed, "YES") == 0 && !told)
+        mrc_dicom_draft_text(
+            d, ways[0], tried ? "not validly stated by the source" : "not stated by the source");
 }
 
 static bool is_utf8(const unsigned char *text, size_t size) {
@@ -492,9 +518,9 @@ static void put_marks(struct mrc_dicom_draft *d, const struct job *job, mrc_dcmt
 
 /* Once lossy, always lossy: the network did not bring back what was lost. */
 static void put_lossy(struct mrc_dicom_draft *d, mrc_dcmtk_file *file) {
-    static const char *const lossy_syntaxes[] = {"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51",
-                                                 "1.2.840.10008.1.2.4.81",
-                                                 "1.2.840.10008.1.2.4.91"};
+    static const char *const lossy_syntaxes[] = {
+        "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.53",
+        "1.2.840.10008.1.2.4.55", "1.2.840.10008.1.2.4.81", "1.2.840.10008.1.2.4.91"};
     mrc_dcmtk_item *source = mrc_dcmtk_root(file);
     char flag[17];
     bool lossy = mrc_dcmtk_text(flag, sizeof flag, source, MRC_TAG(0x0028, 0x2110), 0) &&
@@ -710,7 +736,7 @@ static void fill(struct mrc_dicom_draft *d, const struct job *job, int64_t slice
     struct mrc_text scratch = {0};
     copy_listed(d, first, series_copies, sizeof series_copies / sizeof *series_copies);
     mend_character_set(d, first);
-    mend_deidentification(d);
+    mend_deidentification(d, first);
     copy_listed(d, from, slice_copies, sizeof slice_copies / sizeof *slice_copies);
     put_series(d, job);
     put_body_part(d, first);

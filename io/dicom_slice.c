@@ -206,10 +206,12 @@ static enum mrc_status read_frames(struct mrc_dicom_slices *out, const struct mr
 }
 
 /* A data set without pixels: what is it? */
-static enum mrc_status refuse_no_image(mrc_dcmtk_item *item, const char *path,
+static enum mrc_status refuse_no_image(mrc_dcmtk_file *file, const char *path,
                                        struct mrc_error *err) {
     static const char mr_image[] = "1.2.840.10008.5.1.4.1.1.4";
     char sop_class[MRC_DICOM_UID];
+    mrc_dcmtk_item *item = mrc_dcmtk_root(file);
+    if (mrc_dcmtk_pixels_are_elsewhere(file)) return mrc_dcmtk_check_pixels(file, err);
     bool index = mrc_dcmtk_has(item, MRC_TAG(0x0004, 0x1220));
     (void)mrc_dcmtk_text(sop_class, sizeof sop_class, item, MRC_TAG(0x0008, 0x0016), 0);
     const char *name = index ? "DICOMDIR, an index" : mrc_dcmtk_uid_name(sop_class);
@@ -232,7 +234,7 @@ enum mrc_status mrc_dicom_slices_read(struct mrc_dicom_slices *out, const char *
     if (st != MRC_OK) return st;
     mrc_dcmtk_item *root = mrc_dcmtk_root(file);
     if (!mrc_dcmtk_has_pixels(file)) {
-        st = refuse_no_image(root, path, err);
+        st = refuse_no_image(file, path, err);
     } else {
         read_identity(&whole, root);
         mrc_dicom_judge_file(&whole, file);

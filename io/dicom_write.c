@@ -39,6 +39,10 @@ void mrc_dicom_draft_copy(struct mrc_dicom_draft *d, mrc_dcmtk_item *from, uint3
     if (d->st == MRC_OK) d->st = mrc_dcmtk_copy(d->item, from, tag, d->err);
 }
 
+void mrc_dicom_draft_copy_valid(struct mrc_dicom_draft *d, mrc_dcmtk_item *from, uint32_t tag) {
+    if (d->st == MRC_OK) d->st = mrc_dcmtk_copy_valid(d->item, from, tag, d->err);
+}
+
 struct mrc_dicom_draft mrc_dicom_draft_item(struct mrc_dicom_draft *d, uint32_t sequence) {
     struct mrc_dicom_draft item = {.st = d->st, .err = d->err};
     if (item.st == MRC_OK) item.st = mrc_dcmtk_append(&item.item, d->item, sequence, d->err);

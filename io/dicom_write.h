@@ -33,6 +33,7 @@ void mrc_dicom_draft_text_as(struct mrc_dicom_draft *d, uint32_t tag, const char
 void mrc_dicom_draft_number(struct mrc_dicom_draft *d, uint32_t tag, double value);
 void mrc_dicom_draft_integer(struct mrc_dicom_draft *d, uint32_t tag, int64_t value);
 void mrc_dicom_draft_copy(struct mrc_dicom_draft *d, mrc_dcmtk_item *from, uint32_t tag);
+void mrc_dicom_draft_copy_valid(struct mrc_dicom_draft *d, mrc_dcmtk_item *from, uint32_t tag);
 /** A draft of a new item of the sequence. Its failures are the parent's only after
  * mrc_dicom_draft_join. */
 struct mrc_dicom_draft mrc_dicom_draft_item(struct mrc_dicom_draft *d, uint32_t sequence);

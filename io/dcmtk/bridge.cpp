@@ -1,6 +1,7 @@
 // bridge.cpp: opening and asking. See bridge.h; writing is in writer.cpp, pixels in pixels.cpp.
 #include "io/dcmtk/handle.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
@@ -69,9 +70,17 @@ mrc_status read_on(std::vector<unsigned char> &bytes, std::FILE *stream, uint64_
     return MRC_OK;
 }
 
+/* What a deflated file may become: an image packs 200 times at most, but for empty ones, which are
+ * small. */
+size_t inflated_limit(const mrc_dcmtk_file &file) {
+    constexpr size_t slack = size_t{32} << 20, ratio = 200;
+    return std::min(max_inflated_bytes, slack + static_cast<size_t>(file.file_bytes) * ratio);
+}
+
 /* Raw deflate (RFC 1951) of the data set, PS3.5 A.5, within the limit. */
 mrc_status inflate_dataset(mrc_dcmtk_file &file, mrc_error *err) {
     std::vector<unsigned char> packed;
+    const size_t most = inflated_limit(file);
     if (file.file_bytes > max_inflated_bytes)
         return mrc_fail(err, MRC_ERR_RANGE, "%s: a deflated file of more than %zu MiB",
                         file.path.c_str(), max_inflated_bytes >> 20);
@@ -84,16 +93,17 @@ mrc_status inflate_dataset(mrc_dcmtk_file &file, mrc_error *err) {
     z.avail_in = static_cast<uInt>(packed.size());
     int result = Z_OK;
     std::vector<unsigned char> chunk(size_t{256} << 10);
-    while (result == Z_OK && file.inflated.size() <= max_inflated_bytes) {
+    while (result == Z_OK && file.inflated.size() <= most) {
         z.next_out = chunk.data();
         z.avail_out = static_cast<uInt>(chunk.size());
         result = inflate(&z, Z_NO_FLUSH);
         file.inflated.insert(file.inflated.end(), chunk.data(), z.next_out);
     }
     inflateEnd(&z);
-    if (file.inflated.size() > max_inflated_bytes)
-        return mrc_fail(err, MRC_ERR_RANGE, "%s: the deflated data set is larger than %zu MiB",
-                        file.path.c_str(), max_inflated_bytes >> 20);
+    if (file.inflated.size() > most)
+        return mrc_fail(
+            err, MRC_ERR_RANGE, "%s: %llu deflated bytes become more than %zu MiB, expected less",
+            file.path.c_str(), static_cast<unsigned long long>(file.file_bytes), most >> 20);
     if (result != Z_STREAM_END)
         return mrc_fail(err, MRC_ERR_FORMAT, "%s: the deflated data set is broken or truncated",
                         file.path.c_str());
@@ -164,66 +174,6 @@ DcmElement *find(mrc_dcmtk_item *item, uint32_t tag) {
     if (item == nullptr || to_dcm(item)->findAndGetElement(to_key(tag), element).bad())
         return nullptr;
     return element;
-}
-
-/* nnnD, nnnW, nnnM or nnnY; DCMTK lets "42" pass */
-bool is_age(DcmElement &element) {
-    OFString text;
-    return element.getOFString(text, 0).good() && text.length() == 4 &&
-           text.find_first_not_of("0123456789") == 3 && std::strchr("DWMY", text[3]) != nullptr;
-}
-
-/* Is every value (or, without `several`, the whole text) at most `most` bytes long? DCMTK does not
- * look. Bytes beyond ASCII are judged by no length: it counts letters, and these may take several
- * bytes. */
-bool fits(DcmElement &element, size_t most, bool several) {
-    char *text = nullptr;
-    Uint32 length = 0;
-    if (element.getString(text, length).bad() || text == nullptr) return true;
-    size_t run = 0, longest = 0;
-    for (Uint32 i = 0; i < length; ++i) {
-        if (static_cast<unsigned char>(text[i]) >= 0x80) return true;
-        run = several && text[i] == '\\' ? 0 : run + 1;
-        if (run > longest && text[i] != ' ') longest = run; // padding does not count
-    }
-    return longest <= most;
-}
-
-bool is_valid(DcmItem &item);
-
-bool is_valid(DcmElement &element) {
-    if (element.ident() == EVR_SQ) {
-        auto &sequence = static_cast<DcmSequenceOfItems &>(element);
-        for (unsigned long i = 0; i < sequence.card(); ++i)
-            if (!is_valid(*sequence.getItem(i))) return false;
-        return true;
-    }
-    if (element.getLength() == 0) return true;
-    switch (element.getVR()) {
-    case EVR_AS: return is_age(element);
-    case EVR_SH: return fits(element, 16, true);
-    case EVR_LO: return fits(element, 64, true);
-    case EVR_PN: return fits(element, 3 * 64 + 2, true);
-    case EVR_ST: return fits(element, 1024, false);
-    case EVR_LT: return fits(element, 10240, false);
-    case EVR_AE:
-    case EVR_CS:
-    case EVR_DA:
-    case EVR_DS:
-    case EVR_DT:
-    case EVR_IS:
-    case EVR_TM:
-    case EVR_UI: return element.checkValue("1-n", OFFalse).good();
-    default: return true;
-    }
-}
-
-bool is_valid(DcmItem &item) {
-    for (unsigned long i = 0; i < item.card(); ++i) {
-        DcmElement *element = item.getElement(i);
-        if (element->getGTag() % 2 == 0 && !is_valid(*element)) return false;
-    }
-    return true;
 }
 
 } // namespace
@@ -368,13 +318,6 @@ bool mrc_dcmtk_integer(int64_t *out, mrc_dcmtk_item *item, uint32_t tag, size_t 
     if (mrc_parse_i64(&value, text, INT64_MIN, INT64_MAX) != MRC_OK) return false;
     *out = value;
     return true;
-}
-
-bool mrc_dcmtk_is_valid(mrc_dcmtk_item *item, uint32_t tag) {
-    return guarded_value(false, [&] {
-        DcmElement *element = find(item, tag);
-        return element == nullptr || is_valid(*element);
-    });
 }
 
 mrc_dcmtk_item *mrc_dcmtk_child(mrc_dcmtk_item *item, uint32_t sequence, size_t index) {

@@ -40,6 +40,8 @@ mrc_dcmtk_item *mrc_dcmtk_root(mrc_dcmtk_file *file);
 const char *mrc_dcmtk_transfer_syntax(const mrc_dcmtk_file *file);
 /** Has it pixels: PixelData (7FE0,0010), or floating-point ones (7FE0,0008), (7FE0,0009)? */
 bool mrc_dcmtk_has_pixels(const mrc_dcmtk_file *file);
+/** Does its transfer syntax say that they lie on a server (JPIP)? */
+bool mrc_dcmtk_pixels_are_elsewhere(const mrc_dcmtk_file *file);
 
 /* --- Asking. Absent and empty are the same: false, 0 or NULL. --- */
 
@@ -56,9 +58,6 @@ bool mrc_dcmtk_number(double *out, mrc_dcmtk_item *item, uint32_t tag, size_t in
 bool mrc_dcmtk_integer(int64_t *out, mrc_dcmtk_item *item, uint32_t tag, size_t index);
 /** Is the element there at all, be it empty? */
 bool mrc_dcmtk_has(mrc_dcmtk_item *item, uint32_t tag);
-/** Are the values of a text as PS3.5 wants them, by form and length; of a sequence, all the texts
- * in it but private ones? True of all other kinds. */
-bool mrc_dcmtk_is_valid(mrc_dcmtk_item *item, uint32_t tag);
 mrc_dcmtk_item *mrc_dcmtk_child(mrc_dcmtk_item *item, uint32_t sequence, size_t index);
 /** Name of a UID for messages ("CTImageStorage"), or NULL. The text is static. */
 const char *mrc_dcmtk_uid_name(const char *uid);
@@ -80,8 +79,8 @@ struct mrc_dcmtk_pixels {
  * remedy. */
 MRC_MUST_CHECK enum mrc_status mrc_dcmtk_check_pixels(mrc_dcmtk_file *file, struct mrc_error *err);
 /** Reads and decodes a frame, counted from 0: uncompressed in either byte order, deflated, RLE,
- * JPEG (baseline, extended, lossless), JPEG-LS, JPEG 2000. Frames of one file are best read one
- * after the other from one handle, which keeps what it decoded. */
+ * JPEG (baseline, extended, spectral selection, progressive, lossless), JPEG-LS, JPEG 2000. Frames
+ * of one file are best read one after the other from one handle, which keeps what it decoded. */
 MRC_MUST_CHECK enum mrc_status mrc_dcmtk_read_frame(struct mrc_dcmtk_pixels *out,
                                                     mrc_dcmtk_file *file, size_t frame,
                                                     struct mrc_error *err);
@@ -100,6 +99,11 @@ MRC_MUST_CHECK enum mrc_status mrc_dcmtk_put_words(mrc_dcmtk_item *item, uint32_
  * `from`: nothing happens. */
 MRC_MUST_CHECK enum mrc_status mrc_dcmtk_copy(mrc_dcmtk_item *to, mrc_dcmtk_item *from,
                                               uint32_t tag, struct mrc_error *err);
+/** The same, if the values of a text are as PS3.5 wants them, by form and length; of a sequence
+ * those items whose texts are so. A code that is too long for CodeValue moves to LongCodeValue. A
+ * sequence without such items is not copied. */
+MRC_MUST_CHECK enum mrc_status mrc_dcmtk_copy_valid(mrc_dcmtk_item *to, mrc_dcmtk_item *from,
+                                                    uint32_t tag, struct mrc_error *err);
 /** A new empty item at the end of a sequence, which is made when absent. */
 MRC_MUST_CHECK enum mrc_status mrc_dcmtk_append(mrc_dcmtk_item **out, mrc_dcmtk_item *item,
                                                 uint32_t sequence, struct mrc_error *err);

@@ -16,58 +16,76 @@ constexpr uint64_t max_native_bytes = uint64_t{1} << 32;
 constexpr uint64_t max_encoded_bytes = uint64_t{1} << 30;
 constexpr uint64_t max_decoded_bytes = uint64_t{1} << 31; // DCMTK 3.6.7 overruns buffers from 4 GiB
 
-struct syntax_name {
-    const char *uid, *name;
-};
-
 /* Those DCMTK 3.6.7 can decode. */
-const syntax_name decodable[] = {
-    {UID_RLELosslessTransferSyntax, "RLE"},
-    {UID_JPEGProcess1TransferSyntax, "JPEG baseline"},
-    {UID_JPEGProcess2_4TransferSyntax, "JPEG extended"},
-    {UID_JPEGProcess14TransferSyntax, "JPEG lossless"},
-    {UID_JPEGProcess14SV1TransferSyntax, "JPEG lossless SV1"},
-    {UID_JPEGLSLosslessTransferSyntax, "JPEG-LS lossless"},
-    {UID_JPEGLSLossyTransferSyntax, "JPEG-LS near-lossless"},
+const char *const decodable[] = {
+    UID_RLELosslessTransferSyntax,      UID_JPEGProcess1TransferSyntax,
+    UID_JPEGProcess2_4TransferSyntax,   UID_JPEGProcess6_8TransferSyntax,
+    UID_JPEGProcess10_12TransferSyntax, UID_JPEGProcess14TransferSyntax,
+    UID_JPEGProcess14SV1TransferSyntax, UID_JPEGLSLosslessTransferSyntax,
+    UID_JPEGLSLossyTransferSyntax,
 };
 
-/* And OpenJPEG. */
-const syntax_name jpeg2000[] = {
-    {"1.2.840.10008.1.2.4.90", "JPEG 2000 lossless"},
-    {"1.2.840.10008.1.2.4.91", "JPEG 2000"},
-};
+/* And OpenJPEG: lossless, and maybe lossy. */
+const char *const jpeg2000[] = {"1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"};
 
-/* Names for those it cannot, also newer than its own table. */
-const syntax_name undecodable[] = {
-    {"1.2.840.10008.1.2.1.98", "encapsulated uncompressed"},
-    {"1.2.840.10008.1.2.4.92", "JPEG 2000 part 2 lossless"},
-    {"1.2.840.10008.1.2.4.93", "JPEG 2000 part 2"},
-    {"1.2.840.10008.1.2.4.110", "JPEG XL lossless"},
-    {"1.2.840.10008.1.2.4.111", "JPEG XL recompression"},
-    {"1.2.840.10008.1.2.4.112", "JPEG XL"},
-    {"1.2.840.10008.1.2.4.201", "HTJ2K lossless"},
-    {"1.2.840.10008.1.2.4.202", "HTJ2K lossless RPCL"},
-    {"1.2.840.10008.1.2.4.203", "HTJ2K"},
+/* Names for those they cannot, also newer than DCMTK's own table, and what can. By the beginning of
+ * the UID; the first that fits. */
+const char by_gdcm[] = "decompress with: gdcmconv --raw";
+const char by_pydicom[] = "decompress with pydicom and pylibjpeg-openjpeg";
+const char by_export[] = "export the series uncompressed";
+const char as_images[] = "a film, expected images";
+const char elsewhere[] = "they lie on a server, export the series with its pixels";
+const struct undecodable_syntax {
+    const char *uid, *name, *remedy;
+} undecodable[] = {
+    {"1.2.840.10008.1.2.1.98", "encapsulated uncompressed", by_export},
+    {"1.2.840.10008.1.2.4.92", "JPEG 2000 part 2 lossless", by_gdcm},
+    {"1.2.840.10008.1.2.4.93", "JPEG 2000 part 2", by_gdcm},
+    {"1.2.840.10008.1.2.4.94", "JPIP", elsewhere},
+    {"1.2.840.10008.1.2.4.95", "JPIP deflated", elsewhere},
+    {"1.2.840.10008.1.2.4.110", "JPEG XL lossless", by_export},
+    {"1.2.840.10008.1.2.4.111", "JPEG XL recompression", by_export},
+    {"1.2.840.10008.1.2.4.112", "JPEG XL", by_export},
+    {"1.2.840.10008.1.2.4.201", "HTJ2K lossless", by_pydicom},
+    {"1.2.840.10008.1.2.4.202", "HTJ2K lossless RPCL", by_pydicom},
+    {"1.2.840.10008.1.2.4.203", "HTJ2K", by_pydicom},
+    {"1.2.840.10008.1.2.4.204", "JPIP HTJ2K", elsewhere},
+    {"1.2.840.10008.1.2.4.205", "JPIP HTJ2K deflated", elsewhere},
+    {"1.2.840.10008.1.2.4.107", "HEVC", as_images},
+    {"1.2.840.10008.1.2.4.108", "HEVC", as_images},
+    {"1.2.840.10008.1.2.4.100", "MPEG2", as_images},
+    {"1.2.840.10008.1.2.4.101", "MPEG2", as_images},
+    {"1.2.840.10008.1.2.4.10", "MPEG-4", as_images},
+    {"1.2.840.10008.1.2.7.", "SMPTE ST 2110", as_images},
+    {"1.2.840.10008.1.2.8.1", "deflated frames", by_export},
+    {"1.2.840.10008.1.2.4.", "an old kind of JPEG", by_export},
+    {"", "unknown", by_export},
 };
 
 bool is_jpeg2000(const mrc_dcmtk_file &file) {
-    for (const syntax_name &s : jpeg2000)
-        if (std::strcmp(s.uid, file.walk.transfer_syntax) == 0) return true;
+    for (const char *uid : jpeg2000)
+        if (std::strcmp(uid, file.walk.transfer_syntax) == 0) return true;
     return false;
 }
 
-mrc_status check_syntax(const mrc_dcmtk_file &file, mrc_error *err) {
+/* NULL: it can be decoded. */
+const undecodable_syntax *obstacle(const mrc_dcmtk_file &file) {
     const char *uid = file.walk.transfer_syntax;
-    if (!file.walk.encapsulated || is_jpeg2000(file)) return MRC_OK;
-    for (const syntax_name &s : decodable)
-        if (std::strcmp(s.uid, uid) == 0) return MRC_OK;
-    const char *name = mrc_dcmtk_uid_name(uid);
-    for (const syntax_name &s : undecodable)
-        if (std::strcmp(s.uid, uid) == 0) name = s.name;
+    if (!file.walk.encapsulated || is_jpeg2000(file)) return nullptr;
+    for (const char *known : decodable)
+        if (std::strcmp(known, uid) == 0) return nullptr;
+    const undecodable_syntax *found = undecodable;
+    while (std::strncmp(found->uid, uid, std::strlen(found->uid)) != 0) ++found;
+    return found;
+}
+
+mrc_status check_syntax(const mrc_dcmtk_file &file, mrc_error *err) {
+    const undecodable_syntax *found = obstacle(file);
+    if (found == nullptr) return MRC_OK;
     return mrc_fail(err, MRC_ERR_UNSUPPORTED,
                     "%s: the pixels are in transfer syntax %s (%s), which cannot be decoded here; "
-                    "decompress with: gdcmconv --raw",
-                    file.path.c_str(), name != nullptr ? name : "unknown", uid);
+                    "%s",
+                    file.path.c_str(), found->name, file.walk.transfer_syntax, found->remedy);
 }
 
 mrc_status check_bits(const mrc_dcmtk_pixels &out, const char *path, mrc_error *err) {
@@ -182,11 +200,12 @@ mrc_status index_fragments(mrc_dcmtk_file &file, mrc_error *err) {
 
 mrc_status check(mrc_dcmtk_pixels &layout, mrc_dcmtk_file &file, mrc_error *err) {
     const char *path = file.path.c_str();
+    mrc_status st = check_syntax(file, err);
+    if (st != MRC_OK) return st;
     if (!mrc_dcmtk_has_pixels(&file))
         return mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: no PixelData (7FE0,0010)", path);
     layout.is_float = file.walk.pixel_element != 0x0010;
-    mrc_status st = read_layout(layout, mrc_dcmtk_root(&file), path, err);
-    if (st == MRC_OK) st = check_syntax(file, err);
+    st = read_layout(layout, mrc_dcmtk_root(&file), path, err);
     if (st != MRC_OK) return st;
     if (file.walk.encoding == MRC_WALK_EXPLICIT_BE && file.walk.pixels_are_bytes &&
         layout.bits_allocated > 8)
@@ -358,6 +377,11 @@ mrc_status mrc_dcmtk_read_native(std::vector<unsigned char> &out, mrc_dcmtk_file
 }
 
 extern "C" {
+
+bool mrc_dcmtk_pixels_are_elsewhere(const mrc_dcmtk_file *file) {
+    const undecodable_syntax *found = obstacle(*file);
+    return found != nullptr && found->remedy == elsewhere;
+}
 
 mrc_status mrc_dcmtk_check_pixels(mrc_dcmtk_file *file, mrc_error *err) {
     mrc_dcmtk_pixels layout{};

@@ -6,6 +6,8 @@
 #include <string.h>
 
 static const char implicit_le[] = "1.2.840.10008.1.2", explicit_le[] = "1.2.840.10008.1.2.1";
+static const char jpip_deflated[] = "1.2.840.10008.1.2.4.95",
+                  jpip_htj2k_deflated[] = "1.2.840.10008.1.2.4.205";
 static const char deflated_le[] = "1.2.840.10008.1.2.1.99", explicit_be[] = "1.2.840.10008.1.2.2";
 
 struct element {
@@ -123,7 +125,8 @@ static void set_syntax(struct mrc_walk *out, const char *uid) {
     out->encoding = strcmp(uid, implicit_le) == 0   ? MRC_WALK_IMPLICIT_LE
                     : strcmp(uid, explicit_be) == 0 ? MRC_WALK_EXPLICIT_BE
                                                     : MRC_WALK_EXPLICIT_LE;
-    out->deflated = strcmp(uid, deflated_le) == 0;
+    out->deflated = strcmp(uid, deflated_le) == 0 || strcmp(uid, jpip_deflated) == 0 ||
+                    strcmp(uid, jpip_htj2k_deflated) == 0;
     out->encapsulated = is_encapsulated(uid);
 }
 

@@ -15,57 +15,60 @@ static const char *const vocabulary[] =
     {/* in two, for C promises 4095 characters */
      " "
      "a about accepts acquired acquisition address after against agent agree all allocate "
-     "allow-derived allow-gaps allow-list allow-synthetic allowed along already also among an "
-     "anat and angle angles another answered anterior antialiased apart are argument around "
-     "as assume-ras at available averaging axes axial axis back bad baseline be before begin "
-     "beginning belongs below beside between big-endian bit bitpix bits bright broke broken "
-     "but by byte bytes call can cannot carry changed character characters check child choose "
-     "chooses chunk claims class classic code colour column columns command components "
-     "compressed computed connection containing continues contradict contrast contrasts copy "
-     "coronal could crashed crashes cut cycle damaged dark data datatype dcm dcmtk dcmtk's "
-     "de-identified declares decoded decoder decompress decompressed deep deeper deflated "
-     "degrees delimiter denied density depth derived described detail device diagnosis dic "
-     "dicom dictionary died differ different diffusion- diffusion-weighted digits dim "
-     "directions directory disk distance does drawn dropped each early echo-planar either "
-     "element elements else empty encapsulated encoded end ended ending ends enough entries "
-     "equal error even exists expected extended failed fewer field file file's files filled "
-     "fills filter findings finite first fixed float fluid flushing folder folder's folders "
-     "follow followed follows for force format found fragment fragments frame frames from "
-     "fruit functional gave gdcmconv generated generator geometry gives go goes grey "
-     "greyscale grid group groups gz gzip half handle hangs has hash have hdr head head's "
-     "header headers here hexadecimal high histogram hold holds image images imaging img in "
-     "incorrect index infinite input inside install instance intensities intensity intent "
-     "inter interpolated interrupted into invalid is it item items its itself json keep kept "
-     "key killed kind kinds known knows label lacks larger largest leading least left length "
-     "lengths less libcrypto libpng lie lies limit line lines link links list listing "
-     "localizer longer looked lossless low made magic magnitude make maker maker's manifest ",
+     "allow-derived allow-gaps allow-list allow-synthetic allowed along already also among "
+     "an anat and angle angles another answered anterior antialiased apart are argument "
+     "around as assume-ras at available averaging axes axial axis back bad baseline be "
+     "become before begin beginning belongs below beside between big-endian bit bitpix "
+     "bits bright broke broken but by byte bytes call can cannot carry changed character "
+     "characters check child choose chooses chunk claims class classic code colour column "
+     "columns command components compressed computed connection containing continues "
+     "contradict contrast contrasts copy coronal could crashed crashes cut cycle damaged "
+     "dark data datatype dcm dcmtk dcmtk's de-identified declares decoded decoder "
+     "decompress decompressed deep deeper deflated degrees delimiter denied density depth "
+     "derived described detail device diagnosis dic dicom dictionary died differ different "
+     "diffusion- diffusion-weighted digits dim directions directory disk distance does "
+     "drawn dropped each early echo-planar either element elements else empty encapsulated "
+     "encoded end ended ending ends enough entries equal error even exists expected export "
+     "extended failed fewer field file file's files filled fills film filter findings "
+     "finite first fixed float fluid flushing folder folder's folders follow followed "
+     "follows for force format found fragment fragments frame frames from fruit functional "
+     "gave gdcmconv generated generator geometry gives go goes grey greyscale grid group "
+     "groups gz gzip half handle hangs has hash have hdr head head's header headers here "
+     "hexadecimal high histogram hold holds i image images imaging img in incorrect index "
+     "infinite input inside install instance intensities intensity intent inter "
+     "interpolated interrupted into invalid is it item items its itself j json k keep kept "
+     "key killed kind kinds known knows label lacks larger largest leading least left "
+     "length lengths less libcrypto libpng lie lies limit line lines link links list "
+     "listing localizer longer looked lossless low made magic magnitude make maker maker's "
+     "manifest ",
      " "
-     "many map marked mask matrix maximum may meet memory millimetres mirror missing mm mode "
-     "model montage more mosaic most mrcycle ms must n name named names near-lossless nearly "
-     "need needs neighbours neither nested network neural new ni nii nii.gz no nobody "
-     "non-finite none nor normal normalisation not notes nothing nowhere number numbers "
-     "object oblique odd of off offset old on once one only open operation or order "
-     "orientation orientations orthogonal other others out output outside overrides overrules "
-     "own packing padded pair palette part partial path patient patient's patients pattern "
-     "peer percentiles permission permitted phantom picture pictures pipe pixdim pixel pixels "
-     "place plain plane png point points position positions positive predecessor prepare "
-     "private process processing product program protects proton pseudonym purpose qform "
-     "random range raw read read-only readable reader reading reads real recognised "
-     "recompression record refer reference reformat reformatted reformatting refusals refused "
-     "region regular rejected relative relaxometry renaming replace replaced replaces "
-     "representation resampled resampling rescale resolved resource reversed right rounded "
-     "row sagittal said same samples say says scanner scl scroll searched second seconds "
-     "sends sent sequence sequences series set sets settings sform sheared short shown shows "
-     "side sidecar sides signal signature since size sizeof slice slices socket some source "
-     "source's sources space spacing spatial special split square stack stale stamp stand "
-     "standard standard's stands star started stated stopped stored stream study subjects "
-     "such superior syntax synthetic system table tabs taken takes tells temporarily test "
-     "text than that the their them there this those three tilted time timing to too took "
+     "many map marked mask matrix maximum may meet memory millimetres mirror missing mm "
+     "mode model montage more mosaic most mrcycle ms must n name named names near-lossless "
+     "nearly need needs neighbours neither nested network neural new ni nii nii.gz no "
+     "nobody non-finite none nor normal normalisation not notes nothing nowhere number "
+     "numbers object oblique odd of off offset old on once one only open operation or "
+     "order orientation orientations orthogonal other others out output outside overrides "
+     "overrules own packing padded pair palette part partial path patient patient's "
+     "patients pattern peer percentiles permission permitted phantom picture pictures pipe "
+     "pixdim pixel pixels place plain plane png point points position positions positive "
+     "predecessor prepare private process processing product program protects proton "
+     "pseudonym purpose pydicom pylibjpeg-openjpeg qform random range raw read read-only "
+     "readable reader reading reads real recognised recompression record refer reference "
+     "reformat reformatted reformatting refusals refused region regular rejected relative "
+     "relaxometry renaming replace replaced replaces representation resampled resampling "
+     "rescale resolved resource reversed right rounded row sagittal said same samples say "
+     "says scanner scl scroll searched second seconds sends sent sequence sequences series "
+     "server set sets settings sform sheared short shown shows side sidecar sides signal "
+     "signature since size sizeof sizeof_hdr slice slices socket some source source's "
+     "sources space spacing spatial special split square stack stale stamp stand standard "
+     "standard's stands star started stated stopped stored stream study subjects such "
+     "superior syntax synthetic system table tabs taken takes tells temporarily test text "
+     "than that the their them there this those three tilted time timing to too took "
      "training transfer transparency trilinear truncated tsv two type um unavailable "
-     "uncompressed under unevenly unit units unknown unpacked unpacking up usable used value "
-     "values vectors volume volume's volumes vox voxel voxels was way weighted weights what "
-     "when where which while who whoever whole whose with without word words work would write "
-     "writing written wrong xyzt years zero zeros "};
+     "uncompressed under unevenly unit units unknown unpacked unpacking up usable used "
+     "value values vectors volume volume's volumes vox vox_offset voxel voxels was way "
+     "weighted weights what when where which while who whoever whole whose with without "
+     "word words work would write writing written wrong x xyzt xyzt_units years zero zeros "};
 
 static bool is_among(const char *word, const char *words) {
     char spaced[WORD + 2];
@@ -137,7 +140,45 @@ static bool is_term(const char *word) {
                                         "K-th",
                                         "Which",
                                         "DERIVED",
-                                        "SECONDARY"};
+                                        "SECONDARY",
+                                        "ORIGINAL",
+                                        "PRIMARY",
+                                        "M",
+                                        "P",
+                                        "R",
+                                        "MPR",
+                                        "MIP",
+                                        "ADC",
+                                        "FA",
+                                        "TRACEW",
+                                        "LOCALIZER",
+                                        "VFRAME",
+                                        "Siemens",
+                                        "PhotometricInterpretation",
+                                        "MONOCHROME1",
+                                        "MONOCHROME2",
+                                        "DICOMDIR",
+                                        "ANALYZE",
+                                        "n+1",
+                                        "ni1",
+                                        "PS3.5",
+                                        "RPCL",
+                                        "JPIP",
+                                        "MPEG2",
+                                        "MPEG-4",
+                                        "HEVC",
+                                        "SMPTE",
+                                        "ST",
+                                        "CR",
+                                        "DX",
+                                        "MG",
+                                        "NM",
+                                        "OT",
+                                        "PT",
+                                        "RF",
+                                        "SC",
+                                        "US",
+                                        "XA"};
     for (size_t i = 0; i < sizeof terms / sizeof *terms; ++i)
         if (strcmp(terms[i], word) == 0) return true;
     size_t length = strlen(word), tail = strlen("Storage"); /* names of SOP classes */
@@ -150,9 +191,23 @@ static bool is_tag(const char *word) {
            strspn(word + 5, "0123456789abcdefABCDEF") == 4;
 }
 
+/* Several values of an element: "DERIVED\\SECONDARY". */
+static bool is_terms(const char *word) {
+    char part[WORD];
+    if (strchr(word, '\\') == NULL) return false;
+    for (const char *at = word;; ++at) {
+        size_t length = strcspn(at, "\\");
+        (void)snprintf(part, sizeof part, "%.*s", (int)length, at);
+        if (!is_term(part)) return false;
+        at += length;
+        if (*at == '\0') return true;
+    }
+}
+
 /* Short ones: a date, an ID or a UID has more digits than what we count. */
 static bool is_number(const char *word) {
     size_t digits = 0;
+    if (word[0] == '-') ++word;
     for (const char *c = word; *c != '\0'; ++c) digits += isdigit((unsigned char)*c) != 0;
     return isdigit((unsigned char)word[0]) && digits <= MOST_DIGITS &&
            word[strspn(word, "0123456789.x%")] == '\0';
@@ -191,13 +246,18 @@ static bool is_name(const char *word, const char *path, const struct mrc_name_li
 /* `next`: what follows, for a keyword stands before its tag. */
 static bool may_stay(const char *word, const char *next, const char *path,
                      const struct mrc_name_list *names) {
-    if (word[0] == '\0' || is_tag(word) || is_number(word) || is_term(word)) return true;
+    if (word[0] == '\0' || is_tag(word) || is_number(word) || is_term(word) || is_terms(word))
+        return true;
     bool keyword = isupper((unsigned char)word[0]) && next[0] == '(' && strlen(next) > 10 &&
                    next[5] == ',' && next[10] == ')';
     if (keyword) return true;
-    const char *option = strncmp(word, "--", 2) == 0 ? word + 2 : word;
-    return (is_among(option, vocabulary[0]) || is_among(option, vocabulary[1])) &&
-           !is_name(word, path, names);
+    char plain[WORD]; /* "pixdim" of "pixdim[2" */
+    (void)snprintf(plain, sizeof plain, "%s", strncmp(word, "--", 2) == 0 ? word + 2 : word);
+    size_t index = strcspn(plain, "[");
+    if (plain[index] == '[' && isdigit((unsigned char)plain[index + 1]) && plain[index + 2] == '\0')
+        plain[index] = '\0';
+    return (is_among(plain, vocabulary[0]) || is_among(plain, vocabulary[1])) &&
+           !is_name(plain, path, names);
 }
 
 void mrc_clean_words(char *out, size_t capacity, const char *text, const char *path,

@@ -38,6 +38,7 @@ struct run {
     struct mrc_deidentify_result *result;
     struct mrc_pseudonym_key key;
     struct mrc_name_list files;
+    struct mrc_tree tree; /* what is no file */
     struct mrc_output out;
     struct mrc_text sources; /* the private table */
     struct refusal *refused;
@@ -65,18 +66,26 @@ static const char *const limits[] = {
 
 /* --- files --- */
 
-static bool is_dicom(const char *path) {
+static enum mrc_status probe(bool *dicom, const char *path, struct mrc_error *err) {
     unsigned char head[HEAD_BYTES];
     size_t size = 0;
-    if (mrc_read_head(head, sizeof head, &size, path, NULL) != MRC_OK) return false;
+    enum mrc_status st = mrc_read_head(head, sizeof head, &size, path, err);
+    if (st != MRC_OK) return st;
     mrc_fault_check(head, size);
-    return mrc_format_dicom.probe(
-        &(struct mrc_probe){.path = path, .head = head, .head_bytes = size});
+    *dicom =
+        mrc_format_dicom.probe(&(struct mrc_probe){.path = path, .head = head, .head_bytes = size});
+    return MRC_OK;
+}
+
+/* Of the files and then of the oddities, in the table from 1. */
+static const char *path_of(const struct run *r, size_t number) {
+    return number < r->files.count ? r->files.names[number]
+                                   : r->tree.odd[number - r->files.count].path;
 }
 
 static enum mrc_status refuse(struct run *r, size_t file, const struct mrc_error *why,
                               struct mrc_error *err) {
-    const char *path = r->files.names[file];
+    const char *path = path_of(r, file);
     void *items = r->refused;
     if (!mrc_grow(&items, &r->refused_capacity, r->refused_count + 1, sizeof *r->refused))
         return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for %zu refusals", r->refused_count + 1);
@@ -169,10 +178,11 @@ static enum mrc_status rewrite(void *context, size_t file, mrc_isolate_sink *sin
                                struct mrc_error *err) {
     const struct run *r = context;
     const char *path = r->files.names[file];
-    struct rewritten head = {.dicom = is_dicom(path)};
+    struct rewritten head = {0};
     unsigned char *bytes = NULL;
-    enum mrc_status st = MRC_OK;
-    if (head.dicom) st = rewrite_file(&bytes, &head.size, &head.names, path, &r->key, err);
+    enum mrc_status st = probe(&head.dicom, path, err);
+    if (st == MRC_OK && head.dicom)
+        st = rewrite_file(&bytes, &head.size, &head.names, path, &r->key, err);
     if (st == MRC_OK) st = mrc_isolate_send(sink, &head, sizeof head, err);
     for (size_t at = 0; st == MRC_OK && at < head.size; at += PORTION) {
         size_t part = head.size - at < PORTION ? head.size - at : PORTION;
@@ -209,7 +219,7 @@ static enum mrc_status take(void *context, size_t file, const void *bytes, size_
 /* Tabs and line ends would break the table. */
 static void begin_row(struct run *r, size_t file) {
     mrc_text_appendf(&r->sources, "%zu\t", file + 1);
-    for (const char *c = r->files.names[file]; *c != '\0'; ++c)
+    for (const char *c = path_of(r, file); *c != '\0'; ++c)
         mrc_text_appendf(&r->sources, "%c", (unsigned char)*c < ' ' ? '?' : *c);
     mrc_text_appendf(&r->sources, "\t");
 }
@@ -256,6 +266,18 @@ static bool is_stopped(void *context) {
     return mrc_events_cancelled(((const struct run *)context)->events);
 }
 
+/* Links to folders, pipes, folders that cannot be looked into: what may lie there is not known. */
+static enum mrc_status refuse_oddities(struct run *r, struct mrc_error *err) {
+    enum mrc_status st = MRC_OK;
+    for (size_t i = 0; st == MRC_OK && i < r->tree.odd_count; ++i) {
+        struct mrc_error why = {.code = MRC_ERR_UNSUPPORTED};
+        (void)snprintf(why.text, sizeof why.text, "%s", r->tree.odd[i].why);
+        begin_row(r, r->files.count + i);
+        st = refuse(r, r->files.count + i, &why, err);
+    }
+    return st;
+}
+
 static enum mrc_status do_files(struct run *r, struct mrc_error *err) {
     const struct mrc_isolate_work work = {
         .context = r, .run = rewrite, .take = take, .finish = finish, .stop = is_stopped};
@@ -268,6 +290,8 @@ static enum mrc_status do_files(struct run *r, struct mrc_error *err) {
     r->bytes = NULL;
     if (st == MRC_ERR_CANCELLED) return mrc_fail(err, st, "%s: %s", r->options->output, why.text);
     if (st != MRC_OK) return mrc_fail(err, st, "%s", why.text);
+    st = refuse_oddities(r, err);
+    if (st != MRC_OK) return st;
     if (r->sources.failed)
         return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for the table of sources");
     if (r->result->files > 0) return MRC_OK;
@@ -361,7 +385,7 @@ static enum mrc_status write_html(const struct run *r, struct mrc_error *err) {
         &page,
         "<p>%zu files of %zu patients, %zu studies, %zu series were written by mrcycle "
         "%s by the Basic Application Confidentiality Profile (DICOM PS3.15, code "
-        "113100). %zu DICOM files were refused, %zu were copies of others, %zu files "
+        "113100). %zu files and folders were refused, %zu files were copies of others, %zu "
         "were no DICOM. In %zu files no patient ID stood: each study counts as a "
         "patient there.</p>\n<h2>What was not done</h2>\n<ul>",
         n->files, n->patients, n->studies, n->series, MRC_VERSION, n->refused, r->copies, n->passed,
@@ -393,7 +417,12 @@ static enum mrc_status write_html(const struct run *r, struct mrc_error *err) {
 
 static enum mrc_status list_input(struct run *r, struct mrc_error *err) {
     const char *input = r->options->input;
-    if (mrc_path_is_dir(input)) return mrc_list_tree(&r->files, input, MAX_FILES, err);
+    if (mrc_path_is_dir(input)) {
+        enum mrc_status st = mrc_tree_list(&r->tree, input, MAX_FILES, err);
+        r->files = r->tree.files;
+        r->tree.files = (struct mrc_name_list){0};
+        return st;
+    }
     if (!mrc_path_exists(input))
         return mrc_fail(err, MRC_ERR_IO, "%s: not found, expected a file or a folder", input);
     r->files.names = mrc_alloc(1, sizeof *r->files.names);
@@ -466,6 +495,7 @@ enum mrc_status mrc_deidentify_run(const struct mrc_deidentify_options *options,
     mrc_output_discard(&r.out);
     mrc_text_clear(&r.sources);
     mrc_name_list_clear(&r.files);
+    mrc_tree_clear(&r.tree);
     mrc_free(r.refused);
     mrc_free(sources);
     mrc_free(key);

@@ -12,6 +12,8 @@ static const char STYLE[] =
     "th{font-weight:600;vertical-align:bottom}td.n,th.n{text-align:right}tr.own{background:var(--"
     "soft);font-weight:600}"
     "figure{display:inline-block;margin:0 1rem 1rem 0;max-width:100%}figure img{max-width:100%}"
+    /* words in pictures stay legible: on narrow screens these scroll instead of shrinking */
+    "@media(max-width:45rem){figure .scroll img{min-width:40rem}}"
     "figcaption{font-size:.85rem;opacity:.8}code{background:var(--soft);padding:0 .25rem}"
     ".note{border-left:4px solid #c60;padding:.25rem .75rem;background:var(--soft)}";
 
@@ -82,11 +84,11 @@ static void append_base64(struct mrc_text *page, const unsigned char *data, size
 
 void mrc_html_figure(struct mrc_text *page, const unsigned char *png, size_t size_bytes,
                      const char *caption) {
-    mrc_text_appendf(page, "<figure><img alt=\"");
+    mrc_text_appendf(page, "<figure><div class=\"scroll\"><img alt=\"");
     mrc_html_words(page, caption);
     mrc_text_appendf(page, "\" src=\"data:image/png;base64,");
     append_base64(page, png, size_bytes);
-    mrc_text_appendf(page, "\"><figcaption>");
+    mrc_text_appendf(page, "\"></div><figcaption>");
     mrc_html_words(page, caption);
     mrc_text_appendf(page, "</figcaption></figure>\n");
 }

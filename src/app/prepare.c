@@ -146,12 +146,6 @@ static enum mrc_status name_all(struct mrc_prepare_set *set, struct mrc_error *e
     return st == MRC_OK ? mrc_isolate_run(&work, set->list.count, &limits, err) : st;
 }
 
-/* By id, so that neither names nor the order of the inputs decide anything. */
-static int by_id(const void *a, const void *b) {
-    return strcmp(((const struct mrc_prepare_item *)a)->id,
-                  ((const struct mrc_prepare_item *)b)->id);
-}
-
 static enum mrc_status name_refused(struct mrc_prepare_set *set, struct mrc_prepare_item *item,
                                     struct mrc_error *err) {
     char *text = mrc_asprintf("%s/%s", item->origin.dataset, item->origin.path);
@@ -195,7 +189,8 @@ static enum mrc_status list_items(struct mrc_prepare_set *set, struct mrc_error 
     if (st == MRC_OK) st = name_all(set, err);
     for (size_t i = 0; st == MRC_OK && i < list->refused_count; ++i)
         st = name_refused(set, &set->items[list->count + i], err);
-    if (st == MRC_OK && set->count > 1) qsort(set->items, set->count, sizeof *set->items, by_id);
+    if (st == MRC_OK && set->count > 1)
+        qsort(set->items, set->count, sizeof *set->items, mrc_prepare_item_order);
     return st;
 }
 
@@ -251,37 +246,75 @@ static int by_content(const void *a, const void *b) {
     return order != 0 ? order : strcmp(x->id, y->id);
 }
 
+/* A kept slice of a series, by its hash, which ends its row. */
+struct slice {
+    const char *hash;
+    struct mrc_prepare_item *item;
+};
+struct slices {
+    struct slice *slices;
+    size_t count;
+};
+
+static int by_hash(const void *a, const void *b) {
+    return strncmp(((const struct slice *)a)->hash, ((const struct slice *)b)->hash,
+                   MRC_HASH_TEXT - 1);
+}
+
+/* All slices of the series in `order`, equal ones together. */
+static enum mrc_status list_slices(struct slices *out, struct mrc_prepare_item *const *order,
+                                   size_t count, struct mrc_error *err) {
+    size_t most = 1;
+    for (size_t i = 0; i < count; ++i) most += (size_t)order[i]->kept;
+    out->slices = mrc_alloc(most, sizeof *out->slices);
+    if (out->slices == NULL) return no_memory(err);
+    for (size_t i = 0; i < count; ++i) {
+        const char *row = order[i]->rows.data, *end = NULL;
+        for (; row != NULL && (end = strchr(row, '\n')) != NULL && out->count < most; row = end + 1)
+            if (end - row >= MRC_HASH_TEXT)
+                out->slices[out->count++] =
+                    (struct slice){.hash = end - (MRC_HASH_TEXT - 1), .item = order[i]};
+    }
+    if (out->count > 1) qsort(out->slices, out->count, sizeof *out->slices, by_hash);
+    return MRC_OK;
+}
+
 /* Of equal series one stays, and none where they are called by two contrasts: one of the names is
- * wrong. Their subjects are one for the split. */
-static void judge_equals(struct mrc_prepare_set *set, struct mrc_prepare_item *const *equals,
+ * wrong. */
+static void judge_equals(const struct mrc_prepare_set *set, struct mrc_prepare_item *const *equals,
                          size_t count) {
     bool one_contrast = true;
-    for (size_t i = 1; i < count; ++i) {
+    for (size_t i = 1; i < count; ++i)
         one_contrast = one_contrast && equals[i]->info->contrast == equals[0]->info->contrast;
-        join_groups(set, (size_t)(equals[0] - set->items), (size_t)(equals[i] - set->items));
-    }
     for (size_t i = one_contrast ? 1 : 0; count > 1 && i < count; ++i)
         mrc_prepare_item_refuse(set, equals[i],
                                 one_contrast ? "the same slices as another series"
                                              : "the same slices as a series of the other contrast");
 }
 
-/* Series of one subject, and of subjects that share slices, are one group. `order` has the series
- * that are used. */
-static void link_subjects(struct mrc_prepare_set *set, struct mrc_prepare_item **order,
+static void refuse_equals(const struct mrc_prepare_set *set, struct mrc_prepare_item **order,
                           size_t count) {
-    for (size_t i = 0; i < set->count; ++i) set->items[i].group = i;
     if (count > 1) qsort(order, count, sizeof *order, by_content);
     for (size_t begin = 0, end; begin < count; begin = end) {
         for (end = begin + 1;
              end < count && strcmp(order[end]->content, order[begin]->content) == 0;)
             ++end;
-        if (order[begin]->content[0] != '\0') judge_equals(set, order + begin, end - begin);
+        judge_equals(set, order + begin, end - begin);
     }
-    if (count > 1) qsort(order, count, sizeof *order, by_subject);
+}
+
+/* Series of one subject, and of subjects that share a slice, are one group. `order` has the series
+ * that were made, by subject. */
+static void link_subjects(struct mrc_prepare_set *set, struct mrc_prepare_item *const *order,
+                          size_t count, const struct slices *all) {
+    for (size_t i = 0; i < set->count; ++i) set->items[i].group = i;
     for (size_t i = 1; i < count; ++i)
         if (strcmp(order[i]->subject, order[i - 1]->subject) == 0)
             join_groups(set, (size_t)(order[i] - set->items), (size_t)(order[i - 1] - set->items));
+    for (size_t i = 1; i < all->count; ++i)
+        if (by_hash(&all->slices[i], &all->slices[i - 1]) == 0)
+            join_groups(set, (size_t)(all->slices[i].item - set->items),
+                        (size_t)(all->slices[i - 1].item - set->items));
 }
 
 /* A keyed hash of the subject alone decides, so nobody changes sides when others come. */
@@ -322,37 +355,43 @@ static enum mrc_status draw_splits(struct mrc_prepare_set *set,
     return st;
 }
 
-/* What must hold, whatever the code above does: of equal neighbours in either order both stand on
- * one side. */
-static enum mrc_status check_sides(struct mrc_prepare_item **order, size_t count,
-                                   struct mrc_error *err) {
-    for (int pass = 0; pass < 2; ++pass) {
-        if (count > 1) qsort(order, count, sizeof *order, pass == 0 ? by_content : by_subject);
-        for (size_t i = 1; i < count; ++i) {
-            const struct mrc_prepare_item *a = order[i - 1], *b = order[i];
-            bool tied = pass == 0 ? a->content[0] != '\0' && strcmp(a->content, b->content) == 0
-                                  : strcmp(a->subject, b->subject) == 0;
-            if (tied && a->split != b->split)
-                return mrc_fail(err, MRC_ERR_NUMERIC, "sub-%s: stands on two sides of the split",
-                                b->subject);
-        }
-    }
+/* What must hold, whatever the code above does: what is used of a subject, or has a slice that
+ * another series has too, stands on one side. `order` is by subject. */
+static enum mrc_status check_sides(struct mrc_prepare_item *const *order, size_t count,
+                                   const struct slices *all, struct mrc_error *err) {
+    for (size_t i = 1; i < count; ++i)
+        if (strcmp(order[i - 1]->subject, order[i]->subject) == 0 &&
+            order[i - 1]->split != order[i]->split)
+            return mrc_fail(err, MRC_ERR_NUMERIC, "sub-%s: stands on two sides of the split",
+                            order[i]->subject);
+    for (size_t i = 1; i < all->count; ++i)
+        if (by_hash(&all->slices[i], &all->slices[i - 1]) == 0 &&
+            all->slices[i].item->split != all->slices[i - 1].item->split)
+            return mrc_fail(err, MRC_ERR_NUMERIC,
+                            "sub-%s: a slice of it stands on two sides of the split",
+                            all->slices[i].item->subject);
     return MRC_OK;
 }
 
 /* Sides for all that is used; set->by_subject lists it. */
 static enum mrc_status share_out(struct mrc_prepare_set *set, struct mrc_error *err) {
     size_t count = 0;
+    struct slices all = {0};
     struct mrc_prepare_item **order = mrc_alloc(set->count, sizeof(void *));
     if (order == NULL) return no_memory(err);
     set->by_subject = order;
     for (size_t i = 0; i < set->count; ++i)
         if (set->items[i].used) order[count++] = &set->items[i];
-    link_subjects(set, order, count);
-    enum mrc_status st = draw_splits(set, order, count, err);
-    for (size_t i = 0; i < count; ++i) /* linking has refused some */
+    refuse_equals(set, order, count); /* but they link their subjects */
+    if (count > 1) qsort(order, count, sizeof *order, by_subject);
+    enum mrc_status st = list_slices(&all, order, count, err);
+    if (st == MRC_OK) link_subjects(set, order, count, &all);
+    if (st == MRC_OK) st = draw_splits(set, order, count, err);
+    if (st == MRC_OK) st = check_sides(order, count, &all, err);
+    for (size_t i = 0; i < count; ++i)
         if (order[i]->used) order[set->used_count++] = order[i];
-    return st == MRC_OK ? check_sides(order, set->used_count, err) : st;
+    mrc_free(all.slices);
+    return st;
 }
 
 static void count_all(struct mrc_prepare_result *r, const struct mrc_prepare_set *set) {
@@ -368,8 +407,7 @@ static void count_all(struct mrc_prepare_result *r, const struct mrc_prepare_set
 
 /* --- places --- */
 
-static enum mrc_status check_places(const struct mrc_prepare_options *o, const char *key,
-                                    struct mrc_error *err) {
+static enum mrc_status check_output(const struct mrc_prepare_options *o, struct mrc_error *err) {
     static const char *const patterns[] = {"dataset_description.json",
                                            "participants.tsv",
                                            "README",
@@ -381,8 +419,13 @@ static enum mrc_status check_places(const struct mrc_prepare_options *o, const c
                                            NULL};
     static const struct mrc_place_kind kind = {
         .mark = "report.json", .words = "mrcycle prepare", .patterns = patterns};
+    return mrc_place_check_kind(o->output, o->replace, &kind, err);
+}
+
+static enum mrc_status check_places(const struct mrc_prepare_options *o, const char *key,
+                                    struct mrc_error *err) {
     bool inside = false;
-    enum mrc_status st = mrc_place_check_kind(o->output, o->replace, &kind, err);
+    enum mrc_status st = check_output(o, err);
     for (size_t i = 0; st == MRC_OK && i < o->input_count; ++i) {
         st = mrc_place_keep_input(o->output, o->inputs[i], err);
         if (st == MRC_OK) st = mrc_place_is_inside(&inside, o->output, o->inputs[i], err);
@@ -424,68 +467,6 @@ static enum mrc_status write_sources(const struct mrc_prepare_set *set, const ch
     return st;
 }
 
-/* Is the file of the partial folder one that a series of the set has? Its name holds the series'
- * id, by which the items stand. */
-static bool is_wanted(const struct mrc_prepare_set *set, const char *path, const char *id) {
-    struct mrc_prepare_item key;
-    if (strlen(id) < sizeof key.id - 1) return false;
-    (void)snprintf(key.id, sizeof key.id, "%.*s", (int)sizeof key.id - 1, id);
-    const struct mrc_prepare_item *item =
-        set->count > 0 ? bsearch(&key, set->items, set->count, sizeof *set->items, by_id) : NULL;
-    while (item != NULL && item > set->items && strcmp(item[-1].id, item->id) == 0) --item;
-    while (item != NULL && !item->used && item + 1 < set->items + set->count &&
-           strcmp(item[1].id, item->id) == 0)
-        ++item; /* of twins the one that is used */
-    bool wanted = false;
-    static const char *const suffixes[] = {".nii.gz", ".json"};
-    for (size_t s = 0; item != NULL && item->used && s < 2 && !wanted; ++s) {
-        char *name = mrc_prepare_item_name(set, item, suffixes[s]);
-        wanted = name == NULL || strcmp(path + strlen(set->partial) + 1, name) == 0;
-        mrc_free(name);
-    }
-    return wanted;
-}
-
-/* Folders below `dir` in which nothing is left. */
-static void remove_empty(const char *dir) {
-    struct mrc_name_list names = {0};
-    if (mrc_list_dir(&names, dir, NULL) != MRC_OK) return;
-    for (size_t i = 0; i < names.count; ++i) {
-        char *path = mrc_path_join(dir, names.names[i]);
-        if (path != NULL && mrc_path_is_dir(path)) {
-            remove_empty(path);
-            (void)remove(path); /* stays where something is in it */
-        }
-        mrc_free(path);
-    }
-    mrc_name_list_clear(&names);
-}
-
-/* What an earlier, interrupted run left: files of series that are gone, refused or of another
- * contrast now, tables, and halves under temporary names. The tables are written after this. */
-static enum mrc_status remove_leftovers(const struct mrc_prepare_set *set, struct mrc_error *err) {
-    struct mrc_name_list files = {0};
-    size_t length = strlen(set->partial) + 1;
-    enum mrc_status st = mrc_list_tree(&files, set->partial, 10000000, err);
-    for (size_t i = 0; st == MRC_OK && i < files.count; ++i) {
-        if (strncmp(files.names[i] + length, ".work/", 6) == 0) continue;
-        const char *id = strstr(mrc_path_name(files.names[i]), "_acq-");
-        if (id == NULL || !is_wanted(set, files.names[i], id + 5)) (void)remove(files.names[i]);
-    }
-    mrc_name_list_clear(&files);
-    if (st == MRC_OK) remove_empty(set->partial);
-    return st;
-}
-
-/* The partial folder gets the set's name. */
-static enum mrc_status give_name(const struct mrc_prepare_set *set, struct mrc_error *err) {
-    char *work = mrc_path_join(set->partial, ".work");
-    if (work == NULL) return no_memory(err);
-    mrc_remove_tree(work);
-    mrc_free(work);
-    return mrc_replace_dir(set->partial, set->options->output, err);
-}
-
 /* --- the run --- */
 
 static enum mrc_status scan(struct mrc_prepare_set *set, const struct mrc_events *events,
@@ -503,10 +484,10 @@ static enum mrc_status scan(struct mrc_prepare_set *set, const struct mrc_events
 
 static enum mrc_status finish(struct mrc_prepare_set *set, struct mrc_prepare_result *result,
                               const char *sources, struct mrc_error *err) {
-    enum mrc_status st = remove_leftovers(set, err);
+    enum mrc_status st = mrc_prepare_partial_clean(set, err);
     if (st == MRC_OK) st = mrc_prepare_write_tables(set, result, err);
     if (st == MRC_OK) st = write_sources(set, sources, err);
-    return st == MRC_OK ? give_name(set, err) : st;
+    return st == MRC_OK ? mrc_prepare_partial_place(set, err) : st;
 }
 
 static enum mrc_status run(struct mrc_prepare_set *set, struct mrc_prepare_result *result,
@@ -516,6 +497,8 @@ static enum mrc_status run(struct mrc_prepare_set *set, struct mrc_prepare_resul
     bool created = false;
     enum mrc_status st = check_places(o, key, err);
     if (st == MRC_OK && !o->dry_run) st = mrc_place_make_parent(o->output, err);
+    if (st == MRC_OK && !o->dry_run) st = mrc_prepare_partial_hold(set, err);
+    if (st == MRC_OK) st = check_output(o, err); /* who held it may have made the set */
     if (st == MRC_OK) st = scan(set, events, err);
     if (st == MRC_OK)
         st = o->dry_run ? mrc_pseudonym_key_try(&set->key, key, err)
@@ -525,10 +508,6 @@ static enum mrc_status run(struct mrc_prepare_set *set, struct mrc_prepare_resul
                         key);
     if (st == MRC_OK) st = list_items(set, err);
     if (st == MRC_OK) drop_twins(set);
-    char *work = mrc_path_join(set->partial, ".work");
-    if (st == MRC_OK && work == NULL) st = no_memory(err);
-    if (st == MRC_OK && !o->dry_run) st = mrc_make_dirs(work, err);
-    mrc_free(work);
     if (st == MRC_OK) st = make_items(set, events, err);
     if (st == MRC_OK) st = share_out(set, err);
     if (st == MRC_OK) count_all(result, set);
@@ -541,7 +520,7 @@ static enum mrc_status run(struct mrc_prepare_set *set, struct mrc_prepare_resul
 enum mrc_status mrc_prepare_run(const struct mrc_prepare_options *options,
                                 struct mrc_prepare_result *result, const struct mrc_events *events,
                                 struct mrc_error *err) {
-    struct mrc_prepare_set set = {.options = options};
+    struct mrc_prepare_set set = {.options = options, .held = -1};
     int length = (int)strlen(options->output);
     *result = (struct mrc_prepare_result){0};
     while (length > 1 && options->output[length - 1] == '/') --length;
@@ -562,6 +541,7 @@ enum mrc_status mrc_prepare_run(const struct mrc_prepare_options *options,
         mrc_text_clear(&set.items[i].rows);
         mrc_origins_clear(&set.items[i].origin, 1);
     }
+    mrc_prepare_partial_let_go(&set);
     mrc_free(set.by_subject);
     mrc_free(set.items);
     mrc_image_list_clear(&set.list);

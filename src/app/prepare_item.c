@@ -16,6 +16,11 @@
 
 enum { SHEET_COLUMNS = 8, SHEET_ROWS = 2, RECORD_LIMIT = 1 << 26, FLOAT32 = 16 };
 
+int mrc_prepare_item_order(const void *a, const void *b) {
+    return strcmp(((const struct mrc_prepare_item *)a)->id,
+                  ((const struct mrc_prepare_item *)b)->id);
+}
+
 char *mrc_prepare_item_name(const struct mrc_prepare_set *set, const struct mrc_prepare_item *item,
                             const char *suffix) {
     const char *s = item->subject, *contrast = mrc_contrast_name(item->info->contrast);
@@ -391,34 +396,41 @@ static enum mrc_status write_picture(const struct mrc_prepare_set *set,
 
 /* --- one series --- */
 
-static enum mrc_status save(struct mrc_prepare_set *set, struct mrc_prepare_item *item,
+static enum mrc_status write_files(const struct mrc_prepare_set *set,
+                                   const struct mrc_prepare_item *item, const struct mrc_slices *s,
+                                   const mrc_volume *part, const struct choice *c,
+                                   struct mrc_error *err) {
+    char *path = place_of(set, item, ".nii.gz");
+    if (path == NULL) return no_memory(err);
+    char *slash = strrchr(path, '/');
+    *slash = '\0';
+    enum mrc_status st = mrc_make_dirs(path, err);
+    *slash = '/';
+    if (st == MRC_OK) /* its name for the data is all that the header says */
+        st = mrc_nifti_save(part, path, FLOAT32, item->info->synthetic ? "synthetic" : "", err);
+    if (st == MRC_OK) st = write_sidecar(set, item, s, err);
+    if (st == MRC_OK) st = write_picture(set, item, s, c, err);
+    mrc_free(path);
+    return st;
+}
+
+/* Its rows and its hash, and unless it is a dry run its files. */
+static enum mrc_status keep(struct mrc_prepare_set *set, struct mrc_prepare_item *item,
                             const struct mrc_slices *s, const mrc_volume *grid,
                             const struct choice *c, struct mrc_error *err) {
     int64_t margin = set->options->channels / 2;
     int64_t begin = c->first > margin ? c->first - margin : 0;
     int64_t end = c->last + margin < s->count ? c->last + margin : s->count - 1;
     mrc_volume *part = NULL;
-    char *path = place_of(set, item, ".nii.gz");
-    enum mrc_status st = path != NULL ? MRC_OK : no_memory(err);
-    if (st == MRC_OK) st = crop(&part, grid, begin, end, err);
-    if (st == MRC_OK) {
-        char *slash = strrchr(path, '/');
-        *slash = '\0';
-        st = mrc_make_dirs(path, err);
-        *slash = '/';
-    }
-    if (st == MRC_OK) /* its name for the data is all that the header says */
-        st = mrc_nifti_save(part, path, FLOAT32, item->info->synthetic ? "synthetic" : "", err);
+    enum mrc_status st = crop(&part, grid, begin, end, err);
     if (st == MRC_OK) {
         struct mrc_extent e = mrc_volume_extent(part);
         st = hash_floats(item->content, mrc_volume_voxels_const(part), (size_t)(e.i * e.j * e.k),
                          err);
     }
     if (st == MRC_OK) st = add_rows(set, item, s, c, begin, part, err);
-    if (st == MRC_OK) st = write_sidecar(set, item, s, err);
-    if (st == MRC_OK) st = write_picture(set, item, s, c, err);
+    if (st == MRC_OK && !set->options->dry_run) st = write_files(set, item, s, part, c, err);
     mrc_volume_destroy(part);
-    mrc_free(path);
     return st;
 }
 
@@ -459,8 +471,7 @@ static enum mrc_status make(struct mrc_prepare_set *set, struct mrc_prepare_item
         mrc_prepare_item_refuse(set, item, "no slice shows enough of the head");
     } else {
         item->total = s.count;
-        if (!set->options->dry_run) st = save(set, item, &s, grid, &c, err);
-        for (int64_t k = 0; set->options->dry_run && k < s.count; ++k) item->kept += c.keep[k];
+        st = keep(set, item, &s, grid, &c, err);
     }
     mrc_free(c.keep);
     mrc_volume_destroy(grid);

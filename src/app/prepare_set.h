@@ -35,7 +35,12 @@ struct mrc_prepare_set {
         *by_subject; /* those that are used, once the subjects are shared out */
     size_t used_count;
     char *partial; /* the folder that becomes the set */
+    int held;      /* its lock; less than 0: not held */
 };
+
+/** Of two items by id, so that neither names nor the order of the inputs decide anything (qsort).
+ */
+int mrc_prepare_item_order(const void *a, const void *b);
 
 /** Makes the files of one series below set->partial, or finds them made; fills content, kept, total
  * and rows. What is wrong with the series itself is no failure: it becomes refused. */
@@ -48,6 +53,15 @@ void mrc_prepare_item_refuse(const struct mrc_prepare_set *set, struct mrc_prepa
 /** "sub-…/[ses-…/]anat/sub-…_desc-axial64_T1w" + suffix; the caller's (mrc_free). */
 char *mrc_prepare_item_name(const struct mrc_prepare_set *set, const struct mrc_prepare_item *item,
                             const char *suffix);
+/** Makes set->partial, or finds what an interrupted run left of it, for this process alone:
+ * MRC_ERR_WRITE when another one makes the set. */
+enum mrc_status mrc_prepare_partial_hold(struct mrc_prepare_set *set, struct mrc_error *err);
+/** Removes what is of none of the set's series; before the tables are written. */
+enum mrc_status mrc_prepare_partial_clean(const struct mrc_prepare_set *set, struct mrc_error *err);
+/** Gives set->partial the set's name. */
+enum mrc_status mrc_prepare_partial_place(const struct mrc_prepare_set *set, struct mrc_error *err);
+/** Ends the hold; what is made stays for the next run. */
+void mrc_prepare_partial_let_go(struct mrc_prepare_set *set);
 /** The manifest, participants, descriptions and reports, below set->partial. */
 enum mrc_status mrc_prepare_write_tables(const struct mrc_prepare_set *set,
                                          const struct mrc_prepare_result *result,

@@ -212,8 +212,8 @@ static enum mrc_status add_pictures(struct mrc_text *page, const struct mrc_repo
     enum mrc_status st = mrc_sheet_render(&png, &bytes, &sheet, err);
     if (st == MRC_OK)
         mrc_html_figure(page, png, bytes,
-                        "Axial slices; the patient's right is on the left, unless the input is a "
-                        "stack of pictures.");
+                        r->of_pictures ? "Slices as the pictures show them."
+                                       : "Axial slices; the patient's right is on the left.");
     mrc_free(png);
     mrc_free(difference);
     return st;

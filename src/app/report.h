@@ -3,6 +3,8 @@
 #ifndef MRC_APP_REPORT_H
 #define MRC_APP_REPORT_H
 
+#include <stdbool.h>
+
 #include "base/status.h"
 #include "io/volume.h"
 #include "model/checkpoint.h"
@@ -10,6 +12,7 @@
 
 struct mrc_report {
     enum mrc_contrast from, to, recognised;
+    bool of_pictures; /* which tell nothing of left and right */
     const char *version, *model_name, *model_hash, *steps, *settings;
     const struct mrc_slices *before, *after;          /* what the network saw and made */
     const struct mrc_trained_images *input, *trained; /* figures of either (likeness.h) */

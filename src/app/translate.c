@@ -784,6 +784,8 @@ static enum mrc_status prepare_report(struct mrc_output *out, struct work *w,
     struct mrc_report report = {.from = w->from,
                                 .to = o->to,
                                 .recognised = mrc_volume_provenance(w->source)->contrast,
+                                .of_pictures =
+                                    mrc_volume_provenance(w->source)->kind == MRC_SOURCE_PNG,
                                 .version = MRC_VERSION,
                                 .model_name = w->info.name,
                                 .model_hash = w->info.hash,

@@ -35,7 +35,8 @@ static const struct argp_option table[] = {
     {.name = "normalise",
      .key = KEY_NORMALISE,
      .arg = "LOW,HIGH",
-     .doc = "Percentiles of the head's core that become 0 and 1; default: 0.5,95"},
+     .doc = "Percentiles of the head's core that become 0 and 1 (0: the air, where darker); "
+            "default: 0.5,95"},
     {.name = "min-foreground",
      .key = KEY_FOREGROUND,
      .arg = "F",

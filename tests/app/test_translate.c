@@ -372,6 +372,7 @@ static void test_report_and_uncertainty(void **state) {
     assert_true(number_of(json, "\"WorstCycleError\":") >= sum / inside);
     assert_non_null(strstr(json, "\"Recognised\":\t\"T1w\""));
     assert_non_null(strstr(html, "not for diagnosis"));
+    assert_non_null(strstr(html, "right is on the left"));
     static const char *const secrets[] = {"sure_in", "Phantom", "PHANTOM", "2.25."};
     for (size_t s = 0; s < sizeof secrets / sizeof *secrets; ++s) {
         if (strstr(json, secrets[s]) != NULL) fail_msg("report.json tells %s", secrets[s]);

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # hostile.sh MRCYCLE FAULT_HOOK: a folder of files and entries that crash, hang or bloat readers. Each costs one line of
-# the report, the series beside them is found, and the whole ends in time. FAULT_HOOK is ON where marked files make their
-# reader misbehave (the test presets).
+# the report of info, prepare and deidentify, the series beside them is found, and the whole ends in time and within some
+# memory; to translate, each is one line and an exit code. FAULT_HOOK is ON where marked files make their reader misbehave
+# (the test presets).
 set -u
 mrcycle=$1 hook=$2
 work=$(mktemp -d) || exit 1
@@ -49,11 +50,12 @@ def nifti1(dims):
     return bytes(h)
 put('cube_2000.nii', nifti1([3, 2000, 2000, 2000, 1, 1, 1, 1]) + bytes(25))
 put('five_32767.nii', nifti1([5] + [32767] * 5 + [1, 1]))
-put('bomb.nii.gz', gzip.compress(bytes(400 << 20), 1))
+put('bomb.nii.gz', gzip.compress(bytes(100 << 20), 1))
+put('bomb_tail_T1w.nii.gz', gzip.compress(nifti1([3, 16, 16, 16, 1, 1, 1, 1]) + os.urandom(16384) + bytes(20 << 20), 1))
 put('bomb_header.nii.gz', gzip.compress(nifti1([3, 2000, 2000, 2000, 1, 1, 1, 1]) + bytes(1 << 20)))
 import zlib
 z = zlib.compressobj(9, zlib.DEFLATED, -15)
-put('deflate_bomb', part10(b'1.2.840.10008.1.2.1.99', z.compress(bytes(600 << 20)) + z.flush()))
+put('deflate_bomb', part10(b'1.2.840.10008.1.2.1.99', z.compress(bytes(60 << 20)) + z.flush()))
 put('zero', b'')
 put('no_text', bytes(5000))
 put('x' * 255, b'a long name')
@@ -80,29 +82,42 @@ PY
 touch "$work/in/shut/file"
 chmod 0 "$work/in/shut"
 
-begin=$SECONDS
-timeout 150 "$mrcycle" info --json "$work/in" >"$work/out.json" 2>"$work/err"
-code=$?
-[ $code = 0 ] || complain "exit code $code, expected 0 for the good series: $(head -3 "$work/err")"
-[ $((SECONDS - begin)) -lt 140 ] || complain "took $((SECONDS - begin)) s"
-/usr/bin/python3 - "$work" "$hook" <<'PY' || failed=1
-import json, os, sys
-work, hook = sys.argv[1:]
-j = json.load(open(work + '/out.json'))
-refused = {r['path'][len(work) + 4:]: r['reason'] for r in j['refused']}
+/usr/bin/python3 - "$mrcycle" "$work" "$hook" <<'PY' || complain 'failed'
+import csv, json, os, subprocess, sys, time
+mrcycle, work, hook = sys.argv[1:]
 ok = True
-def expect(name, *words):
+def complain(*words):
     global ok
+    print(*words); ok = False
+def run(seconds, *arguments):
+    """Exit code, output, lines said; of one process and its children, in time and memory."""
+    begin = time.monotonic()
+    with open(work + '/err', 'w+') as err, open(work + '/out', 'w+') as out:
+        child = subprocess.Popen(['timeout', str(seconds), mrcycle, *arguments], stdout=out, stderr=err)
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        err.seek(0), out.seek(0)
+        said = [line for line in err.read().splitlines() if line.startswith('mrcycle: ')]  # a sanitizer speaks of a crash, too
+        if time.monotonic() - begin > seconds - 5: complain(arguments, 'took', time.monotonic() - begin, 's')
+        if used.ru_maxrss > 900 << 10: complain(arguments, 'took', used.ru_maxrss >> 10, 'MiB')  # of the 32 GB that are declared
+        return child.returncode, out.read(), said
+
+code, text, said = run(150, 'info', '--json', work + '/in')
+if code != 0: complain('info: exit code', code, 'expected 0 for the good series:', said[:3])
+j = json.loads(text)
+refused = {r['path'][len(work) + 4:]: r['reason'] for r in j['refused']}
+def expect(name, *words):
     why = refused.get(name)
-    if why is None or not any(w in why for w in words):
-        print('%s: %r, expected one of %r' % (name, why, words)); ok = False
+    if why is None or not any(w in why for w in words): complain('%s: %r, expected one of %r' % (name, why, words))
 expect('bad/nested', 'nested deeper', 'depth', 'nest')
 expect('bad/dim_-200.nii', 'dim[0]', '-200', 'dimension')
 expect('bad/dim_200.nii', 'dim[0]', '200')
 expect('bad/dim_4294967296.nii', 'voxels', '4096')
 expect('bad/cube_2000.nii', 'voxels', 'bytes')
 expect('bad/five_32767.nii', 'voxels', 'dimension', '32767')
-for n in ('bomb.nii.gz', 'bomb_header.nii.gz', 'deflate_bomb', 'zero', 'no_text', 'x' * 255): expect('bad/' + n, '')
+expect('bad/bomb_tail_T1w.nii.gz', 'bytes follow the voxels')
+expect('bad/deflate_bomb', 'deflated bytes become more than')
+for n in ('bomb.nii.gz', 'bomb_header.nii.gz', 'zero', 'no_text', 'x' * 255): expect('bad/' + n, '')
 expect('bad/pipe', 'a pipe, expected a file')
 expect('bad/device', 'a link to a device, expected a file')
 expect('bad/socket', 'a socket, expected a file')
@@ -112,7 +127,7 @@ expect('bad/deep' + '/d' * 63, 'nested deeper than 64')
 if os.geteuid() != 0: expect('shut', 'Permission denied')
 if hook == 'ON': expect('bad/fault_crash', 'crashes its reader')
 usable = [s['path'] for s in j['series'] if s['usable']]
-if usable != [work + '/in/good']: print('usable:', usable); ok = False
+if usable != [work + '/in/good']: complain('usable:', usable)
 files = sum(s['files'] for s in j['series'])
 there = 0
 for d, below, f in os.walk(work + '/in'):
@@ -120,7 +135,30 @@ for d, below, f in os.walk(work + '/in'):
     there += len(f)
 # besides the files, refused are: the link to a folder, the deep folder, the shut folder (not of root)
 extra = 2 + (os.geteuid() != 0)
-if files + len(refused) != there + extra: print('files %d + refused %d, expected %d + %d' % (files, len(refused), there, extra)); ok = False
+if files + len(refused) != there + extra: complain('files %d + refused %d, expected %d + %d' % (files, len(refused), there, extra))
+
+# A set, and de-identified files, are made of the good series alone; every entry has its row beside them.
+good = os.listdir(work + '/in/good')
+for command, more, used in (('prepare', ['--allow-synthetic', '--split', '100,0,0'], 'used'), ('deidentify', [], 'sub-')):
+    code, text, said = run(150, command, work + '/in', '-o', work + '/' + command, '-q', *more)
+    if code != 0 or said: complain(command, 'exit code', code, 'said', said[:3])
+    with open(work + '/' + command + '.sources.tsv') as f:
+        rows = {row['path'][len(work) + 4:]: row['result'] for row in csv.DictReader(f, delimiter='\t', quoting=csv.QUOTE_NONE)}
+    rows.pop('cut', None)  # the series of the cut files, of which none is left
+    if len(rows) != there + extra: complain(command, len(rows), 'rows, expected', there + extra)
+    taken = sorted(path for path, result in rows.items() if result.startswith(used))
+    if taken != sorted('good/' + name for name in good): complain(command, 'took', taken)
+    for name in ('nested', 'deflate_bomb', 'circle', 'pipe', 'gone', 'deep' + '/d' * 63):
+        if len(rows.get('bad/' + name, '')) < len('refused: ') + 12: complain(command, name, rows.get('bad/' + name))
+
+os.mkdir(work + '/alone')
+os.rename(work + '/in/bad/deflate_bomb', work + '/alone/bomb')  # alone: a DICOM file is asked about with those beside it
+for name, expected in (('bad/nested', 21), ('bad/dim_-200.nii', 21), ('bad/cube_2000.nii', 23), ('bad/five_32767.nii', 23),
+                       ('bad/bomb_tail_T1w.nii.gz', 23), ('../alone/bomb', 23), ('bad/pipe', 20), ('bad/zero', 22), ('cut/d09.dcm', 21),
+                       ('cut/n12.nii', 21)):
+    code, text, said = run(60, 'translate', work + '/in/' + name, '-o', work + '/x', '--to', 'T2w', '--from', 'T1w', '-q')
+    if code != expected or len(said) != 1 or text: complain('translate', name, 'exit code', code, 'expected', expected, 'said', said)
+    if os.path.exists(work + '/x'): complain('translate', name, 'leaves something')
 sys.exit(0 if ok else 1)
 PY
 exit $failed

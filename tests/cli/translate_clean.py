@@ -168,9 +168,9 @@ words = translate(raw, at("bids"), "--bids", "--deidentify", "--key", key)
 clean(at("bids"), typed(words))
 path = words.decode().splitlines()[0]
 check(re.search(f"/sub-{hexed}/ses-{hexed}/anat/sub-{hexed}_ses-{hexed}_acq-{hexed}_desc-synth_T2w\\.nii\\.gz$", path), f"named {path}")
-# Files of one name in two folders are of two patients, two runs are two images, and neither takes the other's place.
+# Files of one name in two folders are of two patients, two echoes are two images, and neither takes the other's place.
 places = set()
-for name in ("b1/T1w.nii.gz", "b2/T1w.nii.gz", f"b3/sub-{WORD}_run-1_T1w.nii.gz", f"b3/sub-{WORD}_run-2_T1w.nii.gz"):
+for name in ("b1/T1w.nii.gz", "b2/T1w.nii.gz", f"b3/sub-{WORD}_run-1_echo-1_T1w.nii.gz", f"b3/sub-{WORD}_run-1_echo-2_T1w.nii.gz"):
     os.makedirs(os.path.dirname(at(name)), exist_ok=True)
     nibabel.save(image, at(name))
     words = translate(at(name), at("bids"), "--bids", "--deidentify", "--key", key, "--no-report", "--replace")
@@ -182,7 +182,7 @@ for name in ("b4/sub-01/anat/sub-01_T1w.nii.gz", "b5/sub-01/anat/sub-01_T1w.nii.
     words = translate(at(name), at("bids"), "--bids", "--deidentify", "--key", key, "--no-report")
     places.add(words.decode().splitlines()[0])
 check(len(places) == 6 and all(map(os.path.exists, places)), f"{places}")
-check(sum("_run-1_" in p for p in places) == 1 and sum("_run-2_" in p for p in places) == 1, f"{places}")
+check(all(sum(f"_run-1_echo-{n}_" in p for p in places) == 1 for n in (1, 2)), f"{places}")
 # Undisguised, the source's own entities stay, and the result is a derivative's.
 path = translate(raw, at("plain"), "--bids").decode().splitlines()[0]
 check(path == os.path.join(at("plain"), f"sub-{WORD}", f"ses-{WORD}2", "anat", f"sub-{WORD}_ses-{WORD}2_acq-{WORD}_desc-synth_T2w.nii.gz"), path)

@@ -247,11 +247,13 @@ static void put_unsound(mrc_dcmtk_item *item) {
     mrc_dcmtk_item *code = NULL;
     put_text(item, MRC_TAG(0x0008, 0x1030),
              "a description of more than the sixty-four letters that PS3.5 allows it to have");
+    put_text(item, MRC_TAG(0x0010, 0x21A0), "UNKNOWN");
+    put_text(item, MRC_TAG(0x0010, 0x21C0), "0"); /* PregnancyStatus, 1 to 4 */
     put_text(item, MRC_TAG(0x0018, 0x0015), "Brain of the patient");
     put_text(item, MRC_TAG(0x0008, 0x0080), "Hospital");
     put_text(item, MRC_TAG(0x0008, 0x1010), "a name of a station of more than 16");
     assert_ok(mrc_dcmtk_append(&code, item, MRC_TAG(0x0008, 0x1032), &err), &err);
-    put_text(code, MRC_TAG(0x0008, 0x0100), "<replace_recognizable>");
+    put_text(code, MRC_TAG(0x0008, 0x0102), "a scheme of more than 16");
     assert_ok(mrc_dcmtk_append(&code, item, MRC_TAG(0x0040, 0x0275), &err), &err);
     put_text(code, MRC_TAG(0x0040, 0x0007), "sound");
 }
@@ -268,6 +270,8 @@ static void test_unsound_texts_stay_behind(void **state) {
     mrc_dcmtk_item *item = mrc_dcmtk_root(file);
     assert_false(mrc_dcmtk_has(item, MRC_TAG(0x0008, 0x1030)));
     assert_false(mrc_dcmtk_has(item, MRC_TAG(0x0008, 0x1032)));
+    assert_false(mrc_dcmtk_has(item, MRC_TAG(0x0010, 0x21C0)));
+    expect_raw(item, MRC_TAG(0x0010, 0x21A0), "UNKNOWN");
     expect_raw(item, MRC_TAG(0x0018, 0x0015), "HEAD");
     assert_int_equal(mrc_dcmtk_count(item, MRC_TAG(0x0040, 0x0275)), 1);
     mrc_dcmtk_item *scanner = mrc_dcmtk_child(item, MRC_TAG(0x0018, 0xA001), 0);
@@ -336,6 +340,70 @@ static void test_privacy_marks(void **state) {
         mrc_dcmtk_close(file);
         scene_clear(&s);
     }
+}
+
+/* Codes: a sound one, two whose values are too long for CodeValue, one whose meaning is too long.
+ */
+static const char *const code_values[] = {"113100", "replace_recognizable",
+                                          "urn:lex:us:federal:hipaa", "113107"};
+static const char *const code_meanings[] = {
+    "Basic Application Confidentiality Profile", "Replace face", "A law",
+    "a meaning of more than the sixty-four letters that PS3.5 allows it to have"};
+
+static void put_codes(mrc_dcmtk_item *item, size_t begin, size_t end) {
+    struct mrc_error err = {0};
+    put_text(item, MRC_TAG(0x0012, 0x0062), "YES");
+    for (size_t c = begin; c < end; ++c) {
+        mrc_dcmtk_item *code = NULL;
+        assert_ok(mrc_dcmtk_append(&code, item, MRC_TAG(0x0012, 0x0064), &err), &err);
+        put_text(code, MRC_TAG(0x0008, 0x0100), code_values[c]);
+        put_text(code, MRC_TAG(0x0008, 0x0102), "99MADE");
+        put_text(code, MRC_TAG(0x0008, 0x0104), code_meanings[c]);
+    }
+}
+static void put_all_codes(mrc_dcmtk_item *item) {
+    put_codes(item, 0, 4);
+}
+static void put_broken_code(mrc_dcmtk_item *item) {
+    put_codes(item, 3, 4);
+}
+static void change_codes(struct slice_spec *s) {
+    s->extra = put_all_codes;
+}
+static void change_broken_code(struct slice_spec *s) {
+    s->extra = put_broken_code;
+}
+
+/* One unsound item costs none but itself, and never the word how the identity was removed. */
+static void test_codes_are_copied_one_by_one(void **state) {
+    (void)state;
+    const uint32_t codes = MRC_TAG(0x0012, 0x0064);
+    struct mrc_derivation derivation = plain_derivation();
+    struct scene s = scene_make(change_codes);
+    scene_save(&s, &derivation);
+    mrc_dcmtk_file *file = open_slice(&s, "IM0001.dcm");
+    mrc_dcmtk_item *item = mrc_dcmtk_root(file);
+    assert_int_equal(mrc_dcmtk_count(item, codes), 3);
+    expect_raw(mrc_dcmtk_child(item, codes, 0), MRC_TAG(0x0008, 0x0100), code_values[0]);
+    mrc_dcmtk_item *mended = mrc_dcmtk_child(item, codes, 1);
+    expect_raw(mended, MRC_TAG(0x0008, 0x0119), code_values[1]); /* LongCodeValue */
+    assert_false(mrc_dcmtk_has(mended, MRC_TAG(0x0008, 0x0100)));
+    expect_raw(mended, MRC_TAG(0x0008, 0x0104), code_meanings[1]);
+    mended = mrc_dcmtk_child(item, codes, 2);
+    expect_raw(mended, MRC_TAG(0x0008, 0x0120), code_values[2]); /* URNCodeValue */
+    assert_false(mrc_dcmtk_has(mended, MRC_TAG(0x0008, 0x0100)));
+    assert_false(mrc_dcmtk_has(item, MRC_TAG(0x0012, 0x0063)));
+    mrc_dcmtk_close(file);
+    scene_clear(&s);
+
+    s = scene_make(change_broken_code);
+    scene_save(&s, &derivation);
+    file = open_slice(&s, "IM0001.dcm");
+    item = mrc_dcmtk_root(file);
+    assert_false(mrc_dcmtk_has(item, codes));
+    expect_raw(item, MRC_TAG(0x0012, 0x0063), "not validly stated by the source");
+    mrc_dcmtk_close(file);
+    scene_clear(&s);
 }
 
 /* --- character sets --- */
@@ -648,6 +716,7 @@ int main(void) {
         cmocka_unit_test(test_unsound_texts_stay_behind),
         cmocka_unit_test(test_all_of_the_study_is_kept),
         cmocka_unit_test(test_privacy_marks),
+        cmocka_unit_test(test_codes_are_copied_one_by_one),
         cmocka_unit_test(test_character_sets),
         cmocka_unit_test(test_phantoms_stay_phantoms),
         cmocka_unit_test(test_undated_is_dated_as_its_source),

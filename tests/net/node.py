@@ -9,6 +9,8 @@ import peers
 
 
 class Node:
+    before = []  # a command that runs it
+
     def __init__(self, mrcycle, folder, to, **settings):
         self.mrcycle, self.folder, self.port = mrcycle, folder, peers.free_port()
         self.queue, self.process = os.path.join(folder, "queue"), None
@@ -21,7 +23,7 @@ class Node:
             f.write("# written by a test\n" + "".join("%s = %s\n" % line for line in lines.items()))
 
     def start(self):
-        self.process = peers.Process([self.mrcycle, "serve", self.config], self.folder, "serve.log", start_new_session=True)
+        self.process = peers.Process([*self.before, self.mrcycle, "serve", self.config], self.folder, "serve.log", start_new_session=True)
         peers.wait_for("the node", lambda: self.process.process.poll() is not None or peers.listens(self.port))
         assert self.process.process.poll() is None, open(os.path.join(self.folder, "serve.log")).read()
 

@@ -1,4 +1,5 @@
 """Peers for the network tests: started on loopback with everything in a scratch folder, and stopped by their process."""
+import contextlib
 import glob
 import io
 import json
@@ -16,6 +17,7 @@ except ImportError:
     pydicom = None  # need() says so
 
 
+EVERYWHERE = ("dcmqrscp", "storescp", "Orthanc")  # listen at every address unless loopback.c is preloaded, which ctest says where to find
 os.environ["TCP_NODELAY"] = "1"  # DCMTK's programs wait for delayed acknowledgements without it
 
 
@@ -78,16 +80,31 @@ def listens(port):
     return any(row[1].endswith(":%04X" % port) and row[3] == "0A" for row in rows)
 
 
+def strangers_may_come(pid):
+    """Does the process listen at another address than loopback?"""
+    held = set()
+    for path in glob.glob("/proc/%d/fd/*" % pid):
+        with contextlib.suppress(OSError):  # closed meanwhile
+            held.add(os.readlink(path))
+    rows = [line.split() for table in ("tcp", "tcp6") for line in open("/proc/net/" + table)]
+    return [row[1] for row in rows if row[3] == "0A" and "socket:[%s]" % row[9] in held
+            and row[1].split(":")[0] not in ("0100007F", "00000000000000000000000001000000")]
+
+
 class Process:
     def __init__(self, command, folder, log, **more):
         self.log = open(os.path.join(folder, log), "ab")
+        if os.path.basename(command[0]) in EVERYWHERE and "MRC_LOOPBACK" in os.environ:
+            more["env"] = {**os.environ, "LD_PRELOAD": os.environ["MRC_LOOPBACK"]}
         self.process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, **more)
 
     def stop(self, kill=False):
+        open_to_all = strangers_may_come(self.process.pid) if self.process.poll() is None and "MRC_LOOPBACK" in os.environ else []
         if self.process.poll() is None:
             self.process.kill() if kill else self.process.terminate()
         self.process.wait(60)
         self.log.close()
+        assert not open_to_all, open_to_all
 
     def __enter__(self):
         return self

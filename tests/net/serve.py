@@ -118,23 +118,51 @@ def no_patient(served, t1):
     assert set(outcomes(served)) >= {"released", "rejected", "no_association"}, served.audit()
 
 
-def watched(top, t1):
-    """The same between two folders; the originals stay as they are."""
-    inbox, outbox = top + "/inbox", top + "/outbox"
+def without_words(path):
+    """A PNG without the chunks that say that it is synthetic."""
+    with open(path, "rb") as f:
+        data, at = f.read(), 8
+    kept = data[:8]
+    while at < len(data):
+        end = at + 12 + int.from_bytes(data[at:at + 4], "big")
+        kept += data[at:end] if data[at + 4:at + 8].isupper() else b""
+        at = end
+    with open(path, "wb") as f:
+        f.write(kept)
+
+
+def watched(top, t1, pacs):
+    """The same between two folders; the originals stay as they are. A PACS gets what it can take: no NIfTI and no pictures."""
+    inbox, outbox, config = top + "/inbox", top + "/outbox", top + "/watch.conf"
+    there = {image.SOPInstanceUID for image in pacs.images()}
     shutil.copytree(os.path.dirname(t1[0]), inbox + "/head")
+    run("translate", inbox + "/head", "-o", inbox + "/pictures", "--to", "T2w", "--format", "png", "--no-report", "-q")
+    for path in glob.glob(inbox + "/pictures/*"):
+        without_words(path)
+    open(inbox + "/pictures/done", "w").close()
+    shutil.copy(top + "/p/sub-02/anat/sub-02_T1w.nii.gz", inbox)
+    open(inbox + "/sub-02_T1w.nii.gz.done", "w").close()
+    with open(config, "w") as f:
+        f.write("pacs = %s\nunknown_contrast = yes\nretries = 0\n" % pacs.address)
     open(inbox + "/head/done", "w").close()
     before = sorted(os.listdir(inbox + "/head"))
-    command = [mrcycle, "serve", "--watch", inbox, "-o", outbox, "--quiet-time", "600"]
+    command = [mrcycle, "serve", config, "--watch", inbox, "-o", outbox, "--quiet-time", "600"]
+    names, done = ["head", "pictures", "sub-02_T1w.json", "sub-02_T1w.nii.gz"], outbox + ".queue/done"
     with peers.Process(command, top, "watch.log") as server:
-        peers.wait_for("the result", lambda: os.path.isdir(outbox + "/head"))
+        peers.wait_for("the end", lambda: len(glob.glob(outbox + ".queue/done/*") + glob.glob(outbox + ".queue/failed/*")) == 3)
+        assert len(os.listdir(done)) == 3, run("queue", outbox + ".queue")
+        assert sorted(os.listdir(outbox)) == names
         assert len(os.listdir(outbox + "/head")) == len(t1) and sorted(os.listdir(inbox + "/head")) == before
-        job = peers.wait_for("the end", lambda: os.listdir(outbox + ".queue/done"))[0]
-        assert "%s.queue/done/%s/report/report.html" % (outbox, job) in run("queue", outbox + ".queue")
+        assert [open(path).read().count("stored") for path in glob.glob(done + "/*/sent.list")] == [len(t1)]
+        assert {image.SOPInstanceUID for image in pacs.images()} == there  # the same images gave the same before
+        text = run("queue", outbox + ".queue")
+        assert all("%s/%s/report/report.html" % (done, job) in text for job in os.listdir(done)), text
+        assert all("of %s/%s\n" % (inbox, name) in text for name in ("head", "pictures", "sub-02_T1w.nii.gz")), text
         server.process.terminate()
         assert server.process.wait(30) == 0
     with peers.Process(command, top, "watch.log"):  # what is done is not done again
         time.sleep(1.5)
-        assert os.listdir(outbox) == ["head"] and len(os.listdir(outbox + ".queue/done")) == 1
+        assert sorted(os.listdir(outbox)) == names and len(os.listdir(done)) == 3
 
 
 def wrong_settings(top):
@@ -184,5 +212,5 @@ with tempfile.TemporaryDirectory() as scratch:
         mute.close()
         serving.end()
         no_patient(serving, one)
-    watched(scratch, one)
+        watched(scratch, one, archive)
 print("ok")

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/parallel.h"
 #include "io/image.h"
 
 static int dump_volume(const mrc_volume *vol, const struct mrc_image_info *item, size_t number,
@@ -39,6 +40,7 @@ int main(int argc, char **argv) {
     struct mrc_image_options options = MRC_IMAGE_DEFAULTS;
     struct mrc_error err = {0};
     int failed = 0;
+    mrc_parallel_set_threads(1); /* small volumes, and other tests beside */
     options.allow_synthetic = options.allow_derived = true;
     if (argc != 3 || mrc_image_list_scan(&list, argv[1], &err) != MRC_OK) {
         fprintf(stderr, "usage: dump PATH OUT: %s\n", err.text);
