@@ -44,7 +44,8 @@ static const struct argp argp = {
     .parser = parse,
     .args_doc = "CONFIG|DIR",
     .doc = "Lists the jobs of mrcycle serve: id, state, age, images, attempts, and why the last "
-           "one failed; below it the page that says how far its result can be trusted."};
+           "one failed; below it the image in a watched folder, and the page that says how far its "
+           "result can be trusted."};
 
 static void print_age(char *out, size_t capacity, int64_t seconds) {
     if (seconds < 0) seconds = 0;
@@ -59,13 +60,16 @@ static void print_age(char *out, size_t capacity, int64_t seconds) {
 }
 
 static void print_job(const mrc_queue *queue, const struct mrc_job *job, int64_t now) {
-    char age[32] = "-", wait[48] = "", report[MRC_JOB_PATH];
+    char age[32] = "-", wait[48] = "", images[24] = "-", report[MRC_JOB_PATH];
+    const bool watched = job->source[0] != '\0'; /* its images are not counted */
     if (job->created > 0) print_age(age, sizeof age, now - job->created);
     if (job->state == MRC_JOB_NEW && job->not_before > now)
         snprintf(wait, sizeof wait, "again in %llds%s", (long long)(job->not_before - now),
                  job->why[0] != '\0' ? ": " : "");
-    printf("%-18s %-8s %7s %6lld %3d  %s%s\n", job->id, mrc_job_state_name(job->state), age,
-           (long long)job->images, job->attempts, wait, job->why);
+    if (!watched) snprintf(images, sizeof images, "%lld", (long long)job->images);
+    printf("%-18s %-8s %7s %6s %3d  %s%s\n", job->id, mrc_job_state_name(job->state), age, images,
+           job->attempts, wait, job->why);
+    if (watched) printf("%-18s of %s\n", "", job->source);
     if (mrc_queue_path(report, queue, job, "report/report.html", NULL) == MRC_OK &&
         mrc_path_exists(report))
         printf("%-18s %s\n", "", report);

@@ -157,6 +157,7 @@ def watched(top, t1, pacs):
         assert {image.SOPInstanceUID for image in pacs.images()} == there  # the same images gave the same before
         text = run("queue", outbox + ".queue")
         assert all("%s/%s/report/report.html" % (done, job) in text for job in os.listdir(done)), text
+        assert all("of %s/%s\n" % (inbox, name) in text for name in ("head", "pictures", "sub-02_T1w.nii.gz")), text
         server.process.terminate()
         assert server.process.wait(30) == 0
     with peers.Process(command, top, "watch.log"):  # what is done is not done again
