@@ -13,11 +13,11 @@
 #include "base/fs.h"
 #include "base/hash.h"
 #include "io/dcmtk/bridge.h"
+#include "io/dicom_gaps.h"
 #include "io/dicom_source.h"
 
 enum { FILE_LIMIT = 50000, MOST_OF_A_KIND = 8, HEAD_BYTES = 1024, KINDS = 1024 };
-static const double unit_tolerance = 1e-4, even_part = 0.01, even_mm = 0.01, line_mm = 0.2,
-                    rounding_mm = 0.1, same_place_mm = 1e-3;
+static const double unit_tolerance = 1e-4, line_mm = 0.2, same_place_mm = 1e-3;
 static const char mr_image[] = "1.2.840.10008.5.1.4.1.1.4";
 
 /* What is kept of a file until all are compared. */
@@ -445,44 +445,24 @@ static bool check_orientation(struct work *w, double normal[3]) {
     return false;
 }
 
-static int by_number(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median_gap(const struct work *w, double *scratch) {
-    for (size_t i = 1; i < w->count; ++i)
-        scratch[i - 1] = w->facts[i].along_mm - w->facts[i - 1].along_mm;
-    qsort(scratch, w->count - 1, sizeof *scratch, by_number);
-    return scratch[(w->count - 1) / 2];
-}
-
 /* Scanners round positions: a slice near the even grid is even, though its gaps are not. */
-static double off_even_grid(const struct work *w) {
-    double step = (w->facts[w->count - 1].along_mm - w->facts[0].along_mm) / (double)(w->count - 1);
-    double most = 0.0;
-    for (size_t i = 1; i < w->count; ++i)
-        most = fmax(most, fabs(w->facts[i].along_mm - w->facts[0].along_mm - step * (double)i));
-    return most;
-}
-
-static void check_gaps(struct work *w, double median) {
-    double off = off_even_grid(w), tolerance = fmax(even_part * median, even_mm);
-    bool near_grid = off <= fmin(rounding_mm, 0.1 * median), even = true, repeats = false;
+static void check_gaps(struct work *w, const struct mrc_dicom_gaps *gaps) {
+    bool repeats = false;
     for (size_t i = 1; i < w->count; ++i) {
         const struct facts *a = &w->facts[i - 1], *b = &w->facts[i];
         double gap = b->along_mm - a->along_mm;
-        bool fits = fabs(gap - median) <= tolerance;
-        even = even && fits;
+        bool fits = fabs(gap - gaps->median_mm) <= gaps->tolerance_mm;
         if (gap < same_place_mm)
             WRONG(w, b->name, "lies where %.100s lies", a->name);
-        else if (!fits && !near_grid)
-            WRONG(w, b->name, "lies %.3f mm from %.100s, expected %.3f mm", gap, a->name, median);
+        else if (!fits && !gaps->near_grid)
+            WRONG(w, b->name, "lies %.3f mm from %.100s, expected %.3f mm", gap, a->name,
+                  gaps->median_mm);
         repeats = repeats || gap < same_place_mm;
     }
-    if (!repeats && (even || near_grid)) w->out->gap_mm = median;
-    if (!even && near_grid)
-        DOUBTFUL(w, NULL, "positions are rounded: up to %.3f mm off the even grid", off);
+    if (!repeats && (gaps->alike || gaps->near_grid)) w->out->gap_mm = gaps->median_mm;
+    if (!gaps->alike && gaps->near_grid)
+        DOUBTFUL(w, NULL, "positions are rounded: up to %.3f mm off the even grid",
+                 gaps->off_grid_mm);
 }
 
 static void check_line(struct work *w, const double normal[3]) {
@@ -529,11 +509,15 @@ static enum mrc_status check_volume(struct work *w, struct mrc_error *err) {
         for (int a = 0; a < 3; ++a) w->facts[i].along_mm += normal[a] * w->facts[i].position_mm[a];
     }
     qsort(w->facts, w->count, sizeof *w->facts, by_place);
-    double *scratch = mrc_alloc(w->count, sizeof *scratch);
-    if (scratch == NULL)
+    struct mrc_dicom_gaps gaps;
+    double *along_mm = mrc_alloc(w->count, sizeof *along_mm);
+    if (along_mm == NULL)
         return mrc_fail(err, MRC_ERR_NOMEM, "out of memory to check %zu slices", w->count);
-    check_gaps(w, median_gap(w, scratch));
-    mrc_free(scratch);
+    for (size_t i = 0; i < w->count; ++i) along_mm[i] = w->facts[i].along_mm;
+    enum mrc_status st = mrc_dicom_gaps_measure(&gaps, along_mm, w->count, err);
+    mrc_free(along_mm);
+    if (st != MRC_OK) return st;
+    check_gaps(w, &gaps);
     check_line(w, normal);
     check_order(w);
     for (size_t i = 0; i < w->count; ++i) check_locations(w, &w->facts[i]);

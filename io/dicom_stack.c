@@ -8,13 +8,12 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "io/dicom_gaps.h"
 #include "io/dicom_stack.h"
 
-static const double even_mm = 0.01, even_fraction = 0.01; /* of a gap against the median */
 static const double uneven_fraction =
-    0.1; /* up to here slices are resampled, beyond some are missing */
-static const double rounding_mm = 0.1;   /* of a slice against the even grid: decimals were cut */
-static const double line_mm = 0.2;       /* of a slice against the line through the stack */
+    0.1;                           /* up to here slices are resampled, beyond some are missing */
+static const double line_mm = 0.2; /* of a slice against the line through the stack */
 static const double min_cosine = 0.9999; /* of the stack's direction against the normal */
 
 void mrc_dicom_series_object_to(struct mrc_dicom_series *series, const char *fmt, ...) {
@@ -42,11 +41,6 @@ static int by_position(const void *a, const void *b) {
     int order = strcmp(p->sop_uid, q->sop_uid); /* copies side by side */
     if (order == 0) order = (p->frame > q->frame) - (p->frame < q->frame);
     return order != 0 ? order : strcmp(p->path, q->path);
-}
-
-static int by_value(const void *a, const void *b) {
-    double p = *(const double *)a, q = *(const double *)b;
-    return (p > q) - (p < q);
 }
 
 /* A reason of any slice is one of the series; damage comes first and names the file. */
@@ -204,31 +198,8 @@ static void judge_repeats(struct mrc_dicom_series *series) {
                                mrc_dicom_slice_name(series->slices[first_repeat]).text);
 }
 
-static double median_gap(const struct mrc_dicom_series *series, double *scratch) {
-    size_t gaps = series->count - 1;
-    for (size_t i = 0; i < gaps; ++i)
-        scratch[i] = series->slices[i + 1]->along_mm - series->slices[i]->along_mm;
-    qsort(scratch, gaps, sizeof *scratch, by_value);
-    return scratch[gaps / 2];
-}
-
 static double gap_after(const struct mrc_dicom_series *series, size_t i) {
     return series->slices[i + 1]->along_mm - series->slices[i]->along_mm;
-}
-
-/* Every gap like the median, or every slice near the even grid. */
-static bool is_even(const struct mrc_dicom_series *series, double median) {
-    const struct mrc_dicom_slice *const *s = series->slices;
-    size_t last = series->count - 1;
-    double step = (s[last]->along_mm - s[0]->along_mm) / (double)last;
-    double tolerance = fmax(even_mm, even_fraction * median);
-    bool all_alike = true, near_grid = true;
-    for (size_t i = 0; i < last; ++i) {
-        all_alike = all_alike && fabs(gap_after(series, i) - median) <= tolerance;
-        double off = s[i]->along_mm - s[0]->along_mm - step * (double)i;
-        near_grid = near_grid && fabs(off) <= fmin(rounding_mm, 0.1 * median);
-    }
-    return all_alike || near_grid;
 }
 
 /* Slices missing between others, if every gap is about a whole number of medians; and the first
@@ -240,9 +211,10 @@ static bool count_missing(size_t *missing, size_t *first, const struct mrc_dicom
     *first = series->count;
     for (size_t i = 0; i + 1 < series->count; ++i) {
         double gap = gap_after(series, i), times = fmax(1.0, round(gap / median));
-        bool wide = fabs(gap - median) > fmax(even_mm, uneven_fraction * median);
+        bool wide = fabs(gap - median) > fmax(MRC_DICOM_EVEN_MM, uneven_fraction * median);
         if (wide && *first == series->count) *first = i;
-        whole = whole && fabs(gap - times * median) <= fmax(even_mm, uneven_fraction * median) &&
+        whole = whole &&
+                fabs(gap - times * median) <= fmax(MRC_DICOM_EVEN_MM, uneven_fraction * median) &&
                 times < (double)series->count;
         if (whole) *missing += (size_t)times - 1;
     }
@@ -251,10 +223,11 @@ static bool count_missing(size_t *missing, size_t *first, const struct mrc_dicom
 
 /* An even stack; one uneven by so little that interpolating makes it even; or one with slices lost,
  * which is told and not mended unasked (rule B3). */
-static void judge_gaps(struct mrc_dicom_series *series, double median) {
+static void judge_gaps(struct mrc_dicom_series *series, const struct mrc_dicom_gaps *gaps) {
     size_t missing = 0, at = 0;
+    double median = gaps->median_mm;
     series->planes = series->count;
-    if (is_even(series, median)) return;
+    if (gaps->alike || gaps->near_grid) return;
     bool whole = count_missing(&missing, &at, series, median);
     series->resampled = true;
     if (whole && missing == 0) return;
@@ -324,11 +297,15 @@ static enum mrc_status judge_geometry(struct mrc_dicom_series *series, struct mr
     }
     judge_repeats(series);
     if (series->reason[0] != '\0') return MRC_OK;
-    double *scratch = mrc_alloc(series->count, sizeof *scratch);
-    if (scratch == NULL)
+    struct mrc_dicom_gaps gaps;
+    double *along_mm = mrc_alloc(series->count, sizeof *along_mm);
+    if (along_mm == NULL)
         return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for %zu slices", series->count);
-    judge_gaps(series, median_gap(series, scratch));
-    mrc_free(scratch);
+    for (size_t i = 0; i < series->count; ++i) along_mm[i] = series->slices[i]->along_mm;
+    enum mrc_status st = mrc_dicom_gaps_measure(&gaps, along_mm, series->count, err);
+    mrc_free(along_mm);
+    if (st != MRC_OK) return st;
+    judge_gaps(series, &gaps);
     judge_line(series);
     return MRC_OK;
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Scans a folder of many generated DICOM files with `mrcycle info --json`, and with what one would do without it:
-`dcm2niix -b o` (headers only) and a loop of dcmdump over a sample. Prints elapsed seconds and peak memory of each.
+`dcm2niix -b o` (headers only) and a loop of dcmdump over a sample. Prints elapsed seconds,
+processor seconds and peak memory of each.
 
 usage: scan.py MRCYCLE [FILES [SIDE]]     default: 20000 files of 64 x 64 pixels
 Needs python3-pydicom, python3-numpy and /usr/bin/time; peers that are not installed are left out.
@@ -49,11 +50,11 @@ def make(folder, files, side):
 
 
 def measure(name, command, scale=1.0):
-    """Elapsed seconds and peak memory (of the largest process) of a command."""
-    done = subprocess.run(["/usr/bin/time", "-f", "%e %M", *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    elapsed, kilobytes = done.stderr.splitlines()[-1].split()
+    """Elapsed and processor seconds and peak memory (of the largest process) of a command."""
+    done = subprocess.run(["/usr/bin/time", "-f", "%e %U %S %M", *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    elapsed, user, system, kilobytes = done.stderr.splitlines()[-1].split()
     note = "" if scale == 1.0 else f" (from a sample of {SAMPLE})"
-    print(f"{name:22s} {float(elapsed) * scale:8.2f} s  {float(kilobytes) / 1024:6.1f} MiB  exit {done.returncode}{note}", flush=True)
+    print(f"{name:22s} {float(elapsed) * scale:8.2f} s  {(float(user) + float(system)) * scale:8.2f} s of processors  {float(kilobytes) / 1024:6.1f} MiB  exit {done.returncode}{note}", flush=True)
 
 
 def main():
