@@ -64,7 +64,7 @@ for number, modality in enumerate(("19870613", "zqplanted")):
     ds.save_as(os.path.join(given, f"other{number}"))
 
 common = ["prepare", given, "--key", key, "--allow-synthetic", "--split", "100,0,0"]
-check(b"4 series" in run(*common, "-o", out, "--dry-run") and not os.path.exists(out), "dry run")
+check(b"3 series" in run(*common, "-o", out, "--dry-run") and not os.path.exists(out), "dry run")
 words = run(*common, "-o", out)
 check(not leaks(out), f"leaks: {leaks(out)[:5]}")
 check(not leaks(words), f"leaks in words: {words!r}")
