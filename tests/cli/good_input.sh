@@ -96,7 +96,8 @@ done
 prints "$out/paper/model.safetensors" "${train[@]}" --preset paper --epochs 1 -o "$out/paper" -q
 code=0
 "${train[@]}" --preset paired --epochs 1 -o "$out/paired" -q >"$work/stdout" 2>"$work/stderr" || code=$?
-[ "$code" -ne 0 ] && grep -q "no pairs" "$work/stderr" || fail "preset paired without pairs: exit code $code: $(cat "$work/stderr")"
+[ "$code" -ne 0 ] || fail "preset paired without pairs: exit code 0"
+grep -q "no pairs" "$work/stderr" || fail "preset paired without pairs: said $(cat "$work/stderr")"
 mkdir -p "$work/pairs/T1w" "$work/pairs/T2w"
 cp "$in/axial.nii.gz" "$work/pairs/T1w/a.nii.gz"
 cp "$in/t2.nii.gz" "$work/pairs/T2w/a.nii.gz"
