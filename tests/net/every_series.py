@@ -33,6 +33,7 @@ except ImportError as missing:
 peers.need("dciodvfy", "dcentvfy", "dcm2niix", "Orthanc")
 mrcycle = os.path.abspath(sys.argv[1])
 KNOWN = "(0x0008,0x001c)"
+SAME_AGAIN = 1.1  # neighbours that are no more like each other than slices farther apart: a bottle, whose order nothing tells
 TELLS_NOTHING = 0.3  # nats that two pairs of slices of a set of noise have in common
 ONE_LACKS = re.compile(r"(?:Attribute present in one instance but not the other|Attribute is empty .zero length. in one instance).*Element=<(\w+)>")
 
@@ -188,7 +189,9 @@ def check_content(made, given):
                 assert shared(x, numpy.roll(y, step, axis)) < fit, f"is like its source as well when moved by {step} along axis {axis}"
     for n in range(len(x) - 1):
         here, there = shared(x[n], y[n]) + shared(x[n + 1], y[n + 1]), shared(x[n], y[n + 1]) + shared(x[n + 1], y[n])
-        assert here > there or here < TELLS_NOTHING, f"slices {first + n + 1} and {first + n + 2} are changed"
+        own, farther = shared(x[n], x[n + 1]), [shared(x[k], x[k + 2]) for k in (n - 1, n) if 0 <= k < len(x) - 2]
+        alike = own < SAME_AGAIN * max(farther, default=0)
+        assert here > there or here < TELLS_NOTHING or alike, f"slices {first + n + 1} and {first + n + 2} are changed"
     return fit
 
 
