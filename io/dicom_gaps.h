@@ -15,8 +15,7 @@ struct mrc_dicom_gaps {
     double tolerance_mm; /* up to which a gap is like the median */
     double off_grid_mm;  /* the most that a slice lies off the even grid between first and last */
     bool alike;          /* every gap is like the median */
-    bool
-        near_grid; /* every slice is near the grid: decimals were cut, and the gaps are not alike */
+    bool near_grid;      /* every slice is near that grid, as where decimals were cut */
 };
 /** along_mm[count], count >= 2: positions along the normal, ascending. */
 MRC_MUST_CHECK enum mrc_status mrc_dicom_gaps_measure(struct mrc_dicom_gaps *out,

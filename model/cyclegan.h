@@ -125,9 +125,9 @@ MRC_API void mrc_cyclegan_set_partners(mrc_cyclegan *gan, const bool *partners, 
 /** One step on x, y [batch][size][size][channels] in [0,1]: generators against the discriminators
  * as they are, discriminators on the fakes made before the generators' update, then four Adam
  * updates. The gradients stay in the nets until the next step. Every 8th step adds the R1 penalty.
- * The first warm_up steps are others: mean |G(x) - target|^2 and its twin, at ten times the rate;
- * the target is true_y where y is the partner and else the mean y;
- * the discriminators untouched; their sum is total_generator and all other losses are 0.
+ * The first warm_up steps are others: mean |G(x) - target|^2 and its twin, at ten times the rate,
+ * the discriminators untouched; their sum is total_generator and all other losses are 0. The target
+ * is true_y where y is the partner, else the mean y.
  * MRC_ERR_NUMERIC when a loss is not finite: *losses tells which, and no weight was changed.
  * In a team (base/team.h) x, y are this process's share, [batch / count]; losses and gradients are
  * means over the team, so all come to the same weights, those of one process to rounding;

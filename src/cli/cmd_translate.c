@@ -57,8 +57,7 @@ static const struct argp_option table[] = {
      .arg = "N",
      .doc = "Pixels a side of the slices worked on, where the model takes others than its own: a "
             "local one any, one with a shallow U-Net (train --depth) some; default: on the input's "
-            "grid "
-            "twice the model's where it is good for them, else the model's"},
+            "grid twice the model's where it is good for them, else the model's"},
     {.name = "no-mirror",
      .key = KEY_NO_MIRROR,
      .doc = "Apply the model once, not to each slice and its mirror image for the mean of both: "
