@@ -372,6 +372,12 @@ static enum mrc_status scan_finds(struct mrc_image_list *list, const struct mrc_
     return st;
 }
 
+/* A file that was asked for by name is there, and may be read. */
+static enum mrc_status check_readable(const struct mrc_image_file *file, struct mrc_error *err) {
+    if (file->probed || file->ended) return MRC_OK;
+    return mrc_fail(err, file->status, "%s: %s", file->path, file->reason);
+}
+
 enum mrc_status mrc_image_list_scan_with(struct mrc_image_list *list, const char *path,
                                          const struct mrc_scan_options *options,
                                          struct mrc_error *err) {
@@ -382,8 +388,7 @@ enum mrc_status mrc_image_list_scan_with(struct mrc_image_list *list, const char
                                                : mrc_finds_of(&f, &copy, 1, err);
     mrc_free(copy);
     if (st != MRC_OK) return st;
-    if (!mrc_path_is_dir(path) && f.count == 1 && !f.files[0].probed && !f.files[0].ended)
-        st = mrc_fail(err, f.files[0].status, "%s: %s", path, f.files[0].reason);
+    if (!mrc_path_is_dir(path)) st = check_readable(&f.files[0], err);
     if (st == MRC_OK) st = scan_finds(list, &f, err);
     if (st == MRC_OK) st = refuse_oddities(list, &f, err);
     mrc_finds_clear(&f);
@@ -393,6 +398,26 @@ enum mrc_status mrc_image_list_scan_with(struct mrc_image_list *list, const char
 enum mrc_status mrc_image_list_scan(struct mrc_image_list *list, const char *path,
                                     struct mrc_error *err) {
     return mrc_image_list_scan_with(list, path, NULL, err);
+}
+
+enum mrc_status mrc_image_scan_each(char *const *paths, size_t count,
+                                    enum mrc_status (*take)(void *context, const char *path,
+                                                            const struct mrc_image_list *list,
+                                                            struct mrc_error *err),
+                                    void *context, struct mrc_error *err) {
+    struct mrc_finds f;
+    enum mrc_status st = mrc_finds_of(&f, paths, count, err);
+    if (st != MRC_OK) return st;
+    for (size_t i = 0; st == MRC_OK && i < f.count; ++i) {
+        const struct mrc_finds alone = {.files = &f.files[i], .count = 1};
+        struct mrc_image_list list = {0};
+        st = check_readable(&f.files[i], err);
+        if (st == MRC_OK) st = scan_finds(&list, &alone, err);
+        if (st == MRC_OK) st = take(context, f.files[i].path, &list, err);
+        mrc_image_list_clear(&list);
+    }
+    mrc_finds_clear(&f);
+    return st;
 }
 
 /* --- loading --- */

@@ -80,6 +80,15 @@ MRC_STATUS mrc_image_list_scan_with(struct mrc_image_list *list, const char *pat
                                     const struct mrc_scan_options *options, struct mrc_error *err);
 MRC_API void mrc_image_list_clear(struct mrc_image_list *list);
 
+/** What mrc_image_list_scan says of each of these files by itself, though all headers are read in
+ * one go. `take` is called once a file, folder by folder and by name within each; a failure ends
+ * it. */
+MRC_STATUS mrc_image_scan_each(char *const *paths, size_t count,
+                               enum mrc_status (*take)(void *context, const char *path,
+                                                       const struct mrc_image_list *list,
+                                                       struct mrc_error *err),
+                               void *context, struct mrc_error *err);
+
 struct mrc_contrast_map; /* io/contrast_map.h */
 struct mrc_image_options {
     bool assume_ras; /* NIfTI without sform and qform: take the axes as RAS+ instead of refusing */

@@ -234,37 +234,59 @@ static bool is_own_sidecar(const char *path) {
     return own;
 }
 
-static enum mrc_status check_own_file(const char *path, const char *whole, struct mrc_error *err) {
-    struct mrc_image_list list = {0};
+static enum mrc_status fail_strange(const char *path, const char *whole, struct mrc_error *err) {
+    return mrc_fail(err, MRC_ERR_WRITE,
+                    "%s: is not replaced, for %s does not say that it was computed by this program",
+                    whole, strcmp(path, whole) == 0 ? "it" : mrc_path_name(path));
+}
+
+/* context: the path of all that would be replaced. */
+static enum mrc_status check_own_image(void *context, const char *path,
+                                       const struct mrc_image_list *list, struct mrc_error *err) {
+    return is_own_image(list) ? MRC_OK : fail_strange(path, context, err);
+}
+
+/* Is each of the files, which are `whole` or lie in it, this program's? */
+static enum mrc_status check_own_files(char *const *paths, size_t count, char *whole,
+                                       struct mrc_error *err) {
+    size_t images = 0;
+    char **image_paths = mrc_alloc(count, sizeof *image_paths);
+    if (image_paths == NULL && count > 0)
+        return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", whole);
     enum mrc_status status = MRC_OK;
-    bool own;
-    if (mrc_path_has_suffix(path, ".json")) {
-        own = is_own_sidecar(path);
-    } else {
-        status = mrc_image_list_scan(&list, path, err);
-        own = is_own_image(&list);
+    for (size_t i = 0; status == MRC_OK && i < count; ++i) {
+        if (!mrc_path_has_suffix(paths[i], ".json"))
+            image_paths[images++] = paths[i];
+        else if (!is_own_sidecar(paths[i]))
+            status = fail_strange(paths[i], whole, err);
     }
-    if (status == MRC_OK && !own)
-        status = mrc_fail(err, MRC_ERR_WRITE,
-                          "%s: is not replaced, for %s does not say that it was computed by this "
-                          "program",
-                          whole, strcmp(path, whole) == 0 ? "it" : mrc_path_name(path));
-    mrc_image_list_clear(&list);
+    if (status == MRC_OK)
+        status = mrc_image_scan_each(image_paths, images, check_own_image, whole, err);
+    mrc_free(image_paths);
+    return status;
+}
+
+static enum mrc_status check_own_folder(char *dir, struct mrc_error *err) {
+    struct mrc_name_list entries = {0};
+    enum mrc_status status = mrc_list_dir(&entries, dir, err);
+    for (size_t i = 0; status == MRC_OK && i < entries.count; ++i) {
+        char *path = mrc_path_join(dir, entries.names[i]);
+        if (path == NULL) status = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", dir);
+        mrc_free(entries.names[i]);
+        entries.names[i] = path;
+    }
+    if (status == MRC_OK) status = check_own_files(entries.names, entries.count, dir, err);
+    mrc_name_list_clear(&entries);
     return status;
 }
 
 enum mrc_status mrc_place_check_replaced(const char *path, struct mrc_error *err) {
-    struct mrc_name_list list = {0};
     if (!mrc_path_exists(path)) return MRC_OK;
-    if (!mrc_path_is_dir(path)) return check_own_file(path, path, err);
-    enum mrc_status status = mrc_list_dir(&list, path, err);
-    for (size_t i = 0; status == MRC_OK && i < list.count; ++i) {
-        char *entry = mrc_path_join(path, list.names[i]);
-        status = entry != NULL ? check_own_file(entry, path, err)
-                               : mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
-        mrc_free(entry);
-    }
-    mrc_name_list_clear(&list);
+    char *copy = mrc_strdup(path);
+    if (copy == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
+    enum mrc_status status =
+        mrc_path_is_dir(path) ? check_own_folder(copy, err) : check_own_files(&copy, 1, copy, err);
+    mrc_free(copy);
     return status;
 }
 

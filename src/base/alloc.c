@@ -1,5 +1,6 @@
 /* alloc.c: the one door to the heap. Every allocation passes mrc_alloc, so that tests can make the
  * n-th one fail. */
+#define _DEFAULT_SOURCE /* MADV_DONTNEED */
 #include "base/alloc.h"
 
 #include <stdarg.h>
@@ -8,8 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 enum { ALIGNMENT = 64 };
+/* glibc takes blocks of this size from the system afresh and gives them back when freed. */
+enum { LARGE_BYTES = 32 << 20 };
 
 static atomic_long fail_after; /* 0: disarmed; 1: the next allocation fails */
 
@@ -23,13 +28,30 @@ static int must_fail(void) {
     return atomic_fetch_sub(&fail_after, 1) == 1;
 }
 
+/* Zeroes a block. The whole pages of a large one are given back, to come as zeros when they are
+ * first used: writing to them here would touch each twice, and once more where a child process that
+ * was forked in between shares them. */
+static void clear(unsigned char *block, size_t bytes) {
+    if (bytes >= LARGE_BYTES) {
+        const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+        size_t begin = (page - (uintptr_t)block % page) % page;
+        size_t whole = (bytes - begin) / page * page;
+        if (madvise(block + begin, whole, MADV_DONTNEED) == 0) {
+            memset(block, 0, begin);
+            memset(block + begin + whole, 0, bytes - begin - whole);
+            return;
+        }
+    }
+    memset(block, 0, bytes);
+}
+
 void *mrc_alloc(size_t count, size_t size) {
     if (must_fail()) return NULL;
     if (size != 0 && count > (SIZE_MAX - ALIGNMENT) / size) return NULL;
     size_t bytes = (count * size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     if (bytes == 0) bytes = ALIGNMENT;
     void *p = aligned_alloc(ALIGNMENT, bytes);
-    if (p != NULL) memset(p, 0, bytes);
+    if (p != NULL) clear(p, bytes);
     return p;
 }
 
