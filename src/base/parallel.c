@@ -1,6 +1,7 @@
 /* parallel.c: one pool of threads a process. The calling thread is lane 0 and works along; helpers
- * are started at the first loop. Chunks are taken from a shared counter; which lane computes a
- * chunk never matters.
+ * are started at the first loop. Each lane has a run of the chunks, so that what it wrote in one
+ * loop it mostly reads in the next, from its own cache; a lane that is done helps the others. Which
+ * lane computes a chunk never matters.
  *
  * A training step is some thousand loops with little between them, and to wake a sleeping thread
  * takes about as long as the shorter ones. So whoever waits looks again and again for a moment
@@ -31,7 +32,10 @@ static struct {
     mrc_range_fn *fn;
     void *context;
     size_t count, grain;
-    atomic_size_t next;
+    struct share { /* the chunks of one lane, on a cache line of its own */
+        _Alignas(64) atomic_size_t next;
+        size_t end;
+    } shares[MRC_MAX_THREADS];
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER,
           .work = PTHREAD_COND_INITIALIZER,
           .done = PTHREAD_COND_INITIALIZER};
@@ -40,13 +44,30 @@ static pthread_mutex_t one_loop =
     PTHREAD_MUTEX_INITIALIZER;              /* held by the thread whose loop runs */
 static _Thread_local int current_lane = -1; /* -1: not inside a loop */
 
+/* Deals the chunks out in as many runs as there are lanes. */
+static void deal(int lanes) {
+    size_t chunks = pool.count / pool.grain + (pool.count % pool.grain != 0);
+    for (int lane = 0; lane < lanes; ++lane) {
+        struct share *share = &pool.shares[lane];
+        size_t n = (size_t)lane, all = (size_t)lanes;
+        atomic_store(&share->next, chunks / all * n + chunks % all * n / all);
+        share->end = chunks / all * (n + 1) + chunks % all * (n + 1) / all;
+    }
+}
+
+/* First its own, then what the others have left. */
 static void run_chunks(int lane) {
+    const int lanes = pool.started + 1;
     current_lane = lane;
-    for (;;) {
-        size_t begin = atomic_fetch_add(&pool.next, pool.grain);
-        if (begin >= pool.count) break;
-        size_t end = pool.count - begin < pool.grain ? pool.count : begin + pool.grain;
-        pool.fn(pool.context, begin, end, lane);
+    for (int i = 0; i < lanes; ++i) {
+        struct share *share = &pool.shares[(lane + i) % lanes];
+        for (;;) {
+            size_t chunk = atomic_fetch_add(&share->next, 1);
+            if (chunk >= share->end) break;
+            size_t begin = chunk * pool.grain;
+            size_t end = pool.count - begin < pool.grain ? pool.count : begin + pool.grain;
+            pool.fn(pool.context, begin, end, lane);
+        }
     }
     current_lane = -1;
 }
@@ -175,7 +196,7 @@ void mrc_parallel_for(size_t count, size_t grain, mrc_range_fn *fn, void *contex
     pool.context = context;
     pool.count = count;
     pool.grain = grain;
-    atomic_store(&pool.next, 0);
+    deal(pool.started + 1);
     atomic_store(&pool.busy, pool.started);
     atomic_fetch_add(&pool.loop, 1);
     if (pool.asleep > 0) pthread_cond_broadcast(&pool.work);
