@@ -251,24 +251,49 @@ static struct kernel_order kernel_order(const struct net_parameter *p) {
     return order;
 }
 
+struct reordering {
+    struct kernel_order order;
+    const float *src; /* one in memory order, one in PyTorch's */
+    float *dst;
+    bool to_torch;
+};
+
+/* Columns begin … end-1 of b, few at a time: whole cache lines of memory order, and as many streams
+ * of PyTorch's. */
+static void reorder_range(void *context, size_t begin, size_t end, int lane) {
+    (void)lane;
+    const struct reordering *r = context;
+    const struct kernel_order o = r->order;
+    for (size_t a = 0; a < o.a; ++a)
+        for (size_t t = 0; t < o.taps; ++t) {
+            const size_t row = (t * o.a + a) * o.b, column = a * o.taps + t;
+            for (size_t b = begin; b < end; ++b) {
+                const size_t in_memory = row + b, in_torch = b * o.a * o.taps + column;
+                if (r->to_torch)
+                    r->dst[in_torch] = r->src[in_memory];
+                else
+                    r->dst[in_memory] = r->src[in_torch];
+            }
+        }
+}
+
+enum { REORDER_GRAIN = 16 };
+
 void mrc_net_export(const mrc_net *net, size_t index, const float *block, float *torch_order) {
     MRC_ASSERT(index < net->parameter_count);
-    const float *src = block + net->parameters[index].seen.offset;
-    struct kernel_order o = kernel_order(&net->parameters[index]);
-    for (size_t b = 0; b < o.b; ++b)
-        for (size_t a = 0; a < o.a; ++a)
-            for (size_t t = 0; t < o.taps; ++t)
-                torch_order[(b * o.a + a) * o.taps + t] = src[(t * o.a + a) * o.b + b];
+    struct reordering r = {.order = kernel_order(&net->parameters[index]),
+                           .src = block + net->parameters[index].seen.offset,
+                           .dst = torch_order,
+                           .to_torch = true};
+    mrc_parallel_for(r.order.b, REORDER_GRAIN, reorder_range, &r);
 }
 
 void mrc_net_import(const mrc_net *net, size_t index, const float *torch_order, float *block) {
     MRC_ASSERT(index < net->parameter_count);
-    float *dst = block + net->parameters[index].seen.offset;
-    struct kernel_order o = kernel_order(&net->parameters[index]);
-    for (size_t t = 0; t < o.taps; ++t)
-        for (size_t a = 0; a < o.a; ++a)
-            for (size_t b = 0; b < o.b; ++b)
-                dst[(t * o.a + a) * o.b + b] = torch_order[(b * o.a + a) * o.taps + t];
+    struct reordering r = {.order = kernel_order(&net->parameters[index]),
+                           .src = torch_order,
+                           .dst = block + net->parameters[index].seen.offset};
+    mrc_parallel_for(r.order.b, REORDER_GRAIN, reorder_range, &r);
 }
 
 /* --- First weights --- */
