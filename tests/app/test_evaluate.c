@@ -17,6 +17,7 @@
 #include "app/html.h"
 #include "app/npy.h"
 #include "base/fs.h"
+#include "base/isolate.h"
 #include "base/text.h"
 #include "io/image.h"
 #include "preprocess/steps.h"
@@ -571,6 +572,7 @@ static void test_words_of_a_page_are_escaped(void **state) {
 }
 
 int main(void) {
+    mrc_isolate_disable(true); /* forks under ASan are slow; cli_hostile tests them */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_results_are_scored_as_stored),
         cmocka_unit_test(test_equal_images_have_no_finite_psnr),

@@ -10,6 +10,7 @@
 #include "app/phantom.h"
 #include "app/translate.h"
 #include "base/fs.h"
+#include "base/isolate.h"
 #include "io/image.h"
 
 enum { SUBJECTS = 2, CSF = 1, GREY = 2, WHITE = 3, VENTRICLES = 5, LABELS = 6 }; /* dseg.tsv */
@@ -147,6 +148,7 @@ static void test_t1w_looks_like_t1w(void **state) {
 }
 
 int main(void) {
+    mrc_isolate_disable(true); /* forks under ASan are slow; cli_hostile tests them */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_t2w_looks_like_t2w),
         cmocka_unit_test(test_t1w_looks_like_t1w),

@@ -12,6 +12,7 @@
 #include "app/survey.h"
 #include "app/train.h"
 #include "base/fs.h"
+#include "base/isolate.h"
 #include "base/parallel.h"
 #include "model/checkpoint.h"
 
@@ -707,6 +708,7 @@ static void test_survey_judges_as_translate_does(void **state) {
 }
 
 int main(void) {
+    mrc_isolate_disable(true); /* forks under ASan are slow; cli_hostile tests them */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_run_folder_is_complete),
         cmocka_unit_test(test_export_gives_the_same_model),

@@ -13,6 +13,7 @@
 #include "app/head.h"
 #include "app/translate.h"
 #include "base/fs.h"
+#include "base/isolate.h"
 #include "io/image.h"
 #include "model/checkpoint.h"
 #include "preprocess/slices.h"
@@ -636,6 +637,7 @@ static void test_memory_failures_leave_nothing(void **state) {
 }
 
 int main(void) {
+    mrc_isolate_disable(true); /* forks under ASan are slow; cli_hostile tests them */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_geometry_is_kept),
         cmocka_unit_test(test_model_grid_lies_over_the_source),
