@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/isolate.h"
 #include "base/parallel.h"
 #include "io/image.h"
 
@@ -38,6 +39,7 @@ static int dump_volume(const mrc_volume *vol, const struct mrc_image_info *item,
 int main(int argc, char **argv) {
     struct mrc_image_list list = {0};
     struct mrc_image_options options = MRC_IMAGE_DEFAULTS;
+    mrc_isolate_disable(true); /* forks under ASan are slow; the program itself has them */
     struct mrc_error err = {0};
     int failed = 0;
     mrc_parallel_set_threads(1); /* small volumes, and other tests beside */
