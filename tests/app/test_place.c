@@ -8,7 +8,6 @@
 
 #include "app/place.h"
 #include "base/fs.h"
-#include "base/isolate.h"
 
 static char root[] = "/tmp/mrc-place-XXXXXX";
 
@@ -176,7 +175,6 @@ static void test_memory_failures(void **state) {
 }
 
 int main(void) {
-    mrc_isolate_disable(true); /* forks under ASan are slow; cli_hostile tests them */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_inside),
         cmocka_unit_test(test_input_is_kept),
