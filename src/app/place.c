@@ -251,8 +251,7 @@ static enum mrc_status check_own_files(char *const *paths, size_t count, char *w
                                        struct mrc_error *err) {
     size_t images = 0;
     char **image_paths = mrc_alloc(count, sizeof *image_paths);
-    if (image_paths == NULL && count > 0)
-        return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", whole);
+    if (image_paths == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", whole);
     enum mrc_status status = MRC_OK;
     for (size_t i = 0; status == MRC_OK && i < count; ++i) {
         if (!mrc_path_has_suffix(paths[i], ".json"))
