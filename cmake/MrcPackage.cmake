@@ -46,3 +46,11 @@ function(mrc_test name)
     endif()
     set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 600)
 endfunction()
+
+# mrc_spare_starts(<test>…): for tests that start instrumented programs many times over. Their leaks are not looked for, which is a
+# third of a start (docs/testing.md says who looks), an allocation is remembered with two callers instead of thirty, and
+# OpenBLAS starts no thread, which mrcycle does not use.
+function(mrc_spare_starts)
+    set_tests_properties(${ARGN} PROPERTIES ENVIRONMENT_MODIFICATION
+        "ASAN_OPTIONS=string_append::detect_leaks=0:malloc_context_size=2;OPENBLAS_NUM_THREADS=set:1")
+endfunction()

@@ -41,7 +41,7 @@ def run(*arguments, code=0):
 made, given, out, key = (os.path.join(work, n) for n in ("made", "in", "set", "key"))
 os.mkdir(made)
 subprocess.run([make_inputs, made], check=True, stdout=subprocess.DEVNULL)
-planted_series(os.path.join(made, "axial"), given, 1, 1)
+planted_series(os.path.join(made, "axial"), given, 1, 1, step=4)
 for folder in ("zqplanted_bids/sub-zqplanted1/ses-zqplanted/anat", "zqplanted^7", "zqplanted^8"):
     os.makedirs(os.path.join(given, folder))
 for name, place, power in (("t2", "zqplanted_bids/sub-zqplanted1/ses-zqplanted/anat/sub-zqplanted1_T2w", 0.5),
@@ -112,12 +112,12 @@ voxels, heads = numpy.asanyarray(head.dataobj), 0
 
 
 def place(*folders, name="t1.nii.gz"):
-    """A head that no other is equal to, in each folder; the inputs' paths."""
+    """A head that no other is equal to, in each folder, every fourth slice of it."""
     global heads
     for folder in folders:
         heads += 1
         os.makedirs(os.path.join(work, folder), exist_ok=True)
-        image = nibabel.Nifti1Image(numpy.ascontiguousarray(voxels[heads % 4 :, heads // 4 :]), head.affine, head.header)
+        image = nibabel.Nifti1Image(numpy.ascontiguousarray(voxels[heads % 4 :, heads // 4 :, ::4]), head.affine @ numpy.diag([1, 1, 4, 1]), head.header)
         nibabel.save(image, os.path.join(work, folder, name))
 
 

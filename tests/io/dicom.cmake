@@ -27,3 +27,4 @@ set_tests_properties(io_shared_truth PROPERTIES LABELS medium SKIP_RETURN_CODE 7
 add_test(NAME dicom_variants COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/peers/variants.py $<TARGET_FILE:mrcycle>
          $<TARGET_FILE:io_dump>)
 set_tests_properties(dicom_variants PROPERTIES LABELS medium SKIP_RETURN_CODE 77 TIMEOUT 600)
+mrc_spare_starts(dicom_sweep io_shared_truth dicom_variants)
