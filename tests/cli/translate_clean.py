@@ -147,7 +147,7 @@ check(not os.path.exists(at("bids_refused")), "a refused derivative was begun")
 # NIfTI: texts in the header, an extension, the sidecar and the name.
 made = nibabel.load(os.path.join(at("made"), "axial.nii.gz"))
 os.mkdir(at("nifti"))
-image = nibabel.Nifti1Image(numpy.asarray(made.dataobj), made.affine, made.header)
+image = nibabel.Nifti1Image(numpy.asarray(made.dataobj)[:, :, ::5], made.affine @ numpy.diag([1, 1, 5, 1]), made.header)
 for field in ("descrip", "aux_file", "intent_name", "db_name"):
     image.header[field] = f"{WORD} {field}"[:10 if field == "intent_name" else 17]
 image.header.extensions.append(nibabel.nifti1.Nifti1Extension(6, f"{WORD} {UID}".encode()))
