@@ -82,6 +82,25 @@ enum mrc_status head_create(mrc_volume **out, const char *axes, double tilt_deg,
     return status;
 }
 
+enum mrc_status head_thin(mrc_volume **vol, int64_t step, struct mrc_error *err) {
+    struct mrc_geometry geometry = *mrc_volume_geometry(*vol);
+    struct mrc_extent e = mrc_volume_extent(*vol);
+    const size_t slice = (size_t)(e.i * e.j);
+    mrc_volume *thin = NULL;
+    for (int row = 0; row < 3; ++row) geometry.index_to_ras_mm[row][2] *= (double)step;
+    e.k = (e.k + step - 1) / step;
+    enum mrc_status status =
+        mrc_geometry_from_ras(&geometry, geometry.index_to_ras_mm, "head", err);
+    if (status == MRC_OK) status = mrc_volume_create(&thin, e, &geometry, err);
+    if (status != MRC_OK) return status;
+    for (int64_t k = 0; k < e.k; ++k)
+        memcpy(mrc_volume_voxels(thin) + (size_t)k * slice,
+               mrc_volume_voxels_const(*vol) + (size_t)(k * step) * slice, slice * sizeof(float));
+    mrc_volume_destroy(*vol);
+    *vol = thin;
+    return MRC_OK;
+}
+
 enum mrc_status head_save_dicom(const mrc_volume *vol, enum mrc_contrast contrast, const char *dir,
                                 struct mrc_error *err) {
     bool t1 = contrast == MRC_CONTRAST_T1W;

@@ -15,6 +15,8 @@ extern const double head_marker_ras_mm[3];
  * about the others. */
 enum mrc_status head_create(mrc_volume **out, const char *axes, double tilt_deg,
                             struct mrc_error *err);
+/** Keeps every `step`-th slice, where it was: for tests that look at other things than slices. */
+enum mrc_status head_thin(mrc_volume **vol, int64_t step, struct mrc_error *err);
 /** The head as a DICOM series of the given contrast in the existing folder `dir`. */
 enum mrc_status head_save_dicom(const mrc_volume *vol, enum mrc_contrast contrast, const char *dir,
                                 struct mrc_error *err);
