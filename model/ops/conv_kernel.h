@@ -92,7 +92,7 @@ extern const struct mrc_conv_algorithm mrc_conv_gemm;
 /** The patches on the side with few output channels: the convolution as the adjoint of its mirror
  * image. */
 extern const struct mrc_conv_algorithm mrc_conv_flipped;
-/** Minimal filtering: 4x4, stride 2, padding 1. */
+/** Minimal filtering: 4x4, stride 2 with padding 1, or stride 1. */
 extern const struct mrc_conv_algorithm mrc_conv_winograd;
 
 /** The algorithm chosen for a convolution: depends on its sizes only. */
