@@ -61,12 +61,16 @@ static void mirror_weights(float *to, const float *weight, const struct mrc_conv
     }
 }
 
-static void add_mirrored(float *d_weight, const float *mirrored, const struct mrc_conv *c) {
+static void mirror_gradient(float *d_weight, bool add, const float *mirrored,
+                            const struct mrc_conv *c) {
     const int64_t taps = tap_count(c), plane = c->cin * c->cout;
     for (int64_t tap = 0; tap < taps; ++tap) {
         float *to = d_weight + (taps - 1 - tap) * plane;
         for (int64_t o = 0; o < c->cout; ++o)
-            for (int64_t i = 0; i < c->cin; ++i) to[i * c->cout + o] += *mirrored++;
+            for (int64_t i = 0; i < c->cin; ++i) {
+                float *at = to + i * c->cout + o;
+                *at = (add ? *at : 0.0f) + *mirrored++;
+            }
     }
 }
 
@@ -226,13 +230,13 @@ static void flipped_backward_data(const struct mrc_conv *c, float *d_src, const 
     mrc_conv_gemm.forward(&m, d_src, d_dst, mirrored, bias, mirrored + aligned_count(c));
 }
 
-static void flipped_backward_weights(const struct mrc_conv *c, float *d_weight, const float *src,
-                                     const float *d_dst, void *scratch) {
+static void flipped_backward_weights(const struct mrc_conv *c, float *d_weight, bool add,
+                                     const float *src, const float *d_dst, void *scratch) {
     struct mrc_conv m = mirror(c);
     float *mirrored = scratch;
     for (int64_t i = 0; i < weight_count(c); ++i) mirrored[i] = 0.0f;
-    mrc_conv_gemm.backward_weights(&m, mirrored, d_dst, src, mirrored + aligned_count(c));
-    add_mirrored(d_weight, mirrored, c);
+    mrc_conv_gemm.backward_weights(&m, mirrored, true, d_dst, src, mirrored + aligned_count(c));
+    mirror_gradient(d_weight, add, mirrored, c);
 }
 
 const struct mrc_conv_algorithm mrc_conv_flipped = {.name = "flipped",

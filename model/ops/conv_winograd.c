@@ -197,6 +197,7 @@ struct job {
     const float *zeros;
     float *shared, *lanes;
     int64_t slice; /* first tile of the slice */
+    bool add;      /* d_weight is added to, else overwritten */
 };
 
 static struct job job_for(const struct mrc_conv *c, const struct cut *cut,
@@ -385,13 +386,15 @@ static void finish_weights(const float *from, int64_t stride, const struct job *
                            int64_t begin, int64_t end) {
     const struct mrc_conv *c = job->c;
     float *to[4];
+    const float *before[4];
     for (int phase = 0; phase < PHASES; ++phase)
         for (int64_t i = begin; i < end; ++i) {
-            for (int k = 0; k < 4; ++k)
+            for (int k = 0; k < 4; ++k) {
                 to[k] = job->d_weight + (tap_of(c, phase, k) * c->cin + b.in + i) * c->cout + b.out;
-            job->cut->w->weights_adjoint(to, (const float *const *)to,
-                                         from + (phase * b.ins + i) * pitch(b.outs), stride, 0,
-                                         b.outs);
+                before[k] = job->add ? to[k] : job->zeros;
+            }
+            job->cut->w->weights_adjoint(to, before, from + (phase * b.ins + i) * pitch(b.outs),
+                                         stride, 0, b.outs);
         }
 }
 
@@ -739,13 +742,14 @@ static void winograd_backward_data(const struct mrc_conv *c, float *d_src, const
     run_product(&job);
 }
 
-static void winograd_backward_weights(const struct mrc_conv *c, float *d_weight, const float *src,
-                                      const float *d_dst, void *scratch) {
+static void winograd_backward_weights(const struct mrc_conv *c, float *d_weight, bool add,
+                                      const float *src, const float *d_dst, void *scratch) {
     const struct cut cut = winograd_cut(c, MRC_CONV_BACKWARD_WEIGHTS);
     struct job job = job_for(c, &cut, MRC_CONV_BACKWARD_WEIGHTS, NULL, scratch);
     job.src = src;
     job.d_dst = d_dst;
     job.d_weight = d_weight;
+    job.add = add;
     run_weights(&job);
 }
 

@@ -375,7 +375,7 @@ static void test_central_differences(void **state) {
             f.dst_count * (is_conv(c->op) ? f.node.weight_count / (size_t)f.site.out.c : 1);
         if (work <= DIFFERENCES_WORK) { /* the larger ones have the reference's gradients */
             op_forward(&f);
-            op_backward(&f, 0.0f);
+            op_backward(&f, NAN);
             doubles_init(&d, &f);
             const char *names[MRC_NODE_INPUTS] = {"d_src", "d_src1"};
             for (int k = 0; k < f.node.inputs; ++k)
@@ -401,7 +401,7 @@ static void test_adjoint(void **state) {
         op_fixture_init(&f, c);
         memset(f.bias, 0, f.node.bias_count * sizeof *f.bias);
         op_forward(&f);
-        op_backward(&f, 0.0f);
+        op_backward(&f, NAN);
         double left = dot(f.dst, f.d_dst, f.dst_count), right = 0.0;
         double scale =
             sqrt(dot(f.dst, f.dst, f.dst_count) * dot(f.d_dst, f.d_dst, f.dst_count)) + 1e-3;
@@ -514,7 +514,7 @@ static void test_gradient_of_zeros_is_zero(void **state) {
         const size_t row = 2 * 50;
         for (size_t i = 0; i < f.src_count[0]; ++i)
             if (i / row % 2 == 1) f.src[0][i] = 0.0f;
-        op_backward(&f, 0.0f);
+        op_backward(&f, NAN);
         for (size_t i = 0; i < f.node.weight_count / 4; ++i)
             if (f.d_weight[i] != 0.0f)
                 fail_msg("%s: d_weight[%zu] is %g, expected 0", name, i, (double)f.d_weight[i]);
@@ -587,7 +587,7 @@ static void test_flags(void **state) {
                  !op->backward_reads_src && f.src[k] != f.call.dst && at < f.src_count[k]; ++at)
                 f.src[k][at] = NAN;
         for (size_t at = 0; !op->backward_reads_dst && at < f.dst_count; ++at) f.call.dst[at] = NAN;
-        op_backward(&f, 0.0f);
+        op_backward(&f, NAN);
         for (int k = 0; k < f.node.inputs; ++k)
             check_same(cases[i].name, "d_src", apart.d_src[k], f.d_src[k], f.src_count[k]);
         op_fixture_clear(&apart);
@@ -664,7 +664,7 @@ static void test_extremes_of_unary_operations(void **state) {
         op_fixture_init(&f, &c);
         memcpy(f.src[0], x, sizeof x);
         op_forward(&f);
-        op_backward(&f, 0.0f);
+        op_backward(&f, NAN);
         for (int i = 0; i < 5; ++i) {
             float expected = k == 0   ? sigmoids[i]
                              : k == 1 ? tanhs[i]

@@ -338,7 +338,7 @@ static void pair_gradients_agree(struct pair *p, struct state *s, enum mrc_cycle
     for (int i = 0; i < 2; ++i) {
         force(i == 0 ? &ways[0] : way);
         memset(gradients, 0, size * sizeof(float));
-        mrc_pass_backward(p->passes[i], d_out, NULL, false);
+        mrc_pass_backward(p->passes[i], d_out, NULL, MRC_GRADIENTS_ADD);
         if (i == 0) memcpy(by_patches, gradients, size * sizeof(float));
     }
     for (size_t i = 0; i < mrc_net_parameter_count(p->net); ++i) {
