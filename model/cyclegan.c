@@ -659,11 +659,12 @@ static void backward_generators(mrc_cyclegan *gan, const float *const real[DIREC
         struct direction *way = &gan->directions[k];
         (void)mrc_loss_l1(gan->d_cycle, way->cycle_out, real[k][1], gan->images,
                           (float)s->lambda_cycle, false);
-        mrc_pass_backward(way->cycle, gan->d_cycle, gan->directions[1 - k].d_first, false);
+        mrc_pass_backward(way->cycle, gan->d_cycle, gan->directions[1 - k].d_first,
+                          MRC_GRADIENTS_SET);
     }
     for (int k = 0; k < DIRECTIONS; ++k) {
         struct direction *way = &gan->directions[k];
-        mrc_pass_backward(way->judge_fake, way->d_map_adversarial, gan->d_fake, true);
+        mrc_pass_backward(way->judge_fake, way->d_map_adversarial, gan->d_fake, MRC_GRADIENTS_NONE);
         add_seen_gradient(gan, k, way->d_first);
         if (s->lambda_structure > 0.0)
             (void)mrc_loss_structure(way->d_first, way->out, real[k][0], (size_t)gan->share,
@@ -673,16 +674,16 @@ static void backward_generators(mrc_cyclegan *gan, const float *const real[DIREC
         if (gan->with_identity)
             (void)mrc_loss_l1(way->d_first + gan->images, way->out + gan->images, real[k][1],
                               gan->images, (float)s->lambda_identity, false);
-        mrc_pass_backward(way->first, way->d_first, NULL, false);
+        mrc_pass_backward(way->first, way->d_first, NULL, MRC_GRADIENTS_ADD);
     }
 }
 
 static void backward_discriminators(mrc_cyclegan *gan) {
     for (int k = 0; k < DIRECTIONS; ++k) {
         struct direction *way = &gan->directions[k];
-        mrc_pass_backward(way->judge_real, way->d_map_real, NULL, false);
+        mrc_pass_backward(way->judge_real, way->d_map_real, NULL, MRC_GRADIENTS_SET);
         mrc_pass_backward(way->judge_pool != NULL ? way->judge_pool : way->judge_fake,
-                          way->d_map_fake, NULL, false);
+                          way->d_map_fake, NULL, MRC_GRADIENTS_ADD);
     }
 }
 
@@ -699,7 +700,7 @@ static enum mrc_status add_penalty(mrc_cyclegan *gan, struct direction *way, con
     float *g = gan->d_fake, *moved = gan->d_cycle;
     double largest = 0.0;
     for (size_t i = 0; i < gan->map; ++i) way->d_map_real[i] = per_verdict;
-    mrc_pass_backward(way->judge_real, way->d_map_real, g, true);
+    mrc_pass_backward(way->judge_real, way->d_map_real, g, MRC_GRADIENTS_NONE);
     for (size_t i = 0; i < gan->images; ++i) largest = fmax(largest, fabs((double)g[i]));
     enum mrc_status st = mrc_team_largest(&largest, err);
     if (st != MRC_OK || !(largest > 0.0)) return st;
@@ -711,20 +712,9 @@ static enum mrc_status add_penalty(mrc_cyclegan *gan, struct direction *way, con
         for (size_t i = 0; i < gan->map; ++i)
             way->d_map_real[i] =
                 (float)(weight * (double)per_verdict * side / (2.0 * (double)step));
-        mrc_pass_backward(way->judge_real, way->d_map_real, NULL, false);
+        mrc_pass_backward(way->judge_real, way->d_map_real, NULL, MRC_GRADIENTS_ADD);
     }
     return MRC_OK;
-}
-
-static void zero_range(void *context, size_t begin, size_t end, int lane) {
-    (void)lane;
-    memset((float *)context + begin, 0, (end - begin) * sizeof(float));
-}
-
-static void zero_gradients(mrc_cyclegan *gan) {
-    for (int i = 0; i < MRC_NET_COUNT; ++i)
-        mrc_parallel_for(mrc_net_size(gan->nets[i]), BLOCK_GRAIN, zero_range,
-                         mrc_net_gradients(gan->nets[i]));
 }
 
 struct average_task {
@@ -836,9 +826,9 @@ static enum mrc_status warm_up_step(mrc_cyclegan *gan, struct mrc_losses *losses
     enum mrc_status st = mrc_team_mean(&losses->total_generator, 1, err);
     if (st == MRC_OK) st = check_finite(gan, losses, err);
     if (st != MRC_OK) return st;
-    zero_gradients(gan);
     for (int k = 0; k < DIRECTIONS; ++k)
-        mrc_pass_backward(gan->directions[k].first, gan->directions[k].d_first, NULL, false);
+        mrc_pass_backward(gan->directions[k].first, gan->directions[k].d_first, NULL,
+                          MRC_GRADIENTS_SET);
     st = share_gradients(gan, err);
     if (st == MRC_OK) update_warming(gan);
     return st;
@@ -861,7 +851,6 @@ enum mrc_status mrc_cyclegan_step(mrc_cyclegan *gan, struct mrc_losses *losses, 
     st = check_finite(gan, losses, err);
     if (st != MRC_OK) return st;
 
-    zero_gradients(gan);
     backward_generators(gan, real);
     backward_discriminators(gan);
     if (gan->settings.r1_gamma > 0.0 && (gan->state->steps + 1) % PENALTY_EVERY == 0)

@@ -105,9 +105,13 @@ MRC_API void mrc_pass_destroy(mrc_pass *pass);
 /** src [n][d][h][w][c] must stay unchanged until backward. Returns the output, valid until the next
  * forward. Cannot fail. */
 MRC_API const float *mrc_pass_forward(mrc_pass *pass, const float *src);
-/** d_out: gradient at the output. d_src overwritten, NULL skips. Parameter gradients are added to
- * unless `frozen`. Training plans only, after forward; may be called again with another d_out. */
-MRC_API void mrc_pass_backward(mrc_pass *pass, const float *d_out, float *d_src, bool frozen);
+/** What a backward does with the gradients of the net's parameters. The first of a step overwrites
+ * them, which spares a large net the zeros. */
+enum mrc_gradients { MRC_GRADIENTS_NONE, MRC_GRADIENTS_SET, MRC_GRADIENTS_ADD };
+/** d_out: gradient at the output. d_src overwritten, NULL skips. Training plans only, after
+ * forward; may be called again with another d_out. */
+MRC_API void mrc_pass_backward(mrc_pass *pass, const float *d_out, float *d_src,
+                               enum mrc_gradients gradients);
 /** Output of a node after a forward, for tests; NULL when its memory was used again. A training
  * plan keeps what backward reads, and every plan the last node. */
 MRC_API const float *mrc_pass_node(const mrc_pass *pass, int node, struct mrc_shape *shape);

@@ -70,7 +70,8 @@ struct mrc_call {
     /* backward only */
     const float *d_dst;
     float *d_src[MRC_NODE_INPUTS]; /* overwritten; NULL skips */
-    float *d_weight, *d_bias;      /* added to; NULL skips (a frozen network) */
+    float *d_weight, *d_bias;      /* added to, or overwritten; NULL skips */
+    bool overwrite;                /* d_weight and d_bias */
 };
 
 struct mrc_op {

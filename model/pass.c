@@ -98,20 +98,22 @@ static float *gradient_of(const mrc_pass *pass, int node, float *d_src) {
 }
 
 static void backward_node(mrc_pass *pass, size_t index, const float *d_dst, float *d_src,
-                          bool frozen) {
+                          enum mrc_gradients gradients) {
     const struct mrc_node *node = &pass->net->nodes[index];
     const struct plan_step *step = &pass->plan->steps[index];
     struct mrc_call call = call_of(pass, index, step->scratch_backward);
     float *target[MRC_NODE_INPUTS] = {NULL};
     call.d_dst = d_dst;
+    call.overwrite = gradients == MRC_GRADIENTS_SET;
     for (int k = 0; k < node->inputs; ++k) {
         target[k] = gradient_of(pass, node->in[k], d_src);
         call.d_src[k] =
             target[k] != NULL && step->add[k] ? at(pass->scratch, step->extra[k]) : target[k];
     }
-    if (!frozen && node->weight != MRC_NO_PARAMETER)
+    const bool wanted = gradients != MRC_GRADIENTS_NONE;
+    if (wanted && node->weight != MRC_NO_PARAMETER)
         call.d_weight = pass->net->gradients + node->weight;
-    if (!frozen && node->bias != MRC_NO_PARAMETER) call.d_bias = pass->net->gradients + node->bias;
+    if (wanted && node->bias != MRC_NO_PARAMETER) call.d_bias = pass->net->gradients + node->bias;
     node->op->backward(node, &step->site, &call);
     for (int k = 0; k < node->inputs; ++k) {
         if (target[k] == NULL || !step->add[k]) continue;
@@ -120,14 +122,15 @@ static void backward_node(mrc_pass *pass, size_t index, const float *d_dst, floa
     }
 }
 
-void mrc_pass_backward(mrc_pass *pass, const float *d_out, float *d_src, bool frozen) {
+void mrc_pass_backward(mrc_pass *pass, const float *d_out, float *d_src,
+                       enum mrc_gradients gradients) {
     MRC_ASSERT(pass != NULL && d_out != NULL && pass->src != NULL &&
                pass->plan->mode == MRC_PLAN_TRAINING);
     size_t last = pass->plan->count - 1;
     for (size_t i = last; i >= 1; --i)
         if (!pass->plan->steps[i].done)
             backward_node(pass, i, i == last ? d_out : gradient_of(pass, (int)i, d_src), d_src,
-                          frozen);
+                          gradients);
 }
 
 const float *mrc_pass_node(const mrc_pass *pass, int node, struct mrc_shape *shape) {

@@ -39,10 +39,11 @@ static void backward(const struct mrc_node *node, const struct mrc_site *site,
     if (call->d_src[0] != NULL)
         mrc_conv_backward_data(&c, call->d_src[0], call->d_dst, call->weight, NULL, call->scratch);
     if (call->d_weight != NULL)
-        mrc_conv_backward_weights(&c, call->d_weight, call->src[0], call->d_dst, call->scratch);
+        mrc_conv_backward_weights(&c, call->d_weight, !call->overwrite, call->src[0], call->d_dst,
+                                  call->scratch);
     if (call->d_bias != NULL)
-        mrc_conv_backward_bias(call->d_bias, call->d_dst, mrc_conv_out_pixels(&c), c.cout, c.lanes,
-                               call->scratch);
+        mrc_conv_backward_bias(call->d_bias, !call->overwrite, call->d_dst, mrc_conv_out_pixels(&c),
+                               c.cout, c.lanes, call->scratch);
 }
 
 static void describe(char *out, size_t capacity, const struct mrc_node *node,

@@ -3,7 +3,10 @@
  * is also the adjoint of the convolution from the few channels to the many with the kernel mirrored
  * and padding k - 1 - pad: then the patches lie on the side with few channels, and the product is
  * [pixels][many] * [many][taps]. The three kernels change places; only the (small) weights are
- * copied. */
+ * copied. Forward to very few channels each output is a sum of its own over taps and channels,
+ * which needs no patches at all. */
+#include "model/ops/conv_flipped.h"
+
 #include <math.h>
 
 #include "model/ops/conv_kernel.h"
@@ -31,18 +34,26 @@ static struct mrc_conv mirror(const struct mrc_conv *c) {
     return mrc_conv_between(in, out, &attr, c->lanes);
 }
 
+static int64_t tap_count(const struct mrc_conv *c) {
+    return c->k[0] * c->k[1] * c->k[2];
+}
+
 static int64_t weight_count(const struct mrc_conv *c) {
-    return c->k[0] * c->k[1] * c->k[2] * c->cin * c->cout;
+    return tap_count(c) * c->cin * c->cout;
+}
+
+static int64_t aligned(int64_t floats) {
+    return (floats + 15) / 16 * 16;
 }
 
 static int64_t aligned_count(const struct mrc_conv *c) {
-    return (weight_count(c) + 15) / 16 * 16;
+    return aligned(weight_count(c));
 }
 
 /* The mirrored kernel [taps, backwards][cout][cin] of weight [taps][cin][cout]. Mirroring all axes
  * of a box is counting its taps from the end. */
 static void mirror_weights(float *to, const float *weight, const struct mrc_conv *c) {
-    const int64_t taps = c->k[0] * c->k[1] * c->k[2], plane = c->cin * c->cout;
+    const int64_t taps = tap_count(c), plane = c->cin * c->cout;
     for (int64_t tap = 0; tap < taps; ++tap) {
         const float *from = weight + (taps - 1 - tap) * plane;
         for (int64_t o = 0; o < c->cout; ++o)
@@ -50,12 +61,16 @@ static void mirror_weights(float *to, const float *weight, const struct mrc_conv
     }
 }
 
-static void add_mirrored(float *d_weight, const float *mirrored, const struct mrc_conv *c) {
-    const int64_t taps = c->k[0] * c->k[1] * c->k[2], plane = c->cin * c->cout;
+static void mirror_gradient(float *d_weight, bool add, const float *mirrored,
+                            const struct mrc_conv *c) {
+    const int64_t taps = tap_count(c), plane = c->cin * c->cout;
     for (int64_t tap = 0; tap < taps; ++tap) {
         float *to = d_weight + (taps - 1 - tap) * plane;
         for (int64_t o = 0; o < c->cout; ++o)
-            for (int64_t i = 0; i < c->cin; ++i) to[i * c->cout + o] += *mirrored++;
+            for (int64_t i = 0; i < c->cin; ++i) {
+                float *at = to + i * c->cout + o;
+                *at = (add ? *at : 0.0f) + *mirrored++;
+            }
     }
 }
 
@@ -64,7 +79,132 @@ static enum mrc_conv_direction mirrored_direction(enum mrc_conv_direction direct
     return direction == MRC_CONV_BACKWARD_DATA ? MRC_CONV_FORWARD : MRC_CONV_BACKWARD_WEIGHTS;
 }
 
+/* --- Forward to very few channels --- */
+
+enum { DOTS = 8, MOST_DOTTED = 4 }; /* outputs of a row that are summed at once; channels */
+
+/* Columns that the outputs of a row read, up to whole DOTS. */
+static int64_t columns_of(const struct mrc_conv *c) {
+    return mrc_parts(c->out[2], DOTS) * DOTS + c->k[2] - 1;
+}
+
+/** sums[i] = the sum over kernel rows, kw and channels of from[row][kw + i][channel] *
+ * weight[row][kw][channel]; from [kernel rows][columns_of]. */
+typedef void dot_kernel(float sums[DOTS], const float *const *from, const float *weight,
+                        const struct mrc_conv *c);
+
+#define LANES   4
+#define NAME(x) x##_portable
+#define TARGET
+#include "model/ops/dot_kernels.inc"
+
+#if defined(__x86_64__)
+#define LANES   8
+#define NAME(x) x##_avx2
+#define TARGET  __attribute__((target("avx2,fma")))
+#include "model/ops/dot_kernels.inc"
+
+#define LANES   16
+#define NAME(x) x##_avx512
+#define TARGET  __attribute__((target("avx512f")))
+#include "model/ops/dot_kernels.inc"
+#endif
+
+static enum mrc_winograd_lanes forced_lanes = MRC_WINOGRAD_BEST;
+
+void mrc_conv_flipped_force(enum mrc_winograd_lanes lanes) {
+    forced_lanes = lanes;
+}
+
+static dot_kernel *dots_of(enum mrc_winograd_lanes lanes) {
+#if defined(__x86_64__)
+    const bool best = lanes == MRC_WINOGRAD_BEST;
+    if ((best || lanes == MRC_WINOGRAD_AVX512) && __builtin_cpu_supports("avx512f"))
+        return dots_avx512;
+    if ((best || lanes == MRC_WINOGRAD_AVX2) && __builtin_cpu_supports("avx2") &&
+        __builtin_cpu_supports("fma"))
+        return dots_avx2;
+#endif
+    (void)lanes;
+    return dots_portable;
+}
+
+struct dot_job {
+    const struct mrc_conv *c;
+    dot_kernel *dots;
+    float *dst;
+    const float *src, *weight, *bias; /* weight [cout][taps][cin]; bias: NULL, none */
+    const float *zeros;               /* [cin] */
+    const float **from;               /* [lanes][kernel rows][columns_of] */
+};
+
+/* The row of the input that tap (kd, kh) of output row (plane, h) reads, or NULL in the padding. */
+static const float *row_under(const struct dot_job *job, int64_t plane, int64_t h, int64_t kd,
+                              int64_t kh) {
+    const struct mrc_conv *c = job->c;
+    const int64_t n = plane / c->out[0], d = plane % c->out[0] - c->pad[0] + kd;
+    h += kh - c->pad[1];
+    if (d < 0 || d >= c->in[0] || h < 0 || h >= c->in[1]) return NULL;
+    return job->src + ((n * c->in[0] + d) * c->in[1] + h) * c->in[2] * c->cin;
+}
+
+/* One row of outputs. */
+static void dot_row(void *context, size_t begin, size_t end, int lane) {
+    (void)end;
+    const struct dot_job *job = context;
+    const struct mrc_conv *c = job->c;
+    const int64_t plane = (int64_t)begin / c->out[1], h = (int64_t)begin % c->out[1];
+    const int64_t columns = columns_of(c);
+    const float **from = job->from + lane * c->k[0] * c->k[1] * columns;
+    for (int64_t i = 0; i < c->k[0] * c->k[1]; ++i) {
+        const float *row = row_under(job, plane, h, i / c->k[1], i % c->k[1]);
+        for (int64_t at = 0; at < columns; ++at) {
+            const int64_t w = at - c->pad[2];
+            const bool outside = row == NULL || w < 0 || w >= c->in[2];
+            from[i * columns + at] = outside ? job->zeros : row + w * c->cin;
+        }
+    }
+    float *dst = job->dst + (int64_t)begin * c->out[2] * c->cout;
+    for (int64_t w = 0; w < c->out[2]; w += DOTS)
+        for (int64_t o = 0; o < c->cout; ++o) {
+            float sums[DOTS];
+            job->dots(sums, from + w, job->weight + o * tap_count(c) * c->cin, c);
+            for (int64_t i = 0; i < mrc_min_i64(DOTS, c->out[2] - w); ++i)
+                dst[(w + i) * c->cout + o] = sums[i] + (job->bias != NULL ? job->bias[o] : 0.0f);
+        }
+}
+
+static bool is_dotted(const struct mrc_conv *c) {
+    return c->cout <= MOST_DOTTED;
+}
+
+static size_t dotted_bytes(const struct mrc_conv *c) {
+    return (size_t)(aligned_count(c) + aligned(c->cin)) * sizeof(float) +
+           (size_t)(c->lanes * c->k[0] * c->k[1] * columns_of(c)) * sizeof(const float *);
+}
+
+static void dotted_forward(const struct mrc_conv *c, float *dst, const float *src,
+                           const float *weight, const float *bias, void *scratch) {
+    const int64_t rows = tap_count(c) * c->cin;
+    float *turned = scratch, *zeros = turned + aligned_count(c);
+    for (int64_t o = 0; o < c->cout; ++o)
+        for (int64_t row = 0; row < rows; ++row) turned[o * rows + row] = weight[row * c->cout + o];
+    for (int64_t i = 0; i < c->cin; ++i) zeros[i] = 0.0f;
+    struct dot_job job = {.c = c,
+                          .dots = dots_of(forced_lanes),
+                          .dst = dst,
+                          .src = src,
+                          .weight = turned,
+                          .bias = bias,
+                          .zeros = zeros,
+                          .from = (const float **)(void *)(zeros + aligned(c->cin))};
+    mrc_op_for(c->n * c->out[0] * c->out[1], c->lanes, dot_row, &job);
+}
+
+/* --- The row of the table --- */
+
 static size_t flipped_scratch_bytes(const struct mrc_conv *c, enum mrc_conv_direction direction) {
+    if (direction == MRC_CONV_FORWARD && is_dotted(c)) return dotted_bytes(c);
     struct mrc_conv m = mirror(c);
     return (size_t)aligned_count(c) * sizeof(float) +
            mrc_conv_gemm.scratch_bytes(&m, mirrored_direction(direction));
@@ -72,6 +212,10 @@ static size_t flipped_scratch_bytes(const struct mrc_conv *c, enum mrc_conv_dire
 
 static void flipped_forward(const struct mrc_conv *c, float *dst, const float *src,
                             const float *weight, const float *bias, void *scratch) {
+    if (is_dotted(c)) {
+        dotted_forward(c, dst, src, weight, bias, scratch);
+        return;
+    }
     struct mrc_conv m = mirror(c);
     float *mirrored = scratch;
     mirror_weights(mirrored, weight, c);
@@ -86,13 +230,13 @@ static void flipped_backward_data(const struct mrc_conv *c, float *d_src, const 
     mrc_conv_gemm.forward(&m, d_src, d_dst, mirrored, bias, mirrored + aligned_count(c));
 }
 
-static void flipped_backward_weights(const struct mrc_conv *c, float *d_weight, const float *src,
-                                     const float *d_dst, void *scratch) {
+static void flipped_backward_weights(const struct mrc_conv *c, float *d_weight, bool add,
+                                     const float *src, const float *d_dst, void *scratch) {
     struct mrc_conv m = mirror(c);
     float *mirrored = scratch;
     for (int64_t i = 0; i < weight_count(c); ++i) mirrored[i] = 0.0f;
-    mrc_conv_gemm.backward_weights(&m, mirrored, d_dst, src, mirrored + aligned_count(c));
-    add_mirrored(d_weight, mirrored, c);
+    mrc_conv_gemm.backward_weights(&m, mirrored, true, d_dst, src, mirrored + aligned_count(c));
+    mirror_gradient(d_weight, add, mirrored, c);
 }
 
 const struct mrc_conv_algorithm mrc_conv_flipped = {.name = "flipped",

@@ -42,6 +42,7 @@ struct job {
     float *to;
     const float *from, *weight, *bias;
     float *shared, *lanes;
+    bool add; /* backward-weights: `to` is added to, else overwritten */
 };
 
 static int64_t aligned(int64_t floats) {
@@ -387,8 +388,8 @@ static void weights_block(void *context, size_t begin, size_t end, int lane) {
         mrc_piece_at(c, &job->cut->pieces, (int64_t)begin / job->cut->blocks);
     const int64_t column = (int64_t)begin % job->cut->blocks * job->cut->columns;
     const int64_t columns = mrc_min_i64(job->cut->columns, c->cout - column);
-    weights_sum(job, job->to + piece.row * c->cout + column, c->cout, true, &piece, column, columns,
-                0, mrc_conv_out_pixels(c), lane_of(job, lane));
+    weights_sum(job, job->to + piece.row * c->cout + column, c->cout, job->add, &piece, column,
+                columns, 0, mrc_conv_out_pixels(c), lane_of(job, lane));
 }
 
 static void weights_partial(void *context, size_t begin, size_t end, int lane) {
@@ -419,17 +420,18 @@ static void weights_reduce(const struct job *job) {
             double sum = 0.0;
             for (int64_t band = 0; band < job->cut->bands; ++band)
                 sum += (double)piece_sums[band * stride + at];
-            to[at] += (float)sum;
+            to[at] = (job->add ? to[at] : 0.0f) + (float)sum;
         }
         piece_sums += count;
     }
 }
 
-static void gemm_backward_weights(const struct mrc_conv *c, float *d_weight, const float *src,
-                                  const float *d_dst, void *scratch) {
+static void gemm_backward_weights(const struct mrc_conv *c, float *d_weight, bool add,
+                                  const float *src, const float *d_dst, void *scratch) {
     const struct cut cut = cut_backward_weights(c);
     struct job job = job_for(c, &cut, d_weight, src, scratch);
     job.weight = d_dst;
+    job.add = add;
     if (!cut.shared) {
         mrc_op_for(cut.pieces.count * cut.blocks, c->lanes, weights_block, &job);
         return;

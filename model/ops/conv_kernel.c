@@ -163,10 +163,21 @@ void mrc_conv_backward_data(const struct mrc_conv *c, float *d_src, const float 
         ->backward_data(c, d_src, d_dst, weight, bias, scratch);
 }
 
-void mrc_conv_backward_weights(const struct mrc_conv *c, float *d_weight, const float *src,
-                               const float *d_dst, void *scratch) {
+static bool has_dead_taps(const struct mrc_conv *c) {
+    for (int axis = 0; axis < 3; ++axis)
+        if (c->lo[axis] > 0 || c->hi[axis] < c->k[axis]) return true;
+    return false;
+}
+
+void mrc_conv_backward_weights(const struct mrc_conv *c, float *d_weight, bool add,
+                               const float *src, const float *d_dst, void *scratch) {
+    if (!add && has_dead_taps(c)) {
+        const int64_t count = c->k[0] * c->k[1] * c->k[2] * c->cin * c->cout;
+        memset(d_weight, 0, (size_t)count * sizeof(float));
+        add = true;
+    }
     mrc_conv_algorithm_for(c, MRC_CONV_BACKWARD_WEIGHTS)
-        ->backward_weights(c, d_weight, src, d_dst, scratch);
+        ->backward_weights(c, d_weight, add, src, d_dst, scratch);
 }
 
 /* --- Bias --- */
@@ -200,8 +211,8 @@ size_t mrc_conv_bias_scratch_bytes(int64_t pixels, int64_t channels) {
     return (size_t)(chunks * channels) * sizeof(double);
 }
 
-void mrc_conv_backward_bias(float *d_bias, const float *x, int64_t pixels, int64_t channels,
-                            int lanes, void *scratch) {
+void mrc_conv_backward_bias(float *d_bias, bool add, const float *x, int64_t pixels,
+                            int64_t channels, int lanes, void *scratch) {
     struct bias_job job = {.x = x,
                            .sums = scratch,
                            .pixels = pixels,
@@ -212,6 +223,6 @@ void mrc_conv_backward_bias(float *d_bias, const float *x, int64_t pixels, int64
     for (int64_t i = 0; i < channels; ++i) {
         double sum = 0.0;
         for (int64_t chunk = 0; chunk < chunks; ++chunk) sum += job.sums[chunk * channels + i];
-        d_bias[i] += (float)sum;
+        d_bias[i] = (add ? d_bias[i] : 0.0f) + (float)sum;
     }
 }

@@ -59,14 +59,14 @@ void mrc_conv_forward(const struct mrc_conv *c, float *dst, const float *src, co
  * none. */
 void mrc_conv_backward_data(const struct mrc_conv *c, float *d_src, const float *d_dst,
                             const float *weight, const float *bias, void *scratch);
-/** d_weight += the gradient. */
-void mrc_conv_backward_weights(const struct mrc_conv *c, float *d_weight, const float *src,
-                               const float *d_dst, void *scratch);
+/** d_weight = (add ? d_weight : 0) + the gradient. */
+void mrc_conv_backward_weights(const struct mrc_conv *c, float *d_weight, bool add,
+                               const float *src, const float *d_dst, void *scratch);
 
-/** d_bias [channels] += sums of x [pixels][channels] over pixels, in double, in chunks of fixed
- * size. */
-void mrc_conv_backward_bias(float *d_bias, const float *x, int64_t pixels, int64_t channels,
-                            int lanes, void *scratch);
+/** d_bias [channels] = (add ? d_bias : 0) + sums of x [pixels][channels] over pixels, in double, in
+ * chunks of fixed size. */
+void mrc_conv_backward_bias(float *d_bias, bool add, const float *x, int64_t pixels,
+                            int64_t channels, int lanes, void *scratch);
 size_t mrc_conv_bias_scratch_bytes(int64_t pixels, int64_t channels);
 
 /** A way to compute the three kernels. The row of the table in conv_kernel.c that costs least is
@@ -84,7 +84,8 @@ struct mrc_conv_algorithm {
                     const float *bias, void *scratch);
     void (*backward_data)(const struct mrc_conv *c, float *d_src, const float *d_dst,
                           const float *weight, const float *bias, void *scratch);
-    void (*backward_weights)(const struct mrc_conv *c, float *d_weight, const float *src,
+    /** Without `add` all taps are live. */
+    void (*backward_weights)(const struct mrc_conv *c, float *d_weight, bool add, const float *src,
                              const float *d_dst, void *scratch);
 };
 /** Bands of patches and sgemm: for all. */
@@ -92,7 +93,7 @@ extern const struct mrc_conv_algorithm mrc_conv_gemm;
 /** The patches on the side with few output channels: the convolution as the adjoint of its mirror
  * image. */
 extern const struct mrc_conv_algorithm mrc_conv_flipped;
-/** Minimal filtering: 4x4, stride 2, padding 1. */
+/** Minimal filtering: 4x4, stride 2 with padding 1, or stride 1. */
 extern const struct mrc_conv_algorithm mrc_conv_winograd;
 
 /** The algorithm chosen for a convolution: depends on its sizes only. */

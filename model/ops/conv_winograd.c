@@ -1,14 +1,16 @@
-/* conv_winograd.c: 4x4 convolutions with stride 2 and padding 1 by polyphase minimal filtering.
+/* conv_winograd.c: 4x4 convolutions with stride 2 or 1 as four 2x2 filters by minimal filtering.
  *
- * Such a convolution reads its input in four phases, the odd and even rows and columns: tap
- * t = 2a + p of output o reads position 2(o + a) - 1 + p, which is number o + a of phase p. On each
- * phase the kernel is a 2x2 filter of stride 1, and the four results add. F(m x m, 2x2)
+ * With stride 2 and padding 1 such a convolution reads its input in four phases, the odd and even
+ * rows and columns: tap t = 2a + p of output o reads position 2(o + a) - 1 + p, which is number
+ * o + a of phase p. On each phase the kernel is a 2x2 filter of stride 1, and the four results add.
+ * With stride 1 the kernel falls into its four quarters, tap t = a + 2p: again 2x2 filters of
+ * stride 1, on the input moved by 2p. F(m x m, 2x2)
  * (winograd.h) makes m x m outputs of each from (m+1)^2 products, and because the phases may be
  * added before the way back, all of it is one matrix product at each of the (m+1)^2 points, M
  * [tiles][cout] = V [tiles][4 cin] * U [4 cin][cout]. Backward-data is its adjoint, M = D * U'
- * (windows of neighbouring tiles overlap by one, and are added in order), backward-weights is V' *
- * D. With m = 4 that is 25 products where the sum over 16 taps has 64; with m = 2, for small maps,
- * 9 where it has 16.
+ * (windows of neighbouring tiles overlap, with stride 1 those of the phases too, and are added in
+ * order), backward-weights is V' * D. With m = 4 that is 25 products where the sum over 16 taps has
+ * 64; with m = 2, for small maps, 9 where it has 16.
  *
  * Transformed matrices are larger than what they are made from, so they are used while they are in
  * cache. Many tiles and small weights: U is made once, and each chunk takes a band of tiles through
@@ -195,6 +197,7 @@ struct job {
     const float *zeros;
     float *shared, *lanes;
     int64_t slice; /* first tile of the slice */
+    bool add;      /* d_weight is added to, else overwritten */
 };
 
 static struct job job_for(const struct mrc_conv *c, const struct cut *cut,
@@ -238,14 +241,28 @@ static int64_t offset_of(const int64_t sides[3], int64_t channels, int64_t plane
     return ((plane * sides[1] + h) * sides[2] + w) * channels;
 }
 
+/* What lies between the positions of an axis, or the taps, of one phase and the next. */
+static int64_t phase_step(const struct mrc_conv *c) {
+    return c->stride[1] == 1 ? 2 : 1;
+}
+
 /* The pixels of the in side that a tile reads in one phase. */
 static void in_window(int64_t offsets[WINDOW], const struct job *job, struct tile t, int phase) {
+    const struct mrc_conv *c = job->c;
     const int points = job->cut->w->points;
+    const int64_t stride = c->stride[1], step = phase_step(c);
     for (int i = 0; i < points; ++i)
         for (int j = 0; j < points; ++j)
-            offsets[i * points + j] =
-                offset_of(job->c->in, job->c->cin, t.plane, 2 * (t.h + i) - 1 + phase / 2,
-                          2 * (t.w + j) - 1 + phase % 2);
+            offsets[i * points + j] = offset_of(
+                c->in, c->cin, t.plane, stride * (t.h + i) + step * (phase / 2) - c->pad[1],
+                stride * (t.w + j) + step * (phase % 2) - c->pad[2]);
+}
+
+/* Is no earlier tile's or phase's window over number i of this one's, along one axis? first: of the
+ * tile's outputs. */
+static bool is_new(const struct job *job, int64_t first, int phase, int i) {
+    if (job->c->stride[1] == 2) return first == 0 || i > 0;
+    return phase == 0 ? first == 0 || i > 2 : i > job->cut->w->outputs - 2;
 }
 
 static void out_window(int64_t offsets[WINDOW], const struct job *job, struct tile t) {
@@ -304,8 +321,7 @@ static void finish_out(const float *from, int64_t stride, const struct job *job,
     w->output(to, before, from, stride, 0, width);
 }
 
-/* The first row and column of a window are the last of the tiles above and to the left, which came
- * before. */
+/* Windows overlap: what came before is added to. */
 static void finish_in(const float *from, int64_t stride, const struct job *job, struct tile t,
                       int64_t channel, int64_t width, float *unread) {
     const struct mrc_winograd *w = job->cut->w;
@@ -315,16 +331,19 @@ static void finish_in(const float *from, int64_t stride, const struct job *job, 
     for (int phase = 0; phase < PHASES; ++phase, from += width) {
         in_window(offsets, job, t, phase);
         for (int i = 0; i < w->points * w->points; ++i) {
-            bool begun = (t.h > 0 && i < w->points) || (t.w > 0 && i % w->points == 0);
+            const bool fresh = is_new(job, t.h, phase / 2, i / w->points) &&
+                               is_new(job, t.w, phase % 2, i % w->points);
             to[i] = offsets[i] < 0 ? unread : job->d_src + offsets[i] + channel;
-            before[i] = offsets[i] < 0 ? job->zeros : begun ? to[i] : job->bias + channel;
+            before[i] = offsets[i] < 0 ? job->zeros : fresh ? job->bias + channel : to[i];
         }
         w->input_adjoint(to, before, from, stride, 0, width);
     }
 }
 
-static int64_t tap_of(int phase, int i) {
-    int64_t kh = 2 * (i / 2) + phase / 2, kw = 2 * (i % 2) + phase % 2;
+static int64_t tap_of(const struct mrc_conv *c, int phase, int i) {
+    const int64_t step = phase_step(c);
+    const int64_t kh = c->stride[1] * (i / 2) + step * (phase / 2);
+    const int64_t kw = c->stride[2] * (i % 2) + step * (phase % 2);
     return kh * 4 + kw;
 }
 
@@ -344,7 +363,7 @@ static void transform_weights(float *to, int64_t stride, const struct job *job, 
     for (int phase = 0; phase < PHASES; ++phase)
         for (int64_t i = 0; i < b.ins; ++i) {
             for (int k = 0; k < 4; ++k)
-                from[k] = job->weight + (tap_of(phase, k) * c->cin + b.in + i) * c->cout + b.out;
+                from[k] = job->weight + (tap_of(c, phase, k) * c->cin + b.in + i) * c->cout + b.out;
             job->cut->w->weights(to + (phase * phase_rows + i) * pitch(b.outs), stride, from, 0,
                                  b.outs);
         }
@@ -357,7 +376,8 @@ static void transform_turned(float *to, int64_t stride, const struct job *job, s
     turn_block(turned, job, b);
     for (int64_t i = 0; i < b.outs; ++i, to += pitch(PHASES * b.ins))
         for (int phase = 0; phase < PHASES; ++phase) {
-            for (int k = 0; k < 4; ++k) from[k] = turned + (tap_of(phase, k) * b.outs + i) * b.ins;
+            for (int k = 0; k < 4; ++k)
+                from[k] = turned + (tap_of(job->c, phase, k) * b.outs + i) * b.ins;
             job->cut->w->weights(to + phase * b.ins, stride, from, 0, b.ins);
         }
 }
@@ -366,13 +386,15 @@ static void finish_weights(const float *from, int64_t stride, const struct job *
                            int64_t begin, int64_t end) {
     const struct mrc_conv *c = job->c;
     float *to[4];
+    const float *before[4];
     for (int phase = 0; phase < PHASES; ++phase)
         for (int64_t i = begin; i < end; ++i) {
-            for (int k = 0; k < 4; ++k)
-                to[k] = job->d_weight + (tap_of(phase, k) * c->cin + b.in + i) * c->cout + b.out;
-            job->cut->w->weights_adjoint(to, (const float *const *)to,
-                                         from + (phase * b.ins + i) * pitch(b.outs), stride, 0,
-                                         b.outs);
+            for (int k = 0; k < 4; ++k) {
+                to[k] = job->d_weight + (tap_of(c, phase, k) * c->cin + b.in + i) * c->cout + b.out;
+                before[k] = job->add ? to[k] : job->zeros;
+            }
+            job->cut->w->weights_adjoint(to, before, from + (phase * b.ins + i) * pitch(b.outs),
+                                         stride, 0, b.outs);
         }
 }
 
@@ -632,9 +654,10 @@ static void run_weights(struct job *job) {
 static bool is_able(const struct mrc_conv *c, const struct mrc_winograd *w,
                     enum mrc_conv_direction direction) {
     if (w == NULL || c->k[0] != 1 || c->stride[0] != 1 || c->pad[0] != 0) return false;
+    const int64_t stride = c->stride[1];
     for (int axis = 1; axis < 3; ++axis)
-        if (c->k[axis] != 4 || c->stride[axis] != 2 || c->pad[axis] != 1 || c->lo[axis] != 0 ||
-            c->hi[axis] != 4)
+        if (c->k[axis] != 4 || c->stride[axis] != stride || c->lo[axis] != 0 || c->hi[axis] != 4 ||
+            (stride == 2 ? c->pad[axis] != 1 : stride != 1))
             return false;
     if (direction == MRC_CONV_BACKWARD_WEIGHTS && mrc_min_i64(c->out[1], c->out[2]) < SMALLEST_SIDE)
         return false;
@@ -719,13 +742,14 @@ static void winograd_backward_data(const struct mrc_conv *c, float *d_src, const
     run_product(&job);
 }
 
-static void winograd_backward_weights(const struct mrc_conv *c, float *d_weight, const float *src,
-                                      const float *d_dst, void *scratch) {
+static void winograd_backward_weights(const struct mrc_conv *c, float *d_weight, bool add,
+                                      const float *src, const float *d_dst, void *scratch) {
     const struct cut cut = winograd_cut(c, MRC_CONV_BACKWARD_WEIGHTS);
     struct job job = job_for(c, &cut, MRC_CONV_BACKWARD_WEIGHTS, NULL, scratch);
     job.src = src;
     job.d_dst = d_dst;
     job.d_weight = d_weight;
+    job.add = add;
     run_weights(&job);
 }
 

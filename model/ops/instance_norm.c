@@ -206,13 +206,13 @@ static void forward(const struct mrc_node *node, const struct mrc_site *site,
     mrc_parallel_for((size_t)(job.n * job.blocks), 1, forward_chunk, &job);
 }
 
-/* to[c] += the samples' sums in order. */
-static void add_over_samples(float *to, const double *sums, const struct job *job) {
+/* to[c] = (add ? to[c] : 0) + the samples' sums in order. */
+static void sum_samples(float *to, bool add, const double *sums, const struct job *job) {
     if (to == NULL) return;
     for (int64_t i = 0; i < job->channels; ++i) {
         double sum = 0.0;
         for (int64_t n = 0; n < job->n; ++n) sum += sums[n * job->channels + i];
-        to[i] += (float)sum;
+        to[i] = (add ? to[i] : 0.0f) + (float)sum;
     }
 }
 
@@ -220,8 +220,8 @@ static void backward(const struct mrc_node *node, const struct mrc_site *site,
                      const struct mrc_call *call) {
     struct job job = job_for(site, call, node->attr.eps);
     mrc_parallel_for((size_t)(job.n * job.blocks), 1, backward_chunk, &job);
-    add_over_samples(call->d_weight, job.sum_dx, &job);
-    add_over_samples(call->d_bias, job.sum_d, &job);
+    sum_samples(call->d_weight, !call->overwrite, job.sum_dx, &job);
+    sum_samples(call->d_bias, !call->overwrite, job.sum_d, &job);
 }
 
 const struct mrc_op mrc_op_instance_norm = {.name = "instance_norm",

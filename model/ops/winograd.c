@@ -8,32 +8,36 @@
 
 enum { SUM_BLOCK = 256 };
 
-#define LANES      1
-#define STRIP_ROWS 6
-#define NAME(x)    x##_single
+#define LANES         1
+#define STRIP_ROWS    6
+#define STRIP_VECTORS 2
+#define NAME(x)       x##_single
 #define TARGET
 #include "model/ops/winograd_kernels.inc"
 
-#define LANES      4
-#define STRIP_ROWS 6
-#define NAME(x)    x##_portable
+#define LANES         4
+#define STRIP_ROWS    6
+#define STRIP_VECTORS 2
+#define NAME(x)       x##_portable
 #define TARGET
 #define TAIL(x) x##_single
 #include "model/ops/winograd_kernels.inc"
 
 #if defined(__x86_64__)
-#define LANES      8
-#define STRIP_ROWS 6
-#define NAME(x)    x##_avx2
-#define TARGET     __attribute__((target("avx2,fma")))
-#define TAIL(x)    x##_single
+#define LANES         8
+#define STRIP_ROWS    6
+#define STRIP_VECTORS 2
+#define NAME(x)       x##_avx2
+#define TARGET        __attribute__((target("avx2,fma")))
+#define TAIL(x)       x##_single
 #include "model/ops/winograd_kernels.inc"
 
-#define LANES      16
-#define STRIP_ROWS 12
-#define NAME(x)    x##_avx512
-#define TARGET     __attribute__((target("avx512f")))
-#define TAIL(x)    x##_single
+#define LANES         16
+#define STRIP_ROWS    8
+#define STRIP_VECTORS 3
+#define NAME(x)       x##_avx512
+#define TARGET        __attribute__((target("avx512f")))
+#define TAIL(x)       x##_single
 #include "model/ops/winograd_kernels.inc"
 #endif
 

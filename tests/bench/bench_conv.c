@@ -63,7 +63,7 @@ static double time_once(const struct mrc_conv *c, const struct buffers *b, int d
     else if (direction == MRC_CONV_BACKWARD_DATA)
         mrc_conv_backward_data(c, b->in, b->out, b->weight, NULL, b->scratch);
     else
-        mrc_conv_backward_weights(c, b->weight, b->in, b->out, b->scratch);
+        mrc_conv_backward_weights(c, b->weight, true, b->in, b->out, b->scratch);
     return now_s() - begun;
 }
 

@@ -28,7 +28,7 @@ enum mrc_status op_settle(struct mrc_node *node, struct mrc_site *site, const st
 void op_fixture_init(struct op_fixture *f, const struct op_case *c);
 void op_fixture_clear(struct op_fixture *f);
 void op_forward(struct op_fixture *f);
-/** Parameter gradients are set to `start` first. */
+/** Parameter gradients are set to `start` first, and added to; NAN: they are overwritten. */
 void op_backward(struct op_fixture *f, float start);
 
 #endif

@@ -261,7 +261,7 @@ static void check_gradients(mrc_net *net, struct mrc_shape in) {
     float *src = random_floats(in_count, 1), *w = random_floats(out_count, 2);
     float *d_src = random_floats(in_count, 3); /* overwritten */
     (void)mrc_pass_forward(b.pass, src);
-    mrc_pass_backward(b.pass, w, d_src, false);
+    mrc_pass_backward(b.pass, w, d_src, MRC_GRADIENTS_ADD);
     struct mrc_rng rng = mrc_rng_for(3, 0, 0, MRC_FOR_TEST);
     for (int i = 0; i < 2 * PLACES; ++i) {
         bool of_input = i >= PLACES;
@@ -345,7 +345,7 @@ static void test_merged_is_apart(void **unused) {
         out[apart] = random_floats(count, 3);
         gradients[apart] = random_floats(mrc_net_size(net), 3);
         memcpy(out[apart], mrc_pass_forward(b.pass, src), count * sizeof(float));
-        mrc_pass_backward(b.pass, d_out, d_src[apart], false);
+        mrc_pass_backward(b.pass, d_out, d_src[apart], MRC_GRADIENTS_ADD);
         memcpy(gradients[apart], mrc_net_gradients(net), mrc_net_size(net) * sizeof(float));
         if (apart == 1) {
             assert_memory_equal(out[0], out[1], count * sizeof(float));
@@ -384,7 +384,7 @@ static void test_generator_modes(void **unused) {
                             n * sizeof(float));
         for (int k = 0; k < 2; ++k) {
             d_src[k] = random_floats(n, 3);
-            mrc_pass_backward(t.pass, d, d_src[k], true);
+            mrc_pass_backward(t.pass, d, d_src[k], MRC_GRADIENTS_NONE);
         }
         assert_memory_equal(d_src[0], d_src[1], n * sizeof(float));
         for (size_t j = 0; j < mrc_net_size(net); ++j) /* frozen */
@@ -579,7 +579,7 @@ static double slope_of(float *g, struct bench *b, const float *weights, const fl
     double squares = 0.0;
     (void)verdicts_of(b, weights, y, batch);
     for (size_t i = 0; i < map; ++i) d[i] = (float)batch / (float)map;
-    mrc_pass_backward(b->pass, d, g, true);
+    mrc_pass_backward(b->pass, d, g, MRC_GRADIENTS_NONE);
     for (size_t i = 0; i < n; ++i) squares += (double)g[i] * (double)g[i];
     mrc_free(d);
     return squares;

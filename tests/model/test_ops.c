@@ -14,6 +14,7 @@
 #include "base/parallel.h"
 #include "base/rng.h"
 #include "model/op_fixture.h"
+#include "model/ops/conv_flipped.h"
 #include "model/ops/conv_kernel.h"
 #include "model/ops/conv_winograd.h"
 #include "model/ops/instance_norm.h"
@@ -66,6 +67,8 @@ static const struct op_case cases[] = {
     {"head 3x3 to 1", CONV, {.channels = 1, PLANE(3, 1, 1)}, {{2, 32, 1, 9, 8}}},
     {"head 3x3 to 3", CONV, {.channels = 3, PLANE(3, 1, 1)}, {{2, 16, 1, 9, 8}}},
     {"patch map 4x4 to 1", CONV, {.channels = 1, PLANE(4, 1, 0)}, {{2, 20, 1, 9, 9}}},
+    {"37 channels to 1, broken runs", CONV, {.channels = 1, PLANE(3, 1, 1)}, {{1, 37, 1, 5, 19}}},
+    {"head 3x3 to 5", CONV, {.channels = 5, PLANE(3, 1, 1)}, {{1, 20, 1, 6, 7}}},
     {"volume to 1", CONV, {.channels = 1, CUBE(3, 1, 1)}, {{1, 8, 4, 5, 3}}},
     {"to 1, padding as wide as the kernel",
      CONV,
@@ -109,6 +112,16 @@ static const struct op_case cases[] = {
      {{2, 3, 3, 10, 12}}},
     {"4x4 stride 2, bands", CONV, {.channels = 10, PLANE(4, 2, 1)}, {{5, 6, 1, 66, 64}}},
     {"4x4 stride 2, blocks", CONV, {.channels = 200, PLANE(4, 2, 1)}, {{2, 180, 1, 8, 10}}},
+    {"4x4 stride 1, whole tiles", CONV, {.channels = 24, PLANE(4, 1, 0)}, {{2, 20, 1, 15, 11}}},
+    {"4x4 stride 1, broken tiles", CONV, {.channels = 17, PLANE(4, 1, 1)}, {{2, 19, 1, 8, 13}}},
+    {"4x4 stride 1, wide padding", CONV, {.channels = 18, PLANE(4, 1, 3)}, {{1, 17, 1, 6, 9}}},
+    {"4x4 stride 1, bands", CONV, {.channels = 10, PLANE(4, 1, 0)}, {{5, 6, 1, 35, 34}}},
+    {"4x4 stride 1, blocks", CONV, {.channels = 200, PLANE(4, 1, 0)}, {{2, 180, 1, 8, 10}}},
+    {"4x4, strides 1 and 2",
+     CONV,
+     {.channels = 6, .k = {1, 4, 4}, .stride = {1, 1, 2}, .pad = {0, 1, 1}},
+     {{1, 5, 1, 8, 8}}},
+    {"up 4x4 stride 1", TRANSPOSE, {.channels = 20, PLANE(4, 1, 1)}, {{3, 21, 1, 8, 5}}},
     {"up 4x4 stride 2, tiles", TRANSPOSE, {.channels = 20, PLANE(4, 2, 1)}, {{3, 21, 1, 8, 5}}},
     {"up 4x4 stride 2, blocks", TRANSPOSE, {.channels = 100, PLANE(4, 2, 1)}, {{1, 330, 1, 4, 4}}},
     /* the others */
@@ -152,6 +165,9 @@ static const struct way {
     {", F(2x2)", &mrc_conv_winograd, 2, MRC_WINOGRAD_BEST},
     {", F(4x4)", &mrc_conv_winograd, 4, MRC_WINOGRAD_BEST},
     /* other instructions for the same: the reference is enough */
+    {", flipped portable", &mrc_conv_flipped, 0, MRC_WINOGRAD_PORTABLE},
+    {", flipped AVX2", &mrc_conv_flipped, 0, MRC_WINOGRAD_AVX2},
+    {", flipped AVX-512", &mrc_conv_flipped, 0, MRC_WINOGRAD_AVX512},
     {", F(2x2) portable", &mrc_conv_winograd, 2, MRC_WINOGRAD_PORTABLE},
     {", F(4x4) portable", &mrc_conv_winograd, 4, MRC_WINOGRAD_PORTABLE},
     {", F(2x2) AVX2", &mrc_conv_winograd, 2, MRC_WINOGRAD_AVX2},
@@ -182,6 +198,7 @@ static int leave(void **state) {
     (void)state;
     mrc_conv_force(NULL);
     mrc_conv_winograd_force(0, MRC_WINOGRAD_BEST);
+    mrc_conv_flipped_force(MRC_WINOGRAD_BEST);
     return 0;
 }
 
@@ -197,6 +214,7 @@ static bool enter(const struct way *way, const struct op_case *c, char name[96])
         return false; /* gemm in any case */
     mrc_conv_force(way->algorithm);
     mrc_conv_winograd_force(way->outputs, way->lanes);
+    mrc_conv_flipped_force(way->lanes);
     return goes_by(c, way->algorithm);
 }
 
@@ -357,7 +375,7 @@ static void test_central_differences(void **state) {
             f.dst_count * (is_conv(c->op) ? f.node.weight_count / (size_t)f.site.out.c : 1);
         if (work <= DIFFERENCES_WORK) { /* the larger ones have the reference's gradients */
             op_forward(&f);
-            op_backward(&f, 0.0f);
+            op_backward(&f, NAN);
             doubles_init(&d, &f);
             const char *names[MRC_NODE_INPUTS] = {"d_src", "d_src1"};
             for (int k = 0; k < f.node.inputs; ++k)
@@ -383,7 +401,7 @@ static void test_adjoint(void **state) {
         op_fixture_init(&f, c);
         memset(f.bias, 0, f.node.bias_count * sizeof *f.bias);
         op_forward(&f);
-        op_backward(&f, 0.0f);
+        op_backward(&f, NAN);
         double left = dot(f.dst, f.d_dst, f.dst_count), right = 0.0;
         double scale =
             sqrt(dot(f.dst, f.dst, f.dst_count) * dot(f.d_dst, f.d_dst, f.dst_count)) + 1e-3;
@@ -496,7 +514,7 @@ static void test_gradient_of_zeros_is_zero(void **state) {
         const size_t row = 2 * 50;
         for (size_t i = 0; i < f.src_count[0]; ++i)
             if (i / row % 2 == 1) f.src[0][i] = 0.0f;
-        op_backward(&f, 0.0f);
+        op_backward(&f, NAN);
         for (size_t i = 0; i < f.node.weight_count / 4; ++i)
             if (f.d_weight[i] != 0.0f)
                 fail_msg("%s: d_weight[%zu] is %g, expected 0", name, i, (double)f.d_weight[i]);
@@ -569,7 +587,7 @@ static void test_flags(void **state) {
                  !op->backward_reads_src && f.src[k] != f.call.dst && at < f.src_count[k]; ++at)
                 f.src[k][at] = NAN;
         for (size_t at = 0; !op->backward_reads_dst && at < f.dst_count; ++at) f.call.dst[at] = NAN;
-        op_backward(&f, 0.0f);
+        op_backward(&f, NAN);
         for (int k = 0; k < f.node.inputs; ++k)
             check_same(cases[i].name, "d_src", apart.d_src[k], f.d_src[k], f.src_count[k]);
         op_fixture_clear(&apart);
@@ -646,7 +664,7 @@ static void test_extremes_of_unary_operations(void **state) {
         op_fixture_init(&f, &c);
         memcpy(f.src[0], x, sizeof x);
         op_forward(&f);
-        op_backward(&f, 0.0f);
+        op_backward(&f, NAN);
         for (int i = 0; i < 5; ++i) {
             float expected = k == 0   ? sigmoids[i]
                              : k == 1 ? tanhs[i]
