@@ -13,6 +13,9 @@ static char *in_folder(const char *folder, const char *name, const char *suffix)
     return mrc_asprintf("%s/%s%s", folder, name, suffix);
 }
 
+/* Axial heads have every second slice, for time; slices across the axes must not be so thick. */
+enum { THIN = 2 };
+
 /* A head as DICOM series `name` and, as the same voxels, NIfTI file `name`.nii.gz. */
 static enum mrc_status make_head(const char *folder, const char *name, const char *axes,
                                  double tilt_deg, enum mrc_contrast contrast,
@@ -20,6 +23,8 @@ static enum mrc_status make_head(const char *folder, const char *name, const cha
     mrc_volume *vol = NULL;
     char *dicom = in_folder(folder, name, ""), *nifti = in_folder(folder, name, ".nii.gz");
     enum mrc_status status = head_create(&vol, axes, tilt_deg, err);
+    if (status == MRC_OK && tilt_deg == 0.0 && strcmp(axes, "LPS") == 0)
+        status = head_thin(&vol, THIN, err);
     if (status == MRC_OK) status = mrc_make_dirs(dicom, err);
     if (status == MRC_OK) status = head_save_dicom(vol, contrast, dicom, err);
     if (status == MRC_OK) status = mrc_nifti_save(vol, nifti, 16, "head", err);
@@ -33,6 +38,7 @@ static enum mrc_status make_pngs(const char *folder, struct mrc_error *err) {
     mrc_volume *vol = NULL;
     char *dir = in_folder(folder, "png", "");
     enum mrc_status status = head_create(&vol, "LPI", 0.0, err);
+    if (status == MRC_OK) status = head_thin(&vol, THIN, err);
     if (status == MRC_OK) status = mrc_make_dirs(dir, err);
     struct mrc_extent e = {0, 0, 0};
     if (status == MRC_OK) e = mrc_volume_extent(vol);

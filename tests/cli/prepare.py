@@ -41,12 +41,15 @@ def run(*arguments, code=0):
 made, given, out, key = (os.path.join(work, n) for n in ("made", "in", "set", "key"))
 os.mkdir(made)
 subprocess.run([make_inputs, made], check=True, stdout=subprocess.DEVNULL)
-planted_series(os.path.join(made, "axial"), given, 1, 1, step=4)
+planted_series(os.path.join(made, "axial"), given, 1, 1, step=2)
 for folder in ("zqplanted_bids/sub-zqplanted1/ses-zqplanted/anat", "zqplanted^7", "zqplanted^8"):
     os.makedirs(os.path.join(given, folder))
 for name, place, power in (("t2", "zqplanted_bids/sub-zqplanted1/ses-zqplanted/anat/sub-zqplanted1_T2w", 0.5),
-                           ("axial", "zqplanted^7/zqplanted_T1w", 1), ("coronal", "zqplanted^8/zqplanted_T1w", 1)):
+                           ("axial", "zqplanted^7/zqplanted_T1w", 1), ("axial", "zqplanted^8/zqplanted_T1w", 1)):
     image = nibabel.load(os.path.join(made, name + ".nii.gz"))
+    if "^8" in place:  # scanned another way
+        image = image.as_reoriented(nibabel.orientations.ornt_transform(nibabel.io_orientation(image.affine),
+                                                                        nibabel.orientations.axcodes2ornt("LIP")))
     values = numpy.maximum(image.get_fdata(dtype=numpy.float32), 0) ** power
     image = nibabel.Nifti1Image(values.astype(numpy.float32), image.affine, image.header)
     image.header["descrip"] = b"ZQPLANTED descrip"
@@ -112,12 +115,12 @@ voxels, heads = numpy.asanyarray(head.dataobj), 0
 
 
 def place(*folders, name="t1.nii.gz"):
-    """A head that no other is equal to, in each folder, every fourth slice of it."""
+    """A head that no other is equal to, in each folder, every second slice of it."""
     global heads
     for folder in folders:
         heads += 1
         os.makedirs(os.path.join(work, folder), exist_ok=True)
-        image = nibabel.Nifti1Image(numpy.ascontiguousarray(voxels[heads % 4 :, heads // 4 :, ::4]), head.affine @ numpy.diag([1, 1, 4, 1]), head.header)
+        image = nibabel.Nifti1Image(numpy.ascontiguousarray(voxels[heads % 4 :, heads // 4 :, ::2]), head.affine @ numpy.diag([1, 1, 2, 1]), head.header)
         nibabel.save(image, os.path.join(work, folder, name))
 
 
