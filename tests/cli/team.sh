@@ -31,7 +31,7 @@ cp "$work/in/t2.nii.gz" "$work/set/T2w/"
 options=(--allow-synthetic --size 32 --generator local --disc-width 4 --batch 4 --gamma 1.5 --ema 0.9 --sample-every 0 --threads 1)
 train() { local program=("${@:2}"); "${program[@]}" train "$work/set" -o "$work/$1" "${options[@]}" "${more[@]}"; }
 
-more=(--epochs 1 -q --warm-up 6 --r1 1) # ten steps: the eighth has a penalty
+more=(--epochs 2 -q --warm-up 6 --r1 1) # ten steps: the eighth has a penalty
 train one "$team" >/dev/null
 for n in 2 4; do
     [ "$(train "of$n" ranks "$n" "$team")" = "$work/of$n/model.safetensors" ] || fail "$n processes do not print one path"
@@ -49,7 +49,7 @@ def weights(run):
                                 data[t["data_offsets"][0]:t["data_offsets"][1]]) for name, t in header.items()}
 def losses(run):
     with open(f"{sys.argv[1]}/{run}/log.csv") as f:
-        return [float(v) for v in f.read().split("\n")[1].split(",")[4:]]
+        return [float(v) for row in f.read().split("\n")[1:3] for v in row.split(",")[4:]]
 one, start = weights("one"), None
 for n in (2, 4):
     many = weights(f"of{n}")

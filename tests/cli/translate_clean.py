@@ -70,7 +70,7 @@ subprocess.run([make_inputs, at("made")], check=True, stdout=subprocess.DEVNULL)
 key = at("key")
 
 # DICOM. The folder's own name is clean, for messages may say what the user typed; those of the files are not.
-planted_series(os.path.join(at("made"), "axial"), at("given"), 1, 1, step=2)
+planted_series(os.path.join(at("made"), "axial"), at("given"), 1, 1, step=3)
 given = os.path.join(at("given"), f"{WORD}^1", f"study {WORD.lower()}")
 source = at("source")
 os.rename(given, source)
@@ -147,7 +147,7 @@ check(not os.path.exists(at("bids_refused")), "a refused derivative was begun")
 # NIfTI: texts in the header, an extension, the sidecar and the name.
 made = nibabel.load(os.path.join(at("made"), "axial.nii.gz"))
 os.mkdir(at("nifti"))
-image = nibabel.Nifti1Image(numpy.asarray(made.dataobj)[:, :, ::2], made.affine @ numpy.diag([1, 1, 2, 1]), made.header)
+image = nibabel.Nifti1Image(numpy.asarray(made.dataobj)[:, :, ::3], made.affine @ numpy.diag([1, 1, 3, 1]), made.header)
 for field in ("descrip", "aux_file", "intent_name", "db_name"):
     image.header[field] = f"{WORD} {field}"[:10 if field == "intent_name" else 17]
 image.header.extensions.append(nibabel.nifti1.Nifti1Extension(6, f"{WORD} {UID}".encode()))
