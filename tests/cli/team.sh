@@ -76,7 +76,7 @@ grep -q "batch is 3, expected a multiple of the 2 processes" "$work/stderr" || f
 more=(--epochs 100000)
 train lost ranks 2 "$team" </dev/null >/dev/null 2>"$work/stderr" &
 child=$!
-for _ in $(seq 600); do [ ! -s "$work/lost/log.csv" ] || break; sleep 0.05; done
+for _ in $(seq 2400); do [ ! -s "$work/lost/log.csv" ] || break; sleep 0.05; done
 [ -s "$work/lost/log.csv" ] || { kill "$child"; fail "2 processes made no epoch: $(cat "$work/stderr")"; }
 victim=$(for p in $(pgrep -f "$work/lost"); do tr '\0' '\n' <"/proc/$p/environ" 2>/dev/null | grep -qx OMPI_COMM_WORLD_RANK=1 && echo "$p"; done | head -n 1)
 [ -n "$victim" ] || fail "rank 1 was not found"
