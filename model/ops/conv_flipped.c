@@ -42,12 +42,8 @@ static int64_t weight_count(const struct mrc_conv *c) {
     return tap_count(c) * c->cin * c->cout;
 }
 
-static int64_t aligned(int64_t floats) {
-    return (floats + 15) / 16 * 16;
-}
-
 static int64_t aligned_count(const struct mrc_conv *c) {
-    return aligned(weight_count(c));
+    return mrc_aligned_floats(weight_count(c));
 }
 
 /* The mirrored kernel [taps, backwards][cout][cin] of weight [taps][cin][cout]. Mirroring all axes
@@ -179,7 +175,7 @@ static bool is_dotted(const struct mrc_conv *c) {
 }
 
 static size_t dotted_bytes(const struct mrc_conv *c) {
-    return (size_t)(aligned_count(c) + aligned(c->cin)) * sizeof(float) +
+    return (size_t)(aligned_count(c) + mrc_aligned_floats(c->cin)) * sizeof(float) +
            (size_t)(c->lanes * c->k[0] * c->k[1] * columns_of(c)) * sizeof(const float *);
 }
 
@@ -197,7 +193,7 @@ static void dotted_forward(const struct mrc_conv *c, float *dst, const float *sr
                           .weight = turned,
                           .bias = bias,
                           .zeros = zeros,
-                          .from = (const float **)(void *)(zeros + aligned(c->cin))};
+                          .from = (const float **)(void *)(zeros + mrc_aligned_floats(c->cin))};
     mrc_op_for(c->n * c->out[0] * c->out[1], c->lanes, dot_row, &job);
 }
 

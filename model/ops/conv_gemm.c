@@ -45,12 +45,9 @@ struct job {
     bool add; /* backward-weights: `to` is added to, else overwritten */
 };
 
-static int64_t aligned(int64_t floats) {
-    return (floats + 15) / 16 * 16;
-}
-
 static size_t cut_bytes(const struct cut *cut, int lanes) {
-    return (size_t)(aligned(cut->shared_floats) + lanes * aligned(cut->lane_floats)) *
+    return (size_t)(mrc_aligned_floats(cut->shared_floats) +
+                    lanes * mrc_aligned_floats(cut->lane_floats)) *
            sizeof(float);
 }
 
@@ -62,11 +59,11 @@ static struct job job_for(const struct mrc_conv *c, const struct cut *cut, float
                         .to = to,
                         .from = from,
                         .shared = floats,
-                        .lanes = floats + aligned(cut->shared_floats)};
+                        .lanes = floats + mrc_aligned_floats(cut->shared_floats)};
 }
 
 static float *lane_of(const struct job *job, int lane) {
-    return job->lanes + lane * aligned(job->cut->lane_floats);
+    return job->lanes + lane * mrc_aligned_floats(job->cut->lane_floats);
 }
 
 static int64_t live_columns(const struct mrc_conv *c) {

@@ -71,10 +71,6 @@ struct cut {
     int64_t shared_floats, lane_floats;
 };
 
-static int64_t aligned(int64_t floats) {
-    return (floats + 15) / 16 * 16;
-}
-
 /* Floats from one row of a matrix to the next: an odd number of cache lines, or all rows would fall
  * into the same few sets of the cache; from one point's matrix to the next likewise. */
 static int64_t pitch(int64_t columns) {
@@ -124,7 +120,7 @@ static struct cut cut_tiles(const struct mrc_conv *c, const struct mrc_winograd 
     cut.bands = 1;
     cut.in = whole(c->cin);
     cut.out = whole(c->cout);
-    cut.run = aligned(mrc_max_i64(c->cin, c->cout));
+    cut.run = mrc_aligned_floats(mrc_max_i64(c->cin, c->cout));
     return cut;
 }
 
@@ -154,8 +150,8 @@ static struct cut cut_product(const struct mrc_conv *c, const struct mrc_winogra
     const bool banded = cut.bands > 1;
     const int64_t turned = forward ? 0 : TAPS * k_in / PHASES * (banded ? GATHER_ROWS : k_out);
     cut.shared_floats = banded ? cut.right : cut.left;
-    cut.lane_floats = banded ? mrc_max_i64(cut.left + cut.product, aligned(turned))
-                             : cut.right + cut.product + aligned(turned);
+    cut.lane_floats = banded ? mrc_max_i64(cut.left + cut.product, mrc_aligned_floats(turned))
+                             : cut.right + cut.product + mrc_aligned_floats(turned);
     return cut;
 }
 

@@ -30,6 +30,11 @@ static inline int64_t mrc_parts(int64_t a, int64_t b) {
     return (a + b - 1) / b;
 }
 
+/** Floats up to the next cache line, 16 of them. */
+static inline int64_t mrc_aligned_floats(int64_t floats) {
+    return mrc_parts(floats, 16) * 16;
+}
+
 /** Runs fn once for each chunk 0 … chunks-1 (begin is the chunk, end is begin + 1). Lanes stay
  * below `lanes`: when the pool has grown since the scratch was measured, the loop runs serially in
  * lane 0, to the same bytes. */
