@@ -21,7 +21,9 @@ class Volume:
         self.selector = words[2]
         i, j, k = (int(w) for w in words[3:6])
         self.matrix = np.array([float(w) for w in words[6:18]]).reshape(3, 4)
-        self.voxels = np.fromfile(os.path.join(out, f"{words[1]}.f32"), "<f4").reshape(k, j, i)
+        path = os.path.join(out, f"{words[1]}.f32")
+        self.voxels = np.fromfile(path, "<f4").reshape(k, j, i)
+        os.remove(path)  # no other volume may be read of it
         self.slices = []
         self.resampled = False
         self.path = None  # of a NIfTI file
