@@ -40,6 +40,11 @@ typedef void mrc_blas_product_fn(bool transpose_a, bool transpose_b, int64_t m, 
  * double with plain loops; takes some milliseconds. MRC_ERR_NUMERIC when an element is off by more
  * than rounding. *worst, when not NULL: the largest |error| / sum |a b|. */
 MRC_STATUS mrc_blas_check(double *worst, struct mrc_error *err);
+/** From now on mrc_pass_create fails (MRC_ERR_NUMERIC) until mrc_blas_check has passed: a program
+ * that checks only where it computes a network cannot forget to. Before any thread starts. */
+MRC_API void mrc_blas_require_check(void);
+/** False: a check is required and has not passed. */
+MRC_API bool mrc_blas_may_compute(void);
 /** The same for another product; for tests. */
 MRC_STATUS mrc_blas_check_product(mrc_blas_product_fn *product, double *worst,
                                   struct mrc_error *err);

@@ -98,7 +98,8 @@ mrc_plan_scratch_bytes(const mrc_plan *plan); /* shared by all passes: op scratc
 MRC_API void mrc_plan_print(struct mrc_text *out, const mrc_plan *plan, const mrc_net *net);
 
 /** Memory of one application. `scratch` is the caller's, at least mrc_plan_scratch_bytes, and may
- * be shared by passes that do not run at the same time. Net and plan must outlive the pass. */
+ * be shared by passes that do not run at the same time. Net and plan must outlive the pass.
+ * MRC_ERR_NOMEM; MRC_ERR_NUMERIC after mrc_blas_require_check (model/blas_select.h) alone. */
 MRC_STATUS mrc_pass_create(mrc_pass **out, mrc_net *net, const mrc_plan *plan, void *scratch,
                            struct mrc_error *err);
 MRC_API void mrc_pass_destroy(mrc_pass *pass);

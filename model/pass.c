@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/parallel.h"
+#include "model/blas_select.h"
 #include "model/net_internal.h"
 
 enum { ADD_GRAIN = 1 << 15 };
@@ -21,6 +22,11 @@ enum mrc_status mrc_pass_create(mrc_pass **out, mrc_net *net, const mrc_plan *pl
                plan->count == net->node_count);
     MRC_ASSERT(net->gradients != NULL || plan->mode == MRC_PLAN_INFERENCE);
     MRC_ASSERT(scratch != NULL || plan->scratch_bytes == 0);
+    if (!mrc_blas_may_compute())
+        return mrc_fail(err, MRC_ERR_NUMERIC,
+                        "OpenBLAS's kernel %s: its sums were not checked, expected mrc_blas_check "
+                        "before a network is computed",
+                        mrc_blas_kernel_name());
     mrc_pass *pass = mrc_alloc(1, sizeof(*pass));
     if (pass != NULL) pass->memory = mrc_alloc(plan->pass_bytes, 1);
     if (pass == NULL || pass->memory == NULL) {

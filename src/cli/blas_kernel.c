@@ -19,6 +19,7 @@ static const char chosen[] = "chosen:", refused[] = "refused:";
 extern char **environ;
 
 static struct mrc_kernel_choice settled;
+static char **arguments; /* of the program, for its second run */
 
 static bool begins(const char *text, const char *start) {
     return text != NULL && strncmp(text, start, strlen(start)) == 0;
@@ -35,17 +36,17 @@ static bool is_own_executable(void) {
 }
 
 /* Returns only where that is not possible; then the kernel that runs has to do. */
-static void run_again(const char *kernel, const char *word, const char *other, char **argv) {
+static void run_again(const char *kernel, const char *word, const char *other) {
     char note[64];
     if (!is_own_executable()) return;
     snprintf(note, sizeof note, "%s%s", word, other);
     int failed = kernel != NULL ? setenv(variable, kernel, 1) : unsetenv(variable);
     if (failed != 0 || setenv(marker, note, 1) != 0) return;
-    execve("/proc/self/exe", argv, environ);
+    execve("/proc/self/exe", arguments, environ);
     unsetenv(marker);
 }
 
-static void choose(struct mrc_kernel_choice *choice, char **argv) {
+static void choose(struct mrc_kernel_choice *choice) {
     const char *wanted = getenv(variable), *note = getenv(marker), *other = "";
     const char *running = mrc_blas_kernel_name();
     choice->by = MRC_KERNEL_BY_OPENBLAS;
@@ -62,17 +63,22 @@ static void choose(struct mrc_kernel_choice *choice, char **argv) {
         struct mrc_cpu cpu;
         mrc_cpu_describe(&cpu);
         const char *faster = mrc_blas_faster_kernel(&cpu, running, wanted);
-        if (faster != NULL) run_again(faster, chosen, running, argv);
+        if (faster != NULL) run_again(faster, chosen, running);
     }
     snprintf(choice->other, sizeof choice->other, "%s", other);
 }
 
-enum mrc_status mrc_blas_kernel_settle(char **argv, struct mrc_error *err) {
+void mrc_blas_kernel_begin(char **argv) {
+    arguments = argv;
+    mrc_blas_require_check();
+}
+
+enum mrc_status mrc_blas_kernel_settle(struct mrc_error *err) {
     struct mrc_error wrong = {0};
-    choose(&settled, argv);
+    choose(&settled);
     enum mrc_status status = mrc_blas_check(NULL, &wrong);
     if (status == MRC_ERR_NUMERIC && settled.by == MRC_KERNEL_BY_MRCYCLE)
-        run_again(NULL, refused, mrc_blas_kernel_name(), argv);
+        run_again(NULL, refused, mrc_blas_kernel_name());
     if (status == MRC_OK) return status;
     return mrc_fail(err, status, "%s (%s chooses another)", wrong.text, variable);
 }

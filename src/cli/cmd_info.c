@@ -231,7 +231,8 @@ static enum mrc_status explain(const struct mrc_survey *survey, const char *path
 static enum mrc_status print_system(bool json, struct mrc_error *err) {
     struct mrc_system machine;
     struct mrc_text text = {0};
-    enum mrc_status status = mrc_system_describe(&machine, mrc_blas_kernel_choice(), err);
+    enum mrc_status status = mrc_blas_kernel_settle(err);
+    if (status == MRC_OK) status = mrc_system_describe(&machine, mrc_blas_kernel_choice(), err);
     if (status == MRC_OK)
         status = json ? mrc_system_print_json(&text, &machine, err)
                       : mrc_system_print(&text, &machine, err);

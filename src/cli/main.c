@@ -12,20 +12,23 @@
 static const struct command {
     const char *name, *summary;
     mrc_command_fn *run;
+    bool networks; /* creates them, so the kernel of OpenBLAS is settled first */
 } commands[] = {
-    {"translate", "make the other contrast of an image: T1w to T2w, or back", mrc_cmd_translate},
-    {"train", "learn both translations from a set of T1w and T2w images", mrc_cmd_train},
-    {"evaluate", "score translations, with baselines beside them", mrc_cmd_evaluate},
-    {"export", "write the model of a training run as one small file", mrc_cmd_export},
-    {"info", "describe images and models", mrc_cmd_info},
-    {"prepare", "make a training set of scanner exports", mrc_cmd_prepare},
-    {"deidentify", "DICOM without the patients", mrc_cmd_deidentify},
-    {"check", "is a DICOM folder one consistent series, and marked if synthetic?", mrc_cmd_check},
-    {"phantom", "generate patients with a known answer", mrc_cmd_phantom},
-    {"echo", "ask a PACS whether it answers", mrc_cmd_echo},
-    {"send", "store DICOM files in a PACS", mrc_cmd_send},
-    {"serve", "receive, translate and send on, or watch a folder", mrc_cmd_serve},
-    {"queue", "list the jobs of serve, and retry them", mrc_cmd_queue},
+    {"translate", "make the other contrast of an image: T1w to T2w, or back", mrc_cmd_translate,
+     true},
+    {"train", "learn both translations from a set of T1w and T2w images", mrc_cmd_train, true},
+    {"evaluate", "score translations, with baselines beside them", mrc_cmd_evaluate, true},
+    {"export", "write the model of a training run as one small file", mrc_cmd_export, true},
+    {"info", "describe images and models", mrc_cmd_info, false},
+    {"prepare", "make a training set of scanner exports", mrc_cmd_prepare, false},
+    {"deidentify", "DICOM without the patients", mrc_cmd_deidentify, false},
+    {"check", "is a DICOM folder one consistent series, and marked if synthetic?", mrc_cmd_check,
+     false},
+    {"phantom", "generate patients with a known answer", mrc_cmd_phantom, false},
+    {"echo", "ask a PACS whether it answers", mrc_cmd_echo, false},
+    {"send", "store DICOM files in a PACS", mrc_cmd_send, false},
+    {"serve", "receive, translate and send on, or watch a folder", mrc_cmd_serve, true},
+    {"queue", "list the jobs of serve, and retry them", mrc_cmd_queue, false},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -58,11 +61,23 @@ static void print_help(void) {
            "60 network, 61 refused by the peer; 80 memory, 81 numbers, 82 stopped.\n");
 }
 
+static int fail(enum mrc_status status, const struct mrc_error *err) {
+    struct mrc_terminal terminal;
+    mrc_terminal_init(&terminal, false);
+    return mrc_terminal_fail(&terminal, status, err);
+}
+
+/* The command may change the array it is given; main's stays, for a second run of the program. */
 static int run(const struct command *command, int argc, char **argv) {
     char *name = mrc_asprintf("mrcycle %s", command->name);
-    if (name == NULL) return MRC_EXIT_PROCESSING;
-    argv[0] = name;
-    int code = command->run(argc, argv);
+    char **own = mrc_alloc((size_t)argc + 1, sizeof *own);
+    int code = MRC_EXIT_PROCESSING;
+    if (name != NULL && own != NULL) {
+        memcpy(own, argv, (size_t)argc * sizeof *own);
+        own[0] = name;
+        code = command->run(argc, own);
+    }
+    mrc_free(own);
     mrc_free(name);
     return code;
 }
@@ -92,17 +107,13 @@ static int dispatch(int argc, char **argv) {
     if (strcmp(name, "help") == 0) return help(argc - 1, argv + 1);
     const struct command *command = find(name);
     if (command == NULL) return unknown_command(name);
-    return run(command, argc - 1, argv + 1);
+    struct mrc_error err = {0};
+    enum mrc_status status = command->networks ? mrc_blas_kernel_settle(&err) : MRC_OK;
+    return status == MRC_OK ? run(command, argc - 1, argv + 1) : fail(status, &err);
 }
 
 int main(int argc, char **argv) {
-    struct mrc_error err = {0};
-    enum mrc_status status = mrc_blas_kernel_settle(argv, &err);
-    if (status != MRC_OK) {
-        struct mrc_terminal terminal;
-        mrc_terminal_init(&terminal, false);
-        return mrc_terminal_fail(&terminal, status, &err);
-    }
+    mrc_blas_kernel_begin(argv);
     int code = dispatch(argc, argv);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fputs("mrcycle: standard output: cannot be written\n", stderr);

@@ -191,7 +191,8 @@ static enum mrc_status run(const char *text, struct mrc_error *err) {
 
 int main(int argc, char **argv) {
     struct mrc_error kernel = {0};
-    if (mrc_blas_kernel_settle(argv, &kernel) != MRC_OK) {
+    mrc_blas_kernel_begin(argv);
+    if (mrc_blas_kernel_settle(&kernel) != MRC_OK) {
         fprintf(stderr, "mrcycle-bench: %s\n", kernel.text);
         return 1;
     }

@@ -125,7 +125,8 @@ static void bench_layer(const struct layer *l, int64_t batch, int rounds, double
 
 int main(int argc, char **argv) {
     struct mrc_error err = {0};
-    if (mrc_blas_kernel_settle(argv, &err) != MRC_OK) {
+    mrc_blas_kernel_begin(argv);
+    if (mrc_blas_kernel_settle(&err) != MRC_OK) {
         fprintf(stderr, "mrcycle-bench-conv: %s\n", err.text);
         return 1;
     }

@@ -68,7 +68,10 @@ while IFS='|' read -r name expected pattern arguments; do
         train) words+=(-q --allow-synthetic --epochs 1 --size 32 --generator local --width 4) ;;
     esac
     code=0
-    "$mrcycle" "${words[@]}" >"$work/stdout" 2>"$work/stderr" </dev/null || code=$?
+    options=${ASAN_OPTIONS-}
+    # Of a wrong command line no leaks are looked for: a third of a start. A line that begins with a path took more than that.
+    [[ $((expected)) -ne 1 || $pattern == /* ]] || options+=:detect_leaks=0
+    ASAN_OPTIONS=$options "$mrcycle" "${words[@]}" >"$work/stdout" 2>"$work/stderr" </dev/null || code=$?
     check "$name" "$((expected))" "$pattern"
     if [ -s "$work/stdout" ] && [ "${words[0]}" != info ]; then
         failed=$((failed + 1))

@@ -27,11 +27,15 @@ says() {
     said=$("${@:2}") || return
     grep -q "$1" <<<"$said"
 }
+"$mrcycle" --help >"$work/help"
 for command in translate train evaluate export info check phantom prepare deidentify; do
-    says "^  $command " "$mrcycle" --help || fail "help lacks $command"
-    says "^Usage: mrcycle $command " "$mrcycle" help "$command" || fail "help $command"
-    says "^Usage: mrcycle $command " "$mrcycle" "$command" -h || fail "$command -h"
-    ! says '.\{81\}\| $' "$mrcycle" "$command" --help || fail "help $command: a line beyond 80 columns, or a space at its end"
+    grep -q "^  $command " "$work/help" || fail "help lacks $command"
+    "$mrcycle" help "$command" >"$work/of_command" || fail "help $command"
+    grep -q "^Usage: mrcycle $command " "$work/of_command" || fail "help $command: no usage"
+    ! grep -q '.\{81\}\| $' "$work/of_command" || fail "help $command: a line beyond 80 columns, or a space at its end"
+done
+for option in -h --help; do # the same for all commands
+    prints "$(cat "$work/of_command")" "$mrcycle" deidentify "$option"
 done
 
 prints "$out/dicom" "$mrcycle" translate "$in/axial" -o "$out/dicom" --to T2w "${model[@]}" --sheet "$out/sheet.png"

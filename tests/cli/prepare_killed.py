@@ -28,9 +28,9 @@ kills = int(sys.argv[1])
 mrcycle, data = sys.argv[2:4]
 work = tempfile.mkdtemp()
 given, key = os.path.join(work, "in"), os.path.join(work, "key")
-REAL = ["unpaired/nichart_demo_t1/Subj[12]_T1.nii.gz", "paired/spm_avg152/*.nii.gz", "paired/hcp_mni152_2mm/*.nii.gz",
-        "dicom/xa30_siemens_enhanced/[58]_*/*", "dicom/dicom2nifti_tests/hitachi/*/*/*", "nifti_edge/derived/pair_int16.*",
-        "nifti_edge/derived/trunc_gz.nii.gz"]
+REAL = ["unpaired/nichart_demo_t1/Subj[12]_T1.nii.gz", "dicom/xa30_siemens_enhanced/[58]_*/*", "dicom/dicom2nifti_tests/hitachi/*/*/*",
+        "nifti_edge/derived/pair_int16.*", "nifti_edge/derived/trunc_gz.nii.gz"]
+MORE = ["paired/spm_avg152/*.nii.gz", "paired/hcp_mni152_2mm/*.nii.gz"]  # of the same kinds: for many kills
 
 
 def check(truth, words):
@@ -46,7 +46,7 @@ def make():
                    stdout=subprocess.DEVNULL)
     for name in ("sub-01/dicom/T1w", "sub-01/dicom/T2w", "sub-02/dicom/T1w", "sub-02/dicom/T2w"):
         shutil.copytree(os.path.join(made, name), os.path.join(given, "generated", name))
-    real = [path for pattern in REAL for path in sorted(glob.glob(os.path.join(data, pattern))) if os.path.isfile(path)]
+    real = [path for pattern in REAL + (MORE if kills > 3 else []) for path in sorted(glob.glob(os.path.join(data, pattern))) if os.path.isfile(path)]
     for path in real:
         place = os.path.join(given, os.path.relpath(path, data))
         os.makedirs(os.path.dirname(place), exist_ok=True)

@@ -6,6 +6,7 @@
 
 #include "model/blas.h"
 #include "model/blas_select.h"
+#include "model/net.h"
 
 static void test_choice(void **state) {
     (void)state;
@@ -62,6 +63,31 @@ static void test_running_kernel(void **state) {
     assert_int_equal(st, MRC_OK);
 }
 
+/* No network without a check, where one is required. */
+static void test_required(void **state) {
+    (void)state;
+    struct mrc_error err = {0};
+    const struct mrc_generator_settings settings = {.channels = 1, .size = 64, .width = 1};
+    const struct mrc_shape in = {1, 1, 1, 64, 64};
+    mrc_net *net = NULL;
+    mrc_plan *plan = NULL;
+    mrc_pass *pass = NULL;
+    assert_ok(mrc_local_create(&net, &settings, &err), &err);
+    assert_ok(mrc_plan_create(&plan, net, in, MRC_PLAN_INFERENCE, &err), &err);
+    void *scratch = mrc_alloc(mrc_plan_scratch_bytes(plan), 1);
+    mrc_blas_require_check();
+    assert_int_equal(mrc_pass_create(&pass, net, plan, scratch, &err), MRC_ERR_NUMERIC);
+    assert_null(pass);
+    assert_non_null(strstr(err.text, "not checked"));
+    mrc_error_clear(&err);
+    assert_ok(mrc_blas_check(NULL, &err), &err);
+    assert_ok(mrc_pass_create(&pass, net, plan, scratch, &err), &err);
+    mrc_pass_destroy(pass);
+    mrc_free(scratch);
+    mrc_plan_destroy(plan);
+    mrc_net_destroy(net);
+}
+
 /* --- Products with one fault each --- */
 
 static void no_beta(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
@@ -105,9 +131,8 @@ static void test_check_can_fail(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_choice),
-        cmocka_unit_test(test_cpu),
-        cmocka_unit_test(test_running_kernel),
+        cmocka_unit_test(test_choice),         cmocka_unit_test(test_cpu),
+        cmocka_unit_test(test_running_kernel), cmocka_unit_test(test_required),
         cmocka_unit_test(test_check_can_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -185,13 +185,13 @@ def broken_model(top):
     for name, more, env in (("named.conf", "model = %s\n" % model, {}), ("shipped.conf", "", {"MRCYCLE_MODEL_DIR": top + "/models"})):
         with open(top + "/" + name, "w") as f:
             f.write(lines + more)
-        for content, code in ((whole, 0), (whole[:-1], 21), (whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:], 21), (b"no model", 21)):
+        for content, code, *args in ((whole, 0, "--check"), (whole[:-1], 21, "--check"), (b"no model", 21),
+                                     (whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:], 21, "--check")):
             with open(model, "wb") as f:
                 f.write(content)
-            for args in (["--check"], []) if code else (["--check"],):
-                done = subprocess.run([mrcycle, "serve", top + "/" + name, *args], capture_output=True, text=True, timeout=60, env={**os.environ, **env})
-                assert done.returncode == code and (model in done.stderr) == (code != 0), (name, args, len(content), done)
-                assert len(done.stderr.splitlines()) == (code != 0), done.stderr
+            done = subprocess.run([mrcycle, "serve", top + "/" + name, *args], capture_output=True, text=True, timeout=60, env={**os.environ, **env})
+            assert done.returncode == code and (model in done.stderr) == (code != 0), (name, args, len(content), done)
+            assert len(done.stderr.splitlines()) == (code != 0), done.stderr
     assert not os.path.exists(top + "/never")
 
 

@@ -1,7 +1,8 @@
-/* dump.c: every volume at a path, as other people's readers can compare it: for volume n the file
- * OUT/n.f32 with its voxels, and on the output a line "volume n selector i j k matrix…" (index to
- * RAS+) followed by a line "slice frame path" for each slice, and "resampled" where slices are not
- * files; "path" and the file's, of a NIfTI file; or a line "refused reason". */
+/* dump.c: every volume at some paths, as other people's readers can compare it: a line "at path" on
+ * the output, then for volume n the file OUT/n.f32 with its voxels (n counts on from path to path)
+ * and a line "volume n selector i j k matrix…" (index to RAS+) followed by a line "slice frame
+ * path" for each slice, and "resampled" where slices are not files; "path" and the file's, of a
+ * NIfTI file; or a line "refused reason". */
 #include <stdio.h>
 #include <string.h>
 
@@ -36,16 +37,15 @@ static int dump_volume(const mrc_volume *vol, const struct mrc_image_info *item,
     return failed;
 }
 
-int main(int argc, char **argv) {
+static int dump_path(const char *path, const char *out, size_t *number) {
     struct mrc_image_list list = {0};
     struct mrc_image_options options = MRC_IMAGE_DEFAULTS;
-    mrc_isolate_disable(true); /* forks under ASan are slow; the program itself has them */
     struct mrc_error err = {0};
     int failed = 0;
-    mrc_parallel_set_threads(1); /* small volumes, and other tests beside */
     options.allow_synthetic = options.allow_derived = true;
-    if (argc != 3 || mrc_image_list_scan(&list, argv[1], &err) != MRC_OK) {
-        fprintf(stderr, "usage: dump PATH OUT: %s\n", err.text);
+    printf("at %s\n", path);
+    if (mrc_image_list_scan(&list, path, &err) != MRC_OK) {
+        fprintf(stderr, "%s: %s\n", path, err.text);
         return 1;
     }
     for (size_t n = 0; n < list.count; ++n) {
@@ -55,12 +55,25 @@ int main(int argc, char **argv) {
         if (!wanted)
             printf("refused %s\n", list.items[n].reason);
         else if (mrc_image_load_item(&vol, &list.items[n], &options, &why) == MRC_OK)
-            failed += dump_volume(vol, &list.items[n], n, argv[2]);
+            failed += dump_volume(vol, &list.items[n], (*number)++, out);
         else
             printf("refused %s\n", why.text);
         mrc_volume_destroy(vol);
     }
     for (size_t r = 0; r < list.refused_count; ++r) printf("refused %s\n", list.refused[r].reason);
     mrc_image_list_clear(&list);
+    return failed;
+}
+
+int main(int argc, char **argv) {
+    size_t number = 0;
+    int failed = 0;
+    mrc_isolate_disable(true);   /* forks under ASan are slow; the program itself has them */
+    mrc_parallel_set_threads(1); /* small volumes, and other tests beside */
+    if (argc < 3) {
+        fputs("usage: dump OUT PATH...\n", stderr);
+        return 1;
+    }
+    for (int a = 2; a < argc; ++a) failed += dump_path(argv[a], argv[1], &number);
     return failed != 0;
 }

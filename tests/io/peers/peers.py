@@ -27,16 +27,20 @@ class Volume:
         self.path = None  # of a NIfTI file
 
 
-def ours(dump, path, out):
-    """Volumes and reasons of refusals below a path."""
+def ours_of_each(dump, paths, out):
+    """Volumes and reasons of refusals below each path, in one start of the program."""
     os.makedirs(out, exist_ok=True)
-    run = subprocess.run([dump, path, out], capture_output=True, text=True, errors="replace")
+    run = subprocess.run([dump, out, *paths], capture_output=True, text=True, errors="replace")
     if run.returncode != 0:
-        raise RuntimeError(f"{path}: {run.stderr.strip()[-300:]}")
-    volumes, refused = [], []
+        raise RuntimeError(f"{paths}: {run.stderr.strip()[-300:]}")
+    found, at = [], iter(paths)
     for line in run.stdout.splitlines():
         word, _, rest = line.partition(" ")
-        if word == "volume":
+        if word == "at":
+            assert rest == next(at), line
+            volumes, refused = [], []
+            found.append((volumes, refused))
+        elif word == "volume":
             volumes.append(Volume(line.split(), out))
         elif word == "slice":
             frame, _, name = rest.partition(" ")
@@ -47,7 +51,13 @@ def ours(dump, path, out):
             volumes[-1].resampled = True
         else:
             refused.append(rest)
-    return volumes, refused
+    assert next(at, None) is None, f"nothing of {paths[len(found):]}"
+    return found
+
+
+def ours(dump, path, out):
+    """Of one path."""
+    return ours_of_each(dump, [path], out)[0]
 
 
 def decompressed(path, scratch):

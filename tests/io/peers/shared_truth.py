@@ -203,14 +203,12 @@ def nifti_differences(volume):
 
 
 def compare_nifti_volumes(dump, root, scratch):
-    """Every NIfTI volume below a folder, file by file: all of them would fill the disk."""
-    compared = 0
-    for path in sorted(files_below([root])):
-        if not re.search(r"\.(nii(\.gz)?|hdr)$", path):
-            continue
+    """Every NIfTI volume below a folder, a few files at a time: all of them would fill the disk."""
+    compared, few = 0, 12
+    paths = [path for path in sorted(files_below([root])) if re.search(r"\.(nii(\.gz)?|hdr)$", path)]
+    for first in range(0, len(paths), few):
         out = os.path.join(scratch, "volumes")
-        volumes, _ = peers.ours(dump, path, out)
-        for volume in volumes:
+        for volume in (v for volumes, _ in peers.ours_of_each(dump, paths[first:first + few], out) for v in volumes):
             name = stem(volume.path)
             check(name not in BROKEN_INSIDE, f"{volume.path}: read though it is broken")
             if name not in ("not_gz_named_gz", "gz_named_nii"):  # nibabel goes by names
