@@ -23,7 +23,7 @@ static double flipped_cost(const struct mrc_conv *c, enum mrc_conv_direction dir
     return taps > 1 && c->cout * 4 <= c->cin ? 0.0 : (double)INFINITY;
 }
 
-static struct mrc_conv mirror(const struct mrc_conv *c) {
+struct mrc_conv mrc_conv_mirror(const struct mrc_conv *c) {
     struct mrc_shape in = {c->n, c->cout, c->out[0], c->out[1], c->out[2]};
     struct mrc_shape out = {c->n, c->cin, c->in[0], c->in[1], c->in[2]};
     struct mrc_attributes attr = {.stride = {1, 1, 1}};
@@ -46,9 +46,8 @@ static int64_t aligned_count(const struct mrc_conv *c) {
     return mrc_aligned_floats(weight_count(c));
 }
 
-/* The mirrored kernel [taps, backwards][cout][cin] of weight [taps][cin][cout]. Mirroring all axes
- * of a box is counting its taps from the end. */
-static void mirror_weights(float *to, const float *weight, const struct mrc_conv *c) {
+/* Mirroring all axes of a box is counting its taps from the end. */
+void mrc_conv_mirror_weights(float *to, const float *weight, const struct mrc_conv *c) {
     const int64_t taps = tap_count(c), plane = c->cin * c->cout;
     for (int64_t tap = 0; tap < taps; ++tap) {
         const float *from = weight + (taps - 1 - tap) * plane;
@@ -201,7 +200,7 @@ static void dotted_forward(const struct mrc_conv *c, float *dst, const float *sr
 
 static size_t flipped_scratch_bytes(const struct mrc_conv *c, enum mrc_conv_direction direction) {
     if (direction == MRC_CONV_FORWARD && is_dotted(c)) return dotted_bytes(c);
-    struct mrc_conv m = mirror(c);
+    struct mrc_conv m = mrc_conv_mirror(c);
     return (size_t)aligned_count(c) * sizeof(float) +
            mrc_conv_gemm.scratch_bytes(&m, mirrored_direction(direction));
 }
@@ -212,23 +211,23 @@ static void flipped_forward(const struct mrc_conv *c, float *dst, const float *s
         dotted_forward(c, dst, src, weight, bias, scratch);
         return;
     }
-    struct mrc_conv m = mirror(c);
+    struct mrc_conv m = mrc_conv_mirror(c);
     float *mirrored = scratch;
-    mirror_weights(mirrored, weight, c);
+    mrc_conv_mirror_weights(mirrored, weight, c);
     mrc_conv_gemm.backward_data(&m, dst, src, mirrored, bias, mirrored + aligned_count(c));
 }
 
 static void flipped_backward_data(const struct mrc_conv *c, float *d_src, const float *d_dst,
                                   const float *weight, const float *bias, void *scratch) {
-    struct mrc_conv m = mirror(c);
+    struct mrc_conv m = mrc_conv_mirror(c);
     float *mirrored = scratch;
-    mirror_weights(mirrored, weight, c);
+    mrc_conv_mirror_weights(mirrored, weight, c);
     mrc_conv_gemm.forward(&m, d_src, d_dst, mirrored, bias, mirrored + aligned_count(c));
 }
 
 static void flipped_backward_weights(const struct mrc_conv *c, float *d_weight, bool add,
                                      const float *src, const float *d_dst, void *scratch) {
-    struct mrc_conv m = mirror(c);
+    struct mrc_conv m = mrc_conv_mirror(c);
     float *mirrored = scratch;
     for (int64_t i = 0; i < weight_count(c); ++i) mirrored[i] = 0.0f;
     mrc_conv_gemm.backward_weights(&m, mirrored, true, d_dst, src, mirrored + aligned_count(c));

@@ -110,7 +110,7 @@ enum mrc_status mrc_conv_settle(struct mrc_conv *c, struct mrc_shape in, int64_t
 /* --- Choice --- */
 
 static const struct mrc_conv_algorithm *const algorithms[] = {&mrc_conv_gemm, &mrc_conv_flipped,
-                                                              &mrc_conv_winograd};
+                                                              &mrc_conv_padded, &mrc_conv_winograd};
 static const struct mrc_conv_algorithm *forced = NULL;
 
 void mrc_conv_force(const struct mrc_conv_algorithm *algorithm) {

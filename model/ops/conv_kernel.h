@@ -93,6 +93,8 @@ extern const struct mrc_conv_algorithm mrc_conv_gemm;
 /** The patches on the side with few output channels: the convolution as the adjoint of its mirror
  * image. */
 extern const struct mrc_conv_algorithm mrc_conv_flipped;
+/** A padded copy of the input as the matrix of patches: stride 1, some channels on either side. */
+extern const struct mrc_conv_algorithm mrc_conv_padded;
 /** Minimal filtering: 4x4, stride 2 with padding 1, or stride 1. */
 extern const struct mrc_conv_algorithm mrc_conv_winograd;
 

@@ -37,7 +37,7 @@ enum { SUM_BLOCK = 256 };
 #define STRIP_VECTORS 3
 #define NAME(x)       x##_avx512
 #define TARGET        __attribute__((target("avx512f")))
-#define TAIL(x)       x##_single
+#define TAIL(x)       x##_avx2
 #include "model/ops/winograd_kernels.inc"
 #endif
 

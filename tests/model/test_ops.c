@@ -74,6 +74,15 @@ static const struct op_case cases[] = {
      CONV,
      {.channels = 1, PLANE(3, 1, 3)},
      {{1, 8, 1, 4, 3}}},
+    /* some channels on either side, stride 1: rows that overlap */
+    {"local 3x3", CONV, {.channels = 24, PLANE(3, 1, 1)}, {{2, 24, 1, 30, 40}}},
+    {"local 3x3, odd channels", CONV, {.channels = 19, PLANE(3, 1, 0)}, {{2, 9, 1, 6, 9}}},
+    {"local, uneven kernel, wide padding",
+     CONV,
+     {.channels = 8, .k = {1, 2, 5}, .stride = {1, 1, 1}, .pad = {0, 1, 4}},
+     {{2, 11, 1, 7, 3}}},
+    {"local, planes of a volume", CONV, {.channels = 10, PLANE(3, 1, 1)}, {{2, 8, 3, 5, 6}}},
+    {"up, local", TRANSPOSE, {.channels = 24, PLANE(3, 1, 1)}, {{2, 24, 1, 21, 30}}},
     /* large maps: bands, slabs, partial sums */
     {"bands", CONV, {.channels = 8, PLANE(3, 1, 1)}, {{2, 2, 1, 40, 41}}},
     {"bands, pointwise", CONV, {.channels = 3, PLANE(1, 1, 0)}, {{2, 4, 1, 40, 41}}},
@@ -162,6 +171,7 @@ static const struct way {
     {"", NULL, 0, MRC_WINOGRAD_BEST},
     {", gemm", &mrc_conv_gemm, 0, MRC_WINOGRAD_BEST},
     {", flipped", &mrc_conv_flipped, 0, MRC_WINOGRAD_BEST},
+    {", padded", &mrc_conv_padded, 0, MRC_WINOGRAD_BEST},
     {", F(2x2)", &mrc_conv_winograd, 2, MRC_WINOGRAD_BEST},
     {", F(4x4)", &mrc_conv_winograd, 4, MRC_WINOGRAD_BEST},
     /* other instructions for the same: the reference is enough */
@@ -175,7 +185,7 @@ static const struct way {
     {", F(2x2) AVX-512", &mrc_conv_winograd, 2, MRC_WINOGRAD_AVX512},
     {", F(4x4) AVX-512", &mrc_conv_winograd, 4, MRC_WINOGRAD_AVX512},
 };
-enum { WAYS = 5, ALL_WAYS = sizeof ways / sizeof ways[0] };
+enum { WAYS = 6, ALL_WAYS = sizeof ways / sizeof ways[0] };
 
 static struct mrc_conv conv_of(const struct op_case *c) {
     struct mrc_node node;
@@ -210,7 +220,7 @@ static bool enter(const struct way *way, const struct op_case *c, char name[96])
     if (way->algorithm == NULL) return true;
     if (!is_conv(c->op)) return false;
     if (way->algorithm != &mrc_conv_winograd && !goes_by(c, &mrc_conv_winograd) &&
-        !goes_by(c, &mrc_conv_flipped))
+        !goes_by(c, &mrc_conv_flipped) && !goes_by(c, &mrc_conv_padded))
         return false; /* gemm in any case */
     mrc_conv_force(way->algorithm);
     mrc_conv_winograd_force(way->outputs, way->lanes);
