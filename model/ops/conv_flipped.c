@@ -38,12 +38,8 @@ static int64_t tap_count(const struct mrc_conv *c) {
     return c->k[0] * c->k[1] * c->k[2];
 }
 
-static int64_t weight_count(const struct mrc_conv *c) {
-    return tap_count(c) * c->cin * c->cout;
-}
-
 static int64_t aligned_count(const struct mrc_conv *c) {
-    return mrc_aligned_floats(weight_count(c));
+    return mrc_aligned_floats(mrc_conv_weight_count(c));
 }
 
 /* Mirroring all axes of a box is counting its taps from the end. */
@@ -229,7 +225,7 @@ static void flipped_backward_weights(const struct mrc_conv *c, float *d_weight, 
                                      const float *src, const float *d_dst, void *scratch) {
     struct mrc_conv m = mrc_conv_mirror(c);
     float *mirrored = scratch;
-    for (int64_t i = 0; i < weight_count(c); ++i) mirrored[i] = 0.0f;
+    for (int64_t i = 0; i < mrc_conv_weight_count(c); ++i) mirrored[i] = 0.0f;
     mrc_conv_gemm.backward_weights(&m, mirrored, true, d_dst, src, mirrored + aligned_count(c));
     mirror_gradient(d_weight, add, mirrored, c);
 }

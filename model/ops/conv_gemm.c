@@ -5,8 +5,6 @@
  * pixels and large weights: there the patches of all pixels are made once, in memory shared by the
  * threads, and the product is cut over its columns too. All cuts follow from sizes, never from the
  * number of threads, and no two chunks write the same float. */
-#include <string.h>
-
 #include "model/blas.h"
 #include "model/ops/conv_kernel.h"
 #include "model/ops/conv_patch.h"
@@ -72,16 +70,6 @@ static int64_t live_columns(const struct mrc_conv *c) {
     return columns;
 }
 
-/* rows of `width` floats, `stride` apart, each set to bias, or to zero without one. */
-static void fill_rows(float *to, int64_t rows, int64_t width, int64_t stride, const float *bias) {
-    for (int64_t row = 0; row < rows; ++row, to += stride) {
-        if (bias != NULL)
-            memcpy(to, bias, (size_t)width * sizeof *to);
-        else
-            memset(to, 0, (size_t)width * sizeof *to);
-    }
-}
-
 /* --- Forward: dst [pixels][cout] = patches [pixels][K] * weight [K][cout] --- */
 
 static struct cut cut_forward(const struct mrc_conv *c) {
@@ -113,7 +101,7 @@ static void forward_band(void *context, size_t begin, size_t end, int lane) {
     const int64_t rows = mrc_min_i64(job->cut->rows, mrc_conv_out_pixels(c) - first);
     const bool pointwise = mrc_conv_is_pointwise(c);
     float *dst = job->to + first * c->cout, *patches = lane_of(job, lane);
-    if (job->bias != NULL) fill_rows(dst, rows, c->cout, c->cout, job->bias);
+    if (job->bias != NULL) mrc_fill_rows(dst, rows, c->cout, c->cout, job->bias);
     for (int64_t i = 0; i < job->cut->pieces.count; ++i) {
         struct mrc_piece piece = mrc_piece_at(c, &job->cut->pieces, i);
         if (!pointwise) mrc_patches_gather(patches, job->from, c, &piece, first, first + rows);
@@ -150,7 +138,7 @@ static void forward_block(void *context, size_t begin, size_t end, int lane) {
     const int64_t columns = mrc_min_i64(job->cut->columns, c->cout - column);
     float *dst = job->to + first * c->cout + column;
     const float *patches = mrc_conv_is_pointwise(c) ? job->from : job->shared;
-    if (job->bias != NULL) fill_rows(dst, rows, columns, c->cout, job->bias + column);
+    if (job->bias != NULL) mrc_fill_rows(dst, rows, columns, c->cout, job->bias + column);
     for (int64_t i = 0; i < job->cut->pieces.count; ++i) {
         struct mrc_piece piece = mrc_piece_at(c, &job->cut->pieces, i);
         mrc_sgemm(false, false, rows, columns, piece.columns, patches + first * piece.columns,
@@ -226,7 +214,7 @@ static void data_product(void *context, size_t begin, size_t end, int lane) {
     if (!mrc_conv_is_pointwise(c))
         patches = job->shared + index * pixels * job->cut->pieces.widest + first * piece.columns;
     else if (job->bias != NULL)
-        fill_rows(patches, rows, c->cin, c->cin, job->bias);
+        mrc_fill_rows(patches, rows, c->cin, c->cin, job->bias);
     mrc_sgemm(false, true, rows, piece.columns, c->cout, job->from + first * c->cout, c->cout,
               job->weight + piece.row * c->cout, c->cout,
               mrc_conv_is_pointwise(c) && job->bias != NULL ? 1.0f : 0.0f, patches, piece.columns);
@@ -264,7 +252,7 @@ static void data_sum(void *context, size_t begin, size_t end, int lane) {
     for (int64_t at = first; at < last; ++at) {
         float *row = job->to + at * c->in[2] * c->cin;
         int64_t h = at % c->in[1], plane = at / c->in[1];
-        fill_rows(row, c->in[2], c->cin, c->cin, job->bias);
+        mrc_fill_rows(row, c->in[2], c->cin, c->cin, job->bias);
         data_sum_row(job, row, plane / c->in[0], plane % c->in[0], h);
     }
 }
@@ -299,7 +287,7 @@ static void data_slab(void *context, size_t begin, size_t end, int lane) {
     const int64_t h0 = (int64_t)begin % job->cut->bands * job->cut->rows;
     const int64_t h1 = mrc_min_i64(c->in[1], h0 + job->cut->rows), stride = c->stride[1];
     float *plane = job->to + planes * c->in[1] * c->in[2] * c->cin;
-    fill_rows(plane + h0 * c->in[2] * c->cin, (h1 - h0) * c->in[2], c->cin, c->cin, job->bias);
+    mrc_fill_rows(plane + h0 * c->in[2] * c->cin, (h1 - h0) * c->in[2], c->cin, c->cin, job->bias);
     for (int64_t kd = c->lo[0]; kd < c->hi[0]; ++kd) {
         int64_t od = output_of(c, 0, d, kd);
         if (od < 0) continue;

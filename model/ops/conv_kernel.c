@@ -172,8 +172,7 @@ static bool has_dead_taps(const struct mrc_conv *c) {
 void mrc_conv_backward_weights(const struct mrc_conv *c, float *d_weight, bool add,
                                const float *src, const float *d_dst, void *scratch) {
     if (!add && has_dead_taps(c)) {
-        const int64_t count = c->k[0] * c->k[1] * c->k[2] * c->cin * c->cout;
-        memset(d_weight, 0, (size_t)count * sizeof(float));
+        memset(d_weight, 0, (size_t)mrc_conv_weight_count(c) * sizeof(float));
         add = true;
     }
     mrc_conv_algorithm_for(c, MRC_CONV_BACKWARD_WEIGHTS)

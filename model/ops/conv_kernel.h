@@ -36,6 +36,10 @@ static inline int64_t mrc_conv_out_pixels(const struct mrc_conv *c) {
     return c->n * c->out[0] * c->out[1] * c->out[2];
 }
 
+static inline int64_t mrc_conv_weight_count(const struct mrc_conv *c) {
+    return c->k[0] * c->k[1] * c->k[2] * c->cin * c->cout;
+}
+
 /** Checks k, stride, pad and the channels of a node: MRC_ERR_ARGUMENT, or MRC_ERR_NOMEM where the
  * weights are too many. *weight_count = kd kh kw in_channels channels. */
 enum mrc_status mrc_conv_check_node(size_t *weight_count, const struct mrc_node *node,

@@ -27,10 +27,6 @@ static product_kernel *products(void) {
     return mrc_winograd_kernels(2, MRC_WINOGRAD_BEST)->multiply;
 }
 
-static int64_t weight_count(const struct mrc_conv *c) {
-    return c->k[1] * c->k[2] * c->cin * c->cout;
-}
-
 /* Rows of outputs of a chunk; rows of the input below them, with the padding. */
 static int64_t band_rows(const struct mrc_conv *c) {
     return mrc_min_i64(c->out[1], mrc_max_i64(1, BAND_PIXELS / c->out[2]));
@@ -96,11 +92,6 @@ static float *out_row(float *out, const struct mrc_conv *c, const struct band *b
 
 /* --- Forward --- */
 
-static void fill_row(float *to, const struct mrc_conv *c, const float *bias) {
-    for (int64_t w = 0; w < c->out[2]; ++w, to += c->cout)
-        for (int64_t o = 0; o < c->cout; ++o) to[o] = bias != NULL ? bias[o] : 0.0f;
-}
-
 static void forward_chunk(void *context, size_t begin, size_t end, int lane) {
     (void)end;
     const struct job *job = context;
@@ -116,7 +107,7 @@ static void forward_chunk(void *context, size_t begin, size_t end, int lane) {
                                      .add = true};
     for (int64_t h = band.first; h < band.last; ++h) {
         p.c = out_row(job->dst, c, &band, h);
-        fill_row(p.c, c, job->bias);
+        mrc_fill_rows(p.c, c->out[2], c->cout, c->cout, job->bias);
         for (int64_t kh = 0; kh < c->k[1]; ++kh) {
             p.a = row_under(c, &band, h, kh);
             p.b = job->weight + kh * p.sum * c->cout;
@@ -145,7 +136,7 @@ static void padded_backward_data(const struct mrc_conv *c, float *d_src, const f
     float *mirrored = scratch;
     mrc_conv_mirror_weights(mirrored, weight, c);
     padded_forward(&m, d_src, d_dst, mirrored, bias,
-                   mirrored + mrc_aligned_floats(weight_count(c)));
+                   mirrored + mrc_aligned_floats(mrc_conv_weight_count(c)));
 }
 
 /* --- Backward-weights --- */
@@ -154,7 +145,7 @@ static int64_t sum_chunks(const struct mrc_conv *c) {
     return mrc_min_i64(PARTIAL_CHUNKS, c->n * c->in[0] * bands_of(c));
 }
 
-static void sum_band(const struct job *job, float *sums, const struct band *band, bool fresh) {
+static void sum_band(const struct job *job, float *sums, const struct band *band) {
     const struct mrc_conv *c = job->c;
     struct mrc_winograd_product p = {.rows = c->k[2] * c->cin,
                                      .columns = c->cout,
@@ -164,8 +155,6 @@ static void sum_band(const struct job *job, float *sums, const struct band *band
                                      .b_row = c->cout,
                                      .c_row = c->cout,
                                      .add = true};
-    if (fresh)
-        for (int64_t i = 0; i < weight_count(c); ++i) sums[i] = 0.0f;
     for (int64_t h = band->first; h < band->last; ++h) {
         p.b = job->d_dst + (band->plane * c->out[1] + h) * c->out[2] * c->cout;
         for (int64_t kh = 0; kh < c->k[1]; ++kh) {
@@ -182,9 +171,11 @@ static void weights_chunk(void *context, size_t begin, size_t end, int lane) {
     const struct mrc_conv *c = job->c;
     const int64_t all = c->n * c->in[0] * bands_of(c), chunk = (int64_t)begin;
     const int64_t first = chunk * all / job->chunks, last = (chunk + 1) * all / job->chunks;
+    float *sums = job->sums + chunk * mrc_conv_weight_count(c);
+    mrc_fill_rows(sums, 1, mrc_conv_weight_count(c), 0, NULL);
     for (int64_t i = first; i < last; ++i) {
         const struct band band = gather_band(job, i, lane);
-        sum_band(job, job->sums + chunk * weight_count(c), &band, i == first);
+        sum_band(job, sums, &band);
     }
 }
 
@@ -199,7 +190,7 @@ static void padded_backward_weights(const struct mrc_conv *c, float *d_weight, b
                       .sums = floats + c->lanes * band_floats(c),
                       .chunks = sum_chunks(c)};
     mrc_op_for(job.chunks, c->lanes, weights_chunk, &job);
-    const int64_t count = weight_count(c);
+    const int64_t count = mrc_conv_weight_count(c);
     for (int64_t i = 0; i < count; ++i) {
         float sum = add ? d_weight[i] : 0.0f;
         for (int64_t chunk = 0; chunk < job.chunks; ++chunk) sum += job.sums[chunk * count + i];
@@ -218,18 +209,18 @@ static double padded_cost(const struct mrc_conv *c, enum mrc_conv_direction dire
         if (c->stride[axis] != 1 || c->pad[axis] >= c->k[axis] || c->lo[axis] > 0 ||
             c->hi[axis] < c->k[axis])
             return (double)INFINITY;
-    if (mrc_min_i64(c->cin, c->cout) < LEAST_CHANNELS || weight_count(c) > MOST_WEIGHTS)
+    if (mrc_min_i64(c->cin, c->cout) < LEAST_CHANNELS || mrc_conv_weight_count(c) > MOST_WEIGHTS)
         return (double)INFINITY;
     (void)direction;
-    return product * (double)mrc_conv_out_pixels(c) * (double)weight_count(c);
+    return product * (double)mrc_conv_out_pixels(c) * (double)mrc_conv_weight_count(c);
 }
 
 static size_t padded_scratch_bytes(const struct mrc_conv *c, enum mrc_conv_direction direction) {
     const struct mrc_conv m = mrc_conv_mirror(c);
     int64_t floats = c->lanes * band_floats(c);
-    if (direction == MRC_CONV_BACKWARD_WEIGHTS) floats += sum_chunks(c) * weight_count(c);
+    if (direction == MRC_CONV_BACKWARD_WEIGHTS) floats += sum_chunks(c) * mrc_conv_weight_count(c);
     if (direction == MRC_CONV_BACKWARD_DATA)
-        floats = mrc_aligned_floats(weight_count(c)) + c->lanes * band_floats(&m);
+        floats = mrc_aligned_floats(mrc_conv_weight_count(c)) + c->lanes * band_floats(&m);
     return (size_t)floats * sizeof(float);
 }
 

@@ -2,6 +2,16 @@
 #include "model/ops/op_tools.h"
 
 #include <inttypes.h>
+#include <string.h>
+
+void mrc_fill_rows(float *to, int64_t rows, int64_t width, int64_t stride, const float *row) {
+    for (int64_t i = 0; i < rows; ++i, to += stride) {
+        if (row != NULL)
+            memcpy(to, row, (size_t)width * sizeof *to);
+        else
+            memset(to, 0, (size_t)width * sizeof *to);
+    }
+}
 
 void mrc_op_for(int64_t chunks, int lanes, mrc_range_fn *fn, void *context) {
     if (mrc_parallel_threads() <= lanes) {

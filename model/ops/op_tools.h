@@ -35,6 +35,9 @@ static inline int64_t mrc_aligned_floats(int64_t floats) {
     return mrc_parts(floats, 16) * 16;
 }
 
+/** rows of `width` floats, `stride` apart, each set to `row`, or to zeros where that is NULL. */
+void mrc_fill_rows(float *to, int64_t rows, int64_t width, int64_t stride, const float *row);
+
 /** Runs fn once for each chunk 0 … chunks-1 (begin is the chunk, end is begin + 1). Lanes stay
  * below `lanes`: when the pool has grown since the scratch was measured, the loop runs serially in
  * lane 0, to the same bytes. */
