@@ -113,8 +113,8 @@ enum mrc_gradients { MRC_GRADIENTS_NONE, MRC_GRADIENTS_SET, MRC_GRADIENTS_ADD };
  * forward; may be called again with another d_out. */
 MRC_API void mrc_pass_backward(mrc_pass *pass, const float *d_out, float *d_src,
                                enum mrc_gradients gradients);
-/** Output of a node after a forward, for tests; NULL when its memory was used again. A training
- * plan keeps what backward reads, and every plan the last node. */
+/** Output of a node after a forward, for tests; NULL when its memory was used again or it was
+ * never made. A training plan keeps what backward reads, and every plan the last node. */
 MRC_API const float *mrc_pass_node(const mrc_pass *pass, int node, struct mrc_shape *shape);
 
 /* --- The networks (docs/architecture.md, "The networks"). Weights are zero until one of the inits.

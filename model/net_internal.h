@@ -26,6 +26,9 @@ struct mrc_net {
 enum { PLAN_NOWHERE = -1 };
 struct plan_step {
     struct mrc_site site;
+    int inputs; /* the node's, or those of the concatenation it reads, as they lie */
+    int in[MRC_NODE_INPUTS];
+    bool skipped;    /* a concatenation that is never made */
     ptrdiff_t value; /* output, in the pass; shared with the input's when in place */
     bool in_place;   /* dst is src[0] */
     bool leaks;      /* does the LeakyReLU along that comes next */

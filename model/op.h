@@ -51,6 +51,8 @@ struct mrc_node {
 
 /** One operation in a plan: input shapes given, the rest settled by `infer`. */
 struct mrc_site {
+    /* in[1] of an operation with one input: has no channels, or is what follows in[0] where the
+     * operation reads a concatenation's inputs as they lie (takes_parts). */
     struct mrc_shape in[MRC_NODE_INPUTS], out;
     size_t saved_bytes;   /* forward writes, its own backward reads; one per pass */
     size_t scratch_bytes; /* dead at return; one block a process, for all threads together */
@@ -69,7 +71,7 @@ struct mrc_call {
     float leak;
     /* backward only */
     const float *d_dst;
-    float *d_src[MRC_NODE_INPUTS]; /* overwritten; NULL skips */
+    float *d_src[MRC_NODE_INPUTS]; /* overwritten; NULL skips, of an input in parts both */
     float *d_weight, *d_bias;      /* added to, or overwritten; NULL skips */
     bool overwrite;                /* d_weight and d_bias */
 };
@@ -89,6 +91,9 @@ struct mrc_op {
                     const struct mrc_call *call);
     void (*backward)(const struct mrc_node *node, const struct mrc_site *site,
                      const struct mrc_call *call);
+    /** Can it read, in place of its one input, the two that are concatenated to it, and write both
+     * their gradients? site->in: theirs. Forward alone, or also backward. NULL: no. */
+    bool (*takes_parts)(const struct mrc_node *node, const struct mrc_site *site, bool training);
     /** For a plan's table: the algorithms that the site's sizes choose, those of forward alone or
      * also of the gradients by input and by weights. NULL: there is one way to compute it. */
     void (*describe)(char *out, size_t capacity, const struct mrc_node *node,

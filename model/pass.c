@@ -63,7 +63,7 @@ static struct mrc_call call_of(const mrc_pass *pass, size_t index, ptrdiff_t scr
     struct mrc_call call = {.dst = at(pass->memory, step->value),
                             .saved = at(pass->memory, step->saved),
                             .scratch = at(pass->scratch, scratch)};
-    for (int k = 0; k < node->inputs; ++k) call.src[k] = value_of(pass, node->in[k]);
+    for (int k = 0; k < step->inputs; ++k) call.src[k] = value_of(pass, step->in[k]);
     if (pass->plan->steps[index].leaks) {
         call.leaks = true;
         call.leak = pass->net->nodes[index + 1].attr.slope;
@@ -111,8 +111,8 @@ static void backward_node(mrc_pass *pass, size_t index, const float *d_dst, floa
     float *target[MRC_NODE_INPUTS] = {NULL};
     call.d_dst = d_dst;
     call.overwrite = gradients == MRC_GRADIENTS_SET;
-    for (int k = 0; k < node->inputs; ++k) {
-        target[k] = gradient_of(pass, node->in[k], d_src);
+    for (int k = 0; k < step->inputs; ++k) {
+        target[k] = gradient_of(pass, step->in[k], d_src);
         call.d_src[k] =
             target[k] != NULL && step->add[k] ? at(pass->scratch, step->extra[k]) : target[k];
     }
@@ -121,7 +121,7 @@ static void backward_node(mrc_pass *pass, size_t index, const float *d_dst, floa
         call.d_weight = pass->net->gradients + node->weight;
     if (wanted && node->bias != MRC_NO_PARAMETER) call.d_bias = pass->net->gradients + node->bias;
     node->op->backward(node, &step->site, &call);
-    for (int k = 0; k < node->inputs; ++k) {
+    for (int k = 0; k < step->inputs; ++k) {
         if (target[k] == NULL || !step->add[k]) continue;
         struct add_task task = {.dst = target[k], .src = call.d_src[k]};
         mrc_parallel_for(mrc_shape_count(step->site.in[k]), ADD_GRAIN, add_range, &task);

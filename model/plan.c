@@ -91,25 +91,29 @@ static size_t backward_time(const struct planning *p, size_t node) {
     return 2 * p->plan->count - node;
 }
 
+static bool reads(const struct plan_step *step, size_t node) {
+    for (int k = 0; k < step->inputs; ++k)
+        if ((size_t)step->in[k] == node) return true;
+    return false;
+}
+
 /* Is the output of `node` needed by any backward: its own, or that of a reader? */
 static bool needed_backward(const struct planning *p, size_t node) {
     const mrc_net *net = p->net;
     if (node == 0) return false;
     if (net->nodes[node].op->backward_reads_dst) return true;
     for (size_t r = node + 1; r < net->node_count; ++r)
-        for (int k = 0; k < net->nodes[r].inputs; ++k)
-            if ((size_t)net->nodes[r].in[k] == node && net->nodes[r].op->backward_reads_src)
-                return true;
+        if (reads(&p->plan->steps[r], node) && net->nodes[r].op->backward_reads_src) return true;
     return false;
 }
 
 /* May `node` write over its first input? Not over the caller's image, not before the last reader,
  * and in training not over what a backward still reads. */
 static bool may_be_in_place(const struct planning *p, size_t node) {
-    const struct mrc_node *n = &p->net->nodes[node];
-    size_t src = (size_t)n->in[0];
-    if (!n->op->in_place || src == 0 || p->last_reader[src] != node) return false;
-    if (n->inputs == 2 && (size_t)n->in[1] == src) return false;
+    const struct plan_step *step = &p->plan->steps[node];
+    size_t src = (size_t)step->in[0];
+    if (!p->net->nodes[node].op->in_place || src == 0 || p->last_reader[src] != node) return false;
+    if (step->inputs == 2 && (size_t)step->in[1] == src) return false;
     for (size_t other = 1; other < node;
          ++other) /* others that share the buffer must be done with it */
         if (p->root[other] == p->root[src] && p->last_reader[other] > node) return false;
@@ -119,21 +123,21 @@ static bool may_be_in_place(const struct planning *p, size_t node) {
 
 static void find_readers(struct planning *p) {
     for (size_t i = 0; i < p->net->node_count; ++i) p->last_reader[i] = i;
-    for (size_t i = 1; i < p->net->node_count; ++i)
-        for (int k = 0; k < p->net->nodes[i].inputs; ++k)
-            p->last_reader[p->net->nodes[i].in[k]] = i;
+    for (size_t i = 1; i < p->plan->count; ++i)
+        for (int k = 0; k < p->plan->steps[i].inputs; ++k)
+            p->last_reader[p->plan->steps[i].in[k]] = i;
 }
 
 static void plan_values(struct planning *p) {
     mrc_plan *plan = p->plan;
     for (size_t i = 0; i < plan->count; ++i) {
         p->root[i] = i;
-        if (i == 0 || !may_be_in_place(p, i)) continue;
+        if (i == 0 || plan->steps[i].skipped || !may_be_in_place(p, i)) continue;
         plan->steps[i].in_place = true;
-        p->root[i] = p->root[p->net->nodes[i].in[0]];
+        p->root[i] = p->root[plan->steps[i].in[0]];
     }
     for (size_t i = 1; i < plan->count; ++i) {
-        if (p->root[i] != i) continue;
+        if (p->root[i] != i || plan->steps[i].skipped) continue;
         size_t last = i;
         for (size_t j = i; j < plan->count; ++j) {
             if (p->root[j] != i) continue;
@@ -187,7 +191,6 @@ static void plan_saved(struct planning *p) {
  * added. An operation that may work in place hands its own gradient's buffer down. */
 static void plan_gradients(struct planning *p) {
     mrc_plan *plan = p->plan;
-    const mrc_net *net = p->net;
     size_t *root = p->root; /* used again: whose gradient buffer a node's gradient shares */
     for (size_t i = 0; i < plan->count; ++i) {
         root[i] = i;
@@ -195,20 +198,21 @@ static void plan_gradients(struct planning *p) {
         for (int k = 0; k < MRC_NODE_INPUTS; ++k) plan->steps[i].extra[k] = PLAN_NOWHERE;
     }
     for (size_t i = plan->count - 1; i >= 1; --i) {
-        const struct mrc_node *node = &net->nodes[i];
-        for (int k = 0; k < node->inputs; ++k) {
-            size_t src = (size_t)node->in[k];
-            bool first = p->last_reader[src] == i && !(k == 1 && (size_t)node->in[0] == src);
-            plan->steps[i].add[k] = !first;
+        struct plan_step *step = &plan->steps[i];
+        for (int k = 0; k < step->inputs; ++k) {
+            size_t src = (size_t)step->in[k];
+            bool first = p->last_reader[src] == i && !(k == 1 && (size_t)step->in[0] == src);
+            step->add[k] = !first;
             if (!first)
                 layout_add(&p->scratch, value_bytes(p, src), backward_time(p, i),
-                           backward_time(p, i), &plan->steps[i].extra[k]);
-            if (first && k == 0 && node->op->in_place && src != 0 && i != plan->count - 1)
+                           backward_time(p, i), &step->extra[k]);
+            if (first && k == 0 && p->net->nodes[i].op->in_place && src != 0 &&
+                i != plan->count - 1)
                 root[src] = root[i];
         }
     }
     for (size_t i = plan->count - 2; i >= 1; --i) {
-        if (root[i] != i) continue;
+        if (root[i] != i || plan->steps[i].skipped) continue;
         size_t end = i;
         for (size_t j = 1; j < i; ++j)
             if (root[j] == i && j < end) end = j;
@@ -237,9 +241,53 @@ static enum mrc_status infer_shapes(mrc_plan *plan, const mrc_net *net, struct m
     enum mrc_status st = MRC_OK;
     for (size_t i = 1; st == MRC_OK && i < plan->count; ++i) {
         const struct mrc_node *node = &net->nodes[i];
-        struct mrc_site *site = &plan->steps[i].site;
-        for (int k = 0; k < node->inputs; ++k) site->in[k] = plan->steps[node->in[k]].site.out;
-        st = node->op->infer(site, node, err);
+        struct plan_step *step = &plan->steps[i];
+        step->inputs = node->inputs;
+        for (int k = 0; k < node->inputs; ++k) {
+            step->in[k] = node->in[k];
+            step->site.in[k] = plan->steps[node->in[k]].site.out;
+        }
+        st = node->op->infer(&step->site, node, err);
+    }
+    return st;
+}
+
+/* The only node that reads the output of `node`; 0: none, or several. */
+static size_t only_reader(const mrc_plan *plan, size_t node) {
+    size_t reader = 0;
+    for (size_t i = node + 1; i < plan->count; ++i) {
+        if (!reads(&plan->steps[i], node)) continue;
+        if (reader != 0) return 0;
+        reader = i;
+    }
+    return reader;
+}
+
+/* A concatenation whose only reader can as well read what it is made of: nothing is copied, neither
+ * forward nor, its gradient, backward. */
+static enum mrc_status read_parts(mrc_plan *plan, const mrc_net *net, struct mrc_error *err) {
+    enum mrc_status st = MRC_OK;
+    for (size_t i = 1; st == MRC_OK && i < plan->count && !apart; ++i) {
+        struct plan_step *cat = &plan->steps[i];
+        const size_t reader = net->nodes[i].op == &mrc_op_concat ? only_reader(plan, i) : 0;
+        if (reader == 0 || cat->in[0] == cat->in[1]) continue;
+        if (reads(cat, 0)) continue; /* whose gradient may not be wanted: parts are both or none */
+        const struct mrc_node *node = &net->nodes[reader];
+        struct plan_step *step = &plan->steps[reader];
+        struct plan_step joined = *step;
+        joined.inputs = cat->inputs;
+        for (int k = 0; k < cat->inputs; ++k) {
+            joined.in[k] = cat->in[k];
+            joined.site.in[k] = cat->site.in[k];
+        }
+        if (step->inputs != 1 || node->op->takes_parts == NULL ||
+            !node->op->takes_parts(node, &joined.site, plan->mode == MRC_PLAN_TRAINING))
+            continue;
+        st = node->op->infer(&joined.site, node, err); /* its scratch may be another */
+        *step = joined;
+        cat->inputs = 0;
+        cat->value = PLAN_NOWHERE;
+        cat->skipped = cat->done = true;
     }
     return st;
 }
@@ -280,6 +328,7 @@ enum mrc_status mrc_plan_create(mrc_plan **out, const mrc_net *net, struct mrc_s
         p.scratch.items == NULL || p.root == NULL || p.last_reader == NULL)
         st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a plan");
     if (st == MRC_OK) st = infer_shapes(p.plan, net, in, err);
+    if (st == MRC_OK) st = read_parts(p.plan, net, err);
     if (st == MRC_OK) settle(&p);
 
     mrc_free(p.last_reader);
@@ -331,7 +380,10 @@ void mrc_plan_print(struct mrc_text *out, const mrc_plan *plan, const mrc_net *n
                        "%" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64, s.n, s.c, s.d,
                        s.h, s.w);
         (void)snprintf(bytes, sizeof(bytes), "%zu", kib(mrc_shape_count(s) * sizeof(float)));
-        const char *output = i == 0 ? "caller's" : step->in_place ? "in place" : bytes;
+        const char *output = i == 0           ? "caller's"
+                             : step->skipped  ? "not made"
+                             : step->in_place ? "in place"
+                                              : bytes;
         if (i > 0 && node->op->describe != NULL)
             node->op->describe(algorithm, sizeof algorithm, node, &step->site,
                                plan->mode == MRC_PLAN_TRAINING);

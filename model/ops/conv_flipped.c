@@ -72,17 +72,27 @@ static enum mrc_conv_direction mirrored_direction(enum mrc_conv_direction direct
 
 /* --- Forward to very few channels --- */
 
-enum { DOTS = 8, MOST_DOTTED = 4 }; /* outputs of a row that are summed at once; channels */
+enum {
+    DOTS = 8,       /* outputs of a row that are summed at once */
+    MOST_DOTTED = 4 /* channels of the out side */
+};
 
 /* Columns that the outputs of a row read, up to whole DOTS. */
 static int64_t columns_of(const struct mrc_conv *c) {
     return mrc_parts(c->out[2], DOTS) * DOTS + c->k[2] - 1;
 }
 
-/** sums[i] = the sum over kernel rows, kw and channels of from[row][kw + i][channel] *
- * weight[row][kw][channel]; from [kernel rows][columns_of]. */
+/* Pixels that the outputs of a row read. */
+static int64_t row_pixels(const struct mrc_conv *c) {
+    return c->k[0] * c->k[1] * columns_of(c);
+}
+
+/** sums[i] = the sum over kernel rows, kw and channels of from[part][row][kw + i][channel] *
+ * weight[row][kw][channel]; from [parts][row_pixels], parts of the in side. */
 typedef void dot_kernel(float sums[DOTS], const float *const *from, const float *weight,
                         const struct mrc_conv *c);
+
+typedef float four_floats __attribute__((vector_size(16), aligned(4), may_alias));
 
 #define LANES   4
 #define NAME(x) x##_portable
@@ -124,19 +134,48 @@ struct dot_job {
     const struct mrc_conv *c;
     dot_kernel *dots;
     float *dst;
-    const float *src, *weight, *bias; /* weight [cout][taps][cin]; bias: NULL, none */
-    const float *zeros;               /* [cin] */
-    const float **from;               /* [lanes][kernel rows][columns_of] */
+    const float *const *src;    /* of the parts */
+    const float *weight, *bias; /* weight [cout][taps][cin]; bias: NULL, none */
+    const float *zeros;         /* [cin] */
+    const float **from;         /* [lanes][parts][row_pixels] */
 };
 
-/* The row of the input that tap (kd, kh) of output row (plane, h) reads, or NULL in the padding. */
-static const float *row_under(const struct dot_job *job, int64_t plane, int64_t h, int64_t kd,
-                              int64_t kh) {
-    const struct mrc_conv *c = job->c;
+/* The pixel of the input where the row begins that tap (kd, kh) of output row (plane, h) reads, or
+ * -1 in the padding. */
+static int64_t row_under(const struct mrc_conv *c, int64_t plane, int64_t h, int64_t kd,
+                         int64_t kh) {
     const int64_t n = plane / c->out[0], d = plane % c->out[0] - c->pad[0] + kd;
     h += kh - c->pad[1];
-    if (d < 0 || d >= c->in[0] || h < 0 || h >= c->in[1]) return NULL;
-    return job->src + ((n * c->in[0] + d) * c->in[1] + h) * c->in[2] * c->cin;
+    if (d < 0 || d >= c->in[0] || h < 0 || h >= c->in[1]) return -1;
+    return ((n * c->in[0] + d) * c->in[1] + h) * c->in[2];
+}
+
+static void list_pixels(const float **from, const struct dot_job *job, int part, int64_t plane,
+                        int64_t h) {
+    const struct mrc_conv *c = job->c;
+    const int64_t columns = columns_of(c);
+    const int64_t channels = mrc_conv_part_of(c->in_first, c->cin, part).channels;
+    for (int64_t i = 0; i < c->k[0] * c->k[1]; ++i, from += columns) {
+        const int64_t row = row_under(c, plane, h, i / c->k[1], i % c->k[1]);
+        for (int64_t at = 0; at < columns; ++at) {
+            const int64_t w = at - c->pad[2];
+            const bool outside = row < 0 || w < 0 || w >= c->in[2];
+            from[at] = outside ? job->zeros : job->src[part] + (row + w) * channels;
+        }
+    }
+}
+
+/* The next row of outputs reads one new row of the input, whose pixels are a run: no processor
+ * guesses that from what is read now. */
+static void fetch_next(const struct dot_job *job, int64_t plane, int64_t h, int64_t w) {
+    const struct mrc_conv *c = job->c;
+    const int64_t row = row_under(c, plane, h + 1, c->k[0] - 1, c->k[1] - 1);
+    if (row < 0 || w >= c->in[2]) return;
+    for (int part = 0; part < mrc_conv_buffers(c->in_first); ++part) {
+        const int64_t channels = mrc_conv_part_of(c->in_first, c->cin, part).channels;
+        mrc_fetch(job->src[part] + (row + w) * channels,
+                  mrc_min_i64(DOTS, c->in[2] - w) * channels);
+    }
 }
 
 /* One row of outputs. */
@@ -145,24 +184,20 @@ static void dot_row(void *context, size_t begin, size_t end, int lane) {
     const struct dot_job *job = context;
     const struct mrc_conv *c = job->c;
     const int64_t plane = (int64_t)begin / c->out[1], h = (int64_t)begin % c->out[1];
-    const int64_t columns = columns_of(c);
-    const float **from = job->from + lane * c->k[0] * c->k[1] * columns;
-    for (int64_t i = 0; i < c->k[0] * c->k[1]; ++i) {
-        const float *row = row_under(job, plane, h, i / c->k[1], i % c->k[1]);
-        for (int64_t at = 0; at < columns; ++at) {
-            const int64_t w = at - c->pad[2];
-            const bool outside = row == NULL || w < 0 || w >= c->in[2];
-            from[i * columns + at] = outside ? job->zeros : row + w * c->cin;
-        }
-    }
+    const int parts = mrc_conv_buffers(c->in_first);
+    const float **from = job->from + lane * parts * row_pixels(c);
+    for (int part = 0; part < parts; ++part)
+        list_pixels(from + part * row_pixels(c), job, part, plane, h);
     float *dst = job->dst + (int64_t)begin * c->out[2] * c->cout;
-    for (int64_t w = 0; w < c->out[2]; w += DOTS)
+    for (int64_t w = 0; w < c->out[2]; w += DOTS) {
+        fetch_next(job, plane, h, w);
         for (int64_t o = 0; o < c->cout; ++o) {
             float sums[DOTS];
             job->dots(sums, from + w, job->weight + o * tap_count(c) * c->cin, c);
             for (int64_t i = 0; i < mrc_min_i64(DOTS, c->out[2] - w); ++i)
                 dst[(w + i) * c->cout + o] = sums[i] + (job->bias != NULL ? job->bias[o] : 0.0f);
         }
+    }
 }
 
 static bool is_dotted(const struct mrc_conv *c) {
@@ -170,11 +205,12 @@ static bool is_dotted(const struct mrc_conv *c) {
 }
 
 static size_t dotted_bytes(const struct mrc_conv *c) {
+    const int64_t pointers = c->lanes * mrc_conv_buffers(c->in_first) * row_pixels(c);
     return (size_t)(aligned_count(c) + mrc_aligned_floats(c->cin)) * sizeof(float) +
-           (size_t)(c->lanes * c->k[0] * c->k[1] * columns_of(c)) * sizeof(const float *);
+           (size_t)pointers * sizeof(const float *);
 }
 
-static void dotted_forward(const struct mrc_conv *c, float *dst, const float *src,
+static void dotted_forward(const struct mrc_conv *c, float *dst, const float *const *src,
                            const float *weight, const float *bias, void *scratch) {
     const int64_t rows = tap_count(c) * c->cin;
     float *turned = scratch, *zeros = turned + aligned_count(c);
@@ -194,6 +230,10 @@ static void dotted_forward(const struct mrc_conv *c, float *dst, const float *sr
 
 /* --- The row of the table --- */
 
+static bool flipped_takes_parts(const struct mrc_conv *c, enum mrc_conv_direction direction) {
+    return direction == MRC_CONV_FORWARD && is_dotted(c) && c->out_first == 0;
+}
+
 static size_t flipped_scratch_bytes(const struct mrc_conv *c, enum mrc_conv_direction direction) {
     if (direction == MRC_CONV_FORWARD && is_dotted(c)) return dotted_bytes(c);
     struct mrc_conv m = mrc_conv_mirror(c);
@@ -201,10 +241,10 @@ static size_t flipped_scratch_bytes(const struct mrc_conv *c, enum mrc_conv_dire
            mrc_conv_gemm.scratch_bytes(&m, mirrored_direction(direction));
 }
 
-static void flipped_forward(const struct mrc_conv *c, float *dst, const float *src,
+static void flipped_forward(const struct mrc_conv *c, float *const *dst, const float *const *src,
                             const float *weight, const float *bias, void *scratch) {
     if (is_dotted(c)) {
-        dotted_forward(c, dst, src, weight, bias, scratch);
+        dotted_forward(c, dst[0], src, weight, bias, scratch);
         return;
     }
     struct mrc_conv m = mrc_conv_mirror(c);
@@ -213,8 +253,9 @@ static void flipped_forward(const struct mrc_conv *c, float *dst, const float *s
     mrc_conv_gemm.backward_data(&m, dst, src, mirrored, bias, mirrored + aligned_count(c));
 }
 
-static void flipped_backward_data(const struct mrc_conv *c, float *d_src, const float *d_dst,
-                                  const float *weight, const float *bias, void *scratch) {
+static void flipped_backward_data(const struct mrc_conv *c, float *const *d_src,
+                                  const float *const *d_dst, const float *weight, const float *bias,
+                                  void *scratch) {
     struct mrc_conv m = mrc_conv_mirror(c);
     float *mirrored = scratch;
     mrc_conv_mirror_weights(mirrored, weight, c);
@@ -222,7 +263,8 @@ static void flipped_backward_data(const struct mrc_conv *c, float *d_src, const 
 }
 
 static void flipped_backward_weights(const struct mrc_conv *c, float *d_weight, bool add,
-                                     const float *src, const float *d_dst, void *scratch) {
+                                     const float *const *src, const float *const *d_dst,
+                                     void *scratch) {
     struct mrc_conv m = mrc_conv_mirror(c);
     float *mirrored = scratch;
     for (int64_t i = 0; i < mrc_conv_weight_count(c); ++i) mirrored[i] = 0.0f;
@@ -232,6 +274,7 @@ static void flipped_backward_weights(const struct mrc_conv *c, float *d_weight, 
 
 const struct mrc_conv_algorithm mrc_conv_flipped = {.name = "flipped",
                                                     .cost = flipped_cost,
+                                                    .takes_parts = flipped_takes_parts,
                                                     .scratch_bytes = flipped_scratch_bytes,
                                                     .forward = flipped_forward,
                                                     .backward_data = flipped_backward_data,

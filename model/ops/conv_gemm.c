@@ -148,10 +148,10 @@ static void forward_block(void *context, size_t begin, size_t end, int lane) {
     }
 }
 
-static void gemm_forward(const struct mrc_conv *c, float *dst, const float *src,
+static void gemm_forward(const struct mrc_conv *c, float *const *dst, const float *const *src,
                          const float *weight, const float *bias, void *scratch) {
     const struct cut cut = cut_forward(c);
-    struct job job = job_for(c, &cut, dst, src, scratch);
+    struct job job = job_for(c, &cut, dst[0], src[0], scratch);
     job.weight = weight;
     job.bias = bias;
     if (!cut.shared) {
@@ -308,10 +308,11 @@ static void data_slab(void *context, size_t begin, size_t end, int lane) {
     }
 }
 
-static void gemm_backward_data(const struct mrc_conv *c, float *d_src, const float *d_dst,
-                               const float *weight, const float *bias, void *scratch) {
+static void gemm_backward_data(const struct mrc_conv *c, float *const *d_src,
+                               const float *const *d_dst, const float *weight, const float *bias,
+                               void *scratch) {
     const struct cut cut = cut_backward_data(c);
-    struct job job = job_for(c, &cut, d_src, d_dst, scratch);
+    struct job job = job_for(c, &cut, d_src[0], d_dst[0], scratch);
     job.weight = weight;
     job.bias = bias;
     if (!cut.shared) {
@@ -412,10 +413,11 @@ static void weights_reduce(const struct job *job) {
 }
 
 static void gemm_backward_weights(const struct mrc_conv *c, float *d_weight, bool add,
-                                  const float *src, const float *d_dst, void *scratch) {
+                                  const float *const *src, const float *const *d_dst,
+                                  void *scratch) {
     const struct cut cut = cut_backward_weights(c);
-    struct job job = job_for(c, &cut, d_weight, src, scratch);
-    job.weight = d_dst;
+    struct job job = job_for(c, &cut, d_weight, src[0], scratch);
+    job.weight = d_dst[0];
     job.add = add;
     if (!cut.shared) {
         mrc_op_for(cut.pieces.count * cut.blocks, c->lanes, weights_block, &job);

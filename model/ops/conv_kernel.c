@@ -152,13 +152,30 @@ size_t mrc_conv_scratch_bytes(const struct mrc_conv *c) {
     return most;
 }
 
-void mrc_conv_forward(const struct mrc_conv *c, float *dst, const float *src, const float *weight,
-                      const float *bias, void *scratch) {
+static bool takes_parts(const struct mrc_conv *c, enum mrc_conv_direction direction) {
+    if (c->in_first == 0 && c->out_first == 0) return true;
+    const struct mrc_conv_algorithm *a = mrc_conv_algorithm_for(c, direction);
+    return c->in_first % MRC_PART_UNIT == 0 && c->out_first % MRC_PART_UNIT == 0 &&
+           a->takes_parts != NULL && a->takes_parts(c, direction);
+}
+
+bool mrc_conv_takes_parts(const struct mrc_conv *c, const enum mrc_conv_direction *directions,
+                          int count) {
+    for (int i = 0; i < count; ++i)
+        if (!takes_parts(c, directions[i])) return false;
+    return true;
+}
+
+void mrc_conv_forward(const struct mrc_conv *c, float *const *dst, const float *const *src,
+                      const float *weight, const float *bias, void *scratch) {
+    MRC_ASSERT(takes_parts(c, MRC_CONV_FORWARD));
     mrc_conv_algorithm_for(c, MRC_CONV_FORWARD)->forward(c, dst, src, weight, bias, scratch);
 }
 
-void mrc_conv_backward_data(const struct mrc_conv *c, float *d_src, const float *d_dst,
-                            const float *weight, const float *bias, void *scratch) {
+void mrc_conv_backward_data(const struct mrc_conv *c, float *const *d_src,
+                            const float *const *d_dst, const float *weight, const float *bias,
+                            void *scratch) {
+    MRC_ASSERT(takes_parts(c, MRC_CONV_BACKWARD_DATA));
     mrc_conv_algorithm_for(c, MRC_CONV_BACKWARD_DATA)
         ->backward_data(c, d_src, d_dst, weight, bias, scratch);
 }
@@ -170,7 +187,8 @@ static bool has_dead_taps(const struct mrc_conv *c) {
 }
 
 void mrc_conv_backward_weights(const struct mrc_conv *c, float *d_weight, bool add,
-                               const float *src, const float *d_dst, void *scratch) {
+                               const float *const *src, const float *const *d_dst, void *scratch) {
+    MRC_ASSERT(takes_parts(c, MRC_CONV_BACKWARD_WEIGHTS));
     if (!add && has_dead_taps(c)) {
         memset(d_weight, 0, (size_t)mrc_conv_weight_count(c) * sizeof(float));
         add = true;

@@ -7,7 +7,8 @@
  *   dst, d_dst   [n][d][h][w][cout]         of the out side
  *   weight       [kd][kh][kw][cin][cout]    K = kd kh kw cin rows of cout floats
  * out = (in + 2 pad - k) / stride + 1 on each axis, cross-correlation as in PyTorch. Buffers never
- * overlap. */
+ * overlap. A side is a list of buffers: one, or two where what would be concatenated lies in two,
+ * each with channels of its own (in_first, out_first). */
 #ifndef MRC_MODEL_OPS_CONV_KERNEL_H
 #define MRC_MODEL_OPS_CONV_KERNEL_H
 
@@ -18,6 +19,8 @@
 #include "base/status.h"
 #include "model/op.h"
 
+enum { MRC_PART_UNIT = 16 }; /* channels: the widest vector */
+
 /** A convolution with all sizes settled. Axes are depth, height, width. */
 struct mrc_conv {
     int64_t n, cin, cout;
@@ -27,7 +30,22 @@ struct mrc_conv {
      */
     int64_t lo[3], hi[3];
     int lanes; /* threads the scratch is measured for */
+    /* Channels of the first buffer of a side that lies in two, in whole vectors, so that the sums
+     * are those of one buffer to the byte; 0: it lies in one. */
+    int64_t in_first, out_first;
 };
+
+/** Channels of a side that lie in one buffer: `channels` of them, which follow `first` others. */
+struct mrc_conv_part {
+    int64_t first, channels;
+};
+static inline int mrc_conv_buffers(int64_t side_first) {
+    return side_first > 0 ? 2 : 1;
+}
+static inline struct mrc_conv_part mrc_conv_part_of(int64_t side_first, int64_t channels, int k) {
+    if (k == 0) return (struct mrc_conv_part){0, side_first > 0 ? side_first : channels};
+    return (struct mrc_conv_part){side_first, channels - side_first};
+}
 
 static inline int64_t mrc_conv_in_pixels(const struct mrc_conv *c) {
     return c->n * c->in[0] * c->in[1] * c->in[2];
@@ -57,15 +75,16 @@ struct mrc_conv mrc_conv_between(struct mrc_shape in, struct mrc_shape out,
 size_t mrc_conv_scratch_bytes(const struct mrc_conv *c);
 
 /** dst = conv(src) + bias. bias [cout], NULL: none. */
-void mrc_conv_forward(const struct mrc_conv *c, float *dst, const float *src, const float *weight,
-                      const float *bias, void *scratch);
+void mrc_conv_forward(const struct mrc_conv *c, float *const *dst, const float *const *src,
+                      const float *weight, const float *bias, void *scratch);
 /** d_src = conv'(d_dst) + bias, overwritten. bias [cin] (for the transposed convolution), NULL:
  * none. */
-void mrc_conv_backward_data(const struct mrc_conv *c, float *d_src, const float *d_dst,
-                            const float *weight, const float *bias, void *scratch);
+void mrc_conv_backward_data(const struct mrc_conv *c, float *const *d_src,
+                            const float *const *d_dst, const float *weight, const float *bias,
+                            void *scratch);
 /** d_weight = (add ? d_weight : 0) + the gradient. */
 void mrc_conv_backward_weights(const struct mrc_conv *c, float *d_weight, bool add,
-                               const float *src, const float *d_dst, void *scratch);
+                               const float *const *src, const float *const *d_dst, void *scratch);
 
 /** d_bias [channels] = (add ? d_bias : 0) + sums of x [pixels][channels] over pixels, in double, in
  * chunks of fixed size. */
@@ -83,14 +102,16 @@ struct mrc_conv_algorithm {
     double (*cost)(const struct mrc_conv *c, enum mrc_conv_direction direction);
     /** Says which of several forms it takes; NULL: it has one, `name`. */
     const char *(*form)(const struct mrc_conv *c, enum mrc_conv_direction direction);
+    /** Can the sides lie in two buffers as c says? NULL: never. */
+    bool (*takes_parts)(const struct mrc_conv *c, enum mrc_conv_direction direction);
     size_t (*scratch_bytes)(const struct mrc_conv *c, enum mrc_conv_direction direction);
-    void (*forward)(const struct mrc_conv *c, float *dst, const float *src, const float *weight,
-                    const float *bias, void *scratch);
-    void (*backward_data)(const struct mrc_conv *c, float *d_src, const float *d_dst,
+    void (*forward)(const struct mrc_conv *c, float *const *dst, const float *const *src,
+                    const float *weight, const float *bias, void *scratch);
+    void (*backward_data)(const struct mrc_conv *c, float *const *d_src, const float *const *d_dst,
                           const float *weight, const float *bias, void *scratch);
     /** Without `add` all taps are live. */
-    void (*backward_weights)(const struct mrc_conv *c, float *d_weight, bool add, const float *src,
-                             const float *d_dst, void *scratch);
+    void (*backward_weights)(const struct mrc_conv *c, float *d_weight, bool add,
+                             const float *const *src, const float *const *d_dst, void *scratch);
 };
 /** Bands of patches and sgemm: for all. */
 extern const struct mrc_conv_algorithm mrc_conv_gemm;
@@ -105,6 +126,9 @@ extern const struct mrc_conv_algorithm mrc_conv_winograd;
 /** The algorithm chosen for a convolution: depends on its sizes only. */
 const struct mrc_conv_algorithm *mrc_conv_algorithm_for(const struct mrc_conv *c,
                                                         enum mrc_conv_direction direction);
+/** Can those chosen for `count` directions work on sides that lie in two buffers as c says? */
+bool mrc_conv_takes_parts(const struct mrc_conv *c, const enum mrc_conv_direction *directions,
+                          int count);
 /** The names of those chosen for `count` directions, with commas between them. */
 void mrc_conv_describe(char *out, size_t capacity, const struct mrc_conv *c,
                        const enum mrc_conv_direction *directions, int count);

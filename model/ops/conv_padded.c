@@ -116,22 +116,23 @@ static void forward_chunk(void *context, size_t begin, size_t end, int lane) {
     }
 }
 
-static void padded_forward(const struct mrc_conv *c, float *dst, const float *src,
+static void padded_forward(const struct mrc_conv *c, float *const *dst, const float *const *src,
                            const float *weight, const float *bias, void *scratch) {
     struct job job = {.c = c,
                       .multiply = products(),
-                      .src = src,
+                      .src = src[0],
                       .weight = weight,
                       .bias = bias,
-                      .dst = dst,
+                      .dst = dst[0],
                       .lanes = scratch};
     mrc_op_for(c->n * c->in[0] * bands_of(c), c->lanes, forward_chunk, &job);
 }
 
 /* --- Backward-data: forward of the mirror image --- */
 
-static void padded_backward_data(const struct mrc_conv *c, float *d_src, const float *d_dst,
-                                 const float *weight, const float *bias, void *scratch) {
+static void padded_backward_data(const struct mrc_conv *c, float *const *d_src,
+                                 const float *const *d_dst, const float *weight, const float *bias,
+                                 void *scratch) {
     const struct mrc_conv m = mrc_conv_mirror(c);
     float *mirrored = scratch;
     mrc_conv_mirror_weights(mirrored, weight, c);
@@ -180,12 +181,13 @@ static void weights_chunk(void *context, size_t begin, size_t end, int lane) {
 }
 
 static void padded_backward_weights(const struct mrc_conv *c, float *d_weight, bool add,
-                                    const float *src, const float *d_dst, void *scratch) {
+                                    const float *const *src, const float *const *d_dst,
+                                    void *scratch) {
     float *floats = scratch;
     struct job job = {.c = c,
                       .multiply = products(),
-                      .src = src,
-                      .d_dst = d_dst,
+                      .src = src[0],
+                      .d_dst = d_dst[0],
                       .lanes = floats,
                       .sums = floats + c->lanes * band_floats(c),
                       .chunks = sum_chunks(c)};

@@ -21,7 +21,7 @@ static int64_t output_side(const struct mrc_attributes *attr, int axis, int64_t 
 
 static enum mrc_status infer(struct mrc_site *site, const struct mrc_node *node,
                              struct mrc_error *err) {
-    const struct mrc_shape in = site->in[0];
+    const struct mrc_shape in = mrc_joined_input(site);
     if (in.c != node->in_channels[0])
         return mrc_fail(err, MRC_ERR_ARGUMENT, "%s: %" PRId64 " input channels, expected %" PRId64,
                         node->name, in.c, node->in_channels[0]);
@@ -34,6 +34,7 @@ static enum mrc_status infer(struct mrc_site *site, const struct mrc_node *node,
     st = mrc_check_shape(out, node->name, "output", err);
     if (st == MRC_OK) st = mrc_conv_settle(&c, out, in.c, node, err);
     if (st != MRC_OK) return st;
+    c.out_first = mrc_first_part(site);
     site->out = out;
     site->saved_bytes = 0;
     site->threads = c.lanes;
@@ -43,30 +44,44 @@ static enum mrc_status infer(struct mrc_site *site, const struct mrc_node *node,
     return MRC_OK;
 }
 
+/* Its input is the out side. */
+static struct mrc_conv settled(const struct mrc_node *node, const struct mrc_site *site) {
+    struct mrc_conv c =
+        mrc_conv_between(site->out, mrc_joined_input(site), &node->attr, site->threads);
+    c.out_first = mrc_first_part(site);
+    return c;
+}
+
 static void forward(const struct mrc_node *node, const struct mrc_site *site,
                     const struct mrc_call *call) {
-    struct mrc_conv c = mrc_conv_between(site->out, site->in[0], &node->attr, site->threads);
-    mrc_conv_backward_data(&c, call->dst, call->src[0], call->weight, call->bias, call->scratch);
+    const struct mrc_conv c = settled(node, site);
+    mrc_conv_backward_data(&c, &call->dst, call->src, call->weight, call->bias, call->scratch);
 }
 
 static void backward(const struct mrc_node *node, const struct mrc_site *site,
                      const struct mrc_call *call) {
-    struct mrc_conv c = mrc_conv_between(site->out, site->in[0], &node->attr, site->threads);
+    const struct mrc_conv c = settled(node, site);
     if (call->d_src[0] != NULL)
-        mrc_conv_forward(&c, call->d_src[0], call->d_dst, call->weight, NULL, call->scratch);
+        mrc_conv_forward(&c, call->d_src, &call->d_dst, call->weight, NULL, call->scratch);
     if (call->d_weight != NULL)
-        mrc_conv_backward_weights(&c, call->d_weight, !call->overwrite, call->d_dst, call->src[0],
+        mrc_conv_backward_weights(&c, call->d_weight, !call->overwrite, &call->d_dst, call->src,
                                   call->scratch);
     if (call->d_bias != NULL)
         mrc_conv_backward_bias(call->d_bias, !call->overwrite, call->d_dst, mrc_conv_in_pixels(&c),
                                c.cin, c.lanes, call->scratch);
 }
 
+static const enum mrc_conv_direction order[] = {MRC_CONV_BACKWARD_DATA, MRC_CONV_FORWARD,
+                                                MRC_CONV_BACKWARD_WEIGHTS};
+
+static bool takes_parts(const struct mrc_node *node, const struct mrc_site *site, bool training) {
+    const struct mrc_conv c = settled(node, site);
+    return mrc_conv_takes_parts(&c, order, training ? 3 : 1);
+}
+
 static void describe(char *out, size_t capacity, const struct mrc_node *node,
                      const struct mrc_site *site, bool training) {
-    static const enum mrc_conv_direction order[] = {MRC_CONV_BACKWARD_DATA, MRC_CONV_FORWARD,
-                                                    MRC_CONV_BACKWARD_WEIGHTS};
-    struct mrc_conv c = mrc_conv_between(site->out, site->in[0], &node->attr, site->threads);
+    const struct mrc_conv c = settled(node, site);
     mrc_conv_describe(out, capacity, &c, order, training ? 3 : 1);
 }
 
@@ -76,4 +91,5 @@ const struct mrc_op mrc_op_conv_transpose = {.name = "conv_transpose",
                                              .infer = infer,
                                              .forward = forward,
                                              .backward = backward,
+                                             .takes_parts = takes_parts,
                                              .describe = describe};

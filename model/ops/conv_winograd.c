@@ -29,9 +29,11 @@ enum {
     PHASES = 4,
     TAPS = 16,
     WINDOW = MRC_WINOGRAD_MOST_POINTS * MRC_WINOGRAD_MOST_POINTS,
-    BAND_TILES = 64,         /* rows of a product of a band */
-    SLICE_TILES = 128,       /* rows of a product of a block */
-    LARGEST_PLANE = 1024,    /* tiles of a plane, which backward-data takes whole */
+    BAND_TILES = 64,      /* most rows of a product of a band, but for whole planes */
+    STRIP_TILES = 8,      /* rows that the products of the widest vectors take at once */
+    BANDS_ROUND = 4,      /* with units enough bands come in fours: equal shares for 2, 4 threads */
+    SLICE_TILES = 128,    /* rows of a product of a block */
+    LARGEST_PLANE = 1024, /* tiles of a plane, which backward-data takes whole */
     BANDED_FLOATS = 4 << 20, /* the most transformed weights that bands share, 16 MB */
     BLOCK_COLUMNS = 64,      /* transformed weights of a block: 25 times 64 x 128 are 800 KB */
     BLOCK_SUM = 128,
@@ -39,7 +41,8 @@ enum {
     SUM_FLOATS = 1 << 20,   /* weights' sums up to this size are one matrix shared by the threads */
     SMALLEST_SIDE = 4,      /* of the out side, for backward-weights */
     GATHER_TILES = 2,
-    GATHER_ROWS = 16
+    GATHER_ROWS = 16,
+    FETCHED_ROWS = 2 /* of weights, ahead of those being transformed */
 };
 
 static enum mrc_winograd_lanes forced_lanes = MRC_WINOGRAD_BEST;
@@ -62,7 +65,8 @@ struct cut {
     const struct mrc_winograd *w;
     int64_t points;                  /* of a tile */
     int64_t tiles_h, tiles_w, tiles; /* of a plane; of all planes */
-    int64_t band, bands;             /* tiles of a chunk, chunks along the tiles */
+    int64_t unit, units;             /* tiles that stay together, and how many of those */
+    int64_t band, bands;             /* most tiles of a chunk, chunks along the tiles */
     int64_t slice;                   /* tiles that all chunks work on before the next slice */
     struct channels in, out;         /* chunks along the channels: blocks of both */
     bool shared_sums;                /* backward-weights: sums of all chunks, else of a lane */
@@ -116,8 +120,8 @@ static struct cut cut_tiles(const struct mrc_conv *c, const struct mrc_winograd 
     cut.tiles_h = mrc_parts(c->out[1], w->outputs);
     cut.tiles_w = mrc_parts(c->out[2], w->outputs);
     cut.tiles = c->n * c->out[0] * cut.tiles_h * cut.tiles_w;
-    cut.band = cut.slice = cut.tiles;
-    cut.bands = 1;
+    cut.unit = cut.band = cut.slice = cut.tiles;
+    cut.units = cut.bands = 1;
     cut.in = whole(c->cin);
     cut.out = whole(c->cout);
     cut.run = mrc_aligned_floats(mrc_max_i64(c->cin, c->cout));
@@ -130,16 +134,19 @@ static struct cut cut_product(const struct mrc_conv *c, const struct mrc_winogra
     struct cut cut = cut_tiles(c, w);
     const bool forward = direction == MRC_CONV_FORWARD;
     const int64_t weights = PHASES * c->cin * c->cout * cut.points;
-    const int64_t unit = forward ? 1 : cut.tiles_h * cut.tiles_w; /* backwards planes stay whole */
-    if (cut.tiles >= 4 * BAND_TILES && weights <= BANDED_FLOATS) {
-        cut.band = mrc_max_i64(1, BAND_TILES / unit) * unit;
-        cut.bands = mrc_parts(cut.tiles, cut.band);
+    const int64_t together = forward ? 1 : cut.tiles_h * cut.tiles_w; /* backwards, planes */
+    if (cut.tiles >= BANDS_ROUND * BAND_TILES && weights <= BANDED_FLOATS) {
+        cut.unit = forward ? STRIP_TILES : together;
+        cut.units = mrc_parts(cut.tiles, cut.unit);
+        cut.bands = mrc_parts(cut.tiles, BANDS_ROUND * BAND_TILES) * BANDS_ROUND;
+        cut.bands = mrc_min_i64(cut.units, cut.bands);
+        cut.band = mrc_parts(cut.units, cut.bands) * cut.unit;
     } else {
         const int64_t out = forward ? BLOCK_COLUMNS : BLOCK_SUM;
         const int64_t in = (forward ? BLOCK_SUM : BLOCK_COLUMNS) / PHASES;
         cut.out = blocks_of(c->cout, forward ? mrc_min_i64(out, c->cout / 4) : out);
         cut.in = blocks_of(c->cin, forward ? in : mrc_min_i64(in, c->cin / 4));
-        cut.slice = mrc_min_i64(cut.tiles, mrc_max_i64(1, SLICE_TILES / unit) * unit);
+        cut.slice = mrc_min_i64(cut.tiles, mrc_max_i64(1, SLICE_TILES / together) * together);
         cut.band = cut.slice;
     }
     const int64_t k_in = PHASES * cut.in.width, k_out = cut.out.width;
@@ -188,8 +195,9 @@ struct job {
     const struct mrc_conv *c;
     const struct cut *cut;
     enum mrc_conv_direction direction;
-    const float *src, *d_dst, *weight, *bias; /* bias: zeros where there is none */
-    float *dst, *d_src, *d_weight;
+    const float *src, *weight, *bias; /* bias: zeros where there is none */
+    const float *const *d_dst;        /* the out side may lie in two buffers */
+    float *const *dst, *d_src, *d_weight;
     const float *zeros;
     float *shared, *lanes;
     int64_t slice; /* first tile of the slice */
@@ -261,12 +269,13 @@ static bool is_new(const struct job *job, int64_t first, int phase, int i) {
     return phase == 0 ? first == 0 || i > 2 : i > job->cut->w->outputs - 2;
 }
 
-static void out_window(int64_t offsets[WINDOW], const struct job *job, struct tile t) {
+/* The outputs of a tile, in a buffer of so many channels. */
+static void out_window(int64_t offsets[WINDOW], const struct job *job, struct tile t,
+                       int64_t channels) {
     const int outputs = job->cut->w->outputs;
     for (int i = 0; i < outputs; ++i)
         for (int j = 0; j < outputs; ++j)
-            offsets[i * outputs + j] =
-                offset_of(job->c->out, job->c->cout, t.plane, t.h + i, t.w + j);
+            offsets[i * outputs + j] = offset_of(job->c->out, channels, t.plane, t.h + i, t.w + j);
 }
 
 /* --- The transforms of one tile. Runs of a matrix's row: of the in side the phases of a block of
@@ -294,27 +303,39 @@ static void transform_in_blocks(float *to, int64_t stride, const struct job *job
 }
 
 static void transform_out(float *to, int64_t stride, const struct job *job, struct tile t) {
+    const struct mrc_conv *c = job->c;
     const struct mrc_winograd *w = job->cut->w;
     int64_t offsets[WINDOW];
     const float *from[WINDOW];
-    out_window(offsets, job, t);
-    for (int i = 0; i < w->outputs * w->outputs; ++i)
-        from[i] = offsets[i] < 0 ? job->zeros : job->d_dst + offsets[i];
-    w->output_adjoint(to, stride, from, 0, job->c->cout);
+    for (int k = 0; k < mrc_conv_buffers(c->out_first); ++k) {
+        const struct mrc_conv_part part = mrc_conv_part_of(c->out_first, c->cout, k);
+        out_window(offsets, job, t, part.channels);
+        for (int i = 0; i < w->outputs * w->outputs; ++i)
+            from[i] = offsets[i] < 0 ? job->zeros : job->d_dst[k] + offsets[i];
+        w->output_adjoint(to + part.first, stride, from, 0, part.channels);
+    }
 }
 
+/* Channels first … first+width-1 of the out side. */
 static void finish_out(const float *from, int64_t stride, const struct job *job, struct tile t,
-                       int64_t channel, int64_t width, float *unread) {
+                       int64_t first, int64_t width, float *unread) {
+    const struct mrc_conv *c = job->c;
     const struct mrc_winograd *w = job->cut->w;
     int64_t offsets[WINDOW];
     float *to[WINDOW];
     const float *before[WINDOW];
-    out_window(offsets, job, t);
-    for (int i = 0; i < w->outputs * w->outputs; ++i) {
-        to[i] = offsets[i] < 0 ? unread : job->dst + offsets[i] + channel;
-        before[i] = offsets[i] < 0 ? job->zeros : job->bias + channel;
+    for (int k = 0; k < mrc_conv_buffers(c->out_first); ++k) {
+        const struct mrc_conv_part part = mrc_conv_part_of(c->out_first, c->cout, k);
+        const int64_t begin = mrc_max_i64(first, part.first);
+        const int64_t end = mrc_min_i64(first + width, part.first + part.channels);
+        if (begin >= end) continue;
+        out_window(offsets, job, t, part.channels);
+        for (int i = 0; i < w->outputs * w->outputs; ++i) {
+            to[i] = offsets[i] < 0 ? unread : job->dst[k] + offsets[i] + begin - part.first;
+            before[i] = offsets[i] < 0 ? job->zeros : job->bias + begin;
+        }
+        w->output(to, before, from + begin - first, stride, 0, end - begin);
     }
-    w->output(to, before, from, stride, 0, width);
 }
 
 /* Windows overlap: what came before is added to. */
@@ -358,8 +379,10 @@ static void transform_weights(float *to, int64_t stride, const struct job *job, 
     const float *from[4];
     for (int phase = 0; phase < PHASES; ++phase)
         for (int64_t i = 0; i < b.ins; ++i) {
-            for (int k = 0; k < 4; ++k)
+            for (int k = 0; k < 4; ++k) {
                 from[k] = job->weight + (tap_of(c, phase, k) * c->cin + b.in + i) * c->cout + b.out;
+                if (i + FETCHED_ROWS < b.ins) mrc_fetch(from[k] + FETCHED_ROWS * c->cout, b.outs);
+            }
             job->cut->w->weights(to + (phase * phase_rows + i) * pitch(b.outs), stride, from, 0,
                                  b.outs);
         }
@@ -514,8 +537,10 @@ static void band_chunk(void *context, size_t begin, size_t end, int lane) {
     (void)end;
     const struct job *job = context;
     const struct cut *cut = job->cut;
-    const int64_t first = (int64_t)begin * cut->band;
-    const int64_t rows = mrc_min_i64(cut->band, cut->tiles - first);
+    const int64_t band = (int64_t)begin;
+    const int64_t first = band * cut->units / cut->bands * cut->unit;
+    const int64_t next = (band + 1) * cut->units / cut->bands * cut->unit;
+    const int64_t rows = mrc_min_i64(next, cut->tiles) - first;
     float *left = lane_of(job, lane), *product = left + cut->left;
     make_left(left, left_stride(job), job, first, first + rows);
     multiply_block(job, product, left, job->shared, all_weights(job->c), rows);
@@ -713,36 +738,43 @@ static struct cut winograd_cut(const struct mrc_conv *c, enum mrc_conv_direction
                                                   : cut_product(c, w, direction);
 }
 
+static bool winograd_takes_parts(const struct mrc_conv *c, enum mrc_conv_direction direction) {
+    (void)direction;
+    return c->in_first == 0;
+}
+
 static size_t winograd_scratch_bytes(const struct mrc_conv *c, enum mrc_conv_direction direction) {
     const struct cut cut = winograd_cut(c, direction);
     return cut_bytes(&cut, c->lanes);
 }
 
-static void winograd_forward(const struct mrc_conv *c, float *dst, const float *src,
+static void winograd_forward(const struct mrc_conv *c, float *const *dst, const float *const *src,
                              const float *weight, const float *bias, void *scratch) {
     const struct cut cut = winograd_cut(c, MRC_CONV_FORWARD);
     struct job job = job_for(c, &cut, MRC_CONV_FORWARD, bias, scratch);
-    job.src = src;
+    job.src = src[0];
     job.weight = weight;
     job.dst = dst;
     run_product(&job);
 }
 
-static void winograd_backward_data(const struct mrc_conv *c, float *d_src, const float *d_dst,
-                                   const float *weight, const float *bias, void *scratch) {
+static void winograd_backward_data(const struct mrc_conv *c, float *const *d_src,
+                                   const float *const *d_dst, const float *weight,
+                                   const float *bias, void *scratch) {
     const struct cut cut = winograd_cut(c, MRC_CONV_BACKWARD_DATA);
     struct job job = job_for(c, &cut, MRC_CONV_BACKWARD_DATA, bias, scratch);
     job.d_dst = d_dst;
     job.weight = weight;
-    job.d_src = d_src;
+    job.d_src = d_src[0];
     run_product(&job);
 }
 
 static void winograd_backward_weights(const struct mrc_conv *c, float *d_weight, bool add,
-                                      const float *src, const float *d_dst, void *scratch) {
+                                      const float *const *src, const float *const *d_dst,
+                                      void *scratch) {
     const struct cut cut = winograd_cut(c, MRC_CONV_BACKWARD_WEIGHTS);
     struct job job = job_for(c, &cut, MRC_CONV_BACKWARD_WEIGHTS, NULL, scratch);
-    job.src = src;
+    job.src = src[0];
     job.d_dst = d_dst;
     job.d_weight = d_weight;
     job.add = add;
@@ -752,6 +784,7 @@ static void winograd_backward_weights(const struct mrc_conv *c, float *d_weight,
 const struct mrc_conv_algorithm mrc_conv_winograd = {.name = "winograd",
                                                      .cost = winograd_cost,
                                                      .form = winograd_form,
+                                                     .takes_parts = winograd_takes_parts,
                                                      .scratch_bytes = winograd_scratch_bytes,
                                                      .forward = winograd_forward,
                                                      .backward_data = winograd_backward_data,

@@ -30,9 +30,16 @@ static inline int64_t mrc_parts(int64_t a, int64_t b) {
     return (a + b - 1) / b;
 }
 
-/** Floats up to the next cache line, 16 of them. */
+enum { MRC_CACHE_LINE_FLOATS = 16 };
+
+/** Floats up to the next cache line. */
 static inline int64_t mrc_aligned_floats(int64_t floats) {
-    return mrc_parts(floats, 16) * 16;
+    return mrc_parts(floats, MRC_CACHE_LINE_FLOATS) * MRC_CACHE_LINE_FLOATS;
+}
+
+/** Asks for `count` floats that will be read soon, where no processor would guess it. */
+static inline void mrc_fetch(const float *from, int64_t count) {
+    for (int64_t at = 0; at < count; at += MRC_CACHE_LINE_FLOATS) __builtin_prefetch(from + at);
 }
 
 /** rows of `width` floats, `stride` apart, each set to `row`, or to zeros where that is NULL. */
@@ -51,6 +58,17 @@ int64_t mrc_checked_product(int64_t a, int64_t b, int64_t limit);
 enum mrc_status mrc_check_shape(struct mrc_shape s, const char *node, const char *what,
                                 struct mrc_error *err);
 bool mrc_shape_equal(struct mrc_shape a, struct mrc_shape b);
+
+/** The one input of an operation that may read it in two parts. */
+static inline struct mrc_shape mrc_joined_input(const struct mrc_site *site) {
+    struct mrc_shape joined = site->in[0];
+    joined.c += site->in[1].c;
+    return joined;
+}
+/** Channels of the first of the two parts; 0: it is one. */
+static inline int64_t mrc_first_part(const struct mrc_site *site) {
+    return site->in[1].c > 0 ? site->in[0].c : 0;
+}
 
 /** declare of operations without parameters whose output has the first input's channels. */
 enum mrc_status mrc_declare_same(struct mrc_node *node, struct mrc_error *err);

@@ -59,11 +59,13 @@ struct buffers {
 static double time_once(const struct mrc_conv *c, const struct buffers *b, int direction) {
     double begun = now_s();
     if (direction == MRC_CONV_FORWARD)
-        mrc_conv_forward(c, b->out, b->in, b->weight, NULL, b->scratch);
+        mrc_conv_forward(c, &b->out, (const float *const *)&b->in, b->weight, NULL, b->scratch);
     else if (direction == MRC_CONV_BACKWARD_DATA)
-        mrc_conv_backward_data(c, b->in, b->out, b->weight, NULL, b->scratch);
+        mrc_conv_backward_data(c, &b->in, (const float *const *)&b->out, b->weight, NULL,
+                               b->scratch);
     else
-        mrc_conv_backward_weights(c, b->weight, true, b->in, b->out, b->scratch);
+        mrc_conv_backward_weights(c, b->weight, true, (const float *const *)&b->in,
+                                  (const float *const *)&b->out, b->scratch);
     return now_s() - begun;
 }
 

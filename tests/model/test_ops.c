@@ -49,6 +49,7 @@ static const struct op_case cases[] = {
     {"stride 3, unread border", CONV, {.channels = 3, PLANE(3, 3, 0)}, {{2, 3, 1, 11, 8}}},
     {"stride 3, kernel 2", CONV, {.channels = 3, PLANE(2, 3, 1)}, {{2, 3, 1, 11, 8}}},
     {"4x4 stride 2", CONV, {.channels = 6, PLANE(4, 2, 1)}, {{5, 3, 1, 8, 8}}},
+    {"4x4 stride 2, bands of planes", CONV, {.channels = 5, PLANE(4, 2, 1)}, {{66, 2, 1, 12, 10}}},
     {"uneven kernel",
      CONV,
      {.channels = 3, .k = {1, 2, 5}, .stride = {1, 2, 1}, .pad = {0, 0, 2}},
@@ -430,7 +431,7 @@ static void test_adjoint(void **state) {
 static void check_same(const char *name, const char *what, const float *a, const float *b,
                        size_t count) {
     if (memcmp(a, b, count * sizeof *a) != 0)
-        fail_msg("%s: %s differs between thread counts", name, what);
+        fail_msg("%s: %s is not the same to the byte", name, what);
 }
 
 static void check_same_fixture(const char *name, const struct op_fixture *a,
@@ -508,6 +509,113 @@ static void test_winograd_on_large_layers(void **state) {
             op_fixture_clear(&expected);
             op_fixture_clear(&found);
         }
+}
+
+/* --- An input that lies in two buffers: the bytes of one --- */
+
+/* The fixture of the concatenation, with its input and that input's gradient taken apart. */
+struct parts {
+    struct op_fixture f;
+    float *src[MRC_NODE_INPUTS], *d_src[MRC_NODE_INPUTS];
+    size_t pixels;
+};
+
+static void split(struct parts *p, int64_t first) {
+    p->pixels = p->f.src_count[0] / (size_t)p->f.site.in[0].c;
+    p->f.site.in[1] = p->f.site.in[0];
+    p->f.site.in[0].c = first;
+    p->f.site.in[1].c -= first;
+    const float *from = p->f.src[0];
+    for (int k = 0; k < MRC_NODE_INPUTS; ++k) {
+        size_t channels = (size_t)p->f.site.in[k].c;
+        p->src[k] = mrc_alloc(p->pixels * channels, sizeof(float));
+        p->d_src[k] = mrc_alloc(p->pixels * channels, sizeof(float));
+        assert_non_null(p->src[k]);
+        assert_non_null(p->d_src[k]);
+        for (size_t i = 0; i < p->pixels * channels; ++i) p->d_src[k][i] = NAN;
+        p->f.call.src[k] = p->src[k];
+        p->f.call.d_src[k] = p->d_src[k];
+    }
+    for (size_t pixel = 0; pixel < p->pixels; ++pixel)
+        for (int k = 0; k < MRC_NODE_INPUTS; ++k) {
+            size_t channels = (size_t)p->f.site.in[k].c;
+            memcpy(p->src[k] + pixel * channels, from, channels * sizeof(float));
+            from += channels;
+        }
+}
+
+/* Infers anew, and measures the scratch anew. */
+static void resettle(struct op_fixture *f) {
+    struct mrc_error err = {0};
+    assert_int_equal(f->node.op->infer(&f->site, &f->node, &err), MRC_OK);
+    mrc_free(f->call.scratch);
+    f->call.scratch = mrc_alloc(f->site.scratch_bytes, 1);
+    assert_non_null(f->call.scratch);
+    memset(f->call.scratch, 0xff, f->site.scratch_bytes);
+}
+
+static void join_gradient(struct parts *p) {
+    float *to = p->f.d_src[0];
+    for (size_t pixel = 0; pixel < p->pixels; ++pixel)
+        for (int k = 0; k < MRC_NODE_INPUTS; ++k) {
+            size_t channels = (size_t)p->f.site.in[k].c;
+            memcpy(to, p->d_src[k] + pixel * channels, channels * sizeof(float));
+            to += channels;
+        }
+}
+
+static void test_input_in_two_parts(void **state) {
+    (void)state;
+    static const struct op_case joined[] = {
+        {"up", TRANSPOSE, {.channels = 20, PLANE(4, 2, 1)}, {{3, 37, 1, 6, 5}}},
+        {"up, bands", TRANSPOSE, {.channels = 6, PLANE(4, 2, 1)}, {{5, 50, 1, 32, 31}}},
+        {"up, blocks", TRANSPOSE, {.channels = 70, PLANE(4, 2, 1)}, {{2, 300, 1, 4, 4}}},
+        {"stride 1", TRANSPOSE, {.channels = 20, PLANE(4, 1, 1)}, {{3, 37, 1, 6, 5}}},
+        {"head", CONV, {.channels = 1, PLANE(3, 1, 1)}, {{2, 50, 1, 7, 19}}},
+        {"head of three", CONV, {.channels = 3, PLANE(3, 1, 1)}, {{2, 48, 1, 9, 6}}},
+        {"head, not padded",
+         CONV,
+         {.channels = 1, .k = {2, 3, 2}, .stride = {1, 1, 1}},
+         {{2, 50, 3, 7, 9}}},
+    };
+    int taken[sizeof joined / sizeof joined[0]] = {0};
+    char name[96];
+    for (size_t i = 0; i < ALL_WAYS * (sizeof joined / sizeof joined[0]); ++i) {
+        const size_t which = i % (sizeof joined / sizeof joined[0]);
+        const struct op_case *c = &joined[which];
+        if (!enter(&ways[i / (sizeof joined / sizeof joined[0])], c, name)) continue;
+        for (int64_t first = 16; first < c->in[0].c; first += 16) {
+            struct op_fixture whole;
+            struct parts p;
+            op_fixture_init(&whole, c);
+            op_fixture_init(&p.f, c);
+            split(&p, first);
+            const bool both_ways = c->op->takes_parts(&p.f.node, &p.f.site, true);
+            if (both_ways || c->op->takes_parts(&p.f.node, &p.f.site, false)) {
+                ++taken[which];
+                resettle(&p.f);
+                op_forward(&whole);
+                op_forward(&p.f);
+                check_same(name, "dst", whole.dst, p.f.dst, whole.dst_count);
+            }
+            if (both_ways) {
+                op_backward(&whole, 0.5f);
+                op_backward(&p.f, 0.5f);
+                join_gradient(&p);
+                check_same_fixture(name, &whole, &p.f);
+            }
+            p.f.site.in[0].c += 1; /* not in whole vectors */
+            p.f.site.in[1].c -= 1;
+            assert_false(c->op->takes_parts(&p.f.node, &p.f.site, false));
+            for (int k = 0; k < MRC_NODE_INPUTS; ++k) {
+                mrc_free(p.src[k]);
+                mrc_free(p.d_src[k]);
+            }
+            op_fixture_clear(&p.f);
+            op_fixture_clear(&whole);
+        }
+    }
+    for (size_t i = 0; i < sizeof taken / sizeof taken[0]; ++i) assert_true(taken[i] > 0);
 }
 
 /* A tap that meets only padding and zeros has a gradient of exactly 0: Adam makes whole steps of
@@ -790,6 +898,7 @@ int main(void) {
         cmocka_unit_test_teardown(test_adjoint, leave),
         cmocka_unit_test_teardown(test_threads, leave),
         cmocka_unit_test_teardown(test_winograd_on_large_layers, leave),
+        cmocka_unit_test_teardown(test_input_in_two_parts, leave),
         cmocka_unit_test_teardown(test_gradient_of_zeros_is_zero, leave),
         cmocka_unit_test(test_null_gradients_are_skipped),
         cmocka_unit_test(test_flags),
