@@ -1,11 +1,13 @@
 /* cyclegan.c: the four networks and one training step.
  *
- * The two translations are the same thing twice, so a step is written for a `direction` a -> b with
- * its generator and the discriminator of b, and run for both. Instance norm has no statistics
- * across samples, so translation and identity are one pass over [a; b]. The discriminator does not
- * change while the generators' losses are made, so its verdict on a fake is computed once and
- * serves both losses. All forward passes and losses come first: a loss that is not finite stops the
- * step before anything changes. */
+ * The two translations are the same thing twice, so what a step asks of them is written for a
+ * `direction` a -> b with its generator and the discriminator of b, and run for both. Instance norm
+ * has no statistics across samples, so a generator takes together whatever is there to be taken: F
+ * the batch [y; x], for translation and identity, then G the batch [x; y; F(y)], its cycle too, and
+ * last F what G made of x. The fewer passes, the less often weights are read and transformed. The
+ * discriminator does not change while the generators' losses are made, so its verdict on a fake is
+ * computed once and serves both losses. All forward passes and losses come first: a loss that is
+ * not finite stops the step before anything changes. */
 #include "model/cyclegan.h"
 
 #include <inttypes.h>
@@ -18,7 +20,8 @@
 #include "model/cyclegan_internal.h"
 #include "model/net_internal.h"
 
-enum { DIRECTIONS = 2, BLOCK_GRAIN = 1 << 16, LARGEST_BATCH = 4096, PENALTY_EVERY = 8 };
+enum { TO_Y, TO_X, DIRECTIONS }; /* by G, by F */
+enum { BLOCK_GRAIN = 1 << 16, LARGEST_BATCH = 4096, PENALTY_EVERY = 8 };
 enum seen { SEEN_FAKE, SEEN_POOLED, SEEN_REAL, SEEN_KINDS }; /* by a discriminator */
 static const double WARM_UP_RATE = 10.0;                     /* times the learning rate */
 static const float PROBE = 0.01f; /* largest change of a pixel by which R1 is differentiated */
@@ -26,17 +29,18 @@ static const float PROBE = 0.01f; /* largest change of a pixel by which R1 is di
 /* The name of a network is its place in the enum; both directions' networks are found here. */
 static const struct {
     enum mrc_cyclegan_net generator, judge;
-} networks_of[DIRECTIONS] = {{MRC_NET_G, MRC_NET_D_Y}, {MRC_NET_F, MRC_NET_D_X}};
+} networks_of[DIRECTIONS] = {[TO_Y] = {MRC_NET_G, MRC_NET_D_Y}, [TO_X] = {MRC_NET_F, MRC_NET_D_X}};
 
 struct direction {
     mrc_net *generator, *judge;
     mrc_plan *first_plan, *cycle_plan;
-    mrc_pass *first; /* generator on [a; b], or on a alone: [fake b; same b] */
-    mrc_pass *cycle; /* generator on the other direction's fake a: b again */
+    mrc_pass *first; /* generator on [a; b], or on a alone, and G's cycle: [fake b; same b; b] */
+    mrc_pass *cycle; /* F on G's fake: b again; NULL for G */
     mrc_pass *judge_fake, *judge_real;
     mrc_pass *judge_pool;    /* of fakes from the pool; NULL without one */
     float *pooled;           /* a batch of them */
     float *seen[SEEN_KINDS]; /* what a discriminator sees of images; NULL without DiffAugment */
+    size_t parts;            /* batches of images in `first` */
     float *in, *d_first;     /* input of `first`, gradient at its output */
     float *d_map_adversarial, *d_map_fake, *d_map_real;
     float *mean;                  /* image of b; NULL without warm-up */
@@ -50,6 +54,7 @@ struct mrc_cyclegan {
     mrc_plan *judge_plan; /* both directions have the same */
     struct direction directions[DIRECTIONS];
     float *d_cycle, *d_fake;  /* gradients of one batch of images */
+    float *d_in;              /* at the input of G's first pass */
     double *spare;            /* of the structure loss */
     bool *partners;           /* [share]; NULL without a paired loss */
     float *truth[DIRECTIONS]; /* of a batch of images: what G(x), F(y) are compared with there */
@@ -206,16 +211,18 @@ static enum mrc_status create_plans(mrc_cyclegan *gan, struct mrc_error *err) {
     const struct mrc_cyclegan_settings *s = &gan->settings;
     struct mrc_shape image = {
         .n = gan->share, .c = s->channels, .d = 1, .h = s->size, .w = s->size};
-    struct mrc_shape first = image;
-    if (gan->with_identity) first.n *= 2;
     enum mrc_status st = MRC_OK;
     for (int k = 0; st == MRC_OK && k < DIRECTIONS; ++k) {
         struct direction *way = &gan->directions[k];
-        const mrc_net *net = gan->nets[networks_of[k].generator];
-        st = mrc_plan_create(&way->first_plan, net, first, MRC_PLAN_TRAINING, err);
-        if (st == MRC_OK)
-            st = mrc_plan_create(&way->cycle_plan, net, image, MRC_PLAN_TRAINING, err);
+        struct mrc_shape first = image;
+        way->parts = (gan->with_identity ? 2u : 1u) + (k == TO_Y ? 1u : 0u);
+        first.n *= (int64_t)way->parts;
+        st = mrc_plan_create(&way->first_plan, gan->nets[networks_of[k].generator], first,
+                             MRC_PLAN_TRAINING, err);
     }
+    if (st == MRC_OK)
+        st = mrc_plan_create(&gan->directions[TO_X].cycle_plan, gan->nets[MRC_NET_F], image,
+                             MRC_PLAN_TRAINING, err);
     if (st == MRC_OK)
         st = mrc_plan_create(&gan->judge_plan, gan->nets[MRC_NET_D_X], image, MRC_PLAN_TRAINING,
                              err);
@@ -224,8 +231,8 @@ static enum mrc_status create_plans(mrc_cyclegan *gan, struct mrc_error *err) {
     gan->map = mrc_shape_count(mrc_plan_output(gan->judge_plan));
 
     const struct direction *way = gan->directions;
-    const mrc_plan *const plans[] = {way[0].first_plan, way[0].cycle_plan, way[1].first_plan,
-                                     way[1].cycle_plan, gan->judge_plan};
+    const mrc_plan *const plans[] = {way[TO_Y].first_plan, way[TO_X].first_plan,
+                                     way[TO_X].cycle_plan, gan->judge_plan};
     for (size_t i = 0; i < sizeof(plans) / sizeof(plans[0]); ++i)
         if (mrc_plan_scratch_bytes(plans[i]) > gan->scratch_bytes)
             gan->scratch_bytes = mrc_plan_scratch_bytes(plans[i]);
@@ -240,7 +247,6 @@ static size_t image_floats(const mrc_cyclegan *gan) {
 /* Runs twice: measuring, then handing out. */
 static void take_memory(mrc_cyclegan *gan) {
     struct mrc_arena *memory = &gan->memory;
-    size_t first = gan->images * (gan->with_identity ? 2 : 1) * sizeof(float);
     for (int i = 0; i < MRC_NET_COUNT; ++i) {
         size_t block = mrc_net_size(gan->nets[i]) * sizeof(float);
         gan->state->m[i] = mrc_arena_take(memory, block);
@@ -250,6 +256,7 @@ static void take_memory(mrc_cyclegan *gan) {
     }
     for (int k = 0; k < DIRECTIONS; ++k) {
         struct direction *way = &gan->directions[k];
+        const size_t first = way->parts * gan->images * sizeof(float);
         way->in = mrc_arena_take(memory, first);
         way->d_first = mrc_arena_take(memory, first);
         way->d_map_adversarial = mrc_arena_take(memory, gan->map * sizeof(float));
@@ -267,6 +274,7 @@ static void take_memory(mrc_cyclegan *gan) {
     }
     gan->d_cycle = mrc_arena_take(memory, gan->images * sizeof(float));
     gan->d_fake = mrc_arena_take(memory, gan->images * sizeof(float));
+    gan->d_in = mrc_arena_take(memory, gan->directions[TO_Y].parts * gan->images * sizeof(float));
     if (gan->settings.lambda_paired > 0.0) {
         gan->partners = mrc_arena_take(memory, (size_t)gan->share * sizeof(bool));
         for (int k = 0; k < DIRECTIONS; ++k)
@@ -285,8 +293,8 @@ static void measure_memory(mrc_cyclegan *gan) {
     gan->bytes += gan->memory.size;
     for (int k = 0; k < DIRECTIONS; ++k)
         gan->bytes += mrc_plan_pass_bytes(gan->directions[k].first_plan) +
-                      mrc_plan_pass_bytes(gan->directions[k].cycle_plan) +
                       (gan->settings.pool_size > 0 ? 3 : 2) * mrc_plan_pass_bytes(gan->judge_plan);
+    gan->bytes += mrc_plan_pass_bytes(gan->directions[TO_X].cycle_plan);
 }
 
 static enum mrc_status create_memory(mrc_cyclegan *gan, struct mrc_error *err) {
@@ -314,7 +322,7 @@ static enum mrc_status create_directions(mrc_cyclegan *gan, struct mrc_error *er
         way->generator = gan->nets[networks_of[k].generator];
         way->judge = gan->nets[networks_of[k].judge];
         st = mrc_pass_create(&way->first, way->generator, way->first_plan, gan->scratch, err);
-        if (st == MRC_OK)
+        if (st == MRC_OK && way->cycle_plan != NULL)
             st = mrc_pass_create(&way->cycle, way->generator, way->cycle_plan, gan->scratch, err);
         if (st == MRC_OK)
             st = mrc_pass_create(&way->judge_fake, way->judge, gan->judge_plan, gan->scratch, err);
@@ -449,11 +457,18 @@ mrc_net *const *cyclegan_nets_of(const mrc_cyclegan *gan) {
     return gan->nets;
 }
 
-const mrc_pass *cyclegan_pass_of(const mrc_cyclegan *gan, int index) {
+const mrc_pass *cyclegan_pass_of(const mrc_cyclegan *gan, int index, enum mrc_cyclegan_net *net) {
+    const struct direction *to_y = &gan->directions[TO_Y], *to_x = &gan->directions[TO_X];
+    const struct {
+        const mrc_pass *pass;
+        enum mrc_cyclegan_net net;
+    } passes[CYCLEGAN_PASSES] = {{to_x->first, MRC_NET_F},        {to_y->first, MRC_NET_G},
+                                 {to_x->cycle, MRC_NET_F},        {to_y->judge_fake, MRC_NET_D_Y},
+                                 {to_y->judge_real, MRC_NET_D_Y}, {to_x->judge_fake, MRC_NET_D_X},
+                                 {to_x->judge_real, MRC_NET_D_X}};
     MRC_ASSERT(index >= 0 && index < CYCLEGAN_PASSES);
-    const struct direction *way = &gan->directions[index / 4];
-    const mrc_pass *const passes[] = {way->first, way->cycle, way->judge_fake, way->judge_real};
-    return passes[index % 4];
+    *net = passes[index].net;
+    return passes[index].pass;
 }
 
 const float *mrc_cyclegan_best_weights(const mrc_cyclegan *gan, enum mrc_cyclegan_net which) {
@@ -463,7 +478,7 @@ const float *mrc_cyclegan_best_weights(const mrc_cyclegan *gan, enum mrc_cyclega
 }
 
 struct mrc_cyclegan_images mrc_cyclegan_last_images(const mrc_cyclegan *gan) {
-    const struct direction *to_y = &gan->directions[0], *to_x = &gan->directions[1];
+    const struct direction *to_y = &gan->directions[TO_Y], *to_x = &gan->directions[TO_X];
     struct mrc_cyclegan_images images = {.fake_y = to_y->out,
                                          .fake_x = to_x->out,
                                          .cycle_x = to_x->cycle_out,
@@ -484,18 +499,24 @@ struct direction_losses {
 enum { LOSSES = 7 };
 _Static_assert(sizeof(struct direction_losses) == LOSSES * sizeof(double), "shared as numbers");
 
+/* Where G's cycle begins in its first pass, in floats. */
+static size_t cycle_of(const mrc_cyclegan *gan) {
+    return (gan->directions[TO_Y].parts - 1) * gan->images;
+}
+
 static void forward(mrc_cyclegan *gan, const float *const real[DIRECTIONS][2]) {
-    size_t bytes = gan->images * sizeof(float);
+    const size_t bytes = gan->images * sizeof(float);
+    struct direction *to_y = &gan->directions[TO_Y], *to_x = &gan->directions[TO_X];
     for (int k = 0; k < DIRECTIONS; ++k) {
-        struct direction *way = &gan->directions[k];
-        memcpy(way->in, real[k][0], bytes);
-        if (gan->with_identity) memcpy(way->in + gan->images, real[k][1], bytes);
-        way->out = mrc_pass_forward(way->first, way->in);
+        float *in = gan->directions[k].in;
+        memcpy(in, real[k][0], bytes);
+        if (gan->with_identity) memcpy(in + gan->images, real[k][1], bytes);
     }
-    for (int k = 0; k < DIRECTIONS; ++k) {
-        struct direction *way = &gan->directions[k];
-        way->cycle_out = mrc_pass_forward(way->cycle, gan->directions[1 - k].out);
-    }
+    to_x->out = mrc_pass_forward(to_x->first, to_x->in);
+    memcpy(to_y->in + cycle_of(gan), to_x->out, bytes);
+    to_y->out = mrc_pass_forward(to_y->first, to_y->in);
+    to_y->cycle_out = to_y->out + cycle_of(gan);
+    to_x->cycle_out = mrc_pass_forward(to_x->cycle, to_y->out);
 }
 
 /* A history of fakes (Shrivastava et al.: "Learning from simulated and unsupervised images through
@@ -653,29 +674,34 @@ static enum mrc_status check_finite(const mrc_cyclegan *gan, const struct mrc_lo
     return MRC_OK;
 }
 
-static void backward_generators(mrc_cyclegan *gan, const float *const real[DIRECTIONS][2]) {
+/* Adds to d_first what asks something of the fakes, and sets it where the identity is. */
+static void add_first_gradients(mrc_cyclegan *gan, int k, const float *const real[2]) {
     const struct mrc_cyclegan_settings *s = &gan->settings;
-    for (int k = 0; k < DIRECTIONS; ++k) { /* reaches the other direction's fake */
-        struct direction *way = &gan->directions[k];
-        (void)mrc_loss_l1(gan->d_cycle, way->cycle_out, real[k][1], gan->images,
-                          (float)s->lambda_cycle, false);
-        mrc_pass_backward(way->cycle, gan->d_cycle, gan->directions[1 - k].d_first,
-                          MRC_GRADIENTS_SET);
-    }
-    for (int k = 0; k < DIRECTIONS; ++k) {
-        struct direction *way = &gan->directions[k];
-        mrc_pass_backward(way->judge_fake, way->d_map_adversarial, gan->d_fake, MRC_GRADIENTS_NONE);
-        add_seen_gradient(gan, k, way->d_first);
-        if (s->lambda_structure > 0.0)
-            (void)mrc_loss_structure(way->d_first, way->out, real[k][0], (size_t)gan->share,
-                                     s->size, s->channels, s->structure, (float)s->lambda_structure,
-                                     gan->spare);
-        if (s->lambda_paired > 0.0) (void)compare_partners(gan, k, way->d_first);
-        if (gan->with_identity)
-            (void)mrc_loss_l1(way->d_first + gan->images, way->out + gan->images, real[k][1],
-                              gan->images, (float)s->lambda_identity, false);
-        mrc_pass_backward(way->first, way->d_first, NULL, MRC_GRADIENTS_ADD);
-    }
+    struct direction *way = &gan->directions[k];
+    mrc_pass_backward(way->judge_fake, way->d_map_adversarial, gan->d_fake, MRC_GRADIENTS_NONE);
+    add_seen_gradient(gan, k, way->d_first);
+    if (s->lambda_structure > 0.0)
+        (void)mrc_loss_structure(way->d_first, way->out, real[0], (size_t)gan->share, s->size,
+                                 s->channels, s->structure, (float)s->lambda_structure, gan->spare);
+    if (s->lambda_paired > 0.0) (void)compare_partners(gan, k, way->d_first);
+    if (gan->with_identity)
+        (void)mrc_loss_l1(way->d_first + gan->images, way->out + gan->images, real[1], gan->images,
+                          (float)s->lambda_identity, false);
+}
+
+/* Against the order of forward; what reads a fake reaches it before its generator's turn. */
+static void backward_generators(mrc_cyclegan *gan, const float *const real[DIRECTIONS][2]) {
+    const float cycle = (float)gan->settings.lambda_cycle;
+    struct direction *to_y = &gan->directions[TO_Y], *to_x = &gan->directions[TO_X];
+    (void)mrc_loss_l1(gan->d_cycle, to_x->cycle_out, real[TO_X][1], gan->images, cycle, false);
+    mrc_pass_backward(to_x->cycle, gan->d_cycle, to_y->d_first, MRC_GRADIENTS_SET);
+    add_first_gradients(gan, TO_Y, real[TO_Y]);
+    (void)mrc_loss_l1(to_y->d_first + cycle_of(gan), to_y->cycle_out, real[TO_Y][1], gan->images,
+                      cycle, false);
+    mrc_pass_backward(to_y->first, to_y->d_first, gan->d_in, MRC_GRADIENTS_SET);
+    memcpy(to_x->d_first, gan->d_in + cycle_of(gan), gan->images * sizeof(float));
+    add_first_gradients(gan, TO_X, real[TO_X]);
+    mrc_pass_backward(to_x->first, to_x->d_first, NULL, MRC_GRADIENTS_ADD);
 }
 
 static void backward_discriminators(mrc_cyclegan *gan) {
@@ -820,7 +846,7 @@ static enum mrc_status warm_up_step(mrc_cyclegan *gan, struct mrc_losses *losses
     forward(gan, real);
     for (int k = 0; k < DIRECTIONS; ++k) {
         struct direction *way = &gan->directions[k];
-        if (gan->with_identity) memset(way->d_first + gan->images, 0, gan->images * sizeof(float));
+        memset(way->d_first + gan->images, 0, (way->parts - 1) * gan->images * sizeof(float));
         losses->total_generator += compare_with_targets(gan, k);
     }
     enum mrc_status st = mrc_team_mean(&losses->total_generator, 1, err);

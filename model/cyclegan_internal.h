@@ -17,10 +17,11 @@ struct cyclegan_state {
 struct cyclegan_state *cyclegan_state_of(const mrc_cyclegan *gan);
 mrc_net *const *cyclegan_nets_of(const mrc_cyclegan *gan); /* MRC_NET_COUNT */
 
-/** For tests: the passes of the last step, which still hold their activations. Of each direction
- * the generator's first pass and its cycle, then the discriminator on the fake and on the real. */
-enum { CYCLEGAN_PASSES = 8 };
-const mrc_pass *cyclegan_pass_of(const mrc_cyclegan *gan, int index);
+/** For tests: the passes of the last step, which still hold their activations, and whose they are:
+ * those of the generators in their order, then of each discriminator on the fake and on the real.
+ */
+enum { CYCLEGAN_PASSES = 7 };
+const mrc_pass *cyclegan_pass_of(const mrc_cyclegan *gan, int index, enum mrc_cyclegan_net *net);
 
 /** The checks of mrc_cyclegan_create that need no memory. */
 enum mrc_status cyclegan_check_settings(const struct mrc_cyclegan_settings *settings,

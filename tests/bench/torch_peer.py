@@ -3,10 +3,11 @@
 
     torch_peer.py (step|forward) (stock|strong) WIDTH BATCH THREADS RUNS SLICES SIDE
 
-stock: the networks as one writes them. strong: what makes PyTorch 1.13 fast on a CPU: G([x; y]) in one pass, transposed
-convolutions as the data gradient of a convolution (oneDNN's kernels; PyTorch's own run in BLAS), group norm with a channel a
-group for instance norm, gradients set to none, discriminators frozen in the generators' step. The environment does the rest
-(compare_torch). Weights and images are those of bench.c, so losses and means can be compared. Exit code 77: no torch here.
+stock: the networks as one writes them. strong: what makes PyTorch 1.13 fast on a CPU: F([y; x]) and G([x; y; F(y)]) in one
+pass each, transposed convolutions as the data gradient of a convolution (oneDNN's kernels; PyTorch's own run in BLAS), group
+norm with a channel a group for instance norm, gradients set to none, discriminators frozen in the generators' step. The
+environment does the rest (compare_torch). Weights and images are those of bench.c, so losses and means can be compared. Exit
+code 77: no torch here.
 """
 import json
 import os
@@ -127,11 +128,13 @@ class Step:
         for o in self.optimisers:
             o.zero_grad(set_to_none=self.strong)
         if self.strong:
-            fy, sy = g(torch.cat([x, y])).chunk(2)
             fx, sx = f(torch.cat([y, x])).chunk(2)
+            fy, sy, cy = g(torch.cat([x, y, fx])).chunk(3)
+            cx = f(fy)
         else:
             fy, fx, sy, sx = g(x), f(y), g(y), f(x)
-        loss = generator_loss(d_y, d_x, fy, fx, f(fy), g(fx), sx, sy, x, y)
+            cx, cy = f(fy), g(fx)
+        loss = generator_loss(d_y, d_x, fy, fx, cx, cy, sx, sy, x, y)
         loss.backward()
         self.optimisers[0].step()
         self.optimisers[1].step()

@@ -480,12 +480,12 @@ static void check_weights(struct state *s, const char *group, const char *gradie
 static size_t count_flips(struct state *s) {
     size_t flips = 0;
     for (int k = 0; k < CYCLEGAN_PASSES; ++k) {
-        const bool judge = k % 4 >= 2, to_x = k >= 4;
-        mrc_net *net = mrc_cyclegan_net_of(s->gan, judge ? (to_x ? MRC_NET_D_X : MRC_NET_D_Y)
-                                                         : (to_x ? MRC_NET_F : MRC_NET_G));
+        enum mrc_cyclegan_net which;
+        const mrc_pass *pass = cyclegan_pass_of(s->gan, k, &which);
+        mrc_net *net = mrc_cyclegan_net_of(s->gan, which);
         for (int i = 0; i < ACTIVATIONS; ++i) {
             size_t count;
-            const float *found = activation(&count, net, cyclegan_pass_of(s->gan, k), i);
+            const float *found = activation(&count, net, pass, i);
             if (found == NULL) continue;
             float **kept = &s->by_patches[k][i];
             if (*kept == NULL) {
