@@ -418,10 +418,11 @@ static int64_t choose_size(const struct work *w) {
 /* Slices at once: more of them share the work on the weights, which is most of it in the deep
  * layers; on larger slices there is more to do on each, and their maps take the memory. */
 static int64_t choose_batch(const struct work *w, int64_t size) {
-    const int64_t pixels_at_once = (int64_t)22 * 64 * 64;
+    enum { MOST = 44, LEAST = 8 };
+    const int64_t pixels_at_once = (int64_t)MOST * 64 * 64;
     int64_t most = pixels_at_once / (size * size);
     if (w->options->batch != 0) return w->options->batch;
-    return most < 8 ? 8 : most > 22 ? 22 : most;
+    return most < LEAST ? LEAST : most > MOST ? MOST : most;
 }
 
 /* The generator that makes `to`. size 0: chosen. */
