@@ -412,8 +412,8 @@ void mrc_cyclegan_destroy(mrc_cyclegan *gan) {
 void mrc_cyclegan_set_means(mrc_cyclegan *gan, const float *mean_x, const float *mean_y) {
     size_t bytes = image_floats(gan) * sizeof(float);
     MRC_ASSERT(gan->settings.warm_up > 0);
-    memcpy(gan->directions[0].mean, mean_y, bytes);
-    memcpy(gan->directions[1].mean, mean_x, bytes);
+    memcpy(gan->directions[TO_Y].mean, mean_y, bytes);
+    memcpy(gan->directions[TO_X].mean, mean_x, bytes);
     gan->has_means = true;
 }
 
@@ -426,8 +426,8 @@ void mrc_cyclegan_set_partners(mrc_cyclegan *gan, const bool *partners, const fl
                                const float *true_y) {
     MRC_ASSERT(gan->partners != NULL && partners != NULL && true_x != NULL && true_y != NULL);
     memcpy(gan->partners, partners, (size_t)gan->share * sizeof(bool));
-    memcpy(gan->truth[0], true_y, gan->images * sizeof(float));
-    memcpy(gan->truth[1], true_x, gan->images * sizeof(float));
+    memcpy(gan->truth[TO_Y], true_y, gan->images * sizeof(float));
+    memcpy(gan->truth[TO_X], true_x, gan->images * sizeof(float));
 }
 
 /* --- Reading --- */

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "model/net_internal.h"
 
@@ -79,7 +80,9 @@ struct planning {
     size_t *last_reader; /* last node that reads the output; the node itself when none */
 };
 
+/* Of an output; none where it is never made, and so no place. */
 static size_t value_bytes(const struct planning *p, size_t node) {
+    if (p->plan->steps[node].skipped) return 0;
     return mrc_shape_count(p->plan->steps[node].site.out) * sizeof(float);
 }
 
@@ -132,12 +135,12 @@ static void plan_values(struct planning *p) {
     mrc_plan *plan = p->plan;
     for (size_t i = 0; i < plan->count; ++i) {
         p->root[i] = i;
-        if (i == 0 || plan->steps[i].skipped || !may_be_in_place(p, i)) continue;
+        if (i == 0 || !may_be_in_place(p, i)) continue;
         plan->steps[i].in_place = true;
         p->root[i] = p->root[plan->steps[i].in[0]];
     }
     for (size_t i = 1; i < plan->count; ++i) {
-        if (p->root[i] != i || plan->steps[i].skipped) continue;
+        if (p->root[i] != i) continue;
         size_t last = i;
         for (size_t j = i; j < plan->count; ++j) {
             if (p->root[j] != i) continue;
@@ -212,7 +215,7 @@ static void plan_gradients(struct planning *p) {
         }
     }
     for (size_t i = plan->count - 2; i >= 1; --i) {
-        if (root[i] != i || plan->steps[i].skipped) continue;
+        if (root[i] != i) continue;
         size_t end = i;
         for (size_t j = 1; j < i; ++j)
             if (root[j] == i && j < end) end = j;
@@ -276,17 +279,14 @@ static enum mrc_status read_parts(mrc_plan *plan, const mrc_net *net, struct mrc
         struct plan_step *step = &plan->steps[reader];
         struct plan_step joined = *step;
         joined.inputs = cat->inputs;
-        for (int k = 0; k < cat->inputs; ++k) {
-            joined.in[k] = cat->in[k];
-            joined.site.in[k] = cat->site.in[k];
-        }
+        memcpy(joined.in, cat->in, sizeof joined.in);
+        memcpy(joined.site.in, cat->site.in, sizeof joined.site.in);
         if (step->inputs != 1 || node->op->takes_parts == NULL ||
             !node->op->takes_parts(node, &joined.site, plan->mode == MRC_PLAN_TRAINING))
             continue;
         st = node->op->infer(&joined.site, node, err); /* its scratch may be another */
         *step = joined;
         cat->inputs = 0;
-        cat->value = PLAN_NOWHERE;
         cat->skipped = cat->done = true;
     }
     return st;

@@ -62,6 +62,12 @@ static void find_live_taps(struct mrc_conv *c) {
     }
 }
 
+bool mrc_conv_has_dead_taps(const struct mrc_conv *c) {
+    for (int axis = 0; axis < 3; ++axis)
+        if (c->lo[axis] > 0 || c->hi[axis] < c->k[axis]) return true;
+    return false;
+}
+
 struct mrc_conv mrc_conv_between(struct mrc_shape in, struct mrc_shape out,
                                  const struct mrc_attributes *attr, int lanes) {
     struct mrc_conv c = {.n = in.n,
@@ -180,16 +186,10 @@ void mrc_conv_backward_data(const struct mrc_conv *c, float *const *d_src,
         ->backward_data(c, d_src, d_dst, weight, bias, scratch);
 }
 
-static bool has_dead_taps(const struct mrc_conv *c) {
-    for (int axis = 0; axis < 3; ++axis)
-        if (c->lo[axis] > 0 || c->hi[axis] < c->k[axis]) return true;
-    return false;
-}
-
 void mrc_conv_backward_weights(const struct mrc_conv *c, float *d_weight, bool add,
                                const float *const *src, const float *const *d_dst, void *scratch) {
     MRC_ASSERT(takes_parts(c, MRC_CONV_BACKWARD_WEIGHTS));
-    if (!add && has_dead_taps(c)) {
+    if (!add && mrc_conv_has_dead_taps(c)) {
         memset(d_weight, 0, (size_t)mrc_conv_weight_count(c) * sizeof(float));
         add = true;
     }

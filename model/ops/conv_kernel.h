@@ -58,6 +58,9 @@ static inline int64_t mrc_conv_weight_count(const struct mrc_conv *c) {
     return c->k[0] * c->k[1] * c->k[2] * c->cin * c->cout;
 }
 
+/** Are there taps that only ever meet padding? */
+bool mrc_conv_has_dead_taps(const struct mrc_conv *c);
+
 /** Checks k, stride, pad and the channels of a node: MRC_ERR_ARGUMENT, or MRC_ERR_NOMEM where the
  * weights are too many. *weight_count = kd kh kw in_channels channels. */
 enum mrc_status mrc_conv_check_node(size_t *weight_count, const struct mrc_node *node,

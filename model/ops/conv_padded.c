@@ -86,8 +86,9 @@ static const float *row_under(const struct mrc_conv *c, const struct band *band,
     return at < 0 || at >= c->in[1] ? NULL : band->rows + (h - band->first + kh) * row_floats(c);
 }
 
-static float *out_row(float *out, const struct mrc_conv *c, const struct band *band, int64_t h) {
-    return out + (band->plane * c->out[1] + h) * c->out[2] * c->cout;
+/* Where output row h of the band's plane begins, in floats. */
+static int64_t out_row(const struct mrc_conv *c, const struct band *band, int64_t h) {
+    return (band->plane * c->out[1] + h) * c->out[2] * c->cout;
 }
 
 /* --- Forward --- */
@@ -106,7 +107,7 @@ static void forward_chunk(void *context, size_t begin, size_t end, int lane) {
                                      .c_row = c->cout,
                                      .add = true};
     for (int64_t h = band.first; h < band.last; ++h) {
-        p.c = out_row(job->dst, c, &band, h);
+        p.c = job->dst + out_row(c, &band, h);
         mrc_fill_rows(p.c, c->out[2], c->cout, c->cout, job->bias);
         for (int64_t kh = 0; kh < c->k[1]; ++kh) {
             p.a = row_under(c, &band, h, kh);
@@ -157,7 +158,7 @@ static void sum_band(const struct job *job, float *sums, const struct band *band
                                      .c_row = c->cout,
                                      .add = true};
     for (int64_t h = band->first; h < band->last; ++h) {
-        p.b = job->d_dst + (band->plane * c->out[1] + h) * c->out[2] * c->cout;
+        p.b = job->d_dst + out_row(c, band, h);
         for (int64_t kh = 0; kh < c->k[1]; ++kh) {
             p.a = row_under(c, band, h, kh);
             p.c = sums + kh * p.rows * c->cout;
@@ -205,12 +206,11 @@ static void padded_backward_weights(const struct mrc_conv *c, float *d_weight, b
 /* In multiplications and additions of a product of patches, as measured on the local branch. */
 static double padded_cost(const struct mrc_conv *c, enum mrc_conv_direction direction) {
     static const double product = 0.5;
-    if (products() == NULL || c->k[0] != 1 || c->pad[0] != 0 || c->k[2] == 1)
+    if (products() == NULL || c->k[0] != 1 || c->pad[0] != 0 || c->k[2] == 1 ||
+        mrc_conv_has_dead_taps(c))
         return (double)INFINITY;
     for (int axis = 0; axis < 3; ++axis)
-        if (c->stride[axis] != 1 || c->pad[axis] >= c->k[axis] || c->lo[axis] > 0 ||
-            c->hi[axis] < c->k[axis])
-            return (double)INFINITY;
+        if (c->stride[axis] != 1 || c->pad[axis] >= c->k[axis]) return (double)INFINITY;
     if (mrc_min_i64(c->cin, c->cout) < LEAST_CHANNELS || mrc_conv_weight_count(c) > MOST_WEIGHTS)
         return (double)INFINITY;
     (void)direction;

@@ -65,7 +65,7 @@ struct cut {
     const struct mrc_winograd *w;
     int64_t points;                  /* of a tile */
     int64_t tiles_h, tiles_w, tiles; /* of a plane; of all planes */
-    int64_t unit, units;             /* tiles that stay together, and how many of those */
+    int64_t unit, units;             /* of a product: tiles that stay together, how many of those */
     int64_t band, bands;             /* most tiles of a chunk, chunks along the tiles */
     int64_t slice;                   /* tiles that all chunks work on before the next slice */
     struct channels in, out;         /* chunks along the channels: blocks of both */
@@ -120,8 +120,8 @@ static struct cut cut_tiles(const struct mrc_conv *c, const struct mrc_winograd 
     cut.tiles_h = mrc_parts(c->out[1], w->outputs);
     cut.tiles_w = mrc_parts(c->out[2], w->outputs);
     cut.tiles = c->n * c->out[0] * cut.tiles_h * cut.tiles_w;
-    cut.unit = cut.band = cut.slice = cut.tiles;
-    cut.units = cut.bands = 1;
+    cut.band = cut.slice = cut.tiles;
+    cut.bands = 1;
     cut.in = whole(c->cin);
     cut.out = whole(c->cout);
     cut.run = mrc_aligned_floats(mrc_max_i64(c->cin, c->cout));
@@ -134,10 +134,9 @@ static struct cut cut_product(const struct mrc_conv *c, const struct mrc_winogra
     struct cut cut = cut_tiles(c, w);
     const bool forward = direction == MRC_CONV_FORWARD;
     const int64_t weights = PHASES * c->cin * c->cout * cut.points;
-    const int64_t together = forward ? 1 : cut.tiles_h * cut.tiles_w; /* backwards, planes */
+    cut.unit = forward ? STRIP_TILES : cut.tiles_h * cut.tiles_w; /* backwards, whole planes */
+    cut.units = mrc_parts(cut.tiles, cut.unit);
     if (cut.tiles >= BANDS_ROUND * BAND_TILES && weights <= BANDED_FLOATS) {
-        cut.unit = forward ? STRIP_TILES : together;
-        cut.units = mrc_parts(cut.tiles, cut.unit);
         cut.bands = mrc_parts(cut.tiles, BANDS_ROUND * BAND_TILES) * BANDS_ROUND;
         cut.bands = mrc_min_i64(cut.units, cut.bands);
         cut.band = mrc_parts(cut.units, cut.bands) * cut.unit;
@@ -146,7 +145,7 @@ static struct cut cut_product(const struct mrc_conv *c, const struct mrc_winogra
         const int64_t in = (forward ? BLOCK_SUM : BLOCK_COLUMNS) / PHASES;
         cut.out = blocks_of(c->cout, forward ? mrc_min_i64(out, c->cout / 4) : out);
         cut.in = blocks_of(c->cin, forward ? in : mrc_min_i64(in, c->cin / 4));
-        cut.slice = mrc_min_i64(cut.tiles, mrc_max_i64(1, SLICE_TILES / together) * together);
+        cut.slice = mrc_min_i64(cut.tiles, mrc_max_i64(1, SLICE_TILES / cut.unit) * cut.unit);
         cut.band = cut.slice;
     }
     const int64_t k_in = PHASES * cut.in.width, k_out = cut.out.width;
@@ -674,10 +673,12 @@ static void run_weights(struct job *job) {
  * lie where a tap meets padding. */
 static bool is_able(const struct mrc_conv *c, const struct mrc_winograd *w,
                     enum mrc_conv_direction direction) {
-    if (w == NULL || c->k[0] != 1 || c->stride[0] != 1 || c->pad[0] != 0) return false;
+    if (w == NULL || c->k[0] != 1 || c->stride[0] != 1 || c->pad[0] != 0 ||
+        mrc_conv_has_dead_taps(c))
+        return false;
     const int64_t stride = c->stride[1];
     for (int axis = 1; axis < 3; ++axis)
-        if (c->k[axis] != 4 || c->stride[axis] != stride || c->lo[axis] != 0 || c->hi[axis] != 4 ||
+        if (c->k[axis] != 4 || c->stride[axis] != stride ||
             (stride == 2 ? c->pad[axis] != 1 : stride != 1))
             return false;
     if (direction == MRC_CONV_BACKWARD_WEIGHTS && mrc_min_i64(c->out[1], c->out[2]) < SMALLEST_SIDE)
