@@ -326,42 +326,66 @@ static void test_fan_out(void **unused) {
     mrc_net_destroy(net);
 }
 
-struct merged {
+/* All that one application of a net gives. */
+struct applied {
     float *out, *d_src, *gradients;
-    size_t count, weights;
+    size_t outs, ins, weights;
+    bool skips; /* a concatenation is never made */
 };
 
-static struct merged apply_unet(enum mrc_plan_mode mode, bool apart) {
-    const struct mrc_generator_settings settings = {.channels = 1, .size = 32, .width = 16};
-    const struct mrc_shape in = {2, 1, 1, 32, 32};
-    struct mrc_error err = {0};
-    mrc_net *net = NULL;
-    assert_ok(mrc_unet_create(&net, &settings, &err), &err);
-    mrc_net_init(net, MRC_INIT_NORMAL, 0.02, 3, 0);
+/* A net as it was made, which is destroyed. */
+static struct applied apply(mrc_net *net, struct mrc_shape in, enum mrc_plan_mode mode, bool apart,
+                            enum mrc_gradients how) {
     struct bench b;
     plan_keep_apart(apart);
     bench_open(&b, net, in, mode);
     plan_keep_apart(false);
     struct mrc_text text = {0};
     mrc_plan_print(&text, b.plan, net);
-    assert_int_equal(strstr(text.data, "not made") == NULL, apart);
+    struct applied a = {.outs = mrc_shape_count(mrc_plan_output(b.plan)),
+                        .ins = mrc_shape_count(in),
+                        .weights = mrc_net_size(net),
+                        .skips = strstr(text.data, "not made") != NULL};
     mrc_text_clear(&text);
 
-    struct merged m = {.count = mrc_shape_count(in), .weights = mrc_net_size(net)};
-    float *src = random_floats(m.count, 1), *d_out = random_floats(m.count, 2);
-    m.out = random_floats(m.count, 3);
-    m.d_src = random_floats(m.count, 3);
-    m.gradients = random_floats(m.weights, 3);
-    memcpy(m.out, mrc_pass_forward(b.pass, src), m.count * sizeof(float));
+    float *src = random_floats(a.ins, 1), *d_out = random_floats(a.outs, 2);
+    a.out = random_floats(a.outs, 3);
+    a.d_src = random_floats(a.ins, 3);
+    a.gradients = random_floats(a.weights, 3);
+    memcpy(a.out, mrc_pass_forward(b.pass, src), a.outs * sizeof(float));
     if (mode == MRC_PLAN_TRAINING) {
-        mrc_pass_backward(b.pass, d_out, m.d_src, MRC_GRADIENTS_ADD);
-        memcpy(m.gradients, mrc_net_gradients(net), m.weights * sizeof(float));
+        mrc_pass_backward(b.pass, d_out, a.d_src, how);
+        memcpy(a.gradients, mrc_net_gradients(net), a.weights * sizeof(float));
     }
     mrc_free(src);
     mrc_free(d_out);
     bench_close(&b);
     mrc_net_destroy(net);
-    return m;
+    return a;
+}
+
+static void applied_clear(struct applied *a) {
+    mrc_free(a->out);
+    mrc_free(a->d_src);
+    mrc_free(a->gradients);
+}
+
+/* To the byte; both are cleared. */
+static void assert_same(struct applied *a, struct applied *b) {
+    assert_memory_equal(a->out, b->out, a->outs * sizeof(float));
+    assert_memory_equal(a->d_src, b->d_src, a->ins * sizeof(float));
+    assert_memory_equal(a->gradients, b->gradients, a->weights * sizeof(float));
+    applied_clear(a);
+    applied_clear(b);
+}
+
+static mrc_net *unet_of_16(void) {
+    const struct mrc_generator_settings settings = {.channels = 1, .size = 32, .width = 16};
+    struct mrc_error err = {0};
+    mrc_net *net = NULL;
+    assert_ok(mrc_unet_create(&net, &settings, &err), &err);
+    mrc_net_init(net, MRC_INIT_NORMAL, 0.02, 3, 0);
+    return net;
 }
 
 static int let_plans_choose(void **unused) {
@@ -376,20 +400,14 @@ static int let_plans_choose(void **unused) {
 static void test_merged_is_apart(void **unused) {
     (void)unused;
     static const enum mrc_plan_mode modes[] = {MRC_PLAN_TRAINING, MRC_PLAN_INFERENCE};
+    const struct mrc_shape in = {2, 1, 1, 32, 32};
     mrc_conv_force(&mrc_conv_winograd); /* else deep layers of so small a batch take patches */
     for (int i = 0; i < 4; ++i) {
         mrc_conv_winograd_force(i < 2 ? 2 : 4, MRC_WINOGRAD_BEST);
-        struct merged merged = apply_unet(modes[i % 2], false);
-        struct merged apart = apply_unet(modes[i % 2], true);
-        assert_memory_equal(merged.out, apart.out, merged.count * sizeof(float));
-        assert_memory_equal(merged.d_src, apart.d_src, merged.count * sizeof(float));
-        assert_memory_equal(merged.gradients, apart.gradients, merged.weights * sizeof(float));
-        mrc_free(merged.out);
-        mrc_free(merged.d_src);
-        mrc_free(merged.gradients);
-        mrc_free(apart.out);
-        mrc_free(apart.d_src);
-        mrc_free(apart.gradients);
+        struct applied merged = apply(unet_of_16(), in, modes[i % 2], false, MRC_GRADIENTS_ADD);
+        struct applied apart = apply(unet_of_16(), in, modes[i % 2], true, MRC_GRADIENTS_ADD);
+        assert_true(merged.skips && !apart.skips);
+        assert_same(&merged, &apart);
     }
 }
 
@@ -425,42 +443,16 @@ static mrc_net *net_with_cat(enum cat_kind kind) {
 static void test_parts_of_concatenation(void **unused) {
     (void)unused;
     const struct mrc_shape in = {2, 16, 1, 8, 8};
-    float *src = random_floats(mrc_shape_count(in), 1), *d_out = random_floats(2 * 20 * 64, 2);
     mrc_conv_force(&mrc_conv_winograd);
     for (enum cat_kind kind = CAT_ALONE; kind < CAT_KINDS; ++kind) {
-        float *out[2], *d_src[2], *gradients[2];
-        size_t weights = 0;
-        for (int apart = 0; apart < 2; ++apart) {
-            mrc_net *net = net_with_cat(kind);
-            struct bench b;
-            plan_keep_apart(apart == 1);
-            bench_open(&b, net, in, MRC_PLAN_TRAINING);
-            struct mrc_text text = {0};
-            mrc_plan_print(&text, b.plan, net);
-            assert_int_equal(strstr(text.data, "not made") != NULL,
-                             kind == CAT_ALONE && apart == 0);
-            mrc_text_clear(&text);
-            weights = mrc_net_size(net);
-            out[apart] = random_floats(2 * 20 * 64, 3);
-            d_src[apart] = random_floats(mrc_shape_count(in), 3);
-            gradients[apart] = random_floats(weights, 3);
-            memcpy(out[apart], mrc_pass_forward(b.pass, src), 2 * 20 * 64 * sizeof(float));
-            mrc_pass_backward(b.pass, d_out, d_src[apart], MRC_GRADIENTS_SET);
-            memcpy(gradients[apart], mrc_net_gradients(net), weights * sizeof(float));
-            bench_close(&b);
-            mrc_net_destroy(net);
-        }
-        assert_memory_equal(out[0], out[1], 2 * 20 * 64 * sizeof(float));
-        assert_memory_equal(d_src[0], d_src[1], mrc_shape_count(in) * sizeof(float));
-        assert_memory_equal(gradients[0], gradients[1], weights * sizeof(float));
-        for (int apart = 0; apart < 2; ++apart) {
-            mrc_free(out[apart]);
-            mrc_free(d_src[apart]);
-            mrc_free(gradients[apart]);
-        }
+        struct applied merged =
+            apply(net_with_cat(kind), in, MRC_PLAN_TRAINING, false, MRC_GRADIENTS_SET);
+        struct applied apart =
+            apply(net_with_cat(kind), in, MRC_PLAN_TRAINING, true, MRC_GRADIENTS_SET);
+        assert_int_equal(merged.skips, kind == CAT_ALONE);
+        assert_false(apart.skips);
+        assert_same(&merged, &apart);
     }
-    mrc_free(src);
-    mrc_free(d_out);
 }
 
 /* The generators in both modes give the same image, and backward may be called again with the same

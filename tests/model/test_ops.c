@@ -578,12 +578,13 @@ static void test_input_in_two_parts(void **state) {
          {.channels = 1, .k = {2, 3, 2}, .stride = {1, 1, 1}},
          {{2, 50, 3, 7, 9}}},
     };
-    int taken[sizeof joined / sizeof joined[0]] = {0};
+    enum { JOINED = sizeof joined / sizeof joined[0] };
+    int taken[JOINED] = {0};
     char name[96];
-    for (size_t i = 0; i < ALL_WAYS * (sizeof joined / sizeof joined[0]); ++i) {
-        const size_t which = i % (sizeof joined / sizeof joined[0]);
+    for (size_t i = 0; i < ALL_WAYS * JOINED; ++i) {
+        const size_t which = i % JOINED;
         const struct op_case *c = &joined[which];
-        if (!enter(&ways[i / (sizeof joined / sizeof joined[0])], c, name)) continue;
+        if (!enter(&ways[i / JOINED], c, name)) continue;
         for (int64_t first = 16; first < c->in[0].c; first += 16) {
             struct op_fixture whole;
             struct parts p;
@@ -615,7 +616,7 @@ static void test_input_in_two_parts(void **state) {
             op_fixture_clear(&whole);
         }
     }
-    for (size_t i = 0; i < sizeof taken / sizeof taken[0]; ++i) assert_true(taken[i] > 0);
+    for (size_t i = 0; i < JOINED; ++i) assert_true(taken[i] > 0);
 }
 
 /* A tap that meets only padding and zeros has a gradient of exactly 0: Adam makes whole steps of
