@@ -1,4 +1,4 @@
-/* blas_kernel.c: makes OpenBLAS run a kernel worthy of the processor (model/blas_select.h).
+/* blas_kernel.c: makes OpenBLAS run a kernel worthy of the processor (model/engine/blas_select.h).
  * Why by running the program again: OpenBLAS reads OPENBLAS_CORETYPE when the loader brings it in,
  * before the first line of ours. MARKER tells the second run what was done, and keeps the program
  * from running itself for ever:

@@ -2,7 +2,7 @@
 #ifndef MRC_CLI_BLAS_KERNEL_H
 #define MRC_CLI_BLAS_KERNEL_H
 
-#include "app/system.h"
+#include "app/inspect/system.h"
 
 /** First thing in main: no network is computed before mrc_blas_kernel_settle. `argv` is kept, for
  * the program may be run again with it, and must not change. */

@@ -1,7 +1,7 @@
 /* cmd_check.c: mrcycle check. */
 #include <stdio.h>
 
-#include "app/check.h"
+#include "app/inspect/check.h"
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/terminal.h"

@@ -1,7 +1,7 @@
 /* cmd_deidentify.c: mrcycle deidentify. */
 #include <stdio.h>
 
-#include "app/deidentify.h"
+#include "app/privacy/deidentify.h"
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/terminal.h"

@@ -1,7 +1,7 @@
 /* cmd_echo.c: mrcycle echo. */
 #include <stdio.h>
 
-#include "app/send.h"
+#include "app/node/send.h"
 #include "cli/command.h"
 #include "cli/net_options.h"
 #include "cli/terminal.h"

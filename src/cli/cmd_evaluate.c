@@ -1,7 +1,7 @@
 /* cmd_evaluate.c: mrcycle evaluate. */
 #include <stdio.h>
 
-#include "app/evaluate.h"
+#include "app/evaluate/evaluate.h"
 #include "base/parallel.h"
 #include "cli/command.h"
 #include "cli/options.h"

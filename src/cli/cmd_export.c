@@ -1,7 +1,7 @@
 /* cmd_export.c: mrcycle export. */
 #include <stdio.h>
 
-#include "app/train.h"
+#include "app/train/train.h"
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/terminal.h"

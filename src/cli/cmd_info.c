@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "app/survey.h"
-#include "app/system.h"
+#include "app/inspect/survey.h"
+#include "app/inspect/system.h"
 #include "base/fs.h"
 #include "cli/blas_kernel.h"
 #include "cli/command.h"

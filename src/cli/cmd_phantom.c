@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "app/phantom.h"
+#include "app/heads/phantom.h"
 #include "base/parallel.h"
 #include "cli/command.h"
 #include "cli/options.h"

@@ -3,8 +3,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "app/queue.h"
-#include "app/serve_config.h"
+#include "app/node/queue.h"
+#include "app/node/serve_config.h"
 #include "base/fs.h"
 #include "cli/command.h"
 #include "cli/options.h"

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "app/serve.h"
+#include "app/node/serve.h"
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/terminal.h"

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "app/class_balance.h"
-#include "app/train.h"
+#include "app/sets/class_balance.h"
+#include "app/train/train.h"
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/parallel.h"

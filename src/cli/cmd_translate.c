@@ -1,7 +1,7 @@
 /* cmd_translate.c: mrcycle translate. */
 #include <stdio.h>
 
-#include "app/translate.h"
+#include "app/translate/translate.h"
 #include "base/parallel.h"
 #include "cli/command.h"
 #include "cli/options.h"

@@ -4,7 +4,7 @@
 
 #include <argp.h>
 
-#include "app/send.h"
+#include "app/node/send.h"
 #include "cli/options.h"
 
 enum { KEY_AET = MRC_OPTION_OWN + 50, KEY_TLS_CA, KEY_TLS_CERT, KEY_TLS_KEY, KEY_TIMEOUT };

@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 
-#include "app/events.h"
-#include "app/train.h"
+#include "app/common/events.h"
+#include "app/train/train.h"
 #include "base/status.h"
 
 /** One stream of words. Zero-initialise. */

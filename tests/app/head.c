@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "model/checkpoint.h"
+#include "model/files/checkpoint.h"
 
 const double head_marker_ras_mm[3] = {-30.0, 12.0, 55.0};
 

@@ -4,7 +4,7 @@
 #define MRC_TESTS_APP_HEAD_H
 
 #include "base/status.h"
-#include "io/derived.h"
+#include "io/dicom/derived.h"
 #include "io/volume.h"
 
 /** RAS+ position of the ball's centre, mm. */

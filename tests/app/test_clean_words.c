@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "app/clean_words.h"
+#include "app/privacy/clean_words.h"
 
 static const struct {
     const char *text, *expected;

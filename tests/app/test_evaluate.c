@@ -8,14 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "app/evaluate.h"
-#include "app/evaluate_baseline.h"
-#include "app/evaluate_lesion.h"
-#include "app/evaluate_score.h"
-#include "app/evaluate_set.h"
+#include "app/evaluate/evaluate.h"
+#include "app/evaluate/evaluate_baseline.h"
+#include "app/evaluate/evaluate_lesion.h"
+#include "app/evaluate/evaluate_score.h"
+#include "app/evaluate/evaluate_set.h"
+#include "app/evaluate/npy.h"
 #include "app/head.h"
-#include "app/html.h"
-#include "app/npy.h"
+#include "app/pages/html.h"
 #include "base/fs.h"
 #include "base/isolate.h"
 #include "base/text.h"

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "app/phantom_image.h"
+#include "app/heads/phantom_image.h"
 #include "base/fs.h"
 #include "base/parallel.h"
 #include "io/image.h"

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/chart.h"
-#include "app/sheet.h"
+#include "app/pages/chart.h"
+#include "app/pages/sheet.h"
 
 struct reader {
     const unsigned char *data;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "app/place.h"
+#include "app/common/place.h"
 #include "base/fs.h"
 
 static char root[] = "/tmp/mrc-place-XXXXXX";

@@ -5,8 +5,8 @@
 #include <math.h>
 
 #include "app/head.h"
-#include "app/regrid.h"
-#include "app/stack.h"
+#include "app/sets/regrid.h"
+#include "app/sets/stack.h"
 
 static double linear(const double ras[3]) {
     return 300.0 + ras[0] - 0.5 * ras[1] + 0.25 * ras[2];

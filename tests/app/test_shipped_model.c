@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "app/phantom.h"
-#include "app/translate.h"
+#include "app/heads/phantom.h"
+#include "app/translate/translate.h"
 #include "base/fs.h"
 #include "base/isolate.h"
 #include "io/image.h"

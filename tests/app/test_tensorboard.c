@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/tensorboard.h"
+#include "app/train/tensorboard.h"
 #include "base/alloc.h"
 #include "base/fs.h"
 

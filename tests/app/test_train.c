@@ -6,15 +6,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "app/class_balance.h"
+#include "app/common/model_file.h"
 #include "app/head.h"
-#include "app/model_file.h"
-#include "app/survey.h"
-#include "app/train.h"
+#include "app/inspect/survey.h"
+#include "app/sets/class_balance.h"
+#include "app/train/train.h"
 #include "base/fs.h"
 #include "base/isolate.h"
 #include "base/parallel.h"
-#include "model/checkpoint.h"
+#include "model/files/checkpoint.h"
 
 static char root[] = "/tmp/mrc-train-XXXXXX";
 

@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 #include "app/head.h"
-#include "app/translate.h"
+#include "app/translate/translate.h"
 #include "base/fs.h"
 #include "base/isolate.h"
 #include "io/image.h"
-#include "model/checkpoint.h"
+#include "model/files/checkpoint.h"
 #include "preprocess/slices.h"
 
 static char root[] = "/tmp/mrc-translate-XXXXXX";

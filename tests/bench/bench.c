@@ -12,9 +12,9 @@
 #include "base/alloc.h"
 #include "base/parallel.h"
 #include "cli/blas_kernel.h"
-#include "model/blas_select.h"
-#include "model/ops/conv_kernel.h"
-#include "model/ops/conv_winograd.h"
+#include "model/engine/blas_select.h"
+#include "model/engine/ops/conv_kernel.h"
+#include "model/engine/ops/conv_winograd.h"
 
 static const char help[] =
     "Usage: mrcycle-bench PROBLEM...\n"

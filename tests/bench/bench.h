@@ -3,7 +3,7 @@
 #ifndef MRC_TESTS_BENCH_H
 #define MRC_TESTS_BENCH_H
 
-#include "model/cyclegan.h"
+#include "model/gan/cyclegan.h"
 
 enum { BENCH_MOST_RUNS = 200, BENCH_WARM_UP = 2 };
 

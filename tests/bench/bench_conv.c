@@ -11,8 +11,8 @@
 #include "base/parallel.h"
 #include "base/rng.h"
 #include "cli/blas_kernel.h"
-#include "model/ops/conv_kernel.h"
-#include "model/ops/conv_winograd.h"
+#include "model/engine/ops/conv_kernel.h"
+#include "model/engine/ops/conv_winograd.h"
 
 enum { DIRECTIONS = 3, WAYS = 3 };
 

@@ -7,9 +7,9 @@
 #include "base/alloc.h"
 #include "base/parallel.h"
 #include "base/rng.h"
-#include "model/blas.h"
-#include "model/blas_select.h"
-#include "model/op.h"
+#include "model/engine/blas.h"
+#include "model/engine/blas_select.h"
+#include "model/engine/op.h"
 #include "tests/bench/bench.h"
 
 enum { MOST_RUNS = 25 };

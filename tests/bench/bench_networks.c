@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "model/net_internal.h"
+#include "model/nets/builders.h"
 #include "tests/bench/bench.h"
 
 /* --- forward --- */

@@ -8,11 +8,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "app/phantom.h"
-#include "app/translate.h"
+#include "app/heads/phantom.h"
+#include "app/translate/translate.h"
 #include "base/alloc.h"
 #include "base/fs.h"
-#include "model/checkpoint.h"
+#include "model/files/checkpoint.h"
 #include "tests/bench/bench.h"
 
 struct paths {

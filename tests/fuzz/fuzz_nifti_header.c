@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/nifti_fields.h"
-#include "io/nifti_header.h"
-#include "io/nifti_stream.h"
+#include "io/nifti/nifti_fields.h"
+#include "io/nifti/nifti_header.h"
+#include "io/nifti/nifti_stream.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "io/png_codec.h"
+#include "io/png/png_codec.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

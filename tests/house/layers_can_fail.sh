@@ -11,7 +11,7 @@ plant_right() {
     rm -rf "${tree:?}"/*
     plant src/base/status.h '/* base */'
     plant io/volume.h '#include "base/status.h"'
-    plant model/net.c '#include <stdio.h>' '#include "base/status.h"'
+    plant model/engine/net.c '#include <stdio.h>' '#include "base/status.h"'
     plant io/dcmtk/bridge.cpp '#include <dcmtk/dcmdata/dctk.h>' '#include "base/status.h"'
 }
 expect_wrong() {
@@ -28,8 +28,8 @@ expect_wrong() {
 
 plant_right
 "$here/layers.sh" "$tree"
-plant model/net.c '#include "io/volume.h"'
-expect_wrong 'model/net.c:1: model includes "io/volume.h" of volume, allowed from model: base'
+plant model/engine/net.c '#include "io/volume.h"'
+expect_wrong 'model/engine/net.c:1: engine includes "io/volume.h" of volume, allowed from engine: base'
 plant src/base/fs.c '' '  # include "io/volume.h"'
 expect_wrong 'src/base/fs.c:2: base includes "io/volume.h" of volume'
 plant io/volume.c '#include "volume.h"'
@@ -38,8 +38,8 @@ plant io/volume.c '#include "../src/base/status.h"'
 expect_wrong 'is no path from the root'
 plant io/series.c '#include <dcmtk/dcmdata/dctk.h>'
 expect_wrong 'io/series.c:1: <dcmtk/dcmdata/dctk.h> here, allowed only in io/dcmtk/*'
-plant model/gemm.c '#include <cblas.h>'
-expect_wrong 'model/gemm.c:1: <cblas.h> here'
+plant model/engine/gemm.c '#include <cblas.h>'
+expect_wrong 'model/engine/gemm.c:1: <cblas.h> here'
 plant model/fast.cpp '/* C++ */'
 expect_wrong 'model/fast.cpp: C++ here, allowed only in io/dcmtk/*'
 plant src/lost/x.c '/* no package */'

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 #include "io/dcmtk/bridge.h"
-#include "io/derived.h"
+#include "io/dicom/derived.h"
 #include "io/image.h"
 #include "io/volume.h"
 

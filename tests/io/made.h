@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "io/derived.h"
+#include "io/dicom/derived.h"
 #include "io/volume.h"
 
 /** A folder of its own under $TMPDIR or /tmp; made_clear removes it with all in it. */

@@ -10,9 +10,9 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
-#include "io/derived.h"
+#include "io/dicom/derived.h"
 #include "io/image.h"
-#include "io/nifti_header.h"
+#include "io/nifti/nifti_header.h"
 
 static void print_volume(FILE *out, const char *name, const mrc_volume *vol) {
     struct mrc_extent e = mrc_volume_extent(vol);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/fs.h"
-#include "io/dicom_check.h"
+#include "io/dicom/dicom_check.h"
 
 /* A derived series of SIDE_K slices in a folder of its own. */
 static char *make_derived(void) {

@@ -9,7 +9,7 @@
 
 #include "base/fs.h"
 #include "io/contrast_map.h"
-#include "io/dicom_slice.h"
+#include "io/dicom/dicom_slice.h"
 
 struct contrast_case {
     const char *name; /* the series description */

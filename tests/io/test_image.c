@@ -8,7 +8,7 @@
 #include "base/fs.h"
 #include "io/image.h"
 #include "io/image_name.h"
-#include "io/nifti_header.h"
+#include "io/nifti/nifti_header.h"
 #include "made.h"
 
 static void assert_refused(const char *path, enum mrc_status expected, const char *words) {

@@ -11,7 +11,7 @@
 
 #include "base/fs.h"
 #include "io/image.h"
-#include "io/nifti_header.h"
+#include "io/nifti/nifti_header.h"
 #include "made.h"
 
 static const struct mrc_extent EXTENT = {7, 6, 5};

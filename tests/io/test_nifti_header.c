@@ -7,8 +7,8 @@
 #include <nifti/nifti2.h>
 #include <string.h>
 
-#include "io/nifti_fields.h"
-#include "io/nifti_header.h"
+#include "io/nifti/nifti_fields.h"
+#include "io/nifti/nifti_header.h"
 
 /* The fields a case may change; written into either version. */
 struct fields {

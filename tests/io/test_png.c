@@ -8,7 +8,7 @@
 
 #include "base/fs.h"
 #include "io/image.h"
-#include "io/png_codec.h"
+#include "io/png/png_codec.h"
 #include "made.h"
 
 static mrc_volume *load(const char *path) {

@@ -3,7 +3,7 @@
 #ifndef MRC_TESTS_MODEL_OP_FIXTURE_H
 #define MRC_TESTS_MODEL_OP_FIXTURE_H
 
-#include "model/op.h"
+#include "model/engine/op.h"
 
 struct op_case {
     const char *name;

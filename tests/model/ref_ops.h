@@ -1,10 +1,10 @@
 /* ref_ops.h: the slow truth of each operation: plain loops in double, one position at a time, no
- * cleverness. Layouts as in model/op.h: [n][d][h][w][c]; weights [kd][kh][kw][cin][cout],
+ * cleverness. Layouts as in model/engine/op.h: [n][d][h][w][c]; weights [kd][kh][kw][cin][cout],
  * transposed [kd][kh][kw][cout][cin]. */
 #ifndef MRC_TESTS_MODEL_REF_OPS_H
 #define MRC_TESTS_MODEL_REF_OPS_H
 
-#include "model/op.h"
+#include "model/engine/op.h"
 
 /** dst of any operation, from doubles. */
 void mrc_forward_ref(double *dst, const struct mrc_node *node, const struct mrc_site *site,

@@ -4,9 +4,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "model/blas.h"
-#include "model/blas_select.h"
-#include "model/net.h"
+#include "model/engine/blas.h"
+#include "model/engine/blas_select.h"
+#include "model/engine/net.h"
+#include "model/nets/generator.h"
 
 static void test_choice(void **state) {
     (void)state;

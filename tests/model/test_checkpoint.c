@@ -9,8 +9,8 @@
 
 #include "base/fs.h"
 #include "base/rng.h"
-#include "model/checkpoint.h"
-#include "model/safetensors.h"
+#include "model/files/checkpoint.h"
+#include "model/files/safetensors.h"
 #include "support.h"
 
 static char folder[64];

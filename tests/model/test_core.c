@@ -7,11 +7,11 @@
 
 #include "base/parallel.h"
 #include "base/rng.h"
-#include "model/augment.h"
-#include "model/net_internal.h"
-#include "model/ops/conv_kernel.h"
-#include "model/ops/conv_winograd.h"
-#include "model/trainer.h"
+#include "model/engine/net_internal.h"
+#include "model/engine/ops/conv_kernel.h"
+#include "model/engine/ops/conv_winograd.h"
+#include "model/gan/augment.h"
+#include "model/gan/trainer.h"
 #include "support.h"
 
 static void assert_near(double found, double expected, double tolerance) {

@@ -13,11 +13,11 @@
 #include "base/alloc.h"
 #include "base/parallel.h"
 #include "base/rng.h"
+#include "model/engine/ops/conv_flipped.h"
+#include "model/engine/ops/conv_kernel.h"
+#include "model/engine/ops/conv_winograd.h"
+#include "model/engine/ops/instance_norm.h"
 #include "model/op_fixture.h"
-#include "model/ops/conv_flipped.h"
-#include "model/ops/conv_kernel.h"
-#include "model/ops/conv_winograd.h"
-#include "model/ops/instance_norm.h"
 #include "model/ref_ops.h"
 
 /* Errors relative to the largest magnitude of the tensor. Sums of K products of float carry about

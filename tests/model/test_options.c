@@ -8,8 +8,8 @@
 #include "base/alloc.h"
 #include "base/parallel.h"
 #include "base/rng.h"
-#include "model/cyclegan.h"
-#include "model/trainer.h"
+#include "model/gan/cyclegan.h"
+#include "model/gan/trainer.h"
 #include "support.h"
 
 static void fill(float *out, size_t n, uint64_t stream, double lo, double hi) {

@@ -9,10 +9,10 @@
 #include <string.h>
 #include <strings.h>
 
-#include "model/blas_select.h"
-#include "model/cyclegan_internal.h"
-#include "model/ops/conv_kernel.h"
-#include "model/ops/conv_winograd.h"
+#include "model/engine/blas_select.h"
+#include "model/engine/ops/conv_kernel.h"
+#include "model/engine/ops/conv_winograd.h"
+#include "model/gan/cyclegan_internal.h"
 #include "support.h"
 #include "torch_fixture.h"
 

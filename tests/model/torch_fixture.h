@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/cyclegan.h"
+#include "model/gan/cyclegan.h"
 
 struct fixture_tensor {
     char name[80];

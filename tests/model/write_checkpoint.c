@@ -4,7 +4,7 @@
 
 #include "base/fs.h"
 #include "base/rng.h"
-#include "model/checkpoint.h"
+#include "model/files/checkpoint.h"
 
 enum { BATCH = 2, SIDE = 64, FLOATS = BATCH * SIDE * SIDE };
 static float input[FLOATS], output[FLOATS];

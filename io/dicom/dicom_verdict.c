@@ -1,0 +1,264 @@
+/* dicom_verdict.c: can the image be used? What it is, what it claims to be, and what vendors tell
+ * elsewhere. Rules: docs/dicom.md, "Series" and "Vendors". */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "io/dcmtk/bridge.h"
+#include "io/dicom/deidentify.h"
+#include "io/dicom/dicom_source.h"
+#include "io/image_name.h"
+
+static const char mr_image[] = "1.2.840.10008.5.1.4.1.1.4";
+static const char enhanced_mr[] = "1.2.840.10008.5.1.4.1.1.4.1";
+static const char legacy_enhanced_mr[] = "1.2.840.10008.5.1.4.1.1.4.4";
+
+static bool has_type(const struct mrc_dicom_slice *s, const char *word) {
+    for (size_t i = 0; i < s->image_types; ++i)
+        if (strcmp(s->image_type[i], word) == 0) return true;
+    return false;
+}
+
+static bool has_any_type(const struct mrc_dicom_slice *s, const char *const *words,
+                         const char **which) {
+    for (; *words != NULL; ++words) {
+        *which = *words;
+        if (has_type(s, *words)) return true;
+    }
+    return false;
+}
+
+static bool is_enhanced(const struct mrc_dicom_slice *s) {
+    return strcmp(s->sop_class, enhanced_mr) == 0;
+}
+
+static bool is_readable_class(const struct mrc_dicom_slice *s) {
+    return s->sop_class[0] == '\0' || strcmp(s->sop_class, mr_image) == 0 || is_enhanced(s) ||
+           strcmp(s->sop_class, legacy_enhanced_mr) == 0;
+}
+
+static void judge_kind(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
+    char plain[MRC_DICOM_LONG];
+    int64_t frames = 1;
+    if (strcmp(s->modality, "MR") != 0) {
+        mrc_text_plain(plain, sizeof plain, s->modality[0] != '\0' ? s->modality : "missing");
+        mrc_dicom_object_to(s, "Modality is %s, expected MR", plain);
+    }
+    if (strcmp(s->photometric, "MONOCHROME1") != 0 && strcmp(s->photometric, "MONOCHROME2") != 0) {
+        mrc_text_plain(plain, sizeof plain, s->photometric[0] != '\0' ? s->photometric : "missing");
+        mrc_dicom_object_to(
+            s, "PhotometricInterpretation is %s, expected MONOCHROME1 or MONOCHROME2", plain);
+    }
+    if (!is_readable_class(s)) {
+        const char *name = mrc_dcmtk_uid_name(s->sop_class);
+        mrc_dicom_object_to(s, "SOP class is %s, expected MR Image Storage",
+                            name != NULL ? name : "unknown");
+    }
+    (void)mrc_dcmtk_integer(&frames, item, MRC_TAG(0x0028, 0x0008), 0);
+    if ((frames > 1 || is_enhanced(s)) && mrc_dcmtk_count(item, MRC_TAG(0x5200, 0x9230)) == 0)
+        mrc_dicom_object_to(
+            s, "%lld frame%s without functional groups (5200,9230), which would place %s",
+            (long long)frames, frames == 1 ? "" : "s", frames == 1 ? "it" : "them");
+}
+
+/* A magnitude image in value 3: "M", "M_SE", … */
+static bool is_magnitude(const char *type) {
+    return type[0] == 'M' && (type[1] == '\0' || type[1] == '_');
+}
+
+/* DERIVED alone says little in a classic image: converters and de-identifiers write
+ * DERIVED\SECONDARY on untouched scans, and vendors DERIVED\PRIMARY\M. Refused is what names a
+ * computation: any other value 3, or a word of the list. In an enhanced frame value 1 is reliable
+ * (C.8.16.1.1). */
+static void judge_image_type(struct mrc_dicom_slice *s) {
+    static const char *const parts[] = {
+        "P",     "PHASE", "PHASE MAP", "P_SE",      "P_FFE", "R",     "REAL",         "R_SE",
+        "R_FFE", "R_IR",  "I",         "IMAGINARY", "I_SE",  "I_FFE", "VELOCITY MAP", NULL};
+    static const char *const computed[] = {"ADC",
+                                           "FA",
+                                           "TRACEW",
+                                           "MPR",
+                                           "MIP",
+                                           "MINIP",
+                                           "MIN IP",
+                                           "CSA MPR",
+                                           "SUB",
+                                           "SUBTRACT",
+                                           "SUBTRACTION",
+                                           "PROJECTION IMAGE",
+                                           "T1 MAP",
+                                           "T2 MAP",
+                                           "T2_STAR MAP",
+                                           "DIFFUSION MAP",
+                                           "DENSITY MAP",
+                                           "IMAGE ADDITION",
+                                           "MODULUS SUBTRACT",
+                                           "PHASE SUBTRACT",
+                                           "PERFUSION",
+                                           "MTT",
+                                           "RCBV",
+                                           "RCBF",
+                                           "TTP",
+                                           "UNI",
+                                           "SECONDARY CAPTURE",
+                                           NULL};
+    const char *word = "";
+    if (has_type(s, "MOSAIC"))
+        mrc_dicom_object_to(s, "a Siemens mosaic, expected one slice an image");
+    if (has_type(s, "VFRAME"))
+        mrc_dicom_object_to(s, "a United Imaging mosaic (VFRAME), expected one slice an image");
+    if (has_any_type(s, parts, &word))
+        mrc_dicom_object_to(s, "not a magnitude image (ImageType has %s)", word);
+    if (s->complex_component[0] != '\0' && strcmp(s->complex_component, "MAGNITUDE") != 0)
+        mrc_dicom_object_to(s, "not a magnitude image (by ComplexImageComponent (0008,9208))");
+    if (has_type(s, "LOCALIZER")) mrc_dicom_object_to(s, "a localizer");
+    if (has_any_type(s, computed, &word)) s->derived = true;
+    if (s->image_types > 0 && strcmp(s->image_type[0], "DERIVED") == 0 &&
+        (is_enhanced(s) || (s->image_types > 2 && !is_magnitude(s->image_type[2]))))
+        s->derived = true;
+    for (size_t i = 0; i < s->image_types; ++i)
+        if (strncmp(s->image_type[i], "SYNTH", 5) == 0) s->synthetic = true;
+}
+
+/* Diffusion weights make a contrast of their own, whatever the timing is. */
+static void judge_diffusion(struct mrc_dicom_slice *s) {
+    if (s->b_value > 0.0)
+        mrc_dicom_object_to(s, "diffusion-weighted (b = %g s/mm2), expected none", s->b_value);
+}
+
+/* --- what vendors tell elsewhere --- */
+
+/* A private block is its maker's only when the creator's name stands at its reservation. */
+static bool is_made_by(mrc_dcmtk_item *item, uint32_t reservation, const char *creator) {
+    char text[MRC_DICOM_LONG];
+    return mrc_dcmtk_text(text, sizeof text, item, reservation, 0) && strcmp(text, creator) == 0;
+}
+
+enum { UIH_RESERVATION = MRC_TAG(0x0065, 0x0010) };
+static const char uih_creator[] = "Image Private Header";
+
+/* GE's ImageType is ORIGINAL\PRIMARY\OTHER of phase, real and imaginary images too. */
+static void judge_ge(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
+    static const char *const kinds[] = {"magnitude", "phase", "real", "imaginary"};
+    int64_t kind = 0;
+    if (!is_made_by(item, MRC_TAG(0x0043, 0x0010), "GEMS_PARM_01")) return;
+    if (mrc_dcmtk_integer(&kind, item, MRC_TAG(0x0043, 0x102F), 0) && kind >= 1 && kind <= 3)
+        mrc_dicom_object_to(s, "not a magnitude image (%s, by GE's (0043,102F))", kinds[kind]);
+}
+
+/* NumberOfImagesInMosaic, where an anonymiser has changed ImageType. */
+static void judge_siemens(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
+    int64_t images = 0;
+    if (!is_made_by(item, MRC_TAG(0x0019, 0x0010), "SIEMENS MR HEADER")) return;
+    if (mrc_dcmtk_integer(&images, item, MRC_TAG(0x0019, 0x100A), 0) && images > 1)
+        mrc_dicom_object_to(s, "a Siemens mosaic of %lld slices, expected one slice an image",
+                            (long long)images);
+}
+
+/* The b-value where Canon and United Imaging put it: "b=1500(0.4,0.0,0.9)" in ImageComments
+ * (0020,4000), and (0065,1009). */
+static void read_vendor_diffusion(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
+    char text[MRC_DICOM_LONG], digits[MRC_DICOM_LONG];
+    double value = 0.0;
+    if (s->b_value > 0.0) return;
+    if (is_made_by(item, UIH_RESERVATION, uih_creator)) {
+        if (mrc_dcmtk_number(&value, item, MRC_TAG(0x0065, 0x1009), 0)) s->b_value = value;
+    } else if (strcmp(mrc_manufacturer_name(s->manufacturer), "Canon") == 0 &&
+               mrc_dcmtk_text(text, sizeof text, item, MRC_TAG(0x0020, 0x4000), 0) &&
+               strncmp(text, "b=", 2) == 0) {
+        (void)snprintf(digits, sizeof digits, "%.*s", (int)strspn(text + 2, "0123456789."),
+                       text + 2);
+        if (mrc_parse_f64(&value, digits, 0.0, 1e6) == MRC_OK) s->b_value = value;
+    }
+}
+
+/* The number of images in a grid, where ImageType does not say VFRAME. */
+static void judge_uih(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
+    double images = 0.0;
+    if (!has_type(s, "VFRAME") && is_made_by(item, UIH_RESERVATION, uih_creator) &&
+        mrc_dcmtk_number(&images, item, MRC_TAG(0x0065, 0x1050), 0) && images > 1.0)
+        mrc_dicom_object_to(s, "a United Imaging mosaic of %g slices, expected one slice an image",
+                            images);
+}
+
+void mrc_dicom_judge_image(struct mrc_dicom_slice *slice, const struct mrc_dicom_source *source) {
+    read_vendor_diffusion(slice, source->root);
+    judge_image_type(slice);
+    judge_diffusion(slice);
+    judge_ge(slice, source->root);
+    judge_siemens(slice, source->root);
+    judge_uih(slice, source->root);
+}
+
+/* --- the file --- */
+
+/* Does what technicians call the part, the study, the series or the protocol have such a word? */
+static bool is_called(mrc_dcmtk_item *item, bool (*has_word)(const char *name)) {
+    static const uint32_t tags[] = {MRC_TAG(0x0018, 0x0015), MRC_TAG(0x0008, 0x1030),
+                                    MRC_TAG(0x0008, 0x103E), MRC_TAG(0x0018, 0x1030)};
+    char text[MRC_DICOM_LONG];
+    for (size_t t = 0; t < sizeof tags / sizeof *tags; ++t)
+        if (mrc_dcmtk_text(text, sizeof text, item, tags[t], 0) && has_word(text)) return true;
+    return false;
+}
+
+static bool is_object(const char *name) {
+    return mrc_name_is_phantom(name, false);
+}
+
+/* PatientAge (0010,1010) is "018M", or weeks, days and years. */
+static void judge_age(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
+    char age[MRC_DICOM_CODE], digits[4];
+    int64_t count = 0;
+    (void)mrc_dcmtk_text(age, sizeof age, item, MRC_TAG(0x0010, 0x1010), 0);
+    (void)snprintf(digits, sizeof digits, "%.3s", age);
+    if (strlen(age) == 4 && mrc_parse_i64(&count, digits, 0, 999) == MRC_OK)
+        s->infant = (age[3] == 'D' && count < 730) || (age[3] == 'W' && count < 104) ||
+                    (age[3] == 'M' && count < 24) || (age[3] == 'Y' && count < 2 && count > 0);
+    s->infant = s->infant || is_called(item, mrc_name_is_infant);
+}
+
+/* SyntheticData YES, unless the series is a generated head that says so (QualityControlImage YES)
+ * and was not computed. What is otherwise of an object and no patient: by QualityControlImage, or
+ * by what technicians call it. */
+static void judge_origin(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
+    char synthetic[MRC_DICOM_CODE], quality[MRC_DICOM_CODE];
+    (void)mrc_dcmtk_text(synthetic, sizeof synthetic, item, MRC_TAG(0x0008, 0x001C), 0);
+    (void)mrc_dcmtk_text(quality, sizeof quality, item, MRC_TAG(0x0028, 0x0300), 0);
+    bool computed = strcmp(synthetic, "YES") == 0, object = strcmp(quality, "YES") == 0;
+    if (computed && !object) s->synthetic = true;
+    if (computed) return;
+    s->phantom = object || mrc_name_is_phantom(s->patient_name, true) ||
+                 mrc_name_is_phantom(s->patient_id, true) || is_called(item, is_object);
+}
+
+/* Pixels: damage is told from kinds that are refused. */
+static void judge_pixels(struct mrc_dicom_slice *s, mrc_dcmtk_file *file) {
+    struct mrc_error local = {0};
+    enum mrc_status st = mrc_dcmtk_check_pixels(file, &local);
+    if (st == MRC_OK) return;
+    size_t prefix = strlen(s->path) + 2; /* the bridge's messages begin with "path: " */
+    const char *text = strlen(local.text) > prefix && strncmp(local.text, s->path, prefix - 2) == 0
+                           ? local.text + prefix
+                           : local.text;
+    bool first = s->reason[0] == '\0';
+    mrc_dicom_object_to(s, "%.190s", text);
+    if (first && st != MRC_ERR_UNSUPPORTED) s->damage = st;
+}
+
+/* The axes of an animal's scan are named otherwise (C.7.6.1.1.1): left and right would not be. */
+static void judge_body(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
+    char type[MRC_DICOM_CODE];
+    if (mrc_dcmtk_text(type, sizeof type, item, MRC_TAG(0x0010, 0x2210), 0) &&
+        strcmp(type, "BIPED") != 0)
+        mrc_dicom_object_to(s, "AnatomicalOrientationType (0010,2210) is not BIPED");
+}
+
+void mrc_dicom_judge_file(struct mrc_dicom_slice *slice, mrc_dcmtk_file *file) {
+    mrc_dcmtk_item *root = mrc_dcmtk_root(file);
+    judge_kind(slice, root);
+    judge_origin(slice, root);
+    judge_age(slice, root);
+    judge_body(slice, root);
+    judge_pixels(slice, file);
+}

@@ -1,0 +1,25 @@
+/* blas.h: the door to the BLAS. Only blas.c knows which library stands behind it. */
+#ifndef MRC_MODEL_ENGINE_BLAS_H
+#define MRC_MODEL_ENGINE_BLAS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/export.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** c [m][n] = op(a) [m][k] * op(b) [k][n] + beta c, row-major; op transposes where its flag is set,
+ * and then the matrix lies in memory as [k][m] or [n][k]. lda, ldb, ldc: floats from one row in
+ * memory to the next. With beta 0 nothing of c is read. Runs on the calling thread only, and may be
+ * called from several at once. The bits of c depend on m, n, k, the flags and the numbers, not on
+ * what other threads do. m, n, k and the strides are 1 … INT32_MAX. Cannot fail. */
+void mrc_sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a,
+               int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,40 @@
+/* builders.h: the lists of layers behind generator.h. Not installed. */
+#ifndef MRC_MODEL_NETS_BUILDERS_H
+#define MRC_MODEL_NETS_BUILDERS_H
+
+#include "model/engine/net_internal.h"
+#include "model/nets/generator.h"
+
+/* The lists of layers. They add nodes only; the blocks of parameters are allocated by
+ * mrc_net_finish. */
+void net_build_unet(mrc_net *net, const struct mrc_generator_settings *settings);
+void net_build_local(mrc_net *net, const struct mrc_generator_settings *settings);
+void net_build_hybrid(mrc_net *net, const struct mrc_generator_settings *settings);
+void net_build_patchgan(mrc_net *net, int64_t width);
+
+/* The branches of a generator, from node `in`, without the sigmoid. Each returns its last node, or
+ * -1. */
+int net_add_unet_logits(mrc_net *net, int in, const struct mrc_generator_settings *settings);
+int net_add_local_logits(mrc_net *net, int in, int64_t channels);
+
+/** Channels, size and width in their ranges? */
+enum mrc_status net_check_generator(const struct mrc_generator_settings *settings,
+                                    struct mrc_error *err);
+/* Names and shapes of all tensors, checked; no memory for them yet. mrc_net_finish makes the net
+ * usable. */
+enum mrc_status net_declare_generator(mrc_net **out, enum mrc_generator_kind kind,
+                                      const struct mrc_generator_settings *settings,
+                                      struct mrc_error *err);
+enum mrc_status net_declare_patchgan(mrc_net **out, int64_t channels, int64_t width,
+                                     struct mrc_error *err);
+/* How first weights are drawn: see mrc_net_init. */
+struct net_init {
+    enum mrc_init_kind kind;
+    double gain;
+    uint64_t seed;
+    uint32_t stream;
+};
+/* The first weights of a finished generator; its local branch has a way of its own. */
+void net_init_generator(mrc_net *net, enum mrc_generator_kind kind, const struct net_init *init);
+
+#endif

@@ -1,0 +1,151 @@
+/* system.c: asks the processor, the kernel and OpenBLAS, and says what they answered. */
+#include "app/inspect/system.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/parallel.h"
+#include "model/engine/ops/winograd.h"
+
+/* "MemTotal:       24652468 kB" */
+static uint64_t read_meminfo(const char *name) {
+    char line[128];
+    int64_t kib = 0;
+    FILE *file = fopen("/proc/meminfo", "r");
+    if (file == NULL) return 0;
+    while (kib == 0 && fgets(line, sizeof line, file) != NULL) {
+        size_t length = strlen(name);
+        char *unit = strstr(line, " kB");
+        if (strncmp(line, name, length) != 0 || line[length] != ':' || unit == NULL) continue;
+        *unit = '\0';
+        if (mrc_parse_i64(&kib, line + length + 1, 0, INT64_MAX / 1024) != MRC_OK) break;
+    }
+    fclose(file);
+    return (uint64_t)kib * 1024;
+}
+
+static const char *name_transforms(void) {
+    static const char *const names[MRC_WINOGRAD_LANES] = {[MRC_WINOGRAD_PORTABLE] = "portable",
+                                                          [MRC_WINOGRAD_AVX2] = "AVX2",
+                                                          [MRC_WINOGRAD_AVX512] = "AVX-512"};
+    int lanes = MRC_WINOGRAD_PORTABLE;
+    const struct mrc_winograd *best = mrc_winograd_kernels(2, MRC_WINOGRAD_BEST);
+    while (mrc_winograd_kernels(2, (enum mrc_winograd_lanes)lanes) != best) ++lanes;
+    return names[lanes];
+}
+
+enum mrc_status mrc_system_describe(struct mrc_system *s, const struct mrc_kernel_choice *choice,
+                                    struct mrc_error *err) {
+    struct mrc_error wrong = {0};
+    *s = (struct mrc_system){.cores = (int)sysconf(_SC_NPROCESSORS_ONLN),
+                             .threads = mrc_parallel_threads(),
+                             .blas = mrc_blas_config(),
+                             .kernel = mrc_blas_kernel_name(),
+                             .choice = *choice,
+                             .transforms = name_transforms(),
+                             .memory_bytes = read_meminfo("MemTotal"),
+                             .available_bytes = read_meminfo("MemAvailable")};
+    mrc_cpu_describe(&s->cpu);
+    s->faster = mrc_blas_faster_kernel(&s->cpu, s->kernel, NULL);
+    enum mrc_status status = mrc_blas_check(&s->worst_error, &wrong);
+    s->sums_right = status == MRC_OK;
+    return status == MRC_ERR_NOMEM ? mrc_fail(err, status, "%s", wrong.text) : MRC_OK;
+}
+
+static void explain_choice(char *out, size_t capacity, const struct mrc_system *s) {
+    const struct mrc_kernel_choice *c = &s->choice;
+    switch (c->by) {
+    case MRC_KERNEL_BY_OPENBLAS: snprintf(out, capacity, "chosen by OpenBLAS"); break;
+    case MRC_KERNEL_BY_MRCYCLE:
+        snprintf(out, capacity, "chosen by mrcycle: OpenBLAS by itself runs %s", c->other);
+        break;
+    case MRC_KERNEL_BY_USER:
+        snprintf(out, capacity, "set by the user: OPENBLAS_CORETYPE is %s", c->other);
+        break;
+    case MRC_KERNEL_FALLBACK:
+        snprintf(out, capacity, "chosen by OpenBLAS: %s computes wrong sums here", c->other);
+        break;
+    }
+}
+
+static double gib(uint64_t bytes) {
+    return (double)bytes / (1024.0 * 1024.0 * 1024.0);
+}
+
+enum mrc_status mrc_system_print(struct mrc_text *out, const struct mrc_system *s,
+                                 struct mrc_error *err) {
+    char why[96];
+    explain_choice(why, sizeof why, s);
+    mrc_text_appendf(out, "program    mrcycle %s\n", MRC_VERSION);
+    mrc_text_appendf(out, "processor  %s;%s%s%s%s\n", s->cpu.name,
+                     s->cpu.avx2_fma ? " AVX2 FMA" : "", s->cpu.avx512 ? " AVX-512" : "",
+                     s->cpu.avx512_bf16 ? " BF16" : "",
+                     s->cpu.avx2_fma || s->cpu.avx512 ? "" : " none of AVX2, AVX-512");
+    mrc_text_appendf(out, "cores      %d\n", s->cores);
+    mrc_text_appendf(out,
+                     "threads    %d of mrcycle's; OpenBLAS computes on these, on none of its own\n",
+                     s->threads);
+    mrc_text_appendf(out, "BLAS       %s\n", s->blas);
+    mrc_text_appendf(out, "kernel     %s, %s\n", s->kernel, why);
+    if (s->faster != NULL)
+        mrc_text_appendf(out, "faster     %s: this processor can run it\n", s->faster);
+    mrc_text_appendf(out, "transforms %s, of convolutions by minimal filtering\n", s->transforms);
+    mrc_text_appendf(out, "sums       %s: the largest error is %.2g of a sum's terms\n",
+                     s->sums_right ? "right" : "WRONG", s->worst_error);
+    mrc_text_appendf(out, "memory     %.1f GiB, %.1f GiB available\n", gib(s->memory_bytes),
+                     gib(s->available_bytes));
+    return out->failed ? mrc_fail(err, MRC_ERR_NOMEM, "info: out of memory") : MRC_OK;
+}
+
+static const char *chooser_name(enum mrc_kernel_chooser by) {
+    static const char *const names[] = {[MRC_KERNEL_BY_OPENBLAS] = "openblas",
+                                        [MRC_KERNEL_BY_MRCYCLE] = "mrcycle",
+                                        [MRC_KERNEL_BY_USER] = "user",
+                                        [MRC_KERNEL_FALLBACK] = "openblas"};
+    return names[by];
+}
+
+static void add_cpu(cJSON *root, const struct mrc_cpu *cpu) {
+    cJSON *node = cJSON_AddObjectToObject(root, "processor");
+    cJSON_AddStringToObject(node, "name", cpu->name);
+    cJSON_AddBoolToObject(node, "avx2_fma", cpu->avx2_fma);
+    cJSON_AddBoolToObject(node, "avx512", cpu->avx512);
+    cJSON_AddBoolToObject(node, "avx512_bf16", cpu->avx512_bf16);
+}
+
+static void add_blas(cJSON *root, const struct mrc_system *s) {
+    char why[96];
+    explain_choice(why, sizeof why, s);
+    cJSON *node = cJSON_AddObjectToObject(root, "blas");
+    cJSON_AddStringToObject(node, "library", s->blas);
+    cJSON_AddStringToObject(node, "kernel", s->kernel);
+    cJSON_AddStringToObject(node, "chosen_by", chooser_name(s->choice.by));
+    cJSON_AddStringToObject(node, "why", why);
+    if (s->faster != NULL)
+        cJSON_AddStringToObject(node, "faster_kernel", s->faster);
+    else
+        cJSON_AddNullToObject(node, "faster_kernel");
+    cJSON_AddBoolToObject(node, "sums_right", s->sums_right);
+    cJSON_AddNumberToObject(node, "worst_error", s->worst_error); /* null when infinite */
+}
+
+enum mrc_status mrc_system_print_json(struct mrc_text *out, const struct mrc_system *s,
+                                      struct mrc_error *err) {
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "version", MRC_VERSION);
+    add_cpu(root, &s->cpu);
+    cJSON_AddNumberToObject(root, "cores", s->cores);
+    cJSON_AddNumberToObject(root, "threads", s->threads);
+    add_blas(root, s);
+    cJSON_AddStringToObject(root, "transforms", s->transforms);
+    cJSON_AddNumberToObject(root, "memory_bytes", (double)s->memory_bytes);
+    cJSON_AddNumberToObject(root, "available_bytes", (double)s->available_bytes);
+    char *text = cJSON_Print(root);
+    if (text != NULL) mrc_text_appendf(out, "%s\n", text);
+    bool failed = text == NULL || out->failed;
+    cJSON_free(text);
+    cJSON_Delete(root);
+    return failed ? mrc_fail(err, MRC_ERR_NOMEM, "info: out of memory") : MRC_OK;
+}

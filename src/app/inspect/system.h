@@ -1,0 +1,52 @@
+/* system.h: what the program computes with: processor, threads, the kernel of OpenBLAS, memory. */
+#ifndef MRC_APP_INSPECT_SYSTEM_H
+#define MRC_APP_INSPECT_SYSTEM_H
+
+#include <stdint.h>
+
+#include "base/cpu.h"
+#include "base/status.h"
+#include "base/text.h"
+#include "model/engine/blas_select.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Who chose OpenBLAS's kernel. */
+enum mrc_kernel_chooser {
+    MRC_KERNEL_BY_OPENBLAS,
+    MRC_KERNEL_BY_MRCYCLE, /* `other`: what OpenBLAS runs by itself */
+    MRC_KERNEL_BY_USER,    /* OPENBLAS_CORETYPE was set */
+    MRC_KERNEL_FALLBACK    /* OpenBLAS's own, for sums of `other` were wrong */
+};
+struct mrc_kernel_choice {
+    enum mrc_kernel_chooser by;
+    char other[32];
+};
+
+struct mrc_system {
+    struct mrc_cpu cpu;
+    int cores, threads; /* of the machine; of our loops */
+    const char *blas, *kernel;
+    struct mrc_kernel_choice choice;
+    const char *faster;       /* the kernel this processor deserves, or NULL: it runs */
+    const char *transforms;   /* instructions of the convolutions' transforms: "AVX-512" … */
+    double worst_error;       /* of mrc_blas_check; infinite where a result is no number */
+    bool sums_right;          /* mrc_blas_check passed */
+    uint64_t memory_bytes;    /* of the machine; 0: not known */
+    uint64_t available_bytes; /* without swapping, at this moment; 0: not known */
+};
+/** MRC_ERR_NOMEM only: wrong sums are a fact to report. */
+MRC_STATUS mrc_system_describe(struct mrc_system *s, const struct mrc_kernel_choice *choice,
+                               struct mrc_error *err);
+/** Lines of "name  fact", or one JSON object. */
+MRC_STATUS mrc_system_print(struct mrc_text *out, const struct mrc_system *s,
+                            struct mrc_error *err);
+MRC_STATUS mrc_system_print_json(struct mrc_text *out, const struct mrc_system *s,
+                                 struct mrc_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

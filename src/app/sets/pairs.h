@@ -1,0 +1,17 @@
+/* pairs.h: which T1w and T2w images show the same. */
+#ifndef MRC_APP_SETS_PAIRS_H
+#define MRC_APP_SETS_PAIRS_H
+
+#include "app/sets/dataset.h"
+
+/** The path below `folder` with every word for a contrast replaced by '*', so that
+ * "sub-01_T1w.nii.gz" and "sub-01_T2w.nii.gz" are one name. On the heap; NULL: out of memory. */
+char *mrc_pair_name(const char *path, const char *folder);
+
+/** Sets dataset->pairs to the slices of which both contrasts are trained on: of images that alone
+ * have their name in their contrast, once mrc_pair_name and, in a prepared set, the entity acq are
+ * taken off, and that lie on one grid. MRC_ERR_UNSUPPORTED when there are none. */
+enum mrc_status mrc_pairs_find(struct mrc_dataset *dataset, const char *set,
+                               const struct mrc_events *events, struct mrc_error *err);
+
+#endif

@@ -1,0 +1,106 @@
+/* train.h: from a set of two contrasts to a model, with a folder that tells how the run went. */
+#ifndef MRC_APP_TRAIN_TRAIN_H
+#define MRC_APP_TRAIN_TRAIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "app/common/events.h"
+#include "app/sets/dataset.h"
+#include "base/status.h"
+#include "model/gan/trainer.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct mrc_train_options {
+    struct mrc_dataset_options data; /* size and channels are taken from `model` */
+    const char *run;                 /* the folder to write */
+    struct mrc_cyclegan_settings model;
+    struct mrc_trainer_settings trainer;
+    int64_t check_every, keep_every, sample_every; /* epochs; 0: only at the end */
+    int64_t rollbacks;     /* at most so many times back to the last good checkpoint */
+    const char *data_hash; /* refuse a set other than the one of this mrc_dataset_hash; NULL: any */
+    const char *preset;    /* what the settings began with, for settings.json; "": nothing */
+    const char *name, *data_note; /* go into the model; at most 63 and 255 characters */
+    bool half;                    /* the final model in half precision */
+    uint64_t max_bytes;           /* refuse to train with more memory; 0: no limit */
+    bool replace; /* an earlier run in the folder may be replaced; nothing else is */
+    bool resume;  /* go on with the run in the folder from its newest checkpoint, with the same
+                     options and set; `trainer.epochs` may be more than before */
+};
+#define MRC_TRAIN_DEFAULTS                                                                         \
+    {                                                                                              \
+        .data = MRC_DATASET_DEFAULTS, .model = MRC_CYCLEGAN_DEFAULTS,                              \
+        .trainer = MRC_TRAINER_DEFAULTS, .check_every = 10, .keep_every = 50, .sample_every = 10,  \
+        .rollbacks = 3, .preset = "", .name = "t1w-t2w", .data_note = ""                           \
+    }
+
+/** How far training is; called after every step. */
+struct mrc_train_progress {
+    const struct mrc_trainer_progress *at;
+    double images_per_second; /* of both contrasts together, over the run so far */
+    double seconds_left;
+};
+typedef void mrc_train_report_fn(void *context, const struct mrc_train_progress *progress);
+
+/** The run folder:
+ *    settings.json                   everything needed to repeat the run
+ *    log.csv                         a row an epoch: means of all losses
+ *    checks.csv                      a row a check: what the generators do with fixed slices
+ *    events.csv                      warnings and rollbacks: step, epoch, words
+ *    losses.png                      the losses as curves
+ *    report.html                     all of it on one page that needs no network
+ *    events.out.tfevents.0.mrcycle   losses and sample sheets for TensorBoard
+ *    samples/epoch_0010.png          real, fake, reconstructed, both ways
+ *    checkpoints/newest.safetensors  complete; of the newest check at which nothing was wrong
+ *    checkpoints/best.safetensors    the generators of the check with the least `selection`
+ *    checkpoints/epoch_0050.safetensors  complete; every keep_every-th epoch's
+ *    checkpoints/last.safetensors    complete; of the end, or of where the run was stopped
+ *    model.safetensors               the two generators
+ * Every file is written whole or not at all, but for the event file, which grows. The folder is
+ * made once the set has been read. When events->cancelled says so, the step is finished,
+ * last.safetensors is saved, and MRC_ERR_CANCELLED returned. MRC_ERR_NOMEM, before anything is
+ * written, when networks, images and samples take more than max_bytes; the program itself, some
+ * 50 MiB, does not count.
+ *
+ * A loss or an output that is not finite, and generators that make the same of everything after
+ * they did not, lead back to newest.safetensors (the beginning, where there is none) with half the
+ * learning rate. MRC_ERR_NUMERIC after `rollbacks` of these; log and checkpoints until then stay.
+ * Copies of the inputs, inverted polarity, checkerboards and discriminators that have won are noted
+ * (metrics/artefacts.h, docs/model.md). All of that depends on the weights only, so a run that was
+ * stopped or killed and goes on does the same. */
+MRC_STATUS mrc_train_run(const struct mrc_train_options *options, const struct mrc_events *events,
+                         mrc_train_report_fn *report, struct mrc_error *err);
+
+/** The settings of an earlier run, to make it again: with the same set, program and BLAS kernel
+ * mrc_train_run then writes the same checkpoints, byte for byte, on any number of threads. */
+struct mrc_train_record {
+    struct mrc_train_options options; /* texts belong to the record; `run` is still to be set */
+    const char *version, *kernel;     /* of the program then, and of its sums */
+    void *owner;
+};
+MRC_STATUS mrc_train_record_read(struct mrc_train_record *out, const char *run,
+                                 struct mrc_error *err);
+/** The BLAS kernel of this process. */
+MRC_API const char *mrc_train_kernel(void);
+MRC_API void mrc_train_record_clear(struct mrc_train_record *record);
+
+/** Writes the generators of a complete checkpoint (a file, or the folder of a run) as a model to
+ * ship. `name` and `data_note` replace what the checkpoint says when not NULL. */
+struct mrc_export_options {
+    const char *checkpoint, *output, *name, *data_note;
+    const char
+        *trained_on; /* the set it was trained on: what its images look like is recorded, also
+                        in a model of the generators alone; NULL: what it recorded stays */
+    int64_t finest; /* slices up to that side translate may use unasked, though they were smaller in
+                       training; both generators must take them; 0: what it recorded stays */
+    bool half, replace;
+};
+MRC_STATUS mrc_train_export(const struct mrc_export_options *options, struct mrc_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

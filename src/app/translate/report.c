@@ -1,0 +1,306 @@
+/* report.c: the cycle there and back, measured inside the head, and told. */
+#include "app/translate/report.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "app/pages/html.h"
+#include "app/pages/sheet.h"
+#include "app/sets/likeness.h"
+#include "base/alloc.h"
+#include "base/fs.h"
+
+enum { ROWS = 5, COLUMNS = 4, HEAD_PIXELS = 20, SLIVER = 5 };
+/* --- Figures --- */
+
+/* Pixels of the head from which on a slice counts: the last bits of a crown are all edge. */
+static size_t least_head(const unsigned char *head, const struct mrc_slices *x) {
+    const size_t plane = (size_t)(x->size * x->size);
+    size_t most = 0;
+    for (int64_t k = 0; k < x->count; ++k) {
+        size_t count = 0;
+        for (size_t n = plane * (size_t)k; n < plane * (size_t)(k + 1); ++n) count += head[n] != 0;
+        if (count > most) most = count;
+    }
+    return most / SLIVER > HEAD_PIXELS ? most / SLIVER : HEAD_PIXELS;
+}
+
+enum mrc_status mrc_report_measure(struct mrc_report *r, struct mrc_error *err) {
+    const struct mrc_slices *x = r->before;
+    const struct mrc_extent e = {x->size, x->size, x->count};
+    const size_t plane = (size_t)(x->size * x->size), all = plane * (size_t)x->count;
+    unsigned char *head = mrc_alloc(all, 1);
+    r->errors = mrc_alloc((size_t)x->count, sizeof *r->errors);
+    enum mrc_status st = MRC_OK;
+    if (head == NULL || r->errors == NULL)
+        st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for the report");
+    if (st == MRC_OK) st = mrc_slices_find_head(head, x->pixels, e, err);
+    double total = 0.0;
+    size_t pixels = 0, flat = 0, least = 0;
+    r->distance = mrc_likeness_distance(r->input, r->trained, r->from);
+    r->worst = 0.0;
+    r->worst_slice = -1;
+    r->head_slices = 0;
+    if (st == MRC_OK) least = least_head(head, x);
+    for (int64_t k = 0; st == MRC_OK && k < x->count; ++k) {
+        double sum = 0.0;
+        size_t count = 0;
+        for (size_t n = plane * (size_t)k; n < plane * (size_t)(k + 1); ++n) {
+            if (head[n] == 0) continue;
+            sum += fabs((double)x->pixels[n] - (double)r->cycle->pixels[n]);
+            flat += r->after->pixels[n] <= 0.002f || r->after->pixels[n] >= 0.998f;
+            ++count;
+        }
+        r->errors[k] = count >= least ? sum / (double)count : (double)NAN;
+        total += sum;
+        pixels += count;
+        if (count < least) continue;
+        ++r->head_slices;
+        if (r->worst_slice >= 0 && r->errors[k] <= r->worst) continue;
+        r->worst = r->errors[k];
+        r->worst_slice = k;
+    }
+    r->error = pixels > 0 ? total / (double)pixels : (double)NAN;
+    r->saturated = pixels > 0 ? (double)flat / (double)pixels : (double)NAN;
+    mrc_free(head);
+    if (st != MRC_OK) mrc_report_clear(r);
+    return st;
+}
+
+void mrc_report_clear(struct mrc_report *r) {
+    mrc_free(r->errors);
+    r->errors = NULL;
+}
+
+/* No warning hangs on the cycle error: measured on real heads it is 0.12 for the shipped model's
+ * own training slices, 0.10 for an infant and 0.13 for a T2w passed off as T1w. It tells of the
+ * model's two directions, and not whether an input is one the model knows. Warning `n`, or NULL
+ * when there are no more. */
+static const char *warning(const struct mrc_report *r, int n) {
+    const struct {
+        bool holds;
+        const char *text;
+    } all[] = {
+        {true, "Synthetic, not acquired, not for diagnosis."},
+        {r->trained->slices == 0,
+         "How far the input lies from what the model was trained on is not recorded in "
+         "the model."},
+        {r->trained->slices > 0 && !isfinite(r->distance),
+         "The input shows no head that could be compared with the training images."},
+        {r->distance >= MRC_LIKENESS_FAR,
+         "The input is far from the images the model was trained on: another contrast, noise or no "
+         "head of an adult. The result means nothing until somebody has looked at it."},
+        {r->recognised == MRC_CONTRAST_UNKNOWN,
+         "The input's contrast was not recognised; it was taken as what was asked for."},
+        {r->recognised != MRC_CONTRAST_UNKNOWN && r->recognised != r->from,
+         "The input was recognised as another contrast than it was taken for."},
+    };
+    for (size_t w = 0; w < sizeof all / sizeof *all; ++w)
+        if (all[w].holds && n-- == 0) return all[w].text;
+    return NULL;
+}
+
+/* --- report.json --- */
+
+static void add_number(cJSON *node, const char *key, double value) {
+    if (isfinite(value))
+        cJSON_AddNumberToObject(node, key, value);
+    else
+        cJSON_AddNullToObject(node, key);
+}
+
+static void add_figures_of(cJSON *root, const char *key, const struct mrc_trained_images *images) {
+    if (images->slices > 0)
+        cJSON_AddItemToObject(root, key,
+                              cJSON_CreateDoubleArray(images->figures, MRC_TRAINED_FIGURES));
+}
+
+static char *json_text(const struct mrc_report *r) {
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "Report", "mrcycle translation");
+    cJSON_AddStringToObject(root, "Version", r->version);
+    cJSON_AddStringToObject(root, "From", mrc_contrast_name(r->from));
+    cJSON_AddStringToObject(root, "To", mrc_contrast_name(r->to));
+    cJSON_AddStringToObject(root, "Recognised", mrc_contrast_name(r->recognised));
+    cJSON_AddStringToObject(root, "ModelName", r->model_name);
+    cJSON_AddStringToObject(root, "ModelHash", r->model_hash);
+    cJSON_AddStringToObject(root, "Steps", r->steps);
+    cJSON_AddStringToObject(root, "Settings", r->settings);
+    cJSON_AddNumberToObject(root, "Slices", (double)r->before->count);
+    cJSON_AddNumberToObject(root, "SlicesWithHead", (double)r->head_slices);
+    add_number(root, "CycleError", r->error);
+    add_number(root, "WorstCycleError", r->worst_slice >= 0 ? r->worst : (double)NAN);
+    add_number(root, "WorstSlice",
+               r->worst_slice >= 0 ? (double)r->worst_slice + 1.0 : (double)NAN);
+    add_number(root, "SaturatedPart", r->saturated);
+    if (r->trained->slices > 0)
+        add_number(root, "DistanceFromTraining", r->distance);
+    else
+        cJSON_AddStringToObject(root, "DistanceFromTraining", "not recorded");
+    cJSON_AddNumberToObject(root, "FarFrom", MRC_LIKENESS_FAR);
+    add_figures_of(root, "FiguresOfInput", r->input);
+    add_figures_of(root, "FiguresOfTraining", r->trained);
+    cJSON *errors = cJSON_AddArrayToObject(root, "CycleErrorBySlice");
+    for (int64_t k = 0; k < r->before->count; ++k)
+        cJSON_AddItemToArray(errors, isfinite(r->errors[k]) ? cJSON_CreateNumber(r->errors[k])
+                                                            : cJSON_CreateNull());
+    cJSON *warnings = cJSON_AddArrayToObject(root, "Warnings");
+    for (int n = 0; warning(r, n) != NULL; ++n)
+        cJSON_AddItemToArray(warnings, cJSON_CreateString(warning(r, n)));
+    char *text = cJSON_Print(root);
+    cJSON_Delete(root);
+    return text;
+}
+
+/* --- report.html --- */
+
+/* Evenly spaced slices that show the head, the highest first, and the worst one last. */
+static size_t choose(int64_t chosen[ROWS], const struct mrc_report *r) {
+    size_t rows = 0;
+    int64_t want = ROWS - 1, seen = 0;
+    for (int64_t k = r->before->count - 1; k >= 0 && rows < ROWS - 1; --k) {
+        if (!isfinite(r->errors[k])) continue;
+        if (seen >= (2 * (int64_t)rows + 1) * r->head_slices / (2 * want)) chosen[rows++] = k;
+        ++seen;
+    }
+    if (r->worst_slice >= 0) chosen[rows++] = r->worst_slice;
+    return rows;
+}
+
+static enum mrc_status add_pictures(struct mrc_text *page, const struct mrc_report *r,
+                                    struct mrc_error *err) {
+    int64_t chosen[ROWS];
+    const size_t rows = choose(chosen, r);
+    const int64_t size = r->before->size, plane = size * size;
+    const float *images[ROWS * COLUMNS];
+    char labels[ROWS][40], source[32], result[48];
+    const char *row_labels[ROWS];
+    const char *column_labels[COLUMNS] = {source, result, "cycle (there and back)",
+                                          "difference x 4"};
+    if (rows == 0) return MRC_OK;
+    float *difference = mrc_alloc(rows * (size_t)plane, sizeof *difference);
+    if (difference == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for the report");
+    for (size_t row = 0; row < rows; ++row) {
+        const float *x = r->before->pixels + chosen[row] * plane;
+        const float *cycle = r->cycle->pixels + chosen[row] * plane;
+        float *d = difference + (int64_t)row * plane;
+        for (int64_t n = 0; n < plane; ++n) d[n] = fminf(1.0f, 4.0f * fabsf(x[n] - cycle[n]));
+        images[row * COLUMNS] = x;
+        images[row * COLUMNS + 1] = r->after->pixels + chosen[row] * plane;
+        images[row * COLUMNS + 2] = cycle;
+        images[row * COLUMNS + 3] = d;
+        snprintf(labels[row], sizeof labels[row], "%s %lld", row + 1 == rows ? "worst:" : "slice",
+                 (long long)chosen[row] + 1);
+        row_labels[row] = labels[row];
+    }
+    snprintf(source, sizeof source, "%s (source)", mrc_contrast_name(r->from));
+    snprintf(result, sizeof result, "%s (synthetic)", mrc_contrast_name(r->to));
+    struct mrc_sheet sheet = {.rows = rows,
+                              .columns = COLUMNS,
+                              .images = images,
+                              .image_width = size,
+                              .image_height = size,
+                              .zoom = size > 128  ? 1
+                                      : size > 64 ? 2
+                                                  : 3,
+                              .column_labels = column_labels,
+                              .row_labels = row_labels};
+    unsigned char *png = NULL;
+    size_t bytes = 0;
+    enum mrc_status st = mrc_sheet_render(&png, &bytes, &sheet, err);
+    if (st == MRC_OK)
+        mrc_html_figure(page, png, bytes,
+                        r->of_pictures ? "Slices as the pictures show them."
+                                       : "Axial slices; the patient's right is on the left.");
+    mrc_free(png);
+    mrc_free(difference);
+    return st;
+}
+
+static void add_row(struct mrc_text *page, const char *name, const char *value) {
+    mrc_text_appendf(page, "<tr><td>");
+    mrc_html_words(page, name);
+    mrc_text_appendf(page, "</td><td>");
+    mrc_html_words(page, value);
+    mrc_text_appendf(page, "</td></tr>\n");
+}
+
+static void add_figures(struct mrc_text *page, const struct mrc_report *r) {
+    char text[160];
+    mrc_text_appendf(page, "<h2>Figures</h2><div class=\"scroll\"><table>\n");
+    snprintf(text, sizeof text, "%s to %s; the input was recognised as %s",
+             mrc_contrast_name(r->from), mrc_contrast_name(r->to),
+             mrc_contrast_name(r->recognised));
+    add_row(page, "Translation", text);
+    snprintf(text, sizeof text, "%.4f", r->error);
+    add_row(page, "Cycle error: mean |input - there and back| in the head, of 0 to 1", text);
+    snprintf(text, sizeof text, "%.4f in slice %lld", r->worst, (long long)r->worst_slice + 1);
+    if (r->worst_slice >= 0) add_row(page, "Worst slice", text);
+    snprintf(text, sizeof text, "%lld of %lld", (long long)r->head_slices,
+             (long long)r->before->count);
+    add_row(page, "Slices that show enough of the head", text);
+    snprintf(text, sizeof text, "%.2f %%", 100.0 * r->saturated);
+    add_row(page, "Head that came out black or white", text);
+    if (r->trained->slices == 0)
+        snprintf(text, sizeof text, "not recorded in the model");
+    else if (isfinite(r->distance))
+        snprintf(text, sizeof text,
+                 "%.2f: %s (heads from other scanners lie below 1, far begins at %g)", r->distance,
+                 r->distance < MRC_LIKENESS_FAR ? "not far" : "far", MRC_LIKENESS_FAR);
+    else
+        snprintf(text, sizeof text, "no head to compare");
+    add_row(page, "Distance from the training images", text);
+    snprintf(text, sizeof text, "%.63s, weights %.16s", r->model_name, r->model_hash);
+    add_row(page, "Model", text);
+    add_row(page, "Program", r->version);
+    mrc_text_appendf(page, "</table></div>\n");
+}
+
+static enum mrc_status html_text(struct mrc_text *page, const struct mrc_report *r,
+                                 struct mrc_error *err) {
+    char title[80];
+    snprintf(title, sizeof title, "Synthetic %s from %s", mrc_contrast_name(r->to),
+             mrc_contrast_name(r->from));
+    mrc_html_begin(page, title);
+    for (int n = 0; warning(r, n) != NULL; ++n) {
+        mrc_text_appendf(page, "<p class=\"note\">");
+        mrc_html_words(page, warning(r, n));
+        mrc_text_appendf(page, "</p>\n");
+    }
+    enum mrc_status st = add_pictures(page, r, err);
+    add_figures(page, r);
+    mrc_text_appendf(page,
+                     "<p>A cycle error tells how well the way back finds the input again. "
+                     "It does not tell whether the synthetic image is right. The distance "
+                     "compares a few figures of the inside of the head with those of the "
+                     "training images: a large one tells that the model does not know such an "
+                     "input, a small one does not prove that it does.</p>\n<h2>Steps</h2><p>");
+    mrc_html_words(page, r->steps);
+    mrc_text_appendf(page, "</p>\n");
+    mrc_html_end(page);
+    return st;
+}
+
+static enum mrc_status write_text(const char *folder, const char *name, const char *text,
+                                  struct mrc_error *err) {
+    char *path = mrc_path_join(folder, name);
+    enum mrc_status st = path != NULL && text != NULL
+                             ? mrc_write_file(path, text, strlen(text), err)
+                             : mrc_fail(err, MRC_ERR_NOMEM, "out of memory for the report");
+    mrc_free(path);
+    return st;
+}
+
+enum mrc_status mrc_report_write(const struct mrc_report *r, const char *folder,
+                                 struct mrc_error *err) {
+    struct mrc_text page = {0};
+    char *json = json_text(r);
+    enum mrc_status st = write_text(folder, "report.json", json, err);
+    if (st == MRC_OK) st = html_text(&page, r, err);
+    if (st == MRC_OK) st = write_text(folder, "report.html", page.failed ? NULL : page.data, err);
+    mrc_text_clear(&page);
+    cJSON_free(json);
+    return st;
+}
