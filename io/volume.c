@@ -26,32 +26,6 @@ const char *mrc_source_kind_name(enum mrc_source_kind kind) {
     return "none";
 }
 
-const char *mrc_contrast_name(enum mrc_contrast contrast) {
-    switch (contrast) {
-    case MRC_CONTRAST_UNKNOWN: return "unknown";
-    case MRC_CONTRAST_T1W: return "T1w";
-    case MRC_CONTRAST_T2W: return "T2w";
-    case MRC_CONTRAST_PDW: return "PDw";
-    case MRC_CONTRAST_FLAIR: return "FLAIR";
-    case MRC_CONTRAST_T1W_CE: return "T1w-ce";
-    case MRC_CONTRAST_T2STARW: return "T2starw";
-    case MRC_CONTRAST_SWI: return "SWI";
-    case MRC_CONTRASTS: break;
-    }
-    return "unknown";
-}
-
-enum mrc_status mrc_contrast_parse(enum mrc_contrast *out, const char *text,
-                                   struct mrc_error *err) {
-    if (strcasecmp(text, "T1w") == 0)
-        *out = MRC_CONTRAST_T1W;
-    else if (strcasecmp(text, "T2w") == 0)
-        *out = MRC_CONTRAST_T2W;
-    else
-        return mrc_fail(err, MRC_ERR_ARGUMENT, "contrast \"%s\", expected T1w or T2w", text);
-    return MRC_OK;
-}
-
 enum mrc_status mrc_volume_create(mrc_volume **out, struct mrc_extent extent,
                                   const struct mrc_geometry *geometry, struct mrc_error *err) {
     *out = NULL;

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+#include "base/contrast.h"
 #include "base/status.h"
 #include "io/geometry.h"
 
@@ -14,22 +15,6 @@ extern "C" {
 enum mrc_source_kind { MRC_SOURCE_NONE, MRC_SOURCE_DICOM, MRC_SOURCE_NIFTI, MRC_SOURCE_PNG };
 /** "dicom", "nifti", "png" or "none". */
 MRC_API const char *mrc_source_kind_name(enum mrc_source_kind kind);
-
-enum mrc_contrast {
-    MRC_CONTRAST_UNKNOWN,
-    MRC_CONTRAST_T1W,
-    MRC_CONTRAST_T2W,
-    MRC_CONTRAST_PDW,
-    MRC_CONTRAST_FLAIR,
-    MRC_CONTRAST_T1W_CE,
-    MRC_CONTRAST_T2STARW,
-    MRC_CONTRAST_SWI,
-    MRC_CONTRASTS /* how many */
-};
-/** "T1w", "T2w", "PDw", "FLAIR", "T1w-ce", "T2starw" or "unknown". */
-MRC_API const char *mrc_contrast_name(enum mrc_contrast contrast);
-/** "T1w" or "T2w" (case does not matter); anything else is MRC_ERR_ARGUMENT. */
-MRC_STATUS mrc_contrast_parse(enum mrc_contrast *out, const char *text, struct mrc_error *err);
 
 /** What a writer needs to know of the input to give back its form: kept by the volume it was loaded
  * into, and shared by volumes computed from it. Voxel values are never in here. */

@@ -1,6 +1,7 @@
 /* normalise.c: the two limits of a volume that become 0 and 1.
  * Per volume, never per slice: slices of one head must stay comparable.
- *   hi = the high percentile (95) of the head's core. The brightest voxels of a T1w are fat under
+ *   hi = the high percentile (95) of the head's core, or `room` times as far from lo: of a T2w's
+ * core that limit is brain's, and fluid and eyes, twice as bright, would be cut to one white. The brightest voxels of a T1w are fat under
  * the skin and behind the eyes, and how bright depends on the coil: of the whole head, that limit
  * leaves white matter anywhere below it; deep in the head it is white matter's.
  *   lo = the low percentile (0.5) of the core, or the median of the air around the head where that
@@ -63,6 +64,8 @@ static enum mrc_status find_limits(struct mrc_normalise_record *out, const float
     out->lo = (double)inside[0];
     out->hi = (double)inside[1];
     if ((double)air_count >= LEAST_AIR * (double)n) out->lo = fmin(out->lo, (double)air);
+    out->room = options->room;
+    if (options->room > 1.0) out->hi = out->lo + options->room * (out->hi - out->lo);
     if (inside_count > 0 && isfinite((float)(1.0 / (out->hi - out->lo))) && out->hi > out->lo)
         return MRC_OK;
     return mrc_fail(err, MRC_ERR_UNSUPPORTED,

@@ -10,6 +10,7 @@
 #include "preprocess/steps.h"
 
 enum { SMALLEST_SIZE = 8, LARGEST_SIZE = 1024 };
+static const double LARGEST_ROOM = 10.0;
 
 static enum mrc_status check_options(const struct mrc_slices_options *o, struct mrc_error *err) {
     if (o->size < SMALLEST_SIZE || o->size > LARGEST_SIZE)
@@ -20,6 +21,9 @@ static enum mrc_status check_options(const struct mrc_slices_options *o, struct 
         return mrc_fail(err, MRC_ERR_ARGUMENT,
                         "percentiles %g and %g, expected 0 <= low < high <= 100", o->low_percentile,
                         o->high_percentile);
+    if (!(o->room >= 1.0 && o->room <= LARGEST_ROOM))
+        return mrc_fail(err, MRC_ERR_ARGUMENT, "room of %g, expected 1 to %g", o->room,
+                        LARGEST_ROOM);
     if (!(o->max_slice_mm > 0.0))
         return mrc_fail(err, MRC_ERR_ARGUMENT,
                         "largest slice distance %g mm, expected a positive one", o->max_slice_mm);
@@ -145,6 +149,7 @@ static enum mrc_status cut(struct mrc_slices *out, const float *voxels,
     if (st == MRC_OK && options->stored_range > 0.0) {
         out->record.normalise.lo = 0.0;
         out->record.normalise.hi = options->stored_range;
+        out->record.normalise.room = 1.0;
     }
     if (st == MRC_OK) st = resample_down(out, voxels, err);
     if (st == MRC_OK) set_foreground(out, per_slice);

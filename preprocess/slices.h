@@ -45,11 +45,12 @@ struct mrc_square_record {
 /** x -> clamp((x - lo) / (hi - lo), 0, 1), applied to voxels before they are resampled.
  *  Foreground: above Otsu's threshold (on square roots of the intensities), holes of axial slices
  * filled, largest 6-connected component. Its core: what lies deep inside, brain rather than scalp.
- * hi: the core's high percentile. lo: its low percentile, or the median of the air around the head
- * where that is lower, so that CSF in a T1w is not cut to the background's black. Percentiles are
- * exact. */
+ * lo: its low percentile, or the median of the air around the head where that is lower, so that CSF
+ * in a T1w is not cut to the background's black. hi: lo + room (p - lo), of the core's high
+ * percentile p. Percentiles are exact. */
 struct mrc_normalise_record {
     double lo, hi;
+    double room; /* at least 1: how far above p intensities are told apart */
     double foreground_threshold;
     double foreground_fraction;
     int64_t nonfinite; /* voxels that were NaN or infinite, taken as lo */
@@ -64,12 +65,13 @@ struct mrc_slices_record {
 struct mrc_slices_options {
     int64_t size;                           /* 64 */
     double low_percentile, high_percentile; /* of the core of the head */
+    double room; /* 1: what is brighter than the high percentile is 1; 2: than twice as bright */
     double max_slice_mm; /* refuse stacks other than axial whose slices lie further apart (B4) */
     double
         stored_range; /* > 0: intensities 0 … stored_range become 0 … 1; 0: the limits are found */
 };
 #define MRC_SLICES_DEFAULTS                                                                        \
-    { .size = 64, .low_percentile = 0.5, .high_percentile = 95.0, .max_slice_mm = 3.0 }
+    { .size = 64, .low_percentile = 0.5, .high_percentile = 95.0, .room = 1.0, .max_slice_mm = 3.0 }
 
 /** Slices [count][size][size] in [0,1]: slice 0 is the most inferior, row 0 anterior, column 0 the
  * patient's right. `foreground`: fraction of each slice's pixels inside the head, for leaving empty

@@ -21,6 +21,7 @@ struct mrc_derivation {
     const char *model_hash;       /* 64 hexadecimal digits over the weights */
     const char *steps;      /* the records of preprocessing in words, for DerivationDescription */
     const char *settings;   /* everything else that changes pixels, canonical; enters the UIDs */
+    double white;           /* what a viewer is to show as white at first; 0: 1 */
     bool cycle_error;       /* the volume is not the image, but how far the image's way back to
                                `from` misses the source, voxel by voxel */
     bool reformatted;       /* cut across the source's slices (an oblique source) */
@@ -33,7 +34,7 @@ struct mrc_derivation {
 
 /** A DICOM series, one MR Image Storage file a slice, named IM0001.dcm … in order of position along
  * the normal, into the existing folder `dir`. `vol` is in [0,1], stored as round(4095 x) in 12 of
- * 16 bits with one window for the series. `source` is the DICOM volume it was computed from:
+ * 16 bits with one window, 0 … `white`, for the series. `source` is the DICOM volume it was computed from:
  * patient, study, frame of reference and equipment are taken from its files, slice by slice when
  * `vol` lies on its grid. Everything else is new (allow-list). UIDs are SHA-256 of source UIDs,
  * model, settings, version and pixels: the same in gives the same out. */

@@ -763,7 +763,10 @@ static void put_instance(struct mrc_dicom_draft *d, const struct job *job, int64
     mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0023), job->date);
     mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0033), job->time);
     /* 0 … 4095 (C.11.2.1.2.1); an error of a quarter of the range is white already */
-    const int64_t width = (STORED_MAX + 1) / (job->derivation->cycle_error ? 4 : 1);
+    const double white = job->derivation->cycle_error   ? 0.25
+                         : job->derivation->white > 0.0 ? job->derivation->white
+                                                        : 1.0;
+    const int64_t width = llround((STORED_MAX + 1) * white);
     mrc_dicom_draft_integer(d, MRC_TAG(0x0028, 0x1050), width / 2);
     mrc_dicom_draft_integer(d, MRC_TAG(0x0028, 0x1051), width);
     mrc_dicom_draft_text(d, MRC_TAG(0x2050, 0x0020), "IDENTITY");

@@ -327,7 +327,7 @@ enum mrc_status mrc_nifti_prepare_derived(struct mrc_nifti_files *out, const mrc
     if (!keep_source_header(&h, vol, source))
         set_forms(&h, mrc_volume_geometry(vol), code_of_source(source));
     set_voxels(&h, extent, MRC_NIFTI_FLOAT32);
-    h.cal_max = 1.0;
+    h.cal_max = derivation->white > 0.0 ? derivation->white : 1.0;
     describe(h.descrip, sizeof h.descrip, derivation);
     int version = version_for(extent, source != NULL ? mrc_volume_provenance(source) : NULL);
 

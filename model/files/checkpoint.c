@@ -20,7 +20,8 @@
 #include "model/gan/cyclegan_internal.h"
 #include "model/nets/builders.h"
 
-static const char FORMAT[] = "mrcycle-1", COMPLETE[] = "complete", SHIPPED[] = "generators";
+static const char FORMAT[] = "mrcycle-1", WITH_CONTRACT[] = "mrcycle-2";
+static const char COMPLETE[] = "complete", SHIPPED[] = "generators";
 
 /* --- Which tensors --- */
 
@@ -163,7 +164,6 @@ static const struct field {
     SETTING(beta2, FIELD_REAL),
     SETTING(adam_eps, FIELD_REAL),
     SETTING(ema_decay, FIELD_REAL),
-    {"stored", FIELD_WHOLE, offsetof(struct mrc_checkpoint_info, stored), true},
     {"rollbacks", FIELD_WHOLE, offsetof(struct mrc_checkpoint_info, rollbacks), true},
     {"finest", FIELD_WHOLE, offsetof(struct mrc_checkpoint_info, finest), true},
     LATER(pool_size, FIELD_WHOLE),
@@ -181,7 +181,7 @@ static const struct field {
 };
 enum {
     FIELDS = sizeof(fields) / sizeof(fields[0]),
-    TEXTS = 12,
+    TEXTS = 13 + MRC_CONTRACT_KEYS,
     NUMBER_TEXT = 40,
     TRAINED_TEXT = 200
 };
@@ -194,6 +194,7 @@ struct metadata {
     size_t count;
     char numbers[FIELDS][NUMBER_TEXT];
     char trained[2][TRAINED_TEXT];
+    char contract[MRC_CONTRACT_KEYS][MRC_CONTRACT_TEXT];
 };
 
 static void put_text(struct metadata *out, const char *key, const char *value) {
@@ -214,8 +215,17 @@ static void put_trained(struct metadata *out, int which, const struct mrc_traine
     put_text(out, trained_keys[which], out->trained[which]);
 }
 
+static void put_contract(struct metadata *out, const struct mrc_contract *contract) {
+    for (int k = 0; k < MRC_CONTRACT_KEYS; ++k) {
+        enum mrc_contract_key key = (enum mrc_contract_key)k;
+        mrc_contract_print(out->contract[k], contract, key);
+        put_text(out, mrc_contract_key_name(key), out->contract[k]);
+    }
+    put_text(out, "stored", contract->stored ? "1" : "0"); /* for readers of "mrcycle-1" */
+}
+
 static void put_all(struct metadata *out, const struct mrc_checkpoint_info *info, bool complete) {
-    put_text(out, "format", info->format);
+    put_text(out, "format", mrc_contract_is_plain(&info->contract) ? FORMAT : WITH_CONTRACT);
     put_text(out, "content", complete ? COMPLETE : SHIPPED);
     put_text(out, "name", info->name);
     put_text(out, "version", info->version);
@@ -226,6 +236,7 @@ static void put_all(struct metadata *out, const struct mrc_checkpoint_info *info
     put_text(out, "structure", mrc_structure_kind_name(info->settings.structure));
     put_text(out, "init_type", mrc_init_kind_name(info->settings.init_type));
     for (int i = 0; i < 2; ++i) put_trained(out, i, &info->trained[i]);
+    put_contract(out, &info->contract);
     for (size_t i = 0; i < FIELDS; ++i) {
         const char *at = (const char *)info + fields[i].offset;
         int64_t whole; /* seed is unsigned, and at most INT64_MAX */
@@ -327,6 +338,26 @@ static enum mrc_status get_trained(struct mrc_trained_images *out, const char *k
     return MRC_OK;
 }
 
+/* What a file does not say is what such files were trained on. */
+static enum mrc_status get_contract(struct mrc_checkpoint_info *info, const mrc_safetensors *file,
+                                    const char *path, struct mrc_error *err) {
+    const struct mrc_cyclegan_settings *s = &info->settings;
+    const char *stored = mrc_safetensors_metadata(file, "stored");
+    struct mrc_contract *c = &info->contract;
+    struct mrc_error why = {0};
+    enum mrc_status st = MRC_OK;
+    *c = mrc_contract_of_slices(s->size, s->channels, stored != NULL && strcmp(stored, "1") == 0);
+    for (int k = 0; st == MRC_OK && k < MRC_CONTRACT_KEYS; ++k) {
+        enum mrc_contract_key key = (enum mrc_contract_key)k;
+        const char *text = mrc_safetensors_metadata(file, mrc_contract_key_name(key));
+        if (text != NULL) st = mrc_contract_parse(c, key, text, &why);
+    }
+    if (st == MRC_OK) st = mrc_contract_check(c, &why);
+    if (st == MRC_OK && (c->sample.c != s->channels || c->sample.h != s->size))
+        st = mrc_fail(&why, MRC_ERR_FORMAT, "sample is not of the networks' size and channels");
+    return st == MRC_OK ? st : mrc_fail(err, MRC_ERR_FORMAT, "%s: metadata: %s", path, why.text);
+}
+
 static enum mrc_status get_content(struct mrc_checkpoint_info *info, const mrc_safetensors *file,
                                    const char *path, struct mrc_error *err) {
     const char *text = NULL;
@@ -350,9 +381,10 @@ static enum mrc_status read_info(struct mrc_checkpoint_info *info, const mrc_saf
                                  const char *path, struct mrc_error *err) {
     *info = (struct mrc_checkpoint_info){0};
     enum mrc_status st = get_text(info->format, sizeof(info->format), file, "format", path, err);
-    if (st == MRC_OK && strcmp(info->format, FORMAT) != 0)
-        st = mrc_fail(err, MRC_ERR_FORMAT, "%s: format \"%s\", expected \"%s\"", path, info->format,
-                      FORMAT);
+    if (st == MRC_OK && strcmp(info->format, FORMAT) != 0 &&
+        strcmp(info->format, WITH_CONTRACT) != 0)
+        st = mrc_fail(err, MRC_ERR_FORMAT, "%s: format \"%s\", expected \"%s\" or \"%s\"", path,
+                      info->format, FORMAT, WITH_CONTRACT);
     if (st == MRC_OK) st = get_text(info->name, sizeof(info->name), file, "name", path, err);
     if (st == MRC_OK)
         st = get_text(info->version, sizeof(info->version), file, "version", path, err);
@@ -368,7 +400,7 @@ static enum mrc_status read_info(struct mrc_checkpoint_info *info, const mrc_saf
     struct mrc_error reason = {0};
     if (cyclegan_check_settings(&info->settings, &reason) != MRC_OK)
         return mrc_fail(err, MRC_ERR_FORMAT, "%s: metadata: %s", path, reason.text);
-    return MRC_OK;
+    return get_contract(info, file, path, err);
 }
 
 /* --- Saving --- */
@@ -450,7 +482,11 @@ enum mrc_status mrc_checkpoint_save(const mrc_cyclegan *gan, const struct mrc_ch
     struct mrc_checkpoint_info written = *info;
     written.settings = *mrc_cyclegan_get_settings(gan);
     written.step = mrc_cyclegan_steps(gan);
-    (void)snprintf(written.format, sizeof(written.format), "%s", FORMAT);
+    if (info->contract.contrast_count == 0) /* not told */
+        written.contract = mrc_contract_of_slices(written.settings.size, written.settings.channels,
+                                                  info->contract.stored);
+    written.contract.sample.c = written.settings.channels;
+    written.contract.sample.h = written.contract.sample.w = written.settings.size;
 
     struct stored_list list = {0};
     const struct cyclegan_state *state = cyclegan_state_of(gan);
@@ -711,6 +747,67 @@ static const char *best_group(const mrc_safetensors *file, enum mrc_cyclegan_net
         if (strncmp(mrc_safetensors_tensor(file, i)->name, prefix, strlen(prefix)) == 0)
             return "ema.";
     return "";
+}
+
+/* Of the file only the best weights of the generators, and the discriminators where it has them. */
+static void list_beginning(struct stored_list *list, mrc_cyclegan *gan, const mrc_safetensors *file,
+                           bool complete) {
+    mrc_net *const *nets = cyclegan_nets_of(gan);
+    for (int i = 0; i < (complete ? MRC_NET_COUNT : GENERATORS); ++i) {
+        enum mrc_cyclegan_net which = (enum mrc_cyclegan_net)i;
+        add_block(list, which, i < GENERATORS ? best_group(file, which) : "", nets[i], NULL,
+                  mrc_net_values(nets[i]), MRC_TENSOR_F32);
+    }
+}
+
+/* The tensors of one kind may be a part of another's. */
+static enum mrc_status compare_generators(const struct mrc_cyclegan_settings *own,
+                                          const struct mrc_cyclegan_settings *of_file,
+                                          const char *path, struct mrc_error *err) {
+    bool same = own->depth == of_file->depth && own->channels == of_file->channels;
+    for (int i = 0; i < GENERATORS; ++i) {
+        enum mrc_cyclegan_net which = (enum mrc_cyclegan_net)i;
+        same = same &&
+               mrc_cyclegan_generator_of(own, which) == mrc_cyclegan_generator_of(of_file, which);
+    }
+    if (same) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_ARGUMENT,
+                    "%s: generators of another kind, depth or number of channels, expected the "
+                    "same as those to be trained (mrcycle info shows them)",
+                    path);
+}
+
+static void begin_averages(mrc_cyclegan *gan) {
+    struct cyclegan_state *state = cyclegan_state_of(gan);
+    for (int i = 0; i < GENERATORS; ++i) {
+        mrc_net *net = cyclegan_nets_of(gan)[i];
+        if (state->average[i] != NULL)
+            memcpy(state->average[i], mrc_net_values(net), mrc_net_size(net) * sizeof(float));
+    }
+}
+
+enum mrc_status mrc_checkpoint_begin_with(mrc_cyclegan *gan, struct mrc_checkpoint_info *info,
+                                          const char *path, struct mrc_error *err) {
+    MRC_ASSERT(gan != NULL && info != NULL && path != NULL);
+    mrc_safetensors *file = NULL;
+    struct stored_list list = {0};
+    struct mrc_error why = {0};
+    enum mrc_status st = open_file(&file, info, path, err);
+    if (st == MRC_OK)
+        st = compare_generators(mrc_cyclegan_get_settings(gan), &info->settings, path, err);
+    if (st == MRC_OK) {
+        list_beginning(&list, gan, file, info->complete);
+        st = sort_list(&list, path, err);
+    }
+    if (st == MRC_OK && compare_list(&list, file, path, &why) != MRC_OK)
+        st = mrc_fail(err, MRC_ERR_ARGUMENT, "%s, expected networks of the same kind and width",
+                      why.text);
+    if (st == MRC_OK) st = check_hash(file, info, path, err);
+    if (st == MRC_OK) st = load_list(&list, file, path, err);
+    if (st == MRC_OK) begin_averages(gan);
+    mrc_free(list.items);
+    mrc_safetensors_close(file);
+    return st;
 }
 
 enum mrc_status checkpoint_load_generator(mrc_net **out, struct mrc_checkpoint_info *info,

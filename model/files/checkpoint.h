@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "model/files/contract.h"
 #include "model/gan/cyclegan.h"
 
 #ifdef __cplusplus
@@ -25,24 +26,26 @@ struct mrc_trained_images {
 
 /** What a checkpoint says about itself; every field is a string in the file's metadata. */
 struct mrc_checkpoint_info {
-    char format[32];  /* "mrcycle-1" */
+    char format[32];  /* "mrcycle-1"; "mrcycle-2" with a contract that is not plain, which
+                         readers of "mrcycle-1" would not heed */
     char name[64];    /* "t1w-t2w-64" */
     char version[32]; /* of the program that wrote it */
     char data[256];   /* words about the training data */
     char hash[65]; /* SHA-256 over names, shapes and values of the weights of G and F, as stored */
     int64_t step, epoch, epochs;
-    int64_t
-        stored; /* 1: trained on intensities as pictures store them, 0: normalised to the head */
     int64_t rollbacks; /* each has halved the learning rate (app/train/train.h) */
     int64_t finest; /* pixels a side of slices that it is known to be good for too; 0: not known */
     bool complete;  /* all four networks and Adam's moments, else the generators; known when read */
     struct mrc_trained_images trained[2]; /* of T1w and T2w */
+    struct mrc_contract contract; /* its sample has the settings' size and channels; to the writer
+                                     one without contrasts is the plain one */
     struct mrc_cyclegan_settings settings;
 };
 
 /** Writes all four networks in float32 with the Adam moments ("G.adam_m.…") when `complete`, else G
  * and F only: the moving averages where there are any, in F16 when `half`. The format, hash, step
- * and settings are filled in by the writer. */
+ * and settings are filled in by the writer, and the sides and channels of the contract follow the
+ * settings. */
 struct mrc_checkpoint_options {
     bool complete, half;
 };
@@ -54,11 +57,16 @@ MRC_STATUS mrc_checkpoint_save(const mrc_cyclegan *gan, const struct mrc_checkpo
 MRC_STATUS mrc_checkpoint_describe(struct mrc_checkpoint_info *out, const char *path,
                                    struct mrc_error *err);
 /** Writes the weights of the file `from`, byte by byte, with what *info says of them: of it the
- * name, the data, the trained images and `finest` may be others than that file's. */
+ * name, the data, the contract, the trained images and `finest` may be others than that file's. */
 MRC_STATUS mrc_checkpoint_rewrite(const char *from, const struct mrc_checkpoint_info *info,
                                   const char *path, struct mrc_error *err);
 /** Is this a safetensors file by its first bytes? */
 MRC_API bool mrc_checkpoint_probe(const unsigned char *head, size_t size);
+/** Replaces the weights of networks that were just created by those of the file, which must be of the
+ * same kind and shape: G and F, the averages where there are any; D_X and D_Y where the file is
+ * complete, else they stay. Moments and steps stay 0. MRC_ERR_ARGUMENT for other networks. */
+MRC_STATUS mrc_checkpoint_begin_with(mrc_cyclegan *gan, struct mrc_checkpoint_info *info,
+                                     const char *path, struct mrc_error *err);
 /** Restores a complete checkpoint: weights, moments, step, averages. Another content is
  * MRC_ERR_UNSUPPORTED. */
 MRC_STATUS mrc_checkpoint_load(mrc_cyclegan **out, struct mrc_checkpoint_info *info,

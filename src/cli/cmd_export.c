@@ -6,7 +6,15 @@
 #include "cli/options.h"
 #include "cli/terminal.h"
 
-enum { KEY_HALF = MRC_OPTION_OWN, KEY_NAME, KEY_DATA_NOTE, KEY_TRAINED_ON, KEY_FINEST };
+enum {
+    KEY_HALF = MRC_OPTION_OWN,
+    KEY_NAME,
+    KEY_DATA_NOTE,
+    KEY_TRAINED_ON,
+    KEY_FINEST,
+    KEY_NORMALISE,
+    KEY_ROOM
+};
 
 static const struct argp_option table[] = {
     {.name = "output", .key = 'o', .arg = "FILE", .doc = "The model to write"},
@@ -27,11 +35,21 @@ static const struct argp_option table[] = {
      .doc =
          "Record what the images of SET look like, that it was trained on: for models of earlier "
          "versions, also such of the generators alone"},
+    {.name = "normalise",
+     .key = KEY_NORMALISE,
+     .arg = "LOW,HIGH",
+     .doc = "Record the percentiles that were 0 and 1 in its training images, where the model does "
+            "not say it or not rightly"},
+    {.name = "room",
+     .key = KEY_ROOM,
+     .arg = "CONTRAST=X,...",
+     .doc = "Record the room above, such as T2w=2.2, for the same reason"},
     {.name = "replace", .key = MRC_OPTION_REPLACE, .doc = "Replace an earlier model"},
     {0}};
 
 static error_t parse(int key, char *value, struct argp_state *state) {
     struct mrc_export_options *o = state->input;
+    struct mrc_contract contract = MRC_CONTRACT_DEFAULTS; /* which the words could be of */
     switch (key) {
     case 'o': o->output = value; break;
     case KEY_HALF: o->half = true; break;
@@ -39,6 +57,10 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     case KEY_DATA_NOTE: o->data_note = mrc_option_words(state, "--data-note", value, 255); break;
     case KEY_TRAINED_ON: o->trained_on = value; break;
     case KEY_FINEST: o->finest = mrc_option_integer(state, "--finest", value, 16, 1024); break;
+    case KEY_NORMALISE:
+        o->normalise = mrc_option_contract(state, &contract, MRC_CONTRACT_NORMALISE, value);
+        break;
+    case KEY_ROOM: o->room = mrc_option_contract(state, &contract, MRC_CONTRACT_ROOM, value); break;
     case MRC_OPTION_REPLACE: o->replace = true; break;
     case ARGP_KEY_ARG:
         if (o->checkpoint != NULL)

@@ -145,6 +145,20 @@ static void print_refusals(const struct mrc_image_list *images) {
         printf("passed over: %zu file%s such as lie beside images\n", aside, aside == 1 ? "" : "s");
 }
 
+static void print_contract(const struct mrc_contract *contract) {
+    char words[MRC_CONTRACT_TEXT];
+    for (int k = 0; k < MRC_CONTRACT_KEYS; ++k) {
+        enum mrc_contract_key key = (enum mrc_contract_key)k;
+        mrc_contract_print(words, contract, key);
+        printf("%s%s %s",
+               k == 0   ? "  contract  "
+               : k == 5 ? ",\n            "
+                        : ", ",
+               mrc_contract_key_name(key), words);
+    }
+    printf("\n");
+}
+
 static void print_checkpoint(const struct mrc_survey_checkpoint *checkpoint) {
     const struct mrc_checkpoint_info *info = &checkpoint->info;
     const struct mrc_cyclegan_settings *s = &info->settings;
@@ -175,6 +189,7 @@ static void print_checkpoint(const struct mrc_survey_checkpoint *checkpoint) {
         (unsigned long long)s->seed, mrc_structure_kind_name(s->structure), s->lambda_structure,
         policy, mrc_init_kind_name(s->init_type), s->init_gain, (long long)s->pool_size,
         s->lambda_paired);
+    print_contract(&info->contract);
     printf("  progress  epoch %lld of %lld, step %lld\n", (long long)info->epoch,
            (long long)info->epochs, (long long)info->step);
     printf("  data      ");

@@ -13,6 +13,7 @@ enum {
     KEY_SIZE,
     KEY_CHANNELS,
     KEY_NORMALISE,
+    KEY_ROOM,
     KEY_FOREGROUND,
     KEY_KEEP,
     KEY_SPLIT,
@@ -27,7 +28,7 @@ static const struct argp_option table[] = {
      .key = KEY_KEY,
      .arg = "FILE",
      .doc = "The key that names are made with, created when absent; default: SET.key"},
-    {.name = "size", .key = KEY_SIZE, .arg = "N", .doc = "Pixels a side: 64, 128 or 256"},
+    {.name = "size", .key = KEY_SIZE, .arg = "N", .doc = "Pixels a side, 32 to 1024; default: 64"},
     {.name = "channels",
      .key = KEY_CHANNELS,
      .arg = "N",
@@ -37,6 +38,7 @@ static const struct argp_option table[] = {
      .arg = "LOW,HIGH",
      .doc = "Percentiles of the head's core that become 0 and 1 (0: the air, where darker); "
             "default: 0.5,95"},
+    MRC_OPTION_ROOM_ENTRY(KEY_ROOM),
     {.name = "min-foreground",
      .key = KEY_FOREGROUND,
      .arg = "F",
@@ -98,21 +100,28 @@ static void parse_split(struct argp_state *state, char *text, double split[MRC_S
 }
 
 static error_t parse(int key, char *value, struct argp_state *state) {
-    static const char *const sizes[] = {"64", "128", "256", NULL}, *const channels[] = {"1", "3",
-                                                                                        NULL};
+    static const char *const channels[] = {"1", "3", NULL};
     struct arguments *a = state->input;
     struct mrc_prepare_options *o = &a->options;
+    struct mrc_contract *contract = &o->contract;
     switch (key) {
     case 'o': o->output = value; break;
     case 'q': a->quiet = true; break;
     case KEY_KEY: o->key = value; break;
-    case KEY_SIZE: o->size = (int64_t)64 << mrc_option_choice(state, "--size", value, sizes); break;
+    case KEY_SIZE:
+        contract->sample.h = contract->sample.w =
+            mrc_option_integer(state, "--size", value, 32, 1024);
+        break;
     case KEY_CHANNELS:
-        o->channels = 1 + 2 * mrc_option_choice(state, "--channels", value, channels);
+        contract->sample.c = contract->out_channels =
+            1 + 2 * mrc_option_choice(state, "--channels", value, channels);
+        contract->channels = contract->sample.c > 1 ? MRC_CHANNELS_NEIGHBOURS : MRC_CHANNELS_SLICE;
         break;
     case KEY_NORMALISE:
-        parse_range(state, "--normalise", value, &o->low_percentile, &o->high_percentile);
+        parse_range(state, "--normalise", value, &contract->low_percentile,
+                    &contract->high_percentile);
         break;
+    case KEY_ROOM: mrc_option_contract(state, contract, MRC_CONTRACT_ROOM, value); break;
     case KEY_FOREGROUND:
         o->min_foreground = mrc_option_number(state, "--min-foreground", value, 0.0, 1.0);
         break;

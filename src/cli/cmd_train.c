@@ -47,6 +47,9 @@ enum {
     KEY_EMA,
     KEY_DEPTH,
     KEY_INTENSITIES,
+    KEY_NORMALISE,
+    KEY_ROOM,
+    KEY_INIT,
     KEY_CLASS_BALANCE,
     KEY_R1,
     KEY_WARM_UP,
@@ -142,6 +145,11 @@ static const struct argp_option table[] = {
      .key = KEY_DECAY,
      .arg = "PART",
      .doc = "The last part of the run over which the learning rate falls, e.g. 0.5; 0: none"},
+    {.name = "init",
+     .key = KEY_INIT,
+     .arg = "MODEL",
+     .doc = "Begin with the weights of this model or run, of networks of the same kind and width, "
+            "instead of random ones; without a warm-up, unless --warm-up asks for one"},
     {.name = "seed", .key = KEY_SEED, .arg = "N", .doc = "Default 1"},
     {.name = "generator",
      .key = KEY_GENERATOR,
@@ -159,11 +167,11 @@ static const struct argp_option table[] = {
     {.name = "size",
      .key = KEY_SIZE,
      .arg = "N",
-     .doc = "Pixels a side, a power of two: 64 (default), 128, ..."},
+     .doc = "Pixels a side, a power of two: 64 (default), 128, ...; of a prepared set its own"},
     {.name = "channels",
      .key = KEY_CHANNELS,
      .arg = "N",
-     .doc = "1 (default), or 3: a slice and its neighbours"},
+     .doc = "1 (default), or 3: a slice and its neighbours; of a prepared set its own"},
     {.name = "class-balance",
      .key = KEY_CLASS_BALANCE,
      .arg = "WHAT",
@@ -216,6 +224,12 @@ static const struct argp_option table[] = {
          "head: normalised to the head of each image (default); stored: as PNG pictures hold them, "
          "for sets that are normalised already",
      .group = 4},
+    {.name = "normalise",
+     .key = KEY_NORMALISE,
+     .arg = "LOW,HIGH",
+     .doc = "Percentiles of the head's core that become 0 and 1 (0: the air, where darker); "
+            "default: those of a prepared set, else 0.5,95"},
+    MRC_OPTION_ROOM_ENTRY(KEY_ROOM),
     {.name = "min-foreground",
      .key = KEY_MIN_FOREGROUND,
      .arg = "PART",
@@ -288,6 +302,7 @@ struct arguments {
     const char *repeat; /* the run to make again */
     bool has_settings;  /* an option that --repeat takes from the run was given */
     bool is_preset;     /* the options come from a preset */
+    bool warms_up;      /* a warm-up was asked for by name */
 };
 
 /* "local", or "local,hybrid": of G, and of F. */
@@ -389,6 +404,7 @@ static bool parse_model(int key, const char *value, struct argp_state *state,
 static bool parse_run(int key, char *value, struct argp_state *state, struct mrc_train_options *o) {
     static const char *const intensities[] = {"head", "stored", NULL};
     struct mrc_augmentation *augment = &o->trainer.augment;
+    struct mrc_contract contract = MRC_CONTRACT_DEFAULTS; /* which the words could be of */
     switch (key) {
     case KEY_EPOCHS:
         o->trainer.epochs = mrc_option_integer(state, "--epochs", value, 1, 100000);
@@ -410,8 +426,13 @@ static bool parse_run(int key, char *value, struct argp_state *state, struct mrc
         break;
     case KEY_NOISE: augment->noise = mrc_option_number(state, "--noise", value, 0, 1); break;
     case KEY_INTENSITIES:
-        o->data.stored = mrc_option_choice(state, "--intensities", value, intensities) == 1;
+        o->stored = mrc_option_choice(state, "--intensities", value, intensities) == 1;
         break;
+    case KEY_NORMALISE:
+        o->normalise = mrc_option_contract(state, &contract, MRC_CONTRACT_NORMALISE, value);
+        break;
+    case KEY_ROOM: o->room = mrc_option_contract(state, &contract, MRC_CONTRACT_ROOM, value); break;
+    case KEY_INIT: o->init = value; break;
     case KEY_CLASS_BALANCE:
         o->data.balance =
             mrc_option_choice(state, "--class-balance", value, mrc_class_balance_names);
@@ -453,6 +474,7 @@ static void check(struct argp_state *state, struct mrc_train_options *o) {
         mrc_option_fail(state, "--repeat takes the settings of the run, expected no others");
     if (o->data.set == NULL && a->repeat == NULL) mrc_option_fail(state, "expected a SET");
     if (o->run == NULL) mrc_option_fail(state, "expected -o RUN");
+    if (o->init[0] != '\0' && !a->warms_up) o->model.warm_up = 0;
     if (o->resume && o->replace)
         mrc_option_fail(state, "--resume and --replace exclude each other");
 }
@@ -483,6 +505,7 @@ static void begin_with_preset(struct argp_state *state, struct arguments *a) {
                                 'q',
                                 KEY_PRESET,
                                 KEY_RESUME,
+                                KEY_INIT,
                                 KEY_NAME,
                                 KEY_HALF,
                                 MRC_OPTION_REPLACE,
@@ -504,6 +527,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     struct arguments *a = state->input;
     static const int of_the_machine[] = {KEY_RESUME, MRC_OPTION_REPLACE, KEY_MAX_MEMORY};
     bool is_setting = !a->is_preset;
+    a->warms_up = a->warms_up || (is_setting && key == KEY_WARM_UP);
     for (size_t i = 0; i < sizeof of_the_machine / sizeof *of_the_machine; ++i)
         is_setting = is_setting && key != of_the_machine[i];
     if (parse_model(key, value, state, &a->options.model) ||
@@ -569,6 +593,7 @@ static enum mrc_status take_record(struct mrc_train_record *record, struct argum
 
 int mrc_cmd_train(int argc, char **argv) {
     struct arguments a = {.options = MRC_TRAIN_DEFAULTS};
+    a.options.model.size = a.options.model.channels = 0; /* those of the set */
     mrc_option_parse(&argp, argc, argv, &a);
     struct mrc_terminal terminal;
     mrc_terminal_init(&terminal, a.quiet);

@@ -62,6 +62,14 @@ uint64_t mrc_option_bytes(const struct argp_state *state, const char *name, cons
     return (uint64_t)(value * unit);
 }
 
+const char *mrc_option_contract(const struct argp_state *state, struct mrc_contract *contract,
+                                enum mrc_contract_key key, const char *text) {
+    struct mrc_error err = {0};
+    if (mrc_contract_parse(contract, key, text, &err) != MRC_OK)
+        mrc_option_fail(state, "--%s", err.text);
+    return text;
+}
+
 int mrc_option_choice(const struct argp_state *state, const char *name, const char *text,
                       const char *const *choices) {
     char list[120] = "";

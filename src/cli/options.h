@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/export.h"
+#include "model/files/contract.h"
 
 /** Keys of options without a letter; each command's own begin at MRC_OPTION_OWN. */
 enum {
@@ -29,6 +30,16 @@ enum {
         .doc = "Accept what a scanner or workstation computed from acquired images (MPR, maps)"    \
     }
 
+/** The entry of --room in a command's table, under the command's own key. */
+#define MRC_OPTION_ROOM_ENTRY(key_)                                                                \
+    {                                                                                              \
+        .name = "room", .key = (key_), .arg = "CONTRAST=X,...",                                    \
+        .doc =                                                                                     \
+            "Leave room above the high percentile: X times as far from the lower limit becomes "   \
+            "1, so that what is brighter than brain is told apart; T2w=2.2 keeps fluid and "       \
+            "eyes; default: 1, none"                                                               \
+    }
+
 /** The entry of --map in a command's table. */
 #define MRC_OPTION_MAP_ENTRY                                                                       \
     {                                                                                              \
@@ -48,6 +59,9 @@ double mrc_option_number(const struct argp_state *state, const char *name, const
                          double lo, double hi);
 /** "512M", "1.5G", "800000K" (powers of 1024), or a number of bytes; at least 1. */
 uint64_t mrc_option_bytes(const struct argp_state *state, const char *name, const char *text);
+/** The words of a contract's key (model/files/contract.h), checked; `text` itself. */
+const char *mrc_option_contract(const struct argp_state *state, struct mrc_contract *contract,
+                                enum mrc_contract_key key, const char *text);
 /** Index of `text` in the NULL-terminated list. */
 int mrc_option_choice(const struct argp_state *state, const char *name, const char *text,
                       const char *const *choices);

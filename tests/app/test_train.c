@@ -479,8 +479,7 @@ static void test_pairs_are_found_by_name(void **state) {
     struct mrc_dataset dataset = {0};
     char hash[2][MRC_DATASET_HASH_TEXT];
     options.set = "pairs";
-    options.size = 32;
-    options.channels = 1;
+    options.contract.sample.h = options.contract.sample.w = 32;
     for (int paired = 0; paired < 2; ++paired) {
         options.paired = paired == 1;
         assert_ok(mrc_dataset_load(&dataset, &options, NULL, &err), &err);
@@ -557,8 +556,7 @@ static void test_folders_below_folders(void **state) {
     struct mrc_dataset_options options = make_options("never").data;
     options.set = "nested";
     options.allow_synthetic = true;
-    options.size = 64;
-    options.channels = 1;
+    options.contract.sample.h = options.contract.sample.w = 64;
     struct mrc_dataset dataset = {0};
     assert_ok(mrc_dataset_load(&dataset, &options, NULL, &err), &err);
     assert_int_equal(dataset.domains[MRC_DOMAIN_X].count, 2);
@@ -584,8 +582,7 @@ static void test_classes_are_folders(void **state) {
     mrc_volume_destroy(vol);
     struct mrc_dataset_options options = make_options("never").data;
     options.set = "classes";
-    options.size = 32;
-    options.channels = 1;
+    options.contract.sample.h = options.contract.sample.w = 32;
     struct mrc_dataset dataset = {0};
     static const struct {
         enum mrc_class_balance balance;

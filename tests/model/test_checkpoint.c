@@ -489,12 +489,14 @@ static void test_changed_files(void **unused) {
     static const struct {
         const char *from, *to, *says; /* of equal length */
     } edits[] = {
-        {"mrcycle-1", "mrcycle-9", "format \"mrcycle-9\", expected \"mrcycle-1\""},
+        {"mrcycle-1", "mrcycle-9", "format \"mrcycle-9\", expected \"mrcycle-1\" or"},
         {"\"generator\":\"unet\"", "\"generator\":\"vnet\"", "\"generator\" is \"vnet\""},
         {"\"generator_width\":\"2\"", "\"generator_width\":\"3\"", "has a shape other than"},
         {"\"generator_width\":\"2\"", "\"generator_width\":\"x\"", "\"generator_width\" is \"x\""},
         {"\"size\":\"32\"", "\"size\":\"33\"", "expected a power of two"},
         {"\"size\":\"32\"", "\"size\":\"16\"", "image side is 16"},
+        {"\"0.5,95\"", "\"95,0.5\"", "metadata: normalise is \"95,0.5\", expected two percent"},
+        {"\"1,1,32,32\"", "\"1,1,64,64\"", "sample is not of the networks' size"},
         {"\"channels\":", "\"chanells\":", "metadata without \"channels\""},
         {"G.dec2.conv.weight", "G.dec2.cone.weight", "tensor G.dec2.conv.weight is missing"},
     };
@@ -551,6 +553,73 @@ static enum mrc_status load_one_again(void) {
     return st;
 }
 
+/* The contract comes back; where it is not the plain one, readers that would not heed it are told by
+ * the format. */
+static void test_contract(void **unused) {
+    (void)unused;
+    mrc_cyclegan *gan = make_gan(MRC_GENERATOR_LOCAL, 0.0, 0);
+    struct mrc_checkpoint_options options = {.half = false};
+    struct mrc_checkpoint_info info = words, read;
+    struct mrc_error err = {0};
+    save(gan, false, false, path_of("plain"));
+    assert_ok(mrc_checkpoint_describe(&read, path_of("plain"), &err), &err);
+    assert_string_equal(read.format, "mrcycle-1");
+    assert_true(mrc_contract_is_plain(&read.contract));
+    assert_int_equal(read.contract.sample.h, 32);
+    info.contract = mrc_contract_of_slices(64, 1, false);
+    info.contract.low_percentile = 1.0;
+    info.contract.high_percentile = 99.0;
+    info.contract.room[1] = 2.2;
+    assert_ok(mrc_checkpoint_save(gan, &info, &options, path_of("roomy"), &err), &err);
+    assert_ok(mrc_checkpoint_describe(&read, path_of("roomy"), &err), &err);
+    assert_string_equal(read.format, "mrcycle-2");
+    assert_true(read.contract.low_percentile == 1.0 && read.contract.high_percentile == 99.0);
+    assert_true(read.contract.room[0] == 1.0 && read.contract.room[1] == 2.2);
+    assert_int_equal(read.contract.sample.h, 32); /* the networks' */
+    read.contract = mrc_contract_of_slices(32, 1, false);
+    char roomy[128];
+    (void)snprintf(roomy, sizeof roomy, "%s", path_of("roomy"));
+    assert_ok(mrc_checkpoint_rewrite(roomy, &read, path_of("again"), &err), &err);
+    assert_ok(mrc_checkpoint_describe(&read, path_of("again"), &err), &err);
+    assert_string_equal(read.format, "mrcycle-1");
+    mrc_cyclegan_destroy(gan);
+}
+
+/* A training that begins with a model has its weights, its averages too, and no steps behind it. */
+static void test_begin_with(void **unused) {
+    (void)unused;
+    mrc_cyclegan *trained = make_gan(MRC_GENERATOR_HYBRID, 0.9, 3);
+    mrc_cyclegan *fresh = make_gan(MRC_GENERATOR_HYBRID, 0.9, 0);
+    mrc_cyclegan *other = make_gan(MRC_GENERATOR_LOCAL, 0.9, 0);
+    struct mrc_checkpoint_info info;
+    struct mrc_error err = {0};
+    save(trained, true, false, path_of("all"));
+    save(trained, false, false, path_of("generators"));
+    for (int complete = 0; complete < 2; ++complete) {
+        assert_ok(
+            mrc_checkpoint_begin_with(fresh, &info, path_of(complete ? "all" : "generators"), &err),
+            &err);
+        assert_int_equal(mrc_cyclegan_steps(fresh), 0);
+        for (int n = 0; n < MRC_NET_COUNT; ++n) {
+            enum mrc_cyclegan_net which = (enum mrc_cyclegan_net)n;
+            mrc_net *net = mrc_cyclegan_net_of(fresh, which);
+            const size_t bytes = mrc_net_size(net) * sizeof(float);
+            const bool generator = n < 2, taken = generator || complete == 1;
+            const float *from = generator ? mrc_cyclegan_best_weights(trained, which)
+                                          : mrc_net_values(mrc_cyclegan_net_of(trained, which));
+            assert_int_equal(memcmp(mrc_net_values(net), from, bytes) == 0, taken);
+            if (generator)
+                assert_memory_equal(mrc_cyclegan_best_weights(fresh, which), from, bytes);
+        }
+    }
+    assert_int_equal(mrc_checkpoint_begin_with(other, &info, path_of("all"), &err),
+                     MRC_ERR_ARGUMENT);
+    assert_non_null(strstr(err.text, "of another kind"));
+    mrc_cyclegan_destroy(other);
+    mrc_cyclegan_destroy(fresh);
+    mrc_cyclegan_destroy(trained);
+}
+
 static void test_out_of_memory(void **unused) {
     (void)unused;
     mrc_cyclegan *gan = make_gan(MRC_GENERATOR_HYBRID, 0.5, 0);
@@ -576,6 +645,8 @@ int main(void) {
         cmocka_unit_test(test_header_length),
         cmocka_unit_test(test_changed_files),
         cmocka_unit_test(test_cannot_write),
+        cmocka_unit_test(test_contract),
+        cmocka_unit_test(test_begin_with),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

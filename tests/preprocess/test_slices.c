@@ -47,7 +47,11 @@ static void bright_centre(double at[3], const struct mrc_slices *s, float above)
 static void test_the_marker_is_left_in_all_48_orders(void **state) {
     (void)state;
     mrc_volume *vol = head_create(straight, forwards);
-    const struct mrc_slices_options o = {64, 0.5, 100.0, 3.0, 0.0};
+    const struct mrc_slices_options o = {.size = 64,
+                                         .low_percentile = 0.5,
+                                         .high_percentile = 100.0,
+                                         .room = 1.0,
+                                         .max_slice_mm = 3.0};
     struct mrc_slices first = slices_of(vol, &o);
     mrc_volume_destroy(vol);
     assert_int_equal(first.count, HEAD_SLICES);
@@ -94,9 +98,36 @@ static float value_at(const mrc_volume *vol, const double ras[3]) {
     return mrc_volume_voxels_const(vol)[where];
 }
 
+/* Room moves the upper limit alone, and what was cut to one white is told apart. */
+static void test_room_keeps_what_is_bright(void **state) {
+    (void)state;
+    mrc_volume *vol = head_create(straight, forwards);
+    struct mrc_slices_options o = MRC_SLICES_DEFAULTS;
+    struct mrc_slices cut = slices_of(vol, &o);
+    o.room = 2.5;
+    struct mrc_slices kept = slices_of(vol, &o);
+    const struct mrc_normalise_record *a = &cut.record.normalise, *b = &kept.record.normalise;
+    size_t white = 0, apart = 0;
+    assert_true(a->room == 1.0 && b->room == 2.5 && a->lo == b->lo);
+    assert_true(fabs((b->hi - b->lo) / (a->hi - a->lo) - 2.5) < 1e-12);
+    for (size_t n = 0; n < pixel_count(&cut); ++n) {
+        if (cut.pixels[n] < 0.99f) continue;
+        ++white;
+        apart += kept.pixels[n] > 1.02f / 2.5f;
+    }
+    assert_true(white > 20 && apart > white / 4);
+    mrc_slices_clear(&kept);
+    mrc_slices_clear(&cut);
+    mrc_volume_destroy(vol);
+}
+
 static void test_the_way_back_lands_on_the_source_grid(void **state) {
     (void)state;
-    const struct mrc_slices_options o = {64, 0.5, 100.0, 3.0, 0.0};
+    const struct mrc_slices_options o = {.size = 64,
+                                         .low_percentile = 0.5,
+                                         .high_percentile = 100.0,
+                                         .room = 1.0,
+                                         .max_slice_mm = 3.0};
     double mark[3], mirrored[3];
     head_position(mark, MARK_X, MARK_Y, MARK_Z);
     head_position(mirrored, HEAD_COLUMNS - 1 - MARK_X, MARK_Y, MARK_Z);
@@ -482,9 +513,16 @@ static void test_empty_volumes_are_refused(void **state) {
 
 static void test_bad_requests_are_refused(void **state) {
     (void)state;
-    const struct mrc_slices_options bad[] = {
-        {4, 0.5, 99.5, 3.0, 0.0}, {5000, 0.5, 99.5, 3.0, 0.0},      {64, 99.5, 0.5, 3.0, 0.0},
-        {64, -1, 99, 3.0, 0.0},   {64, 1.0, (double)NAN, 3.0, 0.0}, {64, 0.5, 99.5, 0.0, 0.0}};
+    struct mrc_slices_options bad[8];
+    for (size_t n = 0; n < sizeof bad / sizeof *bad; ++n) bad[n] = defaults;
+    bad[0].size = 4;
+    bad[1].size = 5000;
+    bad[2].low_percentile = 99.5;
+    bad[3].low_percentile = -1.0;
+    bad[4].high_percentile = (double)NAN;
+    bad[5].max_slice_mm = 0.0;
+    bad[6].room = 0.5;
+    bad[7].room = (double)NAN;
     mrc_volume *vol = head_create(straight, forwards), *other = plain_axial(9, 9, 9, 1, 1, 1);
     mrc_volume *out = NULL;
     for (size_t n = 0; n < sizeof bad / sizeof *bad; ++n) {
@@ -649,6 +687,7 @@ int main(void) {
         cmocka_unit_test(test_detail_comes_from_the_source),
         cmocka_unit_test(test_detail_memory_failures),
         cmocka_unit_test(test_the_marker_is_left_in_all_48_orders),
+        cmocka_unit_test(test_room_keeps_what_is_bright),
         cmocka_unit_test(test_the_way_back_lands_on_the_source_grid),
         cmocka_unit_test(test_the_model_grid_has_exact_positions),
         cmocka_unit_test(test_a_grid_of_the_models_size_is_left_alone),

@@ -14,6 +14,7 @@
 #include "app/evaluate/evaluate_table.h"
 #include "app/evaluate/npy.h"
 #include "app/pages/sheet.h"
+#include "app/sets/cut.h"
 #include "app/sets/stack.h"
 #include "base/alloc.h"
 #include "base/fs.h"
@@ -64,6 +65,17 @@ static void load_name(struct model *m, const struct mrc_checkpoint_info *info, c
              (unsigned long long)info->settings.seed);
 }
 
+/* One set is cut for all: as the first wants it, whatever size each was trained on. */
+static enum mrc_status compare_contracts(const struct mrc_contract *contract,
+                                         const struct mrc_contract *first, const char *path,
+                                         struct mrc_error *err) {
+    struct mrc_contract same_size = *contract;
+    struct mrc_error why = {0};
+    same_size.sample = first->sample;
+    if (mrc_cut_compare(&same_size, first, path, &why) == MRC_OK) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s as the first model", why.text);
+}
+
 static enum mrc_status load_model(struct work *w, size_t n, int64_t size, struct mrc_error *err) {
     struct model *m = &w->models[n];
     struct mrc_checkpoint_info info;
@@ -77,10 +89,10 @@ static enum mrc_status load_model(struct work *w, size_t n, int64_t size, struct
         for (int k = 0; k < 2; ++k) mrc_generator_set_mirror(m->to[k], !w->options->no_mirror);
         load_name(m, &info, path);
         m->channels = info.settings.channels;
-        if (n > 0 && w->found.stored != (info.stored != 0))
-            status = mrc_fail(err, MRC_ERR_UNSUPPORTED,
-                              "%s: trained on intensities other than the first model's", path);
-        w->found.stored = info.stored != 0;
+        if (n == 0)
+            w->found.contract = info.contract;
+        else
+            status = compare_contracts(&info.contract, &w->found.contract, path, err);
         memcpy(w->found.model_hashes[n], info.hash, sizeof info.hash);
     }
     mrc_free(path);
@@ -91,10 +103,11 @@ static enum mrc_status load_models(struct work *w, struct mrc_error *err) {
     const size_t count = w->options->model_count;
     int64_t size = w->options->size;
     enum mrc_status status = MRC_OK;
-    w->found.stored = w->options->stored;
+    w->found.contract = mrc_contract_of_slices(64, 1, w->options->stored);
     w->found.mirror = !w->options->no_mirror;
     if (count == 0) {
         w->found.size = size > 0 ? size : 64;
+        w->found.contract.sample.h = w->found.contract.sample.w = w->found.size;
         return MRC_OK;
     }
     w->models = mrc_alloc(count, sizeof *w->models);
@@ -106,6 +119,7 @@ static enum mrc_status load_models(struct work *w, struct mrc_error *err) {
         if (status == MRC_OK && size == 0) size = mrc_generator_size(w->models[0].to[0]);
     }
     w->found.size = size;
+    w->found.contract.sample.h = w->found.contract.sample.w = size;
     return status;
 }
 
@@ -592,8 +606,7 @@ static enum mrc_status load_sets(struct work *w, struct mrc_error *err) {
     const struct mrc_evaluate_options *o = w->options;
     enum mrc_status status = MRC_OK;
     if (o->set != NULL)
-        status =
-            mrc_eval_set_load(&w->set, o->set, w->found.size, w->found.stored, o, w->events, err);
+        status = mrc_eval_set_load(&w->set, o->set, &w->found.contract, o, w->events, err);
     else if (o->truth != NULL)
         status = mrc_eval_set_load_folders(&w->set, o, w->events, err);
     if (status == MRC_OK && o->set != NULL && !w->set.paired)
@@ -601,8 +614,8 @@ static enum mrc_status load_sets(struct work *w, struct mrc_error *err) {
                         "%s: T1w and T2w images do not pair by name: scored without a truth",
                         o->set);
     if (status == MRC_OK && o->reference != NULL) {
-        status = mrc_eval_set_load(&w->reference, o->reference, w->found.size, w->found.stored, o,
-                                   w->events, err);
+        status =
+            mrc_eval_set_load(&w->reference, o->reference, &w->found.contract, o, w->events, err);
         w->found.fitted_to_reference = true;
     }
     return status;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/sets/dataset.h"
+#include "app/sets/cut.h"
 #include "app/sets/pairs.h"
 #include "app/sets/regrid.h"
 #include "base/alloc.h"
@@ -88,7 +88,7 @@ struct loader {
     const struct mrc_events *events;
     struct mrc_image_list lists[MRC_EVAL_DOMAINS]; /* usable items only, in order of paths */
     const char *folders[MRC_EVAL_DOMAINS];
-    bool stored;
+    const struct mrc_contract *contract;
 };
 
 static void loader_clear(struct loader *l) {
@@ -180,12 +180,14 @@ static enum mrc_status load_volume(mrc_volume **out, const struct loader *l,
 /* whole: vol before it was laid on another grid, which knows how it was stored. */
 static enum mrc_status add_cut(struct mrc_eval_set *out, int domain, const struct loader *l,
                                const mrc_volume *vol, const mrc_volume *whole, const char *path,
-                               int64_t size, struct mrc_error *err) {
-    struct mrc_slices_options cut = MRC_SLICES_DEFAULTS;
+                               struct mrc_error *err) {
+    static const enum mrc_contrast contrasts[] = {
+        [MRC_EVAL_FROM] = MRC_CONTRAST_T1W, [MRC_EVAL_TO] = MRC_CONTRAST_T2W};
+    const int64_t size = l->contract->sample.h;
+    struct mrc_slices_options cut;
     struct mrc_slices slices = {0};
-    cut.size = size;
-    enum mrc_status status = MRC_OK;
-    if (l->stored) status = mrc_stored_range(&cut.stored_range, whole, path, err);
+    enum mrc_status status =
+        mrc_cut_options(&cut, l->contract, contrasts[domain], whole, path, err);
     if (status == MRC_OK) status = mrc_slices_from_volume(&slices, vol, path, &cut, err);
     if (status == MRC_OK)
         status = mrc_eval_set_add(out, domain, path, slices.pixels, slices.count, size, size,
@@ -196,15 +198,15 @@ static enum mrc_status add_cut(struct mrc_eval_set *out, int domain, const struc
 
 /* The n-th T1w image, and the n-th T2w image on its grid. */
 static enum mrc_status load_pair(struct mrc_eval_set *out, const struct loader *l, size_t n,
-                                 int64_t size, struct mrc_error *err) {
+                                 struct mrc_error *err) {
     const struct mrc_image_info *x = &l->lists[MRC_EVAL_FROM].items[n];
     const struct mrc_image_info *y = &l->lists[MRC_EVAL_TO].items[n];
     mrc_volume *from = NULL, *raw = NULL, *to = NULL;
     enum mrc_status status = load_volume(&from, l, x, false, err);
     if (status == MRC_OK) status = load_volume(&raw, l, y, false, err);
     if (status == MRC_OK) status = mrc_regrid_like(&to, raw, from, y->path, err);
-    if (status == MRC_OK) status = add_cut(out, MRC_EVAL_FROM, l, from, from, x->path, size, err);
-    if (status == MRC_OK) status = add_cut(out, MRC_EVAL_TO, l, to, raw, y->path, size, err);
+    if (status == MRC_OK) status = add_cut(out, MRC_EVAL_FROM, l, from, from, x->path, err);
+    if (status == MRC_OK) status = add_cut(out, MRC_EVAL_TO, l, to, raw, y->path, err);
     mrc_volume_destroy(to);
     mrc_volume_destroy(raw);
     mrc_volume_destroy(from);
@@ -212,11 +214,11 @@ static enum mrc_status load_pair(struct mrc_eval_set *out, const struct loader *
 }
 
 static enum mrc_status load_alone(struct mrc_eval_set *out, const struct loader *l, int domain,
-                                  size_t n, int64_t size, struct mrc_error *err) {
+                                  size_t n, struct mrc_error *err) {
     const struct mrc_image_info *item = &l->lists[domain].items[n];
     mrc_volume *vol = NULL;
     enum mrc_status status = load_volume(&vol, l, item, false, err);
-    if (status == MRC_OK) status = add_cut(out, domain, l, vol, vol, item->path, size, err);
+    if (status == MRC_OK) status = add_cut(out, domain, l, vol, vol, item->path, err);
     mrc_volume_destroy(vol);
     return status;
 }
@@ -226,27 +228,28 @@ static enum mrc_status check_cancelled(const struct loader *l, struct mrc_error 
     return mrc_fail(err, MRC_ERR_CANCELLED, "stopped before anything was written");
 }
 
-static enum mrc_status load_all(struct mrc_eval_set *out, const struct loader *l, int64_t size,
+static enum mrc_status load_all(struct mrc_eval_set *out, const struct loader *l,
                                 struct mrc_error *err) {
     const size_t x = l->lists[MRC_EVAL_FROM].count, y = l->lists[MRC_EVAL_TO].count;
     const size_t all = out->paired ? x : x + y;
     enum mrc_status status = MRC_OK;
     for (size_t n = 0; status == MRC_OK && n < all; ++n) {
         if (out->paired)
-            status = load_pair(out, l, n, size, err);
+            status = load_pair(out, l, n, err);
         else
-            status = n < x ? load_alone(out, l, MRC_EVAL_FROM, n, size, err)
-                           : load_alone(out, l, MRC_EVAL_TO, n - x, size, err);
+            status = n < x ? load_alone(out, l, MRC_EVAL_FROM, n, err)
+                           : load_alone(out, l, MRC_EVAL_TO, n - x, err);
         mrc_events_progress(l->events, "reading", (int64_t)n + 1, (int64_t)all);
         if (status == MRC_OK) status = check_cancelled(l, err);
     }
     return status;
 }
 
-enum mrc_status mrc_eval_set_load(struct mrc_eval_set *out, const char *set, int64_t size,
-                                  bool stored, const struct mrc_evaluate_options *options,
+enum mrc_status mrc_eval_set_load(struct mrc_eval_set *out, const char *set,
+                                  const struct mrc_contract *contract,
+                                  const struct mrc_evaluate_options *options,
                                   const struct mrc_events *events, struct mrc_error *err) {
-    struct loader l = {.options = options, .events = events, .stored = stored};
+    struct loader l = {.options = options, .events = events, .contract = contract};
     *out = (struct mrc_eval_set){0};
     if (!mrc_path_is_dir(set))
         return mrc_fail(err, MRC_ERR_IO, "%s: not found, expected a folder with T1w and T2w inside",
@@ -257,7 +260,7 @@ enum mrc_status mrc_eval_set_load(struct mrc_eval_set *out, const char *set, int
     if (status == MRC_OK) status = scan(&l, MRC_EVAL_FROM, x, MRC_CONTRAST_T1W, err);
     if (status == MRC_OK) status = scan(&l, MRC_EVAL_TO, y, MRC_CONTRAST_T2W, err);
     if (status == MRC_OK) status = find_pairs(&out->paired, &l, err);
-    if (status == MRC_OK) status = load_all(out, &l, size, err);
+    if (status == MRC_OK) status = load_all(out, &l, err);
     if (status == MRC_OK && out->paired) mrc_eval_set_join_heads(out, options->min_foreground);
     if (status != MRC_OK) mrc_eval_set_clear(out);
     loader_clear(&l);

@@ -5,6 +5,7 @@
 
 #include "app/evaluate/evaluate.h"
 #include "base/export.h"
+#include "model/files/contract.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -29,10 +30,9 @@ struct mrc_eval_set {
     bool paired; /* image n and slice k of each domain show the same */
 };
 
-/** Reads options->set (or another set with the same options), slices of `size` pixels; with
- * `stored`, their intensities as pictures store them instead of normalised to the head. */
+/** Reads options->set (or another set with the same options), cut as the contract says. */
 MRC_MUST_CHECK enum mrc_status mrc_eval_set_load(struct mrc_eval_set *out, const char *set,
-                                                 int64_t size, bool stored,
+                                                 const struct mrc_contract *contract,
                                                  const struct mrc_evaluate_options *options,
                                                  const struct mrc_events *events,
                                                  struct mrc_error *err);

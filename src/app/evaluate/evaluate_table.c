@@ -161,12 +161,24 @@ static void add_method(cJSON *array, const struct mrc_eval_method *m) {
     }
 }
 
+/* What 1 was: scores of models with other limits are of other units. */
+static void add_contract(cJSON *root, const struct mrc_evaluation *e) {
+    static const enum mrc_contract_key keys[] = {MRC_CONTRACT_NORMALISE, MRC_CONTRACT_ROOM};
+    char words[MRC_CONTRACT_TEXT];
+    for (size_t k = 0; e->size > 0 && k < sizeof keys / sizeof *keys; ++k) {
+        mrc_contract_print(words, &e->contract, keys[k]);
+        cJSON_AddStringToObject(root, mrc_contract_key_name(keys[k]), words);
+    }
+}
+
 static cJSON *to_json(const struct mrc_evaluation *e) {
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "program", "mrcycle evaluation");
     cJSON_AddStringToObject(root, "version", MRC_VERSION);
     cJSON_AddBoolToObject(root, "paired", e->paired);
-    cJSON_AddStringToObject(root, "intensities", e->stored || e->size == 0 ? "stored" : "head");
+    cJSON_AddStringToObject(root, "intensities",
+                            e->contract.stored || e->size == 0 ? "stored" : "head");
+    add_contract(root, e);
     if (e->model_count > 0) cJSON_AddBoolToObject(root, "mirror", e->mirror);
     cJSON_AddStringToObject(root, "baselines_fitted_to",
                             e->fitted_to_reference ? "reference set" : "evaluated images");

@@ -6,6 +6,7 @@
 
 #include "app/evaluate/evaluate_lesion.h"
 #include "app/evaluate/evaluate_score.h"
+#include "model/files/contract.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -46,9 +47,9 @@ struct mrc_evaluation {
     struct mrc_eval_direction directions[2];
     size_t direction_count;
     bool paired, fitted_to_reference;
-    bool stored;  /* intensities as pictures store them */
-    bool mirror;  /* of models: the mean over a slice and its mirror image */
-    int64_t size; /* 0: as stored */
+    struct mrc_contract contract; /* how the images of a set were cut */
+    bool mirror;                  /* of models: the mean over a slice and its mirror image */
+    int64_t size;                 /* 0: as stored */
     size_t model_count;
     char (*model_hashes)[65];
     double fid, kid; /* of imported features, NaN without */

@@ -114,6 +114,16 @@ static void add_settings(cJSON *parent, const struct mrc_cyclegan_settings *s) {
     cJSON_AddStringToObject(node, "seed", seed);
 }
 
+static void add_contract(cJSON *parent, const struct mrc_contract *contract) {
+    char words[MRC_CONTRACT_TEXT];
+    cJSON *node = cJSON_AddObjectToObject(parent, "contract");
+    for (int k = 0; k < MRC_CONTRACT_KEYS; ++k) {
+        enum mrc_contract_key key = (enum mrc_contract_key)k;
+        mrc_contract_print(words, contract, key);
+        cJSON_AddStringToObject(node, mrc_contract_key_name(key), words);
+    }
+}
+
 static void add_checkpoint(cJSON *array, const struct mrc_survey_checkpoint *checkpoint) {
     const struct mrc_checkpoint_info *info = &checkpoint->info;
     cJSON *node = cJSON_CreateObject();
@@ -131,6 +141,7 @@ static void add_checkpoint(cJSON *array, const struct mrc_survey_checkpoint *che
     cJSON_AddNumberToObject(node, "step", (double)info->step);
     cJSON_AddNumberToObject(node, "epoch", (double)info->epoch);
     cJSON_AddNumberToObject(node, "epochs", (double)info->epochs);
+    add_contract(node, &info->contract);
     add_settings(node, &info->settings);
 }
 

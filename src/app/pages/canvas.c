@@ -84,13 +84,15 @@ double mrc_text_width_px(const char *const *texts, size_t count, double size_px)
     return widest;
 }
 
-static void fill_grey(cairo_surface_t *surface, const float *pixels, int columns, int rows) {
+static void fill_grey(cairo_surface_t *surface, const float *pixels, int columns, int rows,
+                      double white) {
+    const float scale = (float)(1.0 / white);
     cairo_surface_flush(surface);
     unsigned char *data = cairo_image_surface_get_data(surface);
     size_t stride = (size_t)cairo_image_surface_get_stride(surface);
     for (int r = 0; r < rows; ++r) {
         for (int c = 0; c < columns; ++c) {
-            float value = pixels[(size_t)r * (size_t)columns + (size_t)c];
+            float value = scale * pixels[(size_t)r * (size_t)columns + (size_t)c];
             if (!(value > 0.0f)) value = 0.0f; /* NaN too */
             if (value > 1.0f) value = 1.0f;
             uint32_t grey = (uint32_t)lrintf(value * 255.0f);
@@ -102,13 +104,13 @@ static void fill_grey(cairo_surface_t *surface, const float *pixels, int columns
 }
 
 enum mrc_status mrc_canvas_grey(struct mrc_canvas *canvas, const float *pixels, int columns,
-                                int rows, double x, double y, double width_px, double height_px,
-                                struct mrc_error *err) {
+                                int rows, double white, double x, double y, double width_px,
+                                double height_px, struct mrc_error *err) {
     cairo_surface_t *image = cairo_image_surface_create(CAIRO_FORMAT_RGB24, columns, rows);
     enum mrc_status status = check(cairo_surface_status(image), err);
     if (status == MRC_OK) {
         cairo_t *cr = canvas->cr;
-        fill_grey(image, pixels, columns, rows);
+        fill_grey(image, pixels, columns, rows, white);
         cairo_save(cr);
         cairo_rectangle(cr, x, y, width_px, height_px);
         cairo_clip(cr);

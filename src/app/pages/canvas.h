@@ -24,10 +24,11 @@ void mrc_canvas_text(struct mrc_canvas *canvas, double x, double y, double size_
                      enum mrc_anchor anchor, const char *text);
 /** Width of the widest of `count` texts; no canvas is needed. 0 when `texts` is NULL. */
 double mrc_text_width_px(const char *const *texts, size_t count, double size_px);
-/** Grey pixels [rows][columns] in [0,1], smoothly scaled into the rectangle. NaN is drawn black. */
+/** Grey pixels [rows][columns], smoothly scaled into the rectangle: 0 is black, `white` and what is
+ * above is white. NaN is drawn black. */
 enum mrc_status mrc_canvas_grey(struct mrc_canvas *canvas, const float *pixels, int columns,
-                                int rows, double x, double y, double width_px, double height_px,
-                                struct mrc_error *err);
+                                int rows, double white, double x, double y, double width_px,
+                                double height_px, struct mrc_error *err);
 /** The page as PNG bytes, the caller's (mrc_free). */
 enum mrc_status mrc_canvas_render(unsigned char **png, size_t *size_bytes,
                                   struct mrc_canvas *canvas, struct mrc_error *err);

@@ -60,6 +60,7 @@ static enum mrc_status draw_images(struct mrc_canvas *canvas, const struct mrc_s
             if (image == NULL) continue;
             enum mrc_status status =
                 mrc_canvas_grey(canvas, image, (int)sheet->image_width, (int)sheet->image_height,
+                                sheet->column_white != NULL ? sheet->column_white[c] : 1.0,
                                 at->left + (double)c * (at->cell_width + gap_px),
                                 at->top + (double)r * (at->cell_height + gap_px), at->cell_width,
                                 at->cell_height, err);

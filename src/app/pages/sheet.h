@@ -18,6 +18,7 @@ struct mrc_sheet {
         *images; /* [rows][columns] of [height][width] in [0,1]; NULL: cell stays empty */
     int64_t image_width, image_height; /* pixels of each image */
     int zoom;                          /* page pixels an image pixel, 1 … 16; scaled smoothly */
+    const double *column_white;        /* [columns]: the value shown as white; NULL: 1 */
     const char *const *column_labels;  /* [columns], or NULL */
     const char *const *row_labels;     /* [rows], or NULL */
 };

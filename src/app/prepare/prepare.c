@@ -13,6 +13,7 @@
 #include "app/common/place.h"
 #include "app/inspect/survey.h"
 #include "app/privacy/subject.h"
+#include "app/sets/cut.h"
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/isolate.h"
@@ -412,6 +413,7 @@ static enum mrc_status check_output(const struct mrc_prepare_options *o, struct 
                                            "participants.tsv",
                                            "README",
                                            "manifest.tsv",
+                                           "contract.json",
                                            "report.json",
                                            "report.html",
                                            "sub-*/anat/sub-*",
@@ -495,7 +497,9 @@ static enum mrc_status run(struct mrc_prepare_set *set, struct mrc_prepare_resul
                            struct mrc_error *err) {
     const struct mrc_prepare_options *o = set->options;
     bool created = false;
-    enum mrc_status st = check_places(o, key, err);
+    enum mrc_status st = mrc_contract_check(&o->contract, err);
+    if (st == MRC_OK) st = mrc_cut_check(&o->contract, o->output, err);
+    if (st == MRC_OK) st = check_places(o, key, err);
     if (st == MRC_OK && !o->dry_run) st = mrc_place_make_parent(o->output, err);
     if (st == MRC_OK && !o->dry_run) st = mrc_prepare_partial_hold(set, err);
     if (st == MRC_OK) st = check_output(o, err); /* who held it may have made the set */

@@ -14,6 +14,7 @@
 #include "app/common/events.h"
 #include "base/status.h"
 #include "io/contrast_map.h"
+#include "model/files/contract.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -25,23 +26,22 @@ struct mrc_prepare_options {
     const char *const *inputs;
     size_t input_count;
     const char *output;
-    const char *key;  /* key file, made when absent; NULL: OUTPUT.key */
-    int64_t size;     /* pixels a side */
-    int64_t channels; /* 1, or 3: a slice and its neighbours, which then stay in the files */
-    double low_percentile, high_percentile; /* intensity limits, of the head's core */
-    double min_foreground;                  /* least part of a kept slice that shows the head */
-    double keep_from, keep_to;              /* percent of the extent of such slices, from below */
-    double split[MRC_SPLITS];               /* parts of train, val and test */
-    uint64_t seed;                          /* of the split */
-    const mrc_contrast_map *map;            /* overrules what is recognised; NULL: none */
+    const char *key;              /* key file, made when absent; NULL: OUTPUT.key */
+    struct mrc_contract contract; /* how slices are cut; with 3 channels neighbours of a kept slice
+                                     stay in the files too */
+    double min_foreground;        /* least part of a kept slice that shows the head */
+    double keep_from, keep_to;    /* percent of the extent of such slices, from below */
+    double split[MRC_SPLITS];     /* parts of train, val and test */
+    uint64_t seed;                /* of the split */
+    const mrc_contrast_map *map;  /* overrules what is recognised; NULL: none */
     bool assume_ras, allow_synthetic, allow_derived;
     bool dry_run; /* judge and count only; nothing is written */
     bool replace; /* an earlier set at `output` may be replaced */
 };
 #define MRC_PREPARE_DEFAULTS                                                                       \
     {                                                                                              \
-        .size = 64, .channels = 1, .low_percentile = 0.5, .high_percentile = 95.0,                 \
-        .min_foreground = 0.08, .keep_from = 0.0, .keep_to = 100.0, .split = {                     \
+        .contract = MRC_CONTRACT_DEFAULTS, .min_foreground = 0.08, .keep_from = 0.0,               \
+        .keep_to = 100.0, .split = {                                                               \
             80.0,                                                                                  \
             10.0,                                                                                  \
             10.0                                                                                   \

@@ -9,6 +9,7 @@
 #include "app/pages/sheet.h"
 #include "app/prepare/prepare_set.h"
 #include "app/privacy/clean_words.h"
+#include "app/sets/cut.h"
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "io/dicom/derived.h"
@@ -24,7 +25,7 @@ int mrc_prepare_item_order(const void *a, const void *b) {
 char *mrc_prepare_item_name(const struct mrc_prepare_set *set, const struct mrc_prepare_item *item,
                             const char *suffix) {
     const char *s = item->subject, *contrast = mrc_contrast_name(item->info->contrast);
-    int size = (int)set->options->size;
+    int size = (int)set->options->contract.sample.h;
     if (item->session[0] == '\0')
         return mrc_asprintf("sub-%s/anat/sub-%s_acq-%s_desc-axial%d_%s%s", s, s, item->id, size,
                             contrast, suffix);
@@ -127,10 +128,11 @@ static enum mrc_status fingerprint(char out[MRC_HASH_TEXT], const struct mrc_pre
     char text[200];
     enum mrc_status st = mrc_hash_create(&hash, err);
     if (st != MRC_OK) return st;
-    (void)snprintf(text, sizeof text, "%s %d %d %.17g %.17g %.17g %.17g %.17g %d %d", MRC_VERSION,
-                   (int)o->size, (int)o->channels, o->low_percentile, o->high_percentile,
-                   o->min_foreground, o->keep_from, o->keep_to, o->assume_ras,
-                   item->info->synthetic);
+    (void)snprintf(text, sizeof text, "%s %d %d %.17g %.17g %.17g %.17g %.17g %.17g %d %d",
+                   MRC_VERSION, (int)o->contract.sample.h, (int)o->contract.sample.c,
+                   o->contract.low_percentile, o->contract.high_percentile,
+                   mrc_contract_room(&o->contract, item->info->contrast), o->min_foreground,
+                   o->keep_from, o->keep_to, o->assume_ras, item->info->synthetic);
     mrc_hash_add(hash, set->key.bytes, sizeof set->key.bytes);
     mrc_hash_add_text(hash, text);
     mrc_hash_add_text(hash, item->subject);
@@ -341,9 +343,10 @@ static bool fill_sidecar(cJSON *json, const struct mrc_prepare_set *set,
            (own = cJSON_AddObjectToObject(json, "mrcycle")) != NULL &&
            add_word(own, "Version", MRC_VERSION) && add_word(own, "Source", item->id) &&
            add_word(own, "SourceFormat", dicom ? "DICOM" : "NIfTI") &&
-           add_number(own, "Size", (double)set->options->size) &&
+           add_number(own, "Size", (double)set->options->contract.sample.h) &&
            add_number(own, "IntensityLow", s->record.normalise.lo) &&
            add_number(own, "IntensityHigh", s->record.normalise.hi) &&
+           add_number(own, "Room", s->record.normalise.room) &&
            add_number(own, "ForegroundFraction", s->record.normalise.foreground_fraction) &&
            add_word(own, "Steps", steps);
 }
@@ -418,7 +421,7 @@ static enum mrc_status write_files(const struct mrc_prepare_set *set,
 static enum mrc_status keep(struct mrc_prepare_set *set, struct mrc_prepare_item *item,
                             const struct mrc_slices *s, const mrc_volume *grid,
                             const struct choice *c, struct mrc_error *err) {
-    int64_t margin = set->options->channels / 2;
+    int64_t margin = set->options->contract.sample.c / 2;
     int64_t begin = c->first > margin ? c->first - margin : 0;
     int64_t end = c->last + margin < s->count ? c->last + margin : s->count - 1;
     mrc_volume *part = NULL;
@@ -438,15 +441,15 @@ static enum mrc_status cut(struct mrc_slices *s, mrc_volume **grid,
                            const struct mrc_prepare_set *set, const struct mrc_prepare_item *item,
                            struct mrc_error *err) {
     struct mrc_image_options how = MRC_IMAGE_DEFAULTS;
-    struct mrc_slices_options options = MRC_SLICES_DEFAULTS;
+    struct mrc_slices_options options;
     mrc_volume *vol = NULL;
     how.assume_ras = set->options->assume_ras;
     how.allow_synthetic = set->options->allow_synthetic;
     how.allow_derived = set->options->allow_derived;
-    options.size = set->options->size;
-    options.low_percentile = set->options->low_percentile;
-    options.high_percentile = set->options->high_percentile;
     enum mrc_status st = mrc_image_load_item(&vol, item->info, &how, err);
+    if (st == MRC_OK)
+        st = mrc_cut_options(&options, &set->options->contract, item->info->contrast, vol,
+                             item->path, err);
     if (st == MRC_OK) st = mrc_slices_from_volume(s, vol, item->path, &options, err);
     if (st == MRC_OK) st = mrc_slices_to_model_grid(grid, s, vol, err);
     mrc_volume_destroy(vol);

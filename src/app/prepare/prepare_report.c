@@ -6,6 +6,7 @@
 
 #include "app/pages/html.h"
 #include "app/prepare/prepare_set.h"
+#include "app/sets/prepared.h"
 #include "base/alloc.h"
 #include "base/fs.h"
 
@@ -86,14 +87,24 @@ static enum mrc_status write_readme(const struct mrc_prepare_set *set, struct mr
         "A slice is kept when %.3g %% of it show the head, from %.3g %% to %.3g %% of the height "
         "of "
         "such slices.\n"
-        "Intensities: percentiles %.3g and %.3g of the head's core become 0 and 1, per series.\n"
+        "Intensities: percentiles %.3g and %.3g of the head's core become 0 and 1, per series; "
+        "contract.json has the room above.\n"
         "The split (train, val, test: %.3g, %.3g, %.3g) is by subject, from a keyed hash of the "
         "name.\n"
         "Names are keyed; dates, texts and names of the source are not in this folder. Faces are "
         "not removed.\n",
-        (long long)o->size, (long long)o->size, o->min_foreground * 100.0, o->keep_from, o->keep_to,
-        o->low_percentile, o->high_percentile, o->split[0], o->split[1], o->split[2]);
+        (long long)o->contract.sample.w, (long long)o->contract.sample.h, o->min_foreground * 100.0,
+        o->keep_from, o->keep_to, o->contract.low_percentile, o->contract.high_percentile,
+        o->split[0], o->split[1], o->split[2]);
     return write_text(set, "README", &text, err);
+}
+
+static enum mrc_status write_contract(const struct mrc_prepare_set *set, struct mrc_error *err) {
+    struct mrc_text text = {0};
+    enum mrc_status st = mrc_prepared_contract_print(&text, &set->options->contract, err);
+    if (st == MRC_OK) return write_text(set, "contract.json", &text, err);
+    mrc_text_clear(&text);
+    return st;
 }
 
 /* --- report.json --- */
@@ -111,10 +122,10 @@ static bool add_settings(cJSON *json, const struct mrc_prepare_options *o) {
     cJSON *split = to != NULL ? cJSON_AddArrayToObject(to, "split") : NULL;
     for (int i = 0; split != NULL && i < MRC_SPLITS; ++i)
         if (!cJSON_AddItemToArray(split, cJSON_CreateNumber(o->split[i]))) return false;
-    return split != NULL && add_number(to, "size", (double)o->size) &&
-           add_number(to, "channels", (double)o->channels) &&
-           add_number(to, "low_percentile", o->low_percentile) &&
-           add_number(to, "high_percentile", o->high_percentile) &&
+    return split != NULL && add_number(to, "size", (double)o->contract.sample.h) &&
+           add_number(to, "channels", (double)o->contract.sample.c) &&
+           add_number(to, "low_percentile", o->contract.low_percentile) &&
+           add_number(to, "high_percentile", o->contract.high_percentile) &&
            add_number(to, "min_foreground", o->min_foreground) &&
            add_number(to, "keep_from", o->keep_from) && add_number(to, "keep_to", o->keep_to) &&
            add_number(to, "seed", (double)o->seed);
@@ -229,9 +240,10 @@ static enum mrc_status write_html(const struct mrc_prepare_set *set,
         "outside %.3g to %.3g %% of its height. %zu sources were not used.</p>\n"
         "<p class=\"note\">Names, dates and texts of the source are not in this set. "
         "Faces are not removed.</p>\n",
-        r->series, r->subjects, MRC_VERSION, (long long)r->slices, (long long)set->options->size,
-        (long long)set->options->size, (long long)r->dropped, set->options->min_foreground * 100.0,
-        set->options->keep_from, set->options->keep_to, r->refused);
+        r->series, r->subjects, MRC_VERSION, (long long)r->slices,
+        (long long)set->options->contract.sample.h, (long long)set->options->contract.sample.h,
+        (long long)r->dropped, set->options->min_foreground * 100.0, set->options->keep_from,
+        set->options->keep_to, r->refused);
     append_splits(&page, set);
     mrc_text_appendf(&page, "<h2>Series</h2>\n");
     for (size_t i = 0; st == MRC_OK && i < set->count; ++i)
@@ -250,6 +262,7 @@ enum mrc_status mrc_prepare_write_tables(const struct mrc_prepare_set *set,
     if (st == MRC_OK) st = write_participants(set, err);
     if (st == MRC_OK) st = write_description(set, err);
     if (st == MRC_OK) st = write_readme(set, err);
+    if (st == MRC_OK) st = write_contract(set, err);
     if (st == MRC_OK) st = write_json(set, result, err);
     return st == MRC_OK ? write_html(set, result, err) : st;
 }

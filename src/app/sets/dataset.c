@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "app/sets/class_balance.h"
+#include "app/sets/cut.h"
 #include "app/sets/pairs.h"
 #include "app/sets/prepared.h"
 #include "app/sets/stack.h"
@@ -24,8 +25,12 @@ struct loader {
     int domain, notes;
 };
 
+static enum mrc_contrast contrast_of(int domain) {
+    return domain == MRC_DOMAIN_X ? MRC_CONTRAST_T1W : MRC_CONTRAST_T2W;
+}
+
 const char *mrc_dataset_domain_name(int domain) {
-    return mrc_contrast_name(domain == MRC_DOMAIN_X ? MRC_CONTRAST_T1W : MRC_CONTRAST_T2W);
+    return mrc_contrast_name(contrast_of(domain));
 }
 
 enum mrc_status mrc_stored_range(double *range, const mrc_volume *vol, const char *name,
@@ -76,12 +81,12 @@ static enum mrc_status read_slices(struct mrc_dataset_image *out, struct loader 
     image.assume_ras = l->options->assume_ras;
     image.allow_synthetic = l->options->allow_synthetic;
     image.allow_derived = l->options->allow_derived;
-    struct mrc_slices_options cut = MRC_SLICES_DEFAULTS;
-    cut.size = l->options->size;
+    struct mrc_slices_options cut;
     mrc_volume *vol = NULL;
     enum mrc_status status = mrc_image_load_item(&vol, item, &image, err);
-    if (status == MRC_OK && l->options->stored)
-        status = mrc_stored_range(&cut.stored_range, vol, path, err);
+    if (status == MRC_OK)
+        status =
+            mrc_cut_options(&cut, &l->options->contract, contrast_of(l->domain), vol, path, err);
     if (status == MRC_OK) status = mrc_slices_from_volume(&out->slices, vol, path, &cut, err);
     if (status == MRC_OK) keep_grid(out, vol);
     const char *remark = status == MRC_OK ? mrc_volume_provenance(vol)->remark : "";
@@ -142,7 +147,7 @@ static void find_label(char out[MRC_DATASET_LABEL_TEXT], const struct loader *l,
 
 static enum mrc_status load_item(struct loader *l, const struct mrc_image_info *item,
                                  struct mrc_error *err) {
-    enum mrc_contrast wanted = l->domain == MRC_DOMAIN_X ? MRC_CONTRAST_T1W : MRC_CONTRAST_T2W;
+    enum mrc_contrast wanted = contrast_of(l->domain);
     bool marked = (item->synthetic && l->options->allow_synthetic) ||
                   (item->derived && l->options->allow_derived);
     if (!item->usable && !marked) {
@@ -219,10 +224,12 @@ static enum mrc_status read_prepared(struct mrc_dataset_image *image, struct loa
     enum mrc_status status = mrc_image_load(&vol, path, &reading, err);
     struct mrc_extent e = status == MRC_OK ? mrc_volume_extent(vol) : (struct mrc_extent){0, 0, 0};
     size_t plane = (size_t)e.i * (size_t)e.j;
-    if (status == MRC_OK && (e.i != l->options->size || e.j != l->options->size))
-        status = mrc_fail(err, MRC_ERR_ARGUMENT,
-                          "%s: slices of %lld x %lld pixels, expected %lld (--size)", path,
-                          (long long)e.i, (long long)e.j, (long long)l->options->size);
+    const int64_t side = l->options->contract.sample.h;
+    if (status == MRC_OK && (e.i != side || e.j != side))
+        status =
+            mrc_fail(err, MRC_ERR_FORMAT,
+                     "%s: slices of %lld x %lld pixels, expected %lld as the set's contract says",
+                     path, (long long)e.i, (long long)e.j, (long long)side);
     if (status == MRC_OK) {
         *out = (struct mrc_slices){.count = e.k, .size = e.i};
         out->pixels = mrc_alloc(plane * (size_t)e.k, sizeof *out->pixels);
@@ -235,6 +242,8 @@ static enum mrc_status read_prepared(struct mrc_dataset_image *image, struct loa
         memcpy(out->pixels, mrc_volume_voxels_const(vol), plane * (size_t)e.k * sizeof(float));
         out->record.normalise.lo = rows[0].low;
         out->record.normalise.hi = rows[0].high;
+        out->record.normalise.room =
+            mrc_contract_room(&l->options->contract, contrast_of(l->domain));
         for (int64_t k = 0; k < e.k; ++k) out->foreground[k] = -1.0f; /* not in the manifest */
     }
     for (size_t i = 0; status == MRC_OK && i < count; ++i) {
@@ -289,7 +298,11 @@ static enum mrc_status load_prepared(struct mrc_dataset *out,
     struct mrc_prepared prepared;
     struct mrc_dataset_options chosen = *options;
     chosen.min_foreground = 0.0; /* preparing has judged */
-    enum mrc_status status = mrc_prepared_read(&prepared, options->set, err);
+    enum mrc_status status = mrc_prepared_contract(&chosen.contract, options->set, err);
+    if (status == MRC_OK)
+        status = mrc_cut_compare(&chosen.contract, &options->contract, options->set, err);
+    if (status != MRC_OK) return status;
+    status = mrc_prepared_read(&prepared, options->set, err);
     for (int domain = 0; status == MRC_OK && domain < MRC_DOMAIN_COUNT; ++domain) {
         struct loader loader = {
             .options = &chosen, .events = events, .dataset = out, .domain = domain};
@@ -330,10 +343,12 @@ static enum mrc_status load_domain(struct loader *l, struct mrc_error *err) {
 
 enum mrc_status mrc_dataset_load(struct mrc_dataset *out, const struct mrc_dataset_options *options,
                                  const struct mrc_events *events, struct mrc_error *err) {
-    *out = (struct mrc_dataset){.size = options->size,
-                                .channels = options->channels,
+    *out = (struct mrc_dataset){.size = options->contract.sample.h,
+                                .channels = options->contract.sample.c,
                                 .is_prepared = mrc_prepared_is_there(options->set),
                                 .has_classes = options->balance == MRC_BALANCE_CLASS};
+    for (int domain = 0; domain < MRC_DOMAIN_COUNT; ++domain)
+        out->room[domain] = mrc_contract_room(&options->contract, contrast_of(domain));
     if (!mrc_path_is_dir(options->set))
         return mrc_fail(err, MRC_ERR_IO, "%s: not found, expected a folder with T1w and T2w inside",
                         options->set);

@@ -12,6 +12,7 @@
 #include "app/common/events.h"
 #include "base/status.h"
 #include "io/contrast_map.h"
+#include "model/files/contract.h"
 #include "preprocess/slices.h"
 
 #ifdef __cplusplus
@@ -22,9 +23,8 @@ enum { MRC_DOMAIN_X, MRC_DOMAIN_Y, MRC_DOMAIN_COUNT }; /* T1w, T2w */
 
 struct mrc_dataset_options {
     const char *set;
-    int64_t size, channels;
-    double min_foreground; /* smallest fraction of a slice inside the head */
-    bool stored;           /* intensities as pictures store them, not normalised to the head */
+    struct mrc_contract contract; /* how images are cut; a prepared set must have been cut so */
+    double min_foreground;        /* smallest fraction of a slice inside the head */
     bool assume_ras, allow_synthetic, allow_derived;
     int64_t balance;             /* enum mrc_class_balance; the hash covers classes it uses */
     const mrc_contrast_map *map; /* overrules what is recognised; NULL: none */
@@ -32,7 +32,7 @@ struct mrc_dataset_options {
     bool force; /* take images recognised as another contrast than their folder's */
 };
 #define MRC_DATASET_DEFAULTS                                                                       \
-    { .size = 64, .channels = 1, .min_foreground = 0.08 }
+    { .contract = MRC_CONTRACT_DEFAULTS, .min_foreground = 0.08 }
 
 struct mrc_dataset_image {
     char *path;
@@ -55,7 +55,8 @@ struct mrc_dataset_domain {
 };
 struct mrc_dataset {
     int64_t size, channels;
-    bool has_classes; /* labels count: they are in the hash */
+    double room[MRC_DOMAIN_COUNT]; /* of each contrast, for showing its slices */
+    bool has_classes;              /* labels count: they are in the hash */
     bool is_prepared;
     size_t (*pairs)[MRC_DOMAIN_COUNT]; /* places in X and Y that show the same (app/sets/pairs.h) */
     size_t pair_count;

@@ -1,6 +1,7 @@
 /* prepared.c: see prepared.h. Columns are found by their names. */
 #include "app/sets/prepared.h"
 
+#include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,4 +145,88 @@ void mrc_prepared_clear(struct mrc_prepared *prepared) {
     mrc_free(prepared->slices);
     mrc_free(prepared->text);
     *prepared = (struct mrc_prepared){0};
+}
+
+/* --- The contract --- */
+
+/* *out stays NULL when there is no such file. */
+static enum mrc_status read_json(cJSON **out, const char *set, const char *name,
+                                 struct mrc_error *err) {
+    unsigned char *text = NULL;
+    size_t size = 0;
+    char *path = mrc_path_join(set, name);
+    if (path == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", set);
+    enum mrc_status st = MRC_OK;
+    if (mrc_path_exists(path)) {
+        st = mrc_read_file(&text, &size, path, LIMIT, err);
+        if (st == MRC_OK) *out = cJSON_ParseWithLength((const char *)text, size);
+        if (st == MRC_OK && *out == NULL)
+            st = mrc_fail(err, MRC_ERR_FORMAT, "%s: not JSON, expected what prepare wrote", path);
+    }
+    mrc_free(text);
+    mrc_free(path);
+    return st;
+}
+
+static double number_of(const cJSON *settings, const char *key) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(settings, key);
+    return cJSON_IsNumber(item) ? item->valuedouble : -1.0;
+}
+
+/* The settings that sets had before they had a contract. */
+static enum mrc_status take_settings(struct mrc_contract *out, const cJSON *settings,
+                                     const char *set, struct mrc_error *err) {
+    double size = number_of(settings, "size"), channels = number_of(settings, "channels");
+    if (!(size >= 1.0 && size <= 1024.0) || !(channels >= 1.0 && channels <= 3.0))
+        return mrc_fail(err, MRC_ERR_FORMAT, "%s: report.json has no size and channels", set);
+    *out = mrc_contract_of_slices((int64_t)size, (int64_t)channels, false);
+    out->low_percentile = number_of(settings, "low_percentile");
+    out->high_percentile = number_of(settings, "high_percentile");
+    return MRC_OK;
+}
+
+static enum mrc_status take_words(struct mrc_contract *out, const cJSON *json, const char *set,
+                                  struct mrc_error *err) {
+    struct mrc_error why = {0};
+    enum mrc_status st = MRC_OK;
+    *out = (struct mrc_contract)MRC_CONTRACT_DEFAULTS;
+    for (int k = 0; st == MRC_OK && k < MRC_CONTRACT_KEYS; ++k) {
+        enum mrc_contract_key key = (enum mrc_contract_key)k;
+        const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, mrc_contract_key_name(key));
+        if (cJSON_IsString(item)) st = mrc_contract_parse(out, key, item->valuestring, &why);
+        if (!cJSON_IsString(item))
+            st = mrc_fail(&why, MRC_ERR_FORMAT, "no %s", mrc_contract_key_name(key));
+    }
+    return st == MRC_OK ? MRC_OK
+                        : mrc_fail(err, MRC_ERR_FORMAT, "%s/contract.json: %s", set, why.text);
+}
+
+enum mrc_status mrc_prepared_contract(struct mrc_contract *out, const char *set,
+                                      struct mrc_error *err) {
+    cJSON *json = NULL, *report = NULL;
+    struct mrc_error why = {0};
+    enum mrc_status st = read_json(&json, set, "contract.json", err);
+    if (st == MRC_OK && json == NULL) st = read_json(&report, set, "report.json", err);
+    const cJSON *settings = cJSON_GetObjectItemCaseSensitive(report, "settings");
+    if (st == MRC_OK && json != NULL) st = take_words(out, json, set, err);
+    if (st == MRC_OK && settings != NULL) st = take_settings(out, settings, set, err);
+    if (st == MRC_OK && mrc_contract_check(out, &why) != MRC_OK)
+        st = mrc_fail(err, MRC_ERR_FORMAT, "%s: its contract: %s", set, why.text);
+    cJSON_Delete(report);
+    cJSON_Delete(json);
+    return st;
+}
+
+enum mrc_status mrc_prepared_contract_print(struct mrc_text *out,
+                                            const struct mrc_contract *contract,
+                                            struct mrc_error *err) {
+    char words[MRC_CONTRACT_TEXT];
+    mrc_text_appendf(out, "{\n\t\"made_by\": \"mrcycle prepare " MRC_VERSION "\"");
+    for (int key = 0; key < MRC_CONTRACT_KEYS; ++key) {
+        mrc_contract_print(words, contract, (enum mrc_contract_key)key);
+        mrc_text_appendf(out, ",\n\t\"%s\": \"%s\"",
+                         mrc_contract_key_name((enum mrc_contract_key)key), words);
+    }
+    mrc_text_appendf(out, "\n}\n");
+    return out->failed ? mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a set") : MRC_OK;
 }

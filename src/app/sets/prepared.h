@@ -7,6 +7,8 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "base/text.h"
+#include "model/files/contract.h"
 
 /** One row. Texts belong to the manifest. */
 struct mrc_prepared_slice {
@@ -26,5 +28,14 @@ bool mrc_prepared_is_there(const char *set);
  * stand on two sides of the split. */
 enum mrc_status mrc_prepared_read(struct mrc_prepared *out, const char *set, struct mrc_error *err);
 void mrc_prepared_clear(struct mrc_prepared *prepared);
+
+/** How its slices were cut, for the models that are trained on them: contract.json. Of a set of an
+ * earlier version what report.json tells, and where that is missing too *out stays. */
+enum mrc_status mrc_prepared_contract(struct mrc_contract *out, const char *set,
+                                      struct mrc_error *err);
+/** The text of that file. */
+enum mrc_status mrc_prepared_contract_print(struct mrc_text *out,
+                                            const struct mrc_contract *contract,
+                                            struct mrc_error *err);
 
 #endif

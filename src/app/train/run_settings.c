@@ -39,62 +39,66 @@ static const struct setting {
     const char *key;
     enum group group;
     enum kind kind;
-    size_t offset; /* into struct mrc_train_options */
-    double lo, hi; /* of numbers */
+    size_t offset;      /* into struct mrc_train_options */
+    double lo, hi;      /* of numbers */
+    const char *before; /* words of runs that were made before there was such a setting */
 } settings[] = {
 #define AT(member) offsetof(struct mrc_train_options, member)
-    {"generator", MODEL, GENERATOR, AT(model.generator), 0, 0},
-    {"generator_f", MODEL, GENERATOR_F, AT(model.generator_f), 0, 0},
-    {"depth", MODEL, WHOLE, AT(model.depth), 0, 16},
-    {"gan", MODEL, GAN_MODE, AT(model.gan_mode), 0, 0},
-    {"size", MODEL, WHOLE, AT(model.size), 32, 1024},
-    {"channels", MODEL, WHOLE, AT(model.channels), 1, 3},
-    {"generator_width", MODEL, WHOLE, AT(model.generator_width), 1, 512},
-    {"discriminator_width", MODEL, WHOLE, AT(model.discriminator_width), 1, 512},
-    {"batch", MODEL, WHOLE, AT(model.batch), 1, 4096},
-    {"lambda_cycle", MODEL, REAL, AT(model.lambda_cycle), 0, 1e6},
-    {"lambda_identity", MODEL, REAL, AT(model.lambda_identity), 0, 1e6},
-    {"learning_rate", MODEL, REAL, AT(model.learning_rate), 1e-12, 1},
-    {"beta1", MODEL, REAL, AT(model.beta1), 0, 1},
-    {"beta2", MODEL, REAL, AT(model.beta2), 0, 1},
-    {"adam_eps", MODEL, REAL, AT(model.adam_eps), 1e-30, 1},
-    {"ema_decay", MODEL, REAL, AT(model.ema_decay), 0, 1},
-    {"r1_gamma", MODEL, REAL, AT(model.r1_gamma), 0, 1e6},
-    {"warm_up", MODEL, WHOLE, AT(model.warm_up), 0, 1e9},
-    {"structure_loss", MODEL, STRUCTURE, AT(model.structure), 0, 0},
-    {"lambda_structure", MODEL, REAL, AT(model.lambda_structure), 0, 1e6},
-    {"lambda_paired", MODEL, REAL, AT(model.lambda_paired), 0, 1e6},
-    {"diffaugment", MODEL, DIFF_AUGMENT, AT(model.diff_augment), 0, 0},
-    {"init_type", MODEL, INIT_TYPE, AT(model.init_type), 0, 0},
-    {"init_gain", MODEL, REAL, AT(model.init_gain), 0, 100},
-    {"pool_size", MODEL, WHOLE, AT(model.pool_size), 0, 65536},
-    {"seed", MODEL, SEED, AT(model.seed), 0, 0},
-    {"flip", TRAINING, FLAG, AT(trainer.flip), 0, 1},
-    {"gamma", TRAINING, REAL, AT(trainer.gamma), 1, MRC_TRAINER_LARGEST_GAMMA},
-    {"decay", TRAINING, REAL, AT(trainer.decay), 0, 1},
-    {"rotate", TRAINING, REAL, AT(trainer.augment.rotate), 0, 180},
-    {"zoom", TRAINING, REAL, AT(trainer.augment.zoom), 0, 3},
-    {"shift", TRAINING, REAL, AT(trainer.augment.shift), 0, 0.5},
-    {"resolution", TRAINING, REAL, AT(trainer.augment.resolution), 1, 8},
-    {"bias_field", TRAINING, REAL, AT(trainer.augment.bias), 0, 2},
-    {"noise", TRAINING, REAL, AT(trainer.augment.noise), 0, 1},
-    {"class_balance", TRAINING, BALANCE, AT(data.balance), 0, 0},
-    {"min_foreground", DATA, REAL, AT(data.min_foreground), 0, 1},
-    {"intensities", DATA, INTENSITIES, AT(data.stored), 0, 0},
-    {"assume_ras", DATA, FLAG, AT(data.assume_ras), 0, 1},
-    {"allow_synthetic", DATA, FLAG, AT(data.allow_synthetic), 0, 1},
-    {"allow_derived", DATA, FLAG, AT(data.allow_derived), 0, 1},
-    {"force", DATA, FLAG, AT(data.force), 0, 1},
-    {"set", DATA, WORDS, AT(data.set), 0, 0},
-    {"note", DATA, WORDS, AT(data_note), 0, 0},
-    {"name", FREE, WORDS, AT(name), 0, 0},
-    {"preset", FREE, WORDS, AT(preset), 0, 0},
-    {"epochs", FREE, WHOLE, AT(trainer.epochs), 1, 2147483647},
-    {"check_every", TRAINING, WHOLE, AT(check_every), 0, 1e9},
-    {"rollbacks", TRAINING, WHOLE, AT(rollbacks), 0, 1e6},
-    {"keep_every", FREE, WHOLE, AT(keep_every), 0, 1e9},
-    {"sample_every", FREE, WHOLE, AT(sample_every), 0, 1e9},
-    {"half", FREE, FLAG, AT(half), 0, 1},
+    {"generator", MODEL, GENERATOR, AT(model.generator), 0, 0, NULL},
+    {"generator_f", MODEL, GENERATOR_F, AT(model.generator_f), 0, 0, NULL},
+    {"depth", MODEL, WHOLE, AT(model.depth), 0, 16, NULL},
+    {"gan", MODEL, GAN_MODE, AT(model.gan_mode), 0, 0, NULL},
+    {"size", MODEL, WHOLE, AT(model.size), 32, 1024, NULL},
+    {"channels", MODEL, WHOLE, AT(model.channels), 1, 3, NULL},
+    {"generator_width", MODEL, WHOLE, AT(model.generator_width), 1, 512, NULL},
+    {"discriminator_width", MODEL, WHOLE, AT(model.discriminator_width), 1, 512, NULL},
+    {"batch", MODEL, WHOLE, AT(model.batch), 1, 4096, NULL},
+    {"lambda_cycle", MODEL, REAL, AT(model.lambda_cycle), 0, 1e6, NULL},
+    {"lambda_identity", MODEL, REAL, AT(model.lambda_identity), 0, 1e6, NULL},
+    {"learning_rate", MODEL, REAL, AT(model.learning_rate), 1e-12, 1, NULL},
+    {"beta1", MODEL, REAL, AT(model.beta1), 0, 1, NULL},
+    {"beta2", MODEL, REAL, AT(model.beta2), 0, 1, NULL},
+    {"adam_eps", MODEL, REAL, AT(model.adam_eps), 1e-30, 1, NULL},
+    {"ema_decay", MODEL, REAL, AT(model.ema_decay), 0, 1, NULL},
+    {"r1_gamma", MODEL, REAL, AT(model.r1_gamma), 0, 1e6, NULL},
+    {"warm_up", MODEL, WHOLE, AT(model.warm_up), 0, 1e9, NULL},
+    {"structure_loss", MODEL, STRUCTURE, AT(model.structure), 0, 0, NULL},
+    {"lambda_structure", MODEL, REAL, AT(model.lambda_structure), 0, 1e6, NULL},
+    {"lambda_paired", MODEL, REAL, AT(model.lambda_paired), 0, 1e6, NULL},
+    {"diffaugment", MODEL, DIFF_AUGMENT, AT(model.diff_augment), 0, 0, NULL},
+    {"init_type", MODEL, INIT_TYPE, AT(model.init_type), 0, 0, NULL},
+    {"init_gain", MODEL, REAL, AT(model.init_gain), 0, 100, NULL},
+    {"pool_size", MODEL, WHOLE, AT(model.pool_size), 0, 65536, NULL},
+    {"seed", MODEL, SEED, AT(model.seed), 0, 0, NULL},
+    {"flip", TRAINING, FLAG, AT(trainer.flip), 0, 1, NULL},
+    {"gamma", TRAINING, REAL, AT(trainer.gamma), 1, MRC_TRAINER_LARGEST_GAMMA, NULL},
+    {"decay", TRAINING, REAL, AT(trainer.decay), 0, 1, NULL},
+    {"rotate", TRAINING, REAL, AT(trainer.augment.rotate), 0, 180, NULL},
+    {"zoom", TRAINING, REAL, AT(trainer.augment.zoom), 0, 3, NULL},
+    {"shift", TRAINING, REAL, AT(trainer.augment.shift), 0, 0.5, NULL},
+    {"resolution", TRAINING, REAL, AT(trainer.augment.resolution), 1, 8, NULL},
+    {"bias_field", TRAINING, REAL, AT(trainer.augment.bias), 0, 2, NULL},
+    {"noise", TRAINING, REAL, AT(trainer.augment.noise), 0, 1, NULL},
+    {"class_balance", TRAINING, BALANCE, AT(data.balance), 0, 0, NULL},
+    {"min_foreground", DATA, REAL, AT(data.min_foreground), 0, 1, NULL},
+    {"intensities", DATA, INTENSITIES, AT(stored), 0, 0, NULL},
+    {"normalise", DATA, WORDS, AT(normalise), 0, 0, "0.5,95"},
+    {"room", DATA, WORDS, AT(room), 0, 0, "T1w=1,T2w=1"},
+    {"assume_ras", DATA, FLAG, AT(data.assume_ras), 0, 1, NULL},
+    {"allow_synthetic", DATA, FLAG, AT(data.allow_synthetic), 0, 1, NULL},
+    {"allow_derived", DATA, FLAG, AT(data.allow_derived), 0, 1, NULL},
+    {"force", DATA, FLAG, AT(data.force), 0, 1, NULL},
+    {"set", DATA, WORDS, AT(data.set), 0, 0, NULL},
+    {"note", DATA, WORDS, AT(data_note), 0, 0, NULL},
+    {"init", MODEL, WORDS, AT(init), 0, 0, ""},
+    {"name", FREE, WORDS, AT(name), 0, 0, NULL},
+    {"preset", FREE, WORDS, AT(preset), 0, 0, NULL},
+    {"epochs", FREE, WHOLE, AT(trainer.epochs), 1, 2147483647, NULL},
+    {"check_every", TRAINING, WHOLE, AT(check_every), 0, 1e9, NULL},
+    {"rollbacks", TRAINING, WHOLE, AT(rollbacks), 0, 1e6, NULL},
+    {"keep_every", FREE, WHOLE, AT(keep_every), 0, 1e9, NULL},
+    {"sample_every", FREE, WHOLE, AT(sample_every), 0, 1e9, NULL},
+    {"half", FREE, FLAG, AT(half), 0, 1, NULL},
 #undef AT
 };
 enum { SETTINGS = sizeof settings / sizeof settings[0] };
@@ -128,7 +132,7 @@ static void add_setting(cJSON *node, const struct setting *s, const struct mrc_t
         cJSON_AddStringToObject(node, s->key, text);
         break;
     case INIT_TYPE: cJSON_AddStringToObject(node, s->key, mrc_init_kind_name(m->init_type)); break;
-    case INTENSITIES: cJSON_AddStringToObject(node, s->key, intensities[o->data.stored]); break;
+    case INTENSITIES: cJSON_AddStringToObject(node, s->key, intensities[o->stored]); break;
     case BALANCE:
         cJSON_AddStringToObject(node, s->key, mrc_class_balance_names[o->data.balance]);
         break;
@@ -193,6 +197,21 @@ enum mrc_status mrc_run_settings_print(char **out, const struct mrc_train_option
 
 /* --- Reading --- */
 
+/* Settings that a run of an earlier version has not written, as it had them. Out of memory leaves
+ * them out, which the comparison or the reading finds. */
+static void add_older(cJSON *root) {
+    for (size_t i = 0; i < SETTINGS; ++i) {
+        const struct setting *s = &settings[i];
+        cJSON *node =
+            group_names[s->group] != NULL ? cJSON_GetObjectItem(root, group_names[s->group]) : root;
+        if (s->before == NULL || node == NULL || cJSON_HasObjectItem(node, s->key)) continue;
+        const cJSON *how = cJSON_GetObjectItem(node, "intensities");
+        bool stored = strcmp(s->key, "normalise") == 0 && cJSON_IsString(how) &&
+                      strcmp(how->valuestring, intensities[1]) == 0;
+        cJSON_AddStringToObject(node, s->key, stored ? intensities[1] : s->before);
+    }
+}
+
 static enum mrc_status read_tree(cJSON **out, const char *run, struct mrc_error *err) {
     unsigned char *text = NULL;
     size_t size = 0;
@@ -208,6 +227,7 @@ static enum mrc_status read_tree(cJSON **out, const char *run, struct mrc_error 
             *out = NULL;
             status = mrc_fail(err, MRC_ERR_FORMAT, "%s: not the settings of a run", path);
         }
+        add_older(*out);
     }
     mrc_free(text);
     mrc_free(path);
@@ -303,8 +323,8 @@ static bool read_setting(struct mrc_train_options *o, const cJSON *item, const s
         return text != NULL && mrc_init_kind_parse(&o->model.init_type, text, NULL) == MRC_OK;
     case INTENSITIES:
         if (text == NULL) return false;
-        o->data.stored = strcmp(text, intensities[1]) == 0;
-        return o->data.stored || strcmp(text, intensities[0]) == 0;
+        o->stored = strcmp(text, intensities[1]) == 0;
+        return o->stored || strcmp(text, intensities[0]) == 0;
     case BALANCE:
         for (int64_t i = 0; text != NULL && mrc_class_balance_names[i] != NULL; ++i) {
             if (strcmp(text, mrc_class_balance_names[i]) != 0) continue;

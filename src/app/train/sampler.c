@@ -175,6 +175,8 @@ enum mrc_status mrc_sampler_save(mrc_sampler *s, const char *title, const char *
 
     int64_t size = s->dataset->size, channels = s->dataset->channels;
     const float *images[SAMPLES * SHEET_COLUMNS];
+    const double x = 1.0 / s->dataset->room[MRC_DOMAIN_X], y = 1.0 / s->dataset->room[MRC_DOMAIN_Y];
+    const double white[SHEET_COLUMNS] = {x, y, x, y, x, y};
     for (int64_t n = 0; n < SAMPLES; ++n) {
         for (int64_t c = 0; c < SHEET_COLUMNS; ++c) {
             float *shown = s->shown + (n * SHEET_COLUMNS + c) * size * size;
@@ -191,6 +193,7 @@ enum mrc_status mrc_sampler_save(mrc_sampler *s, const char *title, const char *
                               .image_width = size,
                               .image_height = size,
                               .zoom = size > 128 ? 1 : 2,
+                              .column_white = white,
                               .column_labels = labels};
     return mrc_sheet_save(&sheet, path, err);
 }

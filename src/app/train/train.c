@@ -11,7 +11,9 @@
 #include "app/common/model_file.h"
 #include "app/common/place.h"
 #include "app/sets/class_balance.h"
+#include "app/sets/cut.h"
 #include "app/sets/likeness.h"
+#include "app/sets/prepared.h"
 #include "app/train/run_folder.h"
 #include "app/train/run_report.h"
 #include "app/train/sampler.h"
@@ -23,7 +25,9 @@
 #include "model/files/checkpoint.h"
 
 struct work {
-    const struct mrc_train_options *options;
+    struct mrc_train_options settled; /* the caller's, with the contract */
+    char words[MRC_CONTRACT_KEYS][MRC_CONTRACT_TEXT];
+    const struct mrc_train_options *options; /* those */
     const struct mrc_events *events;
     mrc_train_report_fn *report;
     struct mrc_dataset dataset;
@@ -53,7 +57,7 @@ static struct mrc_checkpoint_info describe(const struct work *w, int64_t epoch) 
     struct mrc_checkpoint_info info = {.step = mrc_cyclegan_steps(w->gan),
                                        .epoch = epoch,
                                        .epochs = w->options->trainer.epochs,
-                                       .stored = w->options->data.stored,
+                                       .contract = w->options->data.contract,
                                        .rollbacks = w->rollbacks};
     snprintf(info.name, sizeof info.name, "%s", w->options->name);
     snprintf(info.version, sizeof info.version, "%s", MRC_VERSION);
@@ -318,6 +322,26 @@ static bool has_only_begun(const char *run) {
     return begun;
 }
 
+/* With random weights, or those of another model. */
+static enum mrc_status begin(struct work *w, struct mrc_error *err) {
+    const struct mrc_train_options *o = w->options;
+    struct mrc_checkpoint_info info;
+    char *path = NULL;
+    enum mrc_status status = mrc_cyclegan_create(&w->gan, &o->model, err);
+    if (status != MRC_OK || o->init[0] == '\0') return status;
+    status = mrc_model_file_find(&path, o->init, err);
+    if (status == MRC_OK) status = mrc_checkpoint_begin_with(w->gan, &info, path, err);
+    if (status == MRC_OK) {
+        struct mrc_error other = {0};
+        if (mrc_cut_compare(&info.contract, &o->data.contract, path, &other) != MRC_OK)
+            mrc_events_note(w->events, "%s", other.text);
+        mrc_events_note(w->events, "begins with the weights of %s%s", path,
+                        info.complete ? ", discriminators too" : "");
+    }
+    mrc_free(path);
+    return status;
+}
+
 static enum mrc_status load_newest(struct work *w, struct mrc_error *err) {
     const struct mrc_train_options *o = w->options;
     struct mrc_checkpoint_info info;
@@ -326,7 +350,7 @@ static enum mrc_status load_newest(struct work *w, struct mrc_error *err) {
     if (status == MRC_ERR_IO && has_only_begun(o->run)) {
         mrc_error_clear(err);
         mrc_events_note(w->events, "%s: no checkpoint yet, begins anew", o->run);
-        return mrc_cyclegan_create(&w->gan, &o->model, err);
+        return begin(w, err);
     }
     if (status == MRC_OK) status = mrc_checkpoint_load(&w->gan, &info, path, err);
     if (status == MRC_OK && !is_same_model(&info.settings, &o->model))
@@ -348,8 +372,7 @@ static enum mrc_status create_model(struct work *w, size_t gan, struct mrc_error
     const struct mrc_train_options *o = w->options;
     size_t images = mrc_dataset_bytes(&w->dataset);
     enum mrc_status status = check_memory(o, gan + images, err);
-    if (status == MRC_OK)
-        status = o->resume ? load_newest(w, err) : mrc_cyclegan_create(&w->gan, &o->model, err);
+    if (status == MRC_OK) status = o->resume ? load_newest(w, err) : begin(w, err);
     if (status == MRC_OK) status = mrc_sampler_create(&w->sampler, w->gan, &w->dataset, err);
     if (status == MRC_OK) status = mrc_watch_create(&w->watch, &w->dataset, err);
     if (status == MRC_OK) status = open_checks(w, o->resume ? w->first_step : -1, err);
@@ -379,11 +402,55 @@ static enum mrc_status check_data(const struct work *w, struct mrc_error *err) {
                     o->data.set, hash, o->data_hash);
 }
 
+/* --- How slices are cut --- */
+
+/* Words that were asked for change what is not settled by a set, and must not contradict one. */
+static enum mrc_status ask(struct mrc_contract *contract, enum mrc_contract_key key,
+                           const char *words, struct mrc_error *err) {
+    return words != NULL ? mrc_contract_parse(contract, key, words, err) : MRC_OK;
+}
+
+static enum mrc_status ask_all(struct mrc_contract *contract, const struct mrc_train_options *o,
+                               struct mrc_error *err) {
+    const int64_t size = o->model.size, channels = o->model.channels;
+    if (size > 0) contract->sample.h = contract->sample.w = size;
+    if (channels > 0) {
+        contract->sample.c = contract->out_channels = channels;
+        contract->channels = channels > 1 ? MRC_CHANNELS_NEIGHBOURS : MRC_CHANNELS_SLICE;
+    }
+    if (o->stored) contract->stored = true;
+    enum mrc_status status = ask(contract, MRC_CONTRACT_NORMALISE, o->normalise, err);
+    if (status == MRC_OK) status = ask(contract, MRC_CONTRACT_ROOM, o->room, err);
+    if (status == MRC_OK && o->stored && !contract->stored)
+        status = mrc_fail(err, MRC_ERR_ARGUMENT,
+                          "intensities as stored and normalised to %s, expected one of them",
+                          o->normalise);
+    return status == MRC_OK ? mrc_contract_check(contract, err) : status;
+}
+
+static enum mrc_status settle_contract(struct work *w, struct mrc_error *err) {
+    struct mrc_train_options *o = &w->settled;
+    struct mrc_contract of_set = MRC_CONTRACT_DEFAULTS;
+    const bool prepared = mrc_prepared_is_there(o->data.set);
+    enum mrc_status status = MRC_OK;
+    if (prepared && o->model.size > 0) of_set.sample.h = of_set.sample.w = o->model.size;
+    if (prepared) status = mrc_prepared_contract(&of_set, o->data.set, err);
+    o->data.contract = of_set;
+    if (status == MRC_OK) status = ask_all(&o->data.contract, o, err);
+    if (status == MRC_OK && prepared)
+        status = mrc_cut_compare(&of_set, &o->data.contract, o->data.set, err);
+    o->model.size = o->data.contract.sample.h;
+    o->model.channels = o->data.contract.sample.c;
+    for (int key = 0; key < MRC_CONTRACT_KEYS; ++key)
+        mrc_contract_print(w->words[key], &o->data.contract, (enum mrc_contract_key)key);
+    o->normalise = w->words[MRC_CONTRACT_NORMALISE];
+    o->room = w->words[MRC_CONTRACT_ROOM];
+    return status;
+}
+
 static enum mrc_status prepare(struct work *w, struct mrc_error *err) {
     const struct mrc_train_options *o = w->options;
     struct mrc_dataset_options data = o->data;
-    data.size = o->model.size;
-    data.channels = o->model.channels;
     data.paired = o->model.lambda_paired > 0.0;
     size_t gan = 0;
     enum mrc_status status = mrc_cyclegan_measure(&gan, &o->model, err);
@@ -458,9 +525,8 @@ static enum mrc_status load_good(struct work *w, struct mrc_error *err) {
     w->sampler = NULL;
     mrc_cyclegan_destroy(w->gan);
     w->gan = NULL;
-    enum mrc_status status = mrc_path_exists(path)
-                                 ? mrc_checkpoint_load(&w->gan, &info, path, err)
-                                 : mrc_cyclegan_create(&w->gan, &w->options->model, err);
+    enum mrc_status status =
+        mrc_path_exists(path) ? mrc_checkpoint_load(&w->gan, &info, path, err) : begin(w, err);
     if (status == MRC_OK) status = mrc_sampler_create(&w->sampler, w->gan, &w->dataset, err);
     mrc_free(path);
     return status;
@@ -517,14 +583,16 @@ static enum mrc_status train(struct work *w, struct mrc_error *err) {
 enum mrc_status mrc_train_run(const struct mrc_train_options *options,
                               const struct mrc_events *events, mrc_train_report_fn *report,
                               struct mrc_error *err) {
-    struct work w = {.options = options, .events = events, .report = report};
+    struct work w = {.settled = *options, .events = events, .report = report};
+    w.options = &w.settled;
     w.writes = mrc_team_current()->rank == 0;
     enum mrc_status status = check_places(options, err);
+    if (status == MRC_OK) status = settle_contract(&w, err);
     if (status == MRC_OK) status = prepare(&w, err);
     status = agree(status, err);
     if (status == MRC_OK) status = compare_team(&w, err);
     if (status == MRC_OK && w.writes)
-        status = mrc_run_folder_create(&w.folder, options, &w.dataset, w.first_step, err);
+        status = mrc_run_folder_create(&w.folder, w.options, &w.dataset, w.first_step, err);
     status = agree(status, err);
     if (status == MRC_OK) {
         status = train(&w, err);
@@ -548,9 +616,7 @@ static enum mrc_status look_at_set(struct mrc_checkpoint_info *info, const char 
     struct mrc_dataset dataset = {0};
     struct mrc_dataset_options data = MRC_DATASET_DEFAULTS;
     data.set = set;
-    data.size = info->settings.size;
-    data.channels = info->settings.channels;
-    data.stored = info->stored != 0;
+    data.contract = info->contract;
     enum mrc_status status = mrc_dataset_load(&dataset, &data, NULL, err);
     for (int d = 0; status == MRC_OK && d < MRC_DOMAIN_COUNT; ++d)
         status = mrc_likeness_of_domain(&info->trained[d], &dataset.domains[d], err);
@@ -571,6 +637,14 @@ static enum mrc_status set_finest(struct mrc_checkpoint_info *info, int64_t side
     return MRC_OK;
 }
 
+/* What a model of an earlier version, or of another program, was trained on and does not say. */
+static enum mrc_status amend_contract(struct mrc_checkpoint_info *info,
+                                      const struct mrc_export_options *o, struct mrc_error *err) {
+    enum mrc_status status = ask(&info->contract, MRC_CONTRACT_NORMALISE, o->normalise, err);
+    if (status == MRC_OK) status = ask(&info->contract, MRC_CONTRACT_ROOM, o->room, err);
+    return status == MRC_OK ? mrc_contract_check(&info->contract, err) : status;
+}
+
 /* A model of generators alone keeps its weights; of a complete checkpoint they are written anew. */
 static enum mrc_status export_model(const struct mrc_export_options *o, const char *path,
                                     struct mrc_error *err) {
@@ -579,12 +653,14 @@ static enum mrc_status export_model(const struct mrc_export_options *o, const ch
     struct mrc_checkpoint_options model = {.half = o->half};
     enum mrc_status status = mrc_checkpoint_describe(&info, path, err);
     const bool rewrite =
-        status == MRC_OK && !info.complete && (o->trained_on != NULL || o->finest > 0);
+        status == MRC_OK && !info.complete &&
+        (o->trained_on != NULL || o->finest > 0 || o->normalise != NULL || o->room != NULL);
     if (rewrite && o->half)
         return mrc_fail(err, MRC_ERR_ARGUMENT,
                         "%s: holds the generators only, whose precision stays, expected no --half",
                         path);
     if (status == MRC_OK && !rewrite) status = mrc_checkpoint_load(&gan, &info, path, err);
+    if (status == MRC_OK) status = amend_contract(&info, o, err);
     if (status == MRC_OK && o->trained_on != NULL) status = look_at_set(&info, o->trained_on, err);
     if (status == MRC_OK && o->finest > 0) status = set_finest(&info, o->finest, path, err);
     if (status == MRC_OK) {

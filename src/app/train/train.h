@@ -15,9 +15,16 @@ extern "C" {
 #endif
 
 struct mrc_train_options {
-    struct mrc_dataset_options data; /* size and channels are taken from `model` */
+    struct mrc_dataset_options data; /* the contract is settled from what follows */
     const char *run;                 /* the folder to write */
-    struct mrc_cyclegan_settings model;
+    struct mrc_cyclegan_settings
+        model;   /* size, channels 0: those of a prepared set, else 64 and 1 */
+    bool stored; /* intensities as pictures store them, not normalised to the head */
+    const char
+        *normalise;   /* words of the contract (model/files/contract.h), such as "0.5,95"; NULL:
+                              those of a prepared set, else the defaults */
+    const char *room; /* the same, such as "T2w=2.2" */
+    const char *init; /* begin with the weights of this model or run; "": with random ones */
     struct mrc_trainer_settings trainer;
     int64_t check_every, keep_every, sample_every; /* epochs; 0: only at the end */
     int64_t rollbacks;     /* at most so many times back to the last good checkpoint */
@@ -34,7 +41,7 @@ struct mrc_train_options {
     {                                                                                              \
         .data = MRC_DATASET_DEFAULTS, .model = MRC_CYCLEGAN_DEFAULTS,                              \
         .trainer = MRC_TRAINER_DEFAULTS, .check_every = 10, .keep_every = 50, .sample_every = 10,  \
-        .rollbacks = 3, .preset = "", .name = "t1w-t2w", .data_note = ""                           \
+        .rollbacks = 3, .preset = "", .init = "", .name = "t1w-t2w", .data_note = ""               \
     }
 
 /** How far training is; called after every step. */
@@ -91,6 +98,8 @@ MRC_API void mrc_train_record_clear(struct mrc_train_record *record);
  * ship. `name` and `data_note` replace what the checkpoint says when not NULL. */
 struct mrc_export_options {
     const char *checkpoint, *output, *name, *data_note;
+    const char *normalise, *room; /* words of the contract that the model should have said; NULL:
+                                     what it says stays */
     const char
         *trained_on; /* the set it was trained on: what its images look like is recorded, also
                         in a model of the generators alone; NULL: what it recorded stays */

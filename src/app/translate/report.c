@@ -49,7 +49,7 @@ enum mrc_status mrc_report_measure(struct mrc_report *r, struct mrc_error *err) 
         size_t count = 0;
         for (size_t n = plane * (size_t)k; n < plane * (size_t)(k + 1); ++n) {
             if (head[n] == 0) continue;
-            sum += fabs((double)x->pixels[n] - (double)r->cycle->pixels[n]);
+            sum += r->room * fabs((double)x->pixels[n] - (double)r->cycle->pixels[n]);
             flat += r->after->pixels[n] <= 0.002f || r->after->pixels[n] >= 0.998f;
             ++count;
         }
@@ -174,6 +174,8 @@ static enum mrc_status add_pictures(struct mrc_text *page, const struct mrc_repo
     int64_t chosen[ROWS];
     const size_t rows = choose(chosen, r);
     const int64_t size = r->before->size, plane = size * size;
+    const float scale = (float)(4.0 * r->room);
+    const double white[COLUMNS] = {1.0 / r->room, 1.0 / r->room_to, 1.0 / r->room, 1.0};
     const float *images[ROWS * COLUMNS];
     char labels[ROWS][40], source[32], result[48];
     const char *row_labels[ROWS];
@@ -186,7 +188,7 @@ static enum mrc_status add_pictures(struct mrc_text *page, const struct mrc_repo
         const float *x = r->before->pixels + chosen[row] * plane;
         const float *cycle = r->cycle->pixels + chosen[row] * plane;
         float *d = difference + (int64_t)row * plane;
-        for (int64_t n = 0; n < plane; ++n) d[n] = fminf(1.0f, 4.0f * fabsf(x[n] - cycle[n]));
+        for (int64_t n = 0; n < plane; ++n) d[n] = fminf(1.0f, scale * fabsf(x[n] - cycle[n]));
         images[row * COLUMNS] = x;
         images[row * COLUMNS + 1] = r->after->pixels + chosen[row] * plane;
         images[row * COLUMNS + 2] = cycle;
@@ -205,6 +207,7 @@ static enum mrc_status add_pictures(struct mrc_text *page, const struct mrc_repo
                               .zoom = size > 128  ? 1
                                       : size > 64 ? 2
                                                   : 3,
+                              .column_white = white,
                               .column_labels = column_labels,
                               .row_labels = row_labels};
     unsigned char *png = NULL;

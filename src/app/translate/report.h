@@ -16,6 +16,8 @@ struct mrc_report {
     const char *version, *model_name, *model_hash, *steps, *settings;
     const struct mrc_slices *before, *after;          /* what the network saw and made */
     const struct mrc_trained_images *input, *trained; /* figures of either (likeness.h) */
+    double room, room_to; /* of the two contrasts (model/files/contract.h): errors are told, and
+                             pictures shown, as if there were none */
     const struct mrc_slices *cycle; /* the way back of `after` by the other generator */
     /* from here on filled in by mrc_report_measure */
     double distance; /* of the two; NAN: it cannot be told */

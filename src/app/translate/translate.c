@@ -11,7 +11,7 @@
 #include "app/pages/sheet.h"
 #include "app/privacy/deidentify.h"
 #include "app/privacy/subject.h"
-#include "app/sets/dataset.h"
+#include "app/sets/cut.h"
 #include "app/sets/likeness.h"
 #include "app/sets/regrid.h"
 #include "app/sets/stack.h"
@@ -482,19 +482,22 @@ static enum mrc_status translate_slices(struct mrc_slices *out, const struct mrc
 }
 
 static enum mrc_status cut_slices(struct mrc_slices *out, const struct work *w, int64_t size,
-                                  const mrc_volume *vol, const char *name, struct mrc_error *err) {
-    struct mrc_slices_options options = MRC_SLICES_DEFAULTS;
+                                  enum mrc_contrast contrast, const mrc_volume *vol,
+                                  const char *name, struct mrc_error *err) {
+    struct mrc_slices_options options;
+    enum mrc_status status = mrc_cut_options(&options, &w->info.contract, contrast, vol, name, err);
     options.size = size;
-    if (w->info.stored) {
-        enum mrc_status status = mrc_stored_range(&options.stored_range, vol, name, err);
-        if (status != MRC_OK) return status;
-    }
-    return mrc_slices_from_volume(out, vol, name, &options, err);
+    return status == MRC_OK ? mrc_slices_from_volume(out, vol, name, &options, err) : status;
 }
 
 static enum mrc_status make_slices(struct mrc_slices *out, const struct work *w,
-                                   const mrc_volume *vol, const char *name, struct mrc_error *err) {
-    return cut_slices(out, w, mrc_generator_size(w->generator), vol, name, err);
+                                   enum mrc_contrast contrast, const mrc_volume *vol,
+                                   const char *name, struct mrc_error *err) {
+    return cut_slices(out, w, mrc_generator_size(w->generator), contrast, vol, name, err);
+}
+
+static double room_of(const struct work *w, enum mrc_contrast contrast) {
+    return mrc_contract_room(&w->info.contract, contrast);
 }
 
 static const struct mrc_trained_images *trained_images(const struct work *w) {
@@ -506,7 +509,7 @@ static enum mrc_status compare_with_training(struct work *w, struct mrc_error *e
     struct mrc_slices slices = {0};
     if (trained_images(w)->slices == 0) return MRC_OK;
     enum mrc_status status =
-        cut_slices(&slices, w, w->info.settings.size, w->source, w->options->input, err);
+        cut_slices(&slices, w, w->info.settings.size, w->from, w->source, w->options->input, err);
     if (status == MRC_OK) status = mrc_likeness_measure(&w->looks, &slices, err);
     mrc_slices_clear(&slices);
     if (status == MRC_OK &&
@@ -533,7 +536,7 @@ static enum mrc_status load_truth(struct work *w, struct mrc_error *err) {
     }
     if (status == MRC_OK) status = mrc_regrid_like(&w->truth, raw, w->source, o->truth, err);
     mrc_volume_destroy(raw);
-    if (status == MRC_OK) status = make_slices(&w->wanted, w, w->truth, o->truth, err);
+    if (status == MRC_OK) status = make_slices(&w->wanted, w, o->to, w->truth, o->truth, err);
     return status;
 }
 
@@ -556,6 +559,8 @@ static enum mrc_status render_sheet(unsigned char **png, size_t *size, const str
     int64_t chosen[SHEET_ROWS], plane = w->before.size * w->before.size;
     size_t rows = choose_slices(chosen, &w->before), columns = w->wanted.pixels != NULL ? 3 : 2;
     const float *images[SHEET_ROWS * SHEET_COLUMNS];
+    const double result_white = 1.0 / room_of(w, w->options->to);
+    const double white[SHEET_COLUMNS] = {1.0 / room_of(w, w->from), result_white, result_white};
     char row_text[SHEET_ROWS][32], source_text[32], result_text[48], truth_text[32];
     const char *row_labels[SHEET_ROWS];
     const char *column_labels[SHEET_COLUMNS] = {source_text, result_text, truth_text};
@@ -582,6 +587,7 @@ static enum mrc_status render_sheet(unsigned char **png, size_t *size, const str
                               .zoom = w->before.size > 128  ? 1
                                       : w->before.size > 64 ? 2
                                                             : 3,
+                              .column_white = white,
                               .column_labels = column_labels,
                               .row_labels = row_labels};
     return mrc_sheet_render(png, size, &sheet, err);
@@ -635,7 +641,7 @@ static const char *upsampling_name(enum mrc_upsampling upsampling) {
 
 static enum mrc_status describe(struct work *w, struct mrc_error *err) {
     const struct mrc_translate_options *o = w->options;
-    const struct mrc_slices_options defaults = MRC_SLICES_DEFAULTS;
+    const struct mrc_contract *c = &w->info.contract;
     mrc_slices_record_print(&w->steps, &w->before.record);
     if (o->grid == MRC_GRID_SOURCE)
         mrc_text_appendf(&w->steps, "; back to the source's grid, %s",
@@ -649,10 +655,13 @@ static enum mrc_status describe(struct work *w, struct mrc_error *err) {
                      mrc_generator_kind_name(mrc_cyclegan_generator_of(
                          &w->info.settings, o->to == MRC_CONTRAST_T2W ? MRC_NET_G : MRC_NET_F)),
                      (long long)w->info.settings.channels, (long long)w->before.size,
-                     defaults.low_percentile, defaults.high_percentile,
+                     c->low_percentile, c->high_percentile,
                      o->grid == MRC_GRID_MODEL ? "model" : "source",
                      o->grid == MRC_GRID_MODEL ? "none" : upsampling_name(o->upsampling),
                      !o->no_mirror, o->assume_ras);
+    if (room_of(w, w->from) > 1.0 || room_of(w, o->to) > 1.0)
+        mrc_text_appendf(&w->settings, ";room_from=%g;room_to=%g", room_of(w, w->from),
+                         room_of(w, o->to));
     return w->steps.failed || w->settings.failed ? no_memory(w, err) : MRC_OK;
 }
 
@@ -667,19 +676,21 @@ struct image {
 };
 
 static struct image make_image(const struct work *w, const mrc_volume *vol, const char *path) {
-    return (struct image){.vol = vol,
-                          .path = path,
-                          .format = path != NULL ? format_at(w, path) : MRC_SOURCE_NONE,
-                          .derivation = {.from = w->from,
-                                         .to = w->options->to,
-                                         .software_version = MRC_VERSION,
-                                         .model_name = w->info.name,
-                                         .model_hash = w->info.hash,
-                                         .steps = w->steps.data,
-                                         .settings = w->settings.data,
-                                         .cycle_error = vol == w->error,
-                                         .deidentified = w->options->deidentify,
-                                         .reformatted = w->before.record.reformat.used}};
+    return (struct image){
+        .vol = vol,
+        .path = path,
+        .format = path != NULL ? format_at(w, path) : MRC_SOURCE_NONE,
+        .derivation = {.from = w->from,
+                       .to = w->options->to,
+                       .software_version = MRC_VERSION,
+                       .model_name = w->info.name,
+                       .model_hash = w->info.hash,
+                       .steps = w->steps.data,
+                       .settings = w->settings.data,
+                       .cycle_error = vol == w->error,
+                       .white = vol == w->error ? 0.0 : 1.0 / room_of(w, w->options->to),
+                       .deidentified = w->options->deidentify,
+                       .reformatted = w->before.record.reformat.used}};
 }
 
 /* All that can fail but the renaming. */
@@ -761,7 +772,8 @@ static enum mrc_status settle_cycle(struct work *w, struct mrc_error *err) {
     w->there[1] = &w->after;
     if (knows_size(w, w->from, w->before.size)) return MRC_OK;
     enum mrc_status status = load_generator(w, o->to, w->info.settings.size, err);
-    if (status == MRC_OK) status = make_slices(&w->trained[0], w, w->source, o->input, err);
+    if (status == MRC_OK)
+        status = make_slices(&w->trained[0], w, w->from, w->source, o->input, err);
     if (status == MRC_OK)
         status = translate_slices(&w->trained[1], &w->trained[0], w, "translating", err);
     for (int n = 0; n < 2; ++n) w->there[n] = &w->trained[n];
@@ -794,6 +806,8 @@ static enum mrc_status prepare_report(struct mrc_output *out, struct work *w,
                                 .settings = w->settings.data,
                                 .input = &w->looks,
                                 .trained = trained_images(w),
+                                .room = room_of(w, w->from),
+                                .room_to = room_of(w, o->to),
                                 .before = w->there[0],
                                 .after = w->there[1],
                                 .cycle = &w->cycle};
@@ -835,11 +849,15 @@ static void fill_report(struct mrc_translate_report *report, const struct work *
 
 static enum mrc_status lay_out(struct work *w, struct mrc_error *err) {
     const struct mrc_translate_options *o = w->options;
-    const struct mrc_detail_options detail = MRC_DETAIL_DEFAULTS;
+    struct mrc_detail_options detail = MRC_DETAIL_DEFAULTS;
     if (o->grid == MRC_GRID_MODEL)
         return mrc_slices_to_model_grid(&w->result, &w->after, w->source, err);
     if (o->upsampling == MRC_UPSAMPLE_CUBIC)
         return mrc_slices_to_volume(&w->result, &w->after, w->source, err);
+    /* grey values of a contrast with room are so many times smaller */
+    const double from = room_of(w, w->from), to = room_of(w, o->to);
+    detail.variance /= from * from;
+    detail.largest *= from / to;
     return mrc_slices_to_volume_detailed(&w->result, &w->after, &w->before, w->source, &detail,
                                          err);
 }
@@ -855,7 +873,7 @@ static enum mrc_status run(struct work *w, struct mrc_error *err) {
     if (status == MRC_OK) status = settle_format(w, err);
     if (status == MRC_OK) status = check_cancelled(w, err);
     if (status == MRC_OK) status = load_generator(w, o->to, 0, err);
-    if (status == MRC_OK) status = make_slices(&w->before, w, w->source, o->input, err);
+    if (status == MRC_OK) status = make_slices(&w->before, w, w->from, w->source, o->input, err);
     if (status == MRC_OK) status = compare_with_training(w, err);
     if (status == MRC_OK) status = translate_slices(&w->after, &w->before, w, "translating", err);
     if (status == MRC_OK) status = lay_out(w, err);

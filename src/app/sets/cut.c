@@ -1,0 +1,59 @@
+/* cut.c: see cut.h. */
+#include "app/sets/cut.h"
+
+#include <string.h>
+
+#include "app/sets/dataset.h"
+
+enum mrc_status mrc_cut_check(const struct mrc_contract *c, const char *name,
+                              struct mrc_error *err) {
+    const char *wrong = NULL;
+    if (c->dims != 2)
+        wrong = "volumes";
+    else if (c->pixel_mm > 0.0)
+        wrong = "pixels of a size in mm";
+    else if ((c->planes & MRC_PLANE_AXIAL) == 0)
+        wrong = "slices other than axial";
+    else if (c->channels != MRC_CHANNELS_SLICE && c->channels != MRC_CHANNELS_NEIGHBOURS)
+        wrong = "colours or several contrasts at once";
+    else if (c->sample.h != c->sample.w)
+        wrong = "slices that are not square";
+    if (wrong == NULL) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                    "%s: made for %s, expected square axial slices that the field of view is "
+                    "fitted to",
+                    name, wrong);
+}
+
+enum mrc_status mrc_cut_options(struct mrc_slices_options *out, const struct mrc_contract *contract,
+                                enum mrc_contrast contrast, const mrc_volume *as_stored,
+                                const char *name, struct mrc_error *err) {
+    *out = (struct mrc_slices_options)MRC_SLICES_DEFAULTS;
+    out->size = contract->sample.h;
+    out->low_percentile = contract->low_percentile;
+    out->high_percentile = contract->high_percentile;
+    out->room = mrc_contract_room(contract, contrast);
+    enum mrc_status status = mrc_cut_check(contract, name, err);
+    if (status == MRC_OK && contract->stored)
+        status = mrc_stored_range(&out->stored_range, as_stored, name, err);
+    return status;
+}
+
+enum mrc_status mrc_cut_compare(const struct mrc_contract *has, const struct mrc_contract *expected,
+                                const char *name, struct mrc_error *err) {
+    static const enum mrc_contract_key keys[] = {MRC_CONTRACT_LIST,      MRC_CONTRACT_DIMS,
+                                                 MRC_CONTRACT_PIXEL,     MRC_CONTRACT_PLANES,
+                                                 MRC_CONTRACT_NORMALISE, MRC_CONTRACT_ROOM};
+    char own[MRC_CONTRACT_TEXT], other[MRC_CONTRACT_TEXT];
+    for (size_t k = 0; k < sizeof keys / sizeof *keys; ++k) {
+        mrc_contract_print(own, has, keys[k]);
+        mrc_contract_print(other, expected, keys[k]);
+        if (strcmp(own, other) != 0)
+            return mrc_fail(err, MRC_ERR_ARGUMENT, "%s: made with %s %s, expected %s", name,
+                            mrc_contract_key_name(keys[k]), own, other);
+    }
+    if (has->sample.h == expected->sample.h && has->sample.w == expected->sample.w) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_ARGUMENT, "%s: slices of %lld x %lld pixels, expected %lld x %lld",
+                    name, (long long)has->sample.w, (long long)has->sample.h,
+                    (long long)expected->sample.w, (long long)expected->sample.h);
+}
