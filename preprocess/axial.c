@@ -15,6 +15,21 @@
 static const int permutations[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
                                        {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
 static const char *const axis_names[3] = {"i", "j", "k"};
+/* Along the patient's axis a (Left, Posterior, Superior) lie the slices of this plane. */
+static const char *const planes_across[3] = {"sagittal", "coronal", "axial"};
+/* Columns, rows, slices: the patient's axis, and whether against it. */
+static const struct {
+    const char *name;
+    int axis[3];
+    bool against[3];
+} cuts[MRC_CUT_COUNT] = {[MRC_CUT_AXIAL] = {"axial", {0, 1, 2}, {false, false, false}},
+                         [MRC_CUT_SAGITTAL] = {"sagittal", {1, 2, 0}, {false, true, true}},
+                         [MRC_CUT_CORONAL] = {"coronal", {0, 2, 1}, {false, true, false}}};
+#define THICK 1.5 /* voxels this much longer than wide are thick slices */
+
+const char *mrc_cut_name(enum mrc_cut cut) {
+    return cuts[cut].name;
+}
 
 /* cosine[a][s]: of stored axis s along axial axis a (Left, Posterior, Superior). */
 static void direction_cosines(double cosine[3][3], const struct mrc_geometry *g) {
@@ -72,44 +87,72 @@ static enum mrc_status check_thickness(const struct mrc_axial_record *r, double 
             return mrc_fail(
                 err, MRC_ERR_UNSUPPORTED,
                 "%s: %s slices lie %.2f mm apart (along axis %s), expected at most %.2f "
-                "to make axial slices of",
-                name, a == 0 ? "sagittal" : "coronal", own, axis_names[r->axis[a]], max_slice_mm);
+                "to make %s slices of",
+                name, planes_across[cuts[r->cut].axis[a]], own, axis_names[r->axis[a]],
+                max_slice_mm, cuts[r->cut].name);
     }
     return MRC_OK;
 }
 
 void mrc_axial_nearest(struct mrc_axial_record *out, const struct mrc_geometry *g,
-                       struct mrc_extent e) {
+                       struct mrc_extent e, enum mrc_cut cut) {
     const int64_t side[3] = {e.i, e.j, e.k};
     const int *axis = permutations[0];
     double cosine[3][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}};
+    MRC_ASSERT(g->physical || cut == MRC_CUT_AXIAL);
     if (g->physical) {
         direction_cosines(cosine, g);
         axis = nearest_permutation(cosine);
     }
     memset(out, 0, sizeof *out);
+    out->cut = cut;
     for (int a = 0; a < 3; ++a) {
-        out->axis[a] = axis[a];
-        out->flip[a] = cosine[a][axis[a]] < 0.0;
-        out->spacing_mm[a] = g->physical ? g->spacing_mm[axis[a]] : 1.0;
+        const int patient = cuts[cut].axis[a], stored = axis[patient];
+        out->axis[a] = stored;
+        out->flip[a] = (cosine[patient][stored] < 0.0) != cuts[cut].against[a];
+        out->spacing_mm[a] = g->physical ? g->spacing_mm[stored] : 1.0;
     }
-    out->extent = (struct mrc_extent){side[axis[0]], side[axis[1]], side[axis[2]]};
+    out->extent = (struct mrc_extent){side[out->axis[0]], side[out->axis[1]], side[out->axis[2]]};
+}
+
+unsigned mrc_slices_cuts(enum mrc_cut *preferred, const struct mrc_geometry *g,
+                         struct mrc_extent e) {
+    static const enum mrc_cut across[3] = {MRC_CUT_SAGITTAL, MRC_CUT_CORONAL, MRC_CUT_AXIAL};
+    struct mrc_axial_record r;
+    *preferred = MRC_CUT_AXIAL;
+    if (!g->physical) return 1u << MRC_CUT_AXIAL;
+    mrc_axial_nearest(&r, g, e, MRC_CUT_AXIAL);
+    int longest = 2, shortest = 2;
+    for (int a = 1; a >= 0; --a) {
+        if (r.spacing_mm[a] > r.spacing_mm[longest]) longest = a;
+        if (r.spacing_mm[a] < r.spacing_mm[shortest]) shortest = a;
+    }
+    if (r.spacing_mm[longest] <= THICK * r.spacing_mm[shortest] + ROUNDING_MM)
+        return (1u << MRC_CUT_COUNT) - 1;
+    *preferred = across[longest];
+    return 1u << across[longest];
 }
 
 enum mrc_status mrc_axial_find(struct mrc_axial_record *out, struct mrc_reformat_record *reformat,
-                               const struct mrc_geometry *g, struct mrc_extent e,
+                               const struct mrc_geometry *g, struct mrc_extent e, enum mrc_cut cut,
                                double max_slice_mm, const char *name, struct mrc_error *err) {
     *reformat = (struct mrc_reformat_record){0};
+    if (!g->physical && cut != MRC_CUT_AXIAL)
+        return mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                        "%s: pictures, which have no place in a patient, expected a volume to "
+                        "make %s slices of",
+                        name, cuts[cut].name);
     if (g->physical) {
         enum mrc_status st = check_shear(g, name, err);
         if (st != MRC_OK) return st;
     }
     if (mrc_axial_is_oblique(g)) {
         enum mrc_status st = mrc_reformat_find(reformat, g, e, NULL, max_slice_mm, name, err);
-        if (st == MRC_OK) mrc_axial_nearest(out, &reformat->grid, reformat->extent);
-        return st;
+        if (st == MRC_OK) mrc_axial_nearest(out, &reformat->grid, reformat->extent, cut);
+        return st == MRC_OK && cut != MRC_CUT_AXIAL ? check_thickness(out, max_slice_mm, name, err)
+                                                    : st;
     }
-    mrc_axial_nearest(out, g, e);
+    mrc_axial_nearest(out, g, e, cut);
     return g->physical ? check_thickness(out, max_slice_mm, name, err) : MRC_OK;
 }
 

@@ -125,7 +125,7 @@ enum mrc_status mrc_reformat_find(struct mrc_reformat_record *out, const struct 
     double head_lo[3], head_hi[3];
     struct mrc_axial_record nearest;
     bool keeps_planes = false;
-    mrc_axial_nearest(&nearest, g, e);
+    mrc_axial_nearest(&nearest, g, e, MRC_CUT_AXIAL);
     mrc_geometry_to_lps(lps, g);
     choose_frame(frame, &keeps_planes, lps, &nearest);
     enum mrc_status st =

@@ -126,7 +126,8 @@ enum mrc_status mrc_slices_check_grid(const struct mrc_geometry *geometry, struc
                                       struct mrc_error *err) {
     struct mrc_axial_record record;
     struct mrc_reformat_record reformat;
-    return mrc_axial_find(&record, &reformat, geometry, extent, options->max_slice_mm, name, err);
+    return mrc_axial_find(&record, &reformat, geometry, extent, options->cut, options->max_slice_mm,
+                          name, err);
 }
 
 static enum mrc_status alloc_slices(struct mrc_slices *out, const char *name,
@@ -177,6 +178,27 @@ static enum mrc_status cut_with(struct mrc_slices *out, const float *voxels,
     return st;
 }
 
+/* The same for a cut other than the axial one, with the limits that that would have. */
+static enum mrc_status cut_across(struct mrc_slices *out, const mrc_volume *vol,
+                                  const struct mrc_slices_options *options, const char *name,
+                                  struct mrc_error *err) {
+    const float *voxels = mrc_volume_voxels_const(vol);
+    struct mrc_axial_record axial;
+    struct mrc_normalise_record limits;
+    mrc_axial_nearest(&axial, mrc_volume_geometry(vol), mrc_volume_extent(vol), MRC_CUT_AXIAL);
+    int64_t *per_slice = mrc_alloc((size_t)axial.extent.k, sizeof *per_slice);
+    if (per_slice == NULL)
+        return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for its slices", name);
+    enum mrc_status st = mrc_normalise_find(&limits, per_slice, voxels, &axial, options, name, err);
+    mrc_free(per_slice);
+    if (st == MRC_OK && options->stored_range > 0.0) {
+        limits.lo = 0.0;
+        limits.hi = options->stored_range;
+        limits.room = 1.0;
+    }
+    return st == MRC_OK ? cut_with(out, voxels, &limits, name, err) : st;
+}
+
 /* The grids of everything that follows. */
 static enum mrc_status settle(struct mrc_slices *out, const char *name, struct mrc_error *err) {
     out->record.square = mrc_square_find(&out->record.axial, out->size);
@@ -194,7 +216,7 @@ static enum mrc_status find_oblique(struct mrc_slices *out, struct mrc_normalise
     const float *voxels = mrc_volume_voxels_const(vol);
     struct mrc_axial_record stored;
     struct mrc_normalise_record head;
-    mrc_axial_nearest(&stored, g, e);
+    mrc_axial_nearest(&stored, g, e, MRC_CUT_AXIAL);
     int64_t *per_slice = mrc_alloc((size_t)stored.extent.k, sizeof *per_slice);
     unsigned char *mask = mrc_alloc((size_t)mrc_extent_count(e), 1);
     enum mrc_status st = MRC_OK;
@@ -205,7 +227,8 @@ static enum mrc_status find_oblique(struct mrc_slices *out, struct mrc_normalise
     if (st == MRC_OK) st = mrc_foreground_find(mask, per_slice, &head, voxels, &stored, name, err);
     if (st == MRC_OK)
         st = mrc_reformat_find(&r->reformat, g, e, mask, options->max_slice_mm, name, err);
-    if (st == MRC_OK) mrc_axial_nearest(&r->axial, &r->reformat.grid, r->reformat.extent);
+    if (st == MRC_OK)
+        mrc_axial_nearest(&r->axial, &r->reformat.grid, r->reformat.extent, options->cut);
     mrc_free(mask);
     mrc_free(per_slice);
     return st;
@@ -237,14 +260,17 @@ enum mrc_status mrc_slices_from_volume(struct mrc_slices *out, const mrc_volume 
     enum mrc_status st = check_options(options, err);
     if (st == MRC_OK)
         st = mrc_axial_find(&out->record.axial, &out->record.reformat, mrc_volume_geometry(vol),
-                            mrc_volume_extent(vol), options->max_slice_mm, name, err);
+                            mrc_volume_extent(vol), options->cut, options->max_slice_mm, name, err);
     if (st != MRC_OK) return st;
     out->size = options->size;
     if (out->record.reformat.used) {
         st = reformat_and_cut(out, vol, options, name, err);
     } else {
         st = settle(out, name, err);
-        if (st == MRC_OK) st = cut(out, mrc_volume_voxels_const(vol), options, name, err);
+        if (st == MRC_OK)
+            st = options->cut == MRC_CUT_AXIAL
+                     ? cut(out, mrc_volume_voxels_const(vol), options, name, err)
+                     : cut_across(out, vol, options, name, err);
     }
     if (st != MRC_OK) mrc_slices_clear(out);
     return st;
@@ -411,17 +437,20 @@ enum mrc_status mrc_slices_to_model_grid(mrc_volume **out, const struct mrc_slic
 /* --- In words --- */
 
 void mrc_slices_record_print(struct mrc_text *out, const struct mrc_slices_record *record) {
-    static const char *const towards[3] = {"Left", "Posterior", "Superior"};
+    static const char *const towards[MRC_CUT_COUNT][3] = {
+        [MRC_CUT_AXIAL] = {"Left", "Posterior", "Superior"},
+        [MRC_CUT_SAGITTAL] = {"Posterior", "Inferior", "Right"},
+        [MRC_CUT_CORONAL] = {"Left", "Inferior", "Posterior"}};
     static const char *const stored[3] = {"i", "j", "k"};
     const struct mrc_axial_record *a = &record->axial;
     const struct mrc_square_record *s = &record->square;
     const struct mrc_normalise_record *n = &record->normalise;
     if (record->reformat.used)
         mrc_text_appendf(out, "reformatted from oblique to axial (trilinear); ");
-    mrc_text_appendf(out, "axial slices: ");
+    mrc_text_appendf(out, "%s slices: ", mrc_cut_name(a->cut));
     for (int d = 0; d < 3; ++d)
-        mrc_text_appendf(out, "%s%s = %s%s", d > 0 ? ", " : "", towards[d], a->flip[d] ? "-" : "",
-                         stored[a->axis[d]]);
+        mrc_text_appendf(out, "%s%s = %s%s", d > 0 ? ", " : "", towards[a->cut][d],
+                         a->flip[d] ? "-" : "", stored[a->axis[d]]);
     mrc_text_appendf(out, " (%lld x %lld x %lld at %.4g x %.4g x %.4g mm)", (long long)a->extent.i,
                      (long long)a->extent.j, (long long)a->extent.k, a->spacing_mm[0],
                      a->spacing_mm[1], a->spacing_mm[2]);

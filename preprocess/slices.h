@@ -17,10 +17,16 @@
 extern "C" {
 #endif
 
-/** Which stored axis runs along each axial axis, and whether backwards. Axial axes are DICOM's: 0
- * to the patient's Left (columns), 1 to Posterior (rows), 2 to Superior (slices). For stacks of
- * pictures: the identity. */
+/** The planes slices are cut in, as they are shown: columns, rows and slices of axial ones run to
+ * the patient's Left, Posterior and Superior; of sagittal ones to Posterior, Inferior and Right; of
+ * coronal ones to Left, Inferior and Posterior. */
+enum mrc_cut { MRC_CUT_AXIAL, MRC_CUT_SAGITTAL, MRC_CUT_CORONAL, MRC_CUT_COUNT };
+MRC_API const char *mrc_cut_name(enum mrc_cut cut); /* "axial", "sagittal", "coronal" */
+
+/** Which stored axis runs along columns, rows and slices of the cut, and whether backwards. For
+ * stacks of pictures: the identity. */
 struct mrc_axial_record {
+    enum mrc_cut cut;
     int axis[3];
     bool flip[3];
     struct mrc_extent extent; /* after the permutation: columns, rows, slices */
@@ -66,15 +72,17 @@ struct mrc_slices_options {
     int64_t size;                           /* 64 */
     double low_percentile, high_percentile; /* of the core of the head */
     double room; /* 1: what is brighter than the high percentile is 1; 2: than twice as bright */
-    double max_slice_mm; /* refuse stacks other than axial whose slices lie further apart (B4) */
+    double max_slice_mm; /* refuse stacks of another plane than `cut` whose slices lie further apart
+                            (B4) */
     double
         stored_range; /* > 0: intensities 0 … stored_range become 0 … 1; 0: the limits are found */
+    enum mrc_cut cut;
 };
 #define MRC_SLICES_DEFAULTS                                                                        \
     { .size = 64, .low_percentile = 0.5, .high_percentile = 95.0, .room = 1.0, .max_slice_mm = 3.0 }
 
-/** Slices [count][size][size] in [0,1]: slice 0 is the most inferior, row 0 anterior, column 0 the
- * patient's right. `foreground`: fraction of each slice's pixels inside the head, for leaving empty
+/** Slices [count][size][size] in [0,1]; of the axial ones slice 0 is the most inferior, row 0
+ * anterior, column 0 the patient's right. `foreground`: fraction of each slice's pixels inside the head, for leaving empty
  * slices out of training. */
 struct mrc_slices {
     float *pixels;
@@ -82,8 +90,9 @@ struct mrc_slices {
     int64_t count, size;
     struct mrc_slices_record record;
 };
-/** `name` is what messages call the volume. Sheared and empty volumes, and sagittal, coronal and
- * oblique ones with slices far apart, are MRC_ERR_UNSUPPORTED. */
+/** `name` is what messages call the volume. Sheared and empty volumes, oblique ones with slices far
+ * apart, and those whose slices lie far apart in another plane than options->cut are
+ * MRC_ERR_UNSUPPORTED. The limits do not depend on the cut. */
 MRC_STATUS mrc_slices_from_volume(struct mrc_slices *out, const mrc_volume *vol, const char *name,
                                   const struct mrc_slices_options *options, struct mrc_error *err);
 /** What mrc_slices_from_volume would say of a grid alone: sheared, or its sagittal, coronal or
@@ -91,6 +100,11 @@ MRC_STATUS mrc_slices_from_volume(struct mrc_slices *out, const mrc_volume *vol,
 MRC_STATUS mrc_slices_check_grid(const struct mrc_geometry *geometry, struct mrc_extent extent,
                                  const char *name, const struct mrc_slices_options *options,
                                  struct mrc_error *err);
+/** In which planes slices can be cut without crossing a gap, as bits 1 << MRC_CUT_…: of voxels
+ * that are about as long as wide, all; of thick slices, theirs. `preferred`: the plane they were
+ * acquired in, axial where that does not show. */
+MRC_API unsigned mrc_slices_cuts(enum mrc_cut *preferred, const struct mrc_geometry *geometry,
+                                 struct mrc_extent extent);
 /** The way back: slices in [0,1] onto the grid of `like` (the source), as a volume in [0,1] with
  * its provenance. Up-sampling is cubic (Catmull-Rom), clamped to [0,1]; where nothing of the square
  * lies, 0. */

@@ -1,6 +1,6 @@
 /* steps.h: the single steps behind slices.h, for the files of this package and its tests.
  * "Stored" is the order in memory (i fastest); "axial" is Left, Posterior, Superior (struct
- * mrc_axial_record). */
+ * mrc_axial_record), or what a sagittal or coronal cut has in its place. */
 #ifndef MRC_PREPROCESS_STEPS_H
 #define MRC_PREPROCESS_STEPS_H
 
@@ -16,18 +16,18 @@
 #define MRC_SMALLEST_COSINE                                                                        \
     0.95 /* of an axis with the patient's, else oblique; dicom-nifti rule B4 */
 
-/** Where axial slices lie in a grid: an axis permutation, if each stored axis lies within
+/** Where slices of a cut lie in a grid (said here of the axial one): an axis permutation, if each stored axis lies within
  * acos(0.95) = 18.2 degrees of its axial axis (dicom-nifti rule B4, asked of all three axes: a
  * sagittal stack turned in its own plane gives tilted axial slices although its normal is exact);
  * else the record is that of an axial grid to be reformatted to (reformat->used). Axes must be
  * square to each other, and slices at most max_slice_mm apart unless they are axial. `name` is for
  * messages. */
 enum mrc_status mrc_axial_find(struct mrc_axial_record *out, struct mrc_reformat_record *reformat,
-                               const struct mrc_geometry *g, struct mrc_extent e,
+                               const struct mrc_geometry *g, struct mrc_extent e, enum mrc_cut cut,
                                double max_slice_mm, const char *name, struct mrc_error *err);
-/** The permutation nearest to the patient's axes, however far off they are. */
+/** The permutation nearest to the axes of the cut, however far off they are. */
 void mrc_axial_nearest(struct mrc_axial_record *out, const struct mrc_geometry *g,
-                       struct mrc_extent e);
+                       struct mrc_extent e, enum mrc_cut cut);
 /** Largest angle in rad between a stored axis and its nearest axis of the patient; beyond 18.2
  * degrees the grid is oblique. */
 double mrc_axial_tilt(const struct mrc_geometry *g);

@@ -162,6 +162,123 @@ static void test_the_way_back_lands_on_the_source_grid(void **state) {
     }
 }
 
+/* The marker's centre as a cut shows it, in millimetres of the patient: how far from the image's
+ * edge, and which slice. */
+static const struct {
+    enum mrc_cut cut;
+    double column_mm, row_mm, side_mm, offset_mm[2];
+    int64_t count, slice;
+} shown[] = {{MRC_CUT_SAGITTAL,
+              (MARK_Y + 0.5) * HEAD_ROW_MM,
+              (HEAD_SLICES - 1 - MARK_Z + 0.5) * HEAD_SLICE_MM,
+              120.0,
+              {0.0, 43.5},
+              HEAD_COLUMNS,
+              HEAD_COLUMNS - 1 - MARK_X},
+             {MRC_CUT_CORONAL,
+              (MARK_X + 0.5) * HEAD_COLUMN_MM,
+              (HEAD_SLICES - 1 - MARK_Z + 0.5) * HEAD_SLICE_MM,
+              80.0,
+              {0.0, 23.5},
+              HEAD_ROWS,
+              MARK_Y}};
+
+static void test_other_cuts_show_the_head_upright_in_all_48_orders(void **state) {
+    (void)state;
+    mrc_volume *plain = head_create(straight, forwards);
+    const struct mrc_slices axial = slices_of(plain, &defaults);
+    double mark[3], mirrored[3];
+    head_position(mark, MARK_X, MARK_Y, MARK_Z);
+    head_position(mirrored, HEAD_COLUMNS - 1 - MARK_X, MARK_Y, MARK_Z);
+    for (size_t c = 0; c < sizeof shown / sizeof *shown; ++c) {
+        struct mrc_slices_options o = {.size = 64,
+                                       .low_percentile = 0.5,
+                                       .high_percentile = 100.0,
+                                       .room = 1.0,
+                                       .max_slice_mm = 3.0};
+        o.cut = shown[c].cut;
+        struct mrc_slices first = slices_of(plain, &o), plainly;
+        const double pixel_mm = shown[c].side_mm / 64.0;
+        double centre[3];
+        assert_int_equal(first.count, shown[c].count);
+        assert_true(first.record.square.side_mm == shown[c].side_mm);
+        for (int a = 0; a < 2; ++a)
+            assert_true(first.record.square.offset_mm[a] == shown[c].offset_mm[a]);
+        bright_centre(centre, &first, 0.8f);
+        assert_true(fabs(centre[0] - (shown[c].column_mm / pixel_mm - 0.5)) < 0.3);
+        assert_true(fabs(centre[1] - ((shown[c].row_mm + shown[c].offset_mm[1]) / pixel_mm - 0.5)) <
+                    0.3);
+        assert_true(fabs(centre[2] - (double)shown[c].slice) < 0.3);
+
+        o.high_percentile = defaults.high_percentile;
+        plainly = slices_of(plain, &o);
+        assert_true(plainly.record.normalise.lo == axial.record.normalise.lo);
+        assert_true(plainly.record.normalise.hi == axial.record.normalise.hi);
+        mrc_slices_clear(&plainly);
+        o.high_percentile = 100.0;
+        for (int n = 0; n < 48; ++n) {
+            int axis[3];
+            bool flip[3];
+            struct mrc_error err = {0};
+            mrc_volume *back = NULL, *grid = NULL;
+            head_order(axis, flip, n);
+            mrc_volume *vol = head_create(axis, flip);
+            struct mrc_slices s = slices_of(vol, &o);
+            assert_memory_equal(s.pixels, first.pixels, pixel_count(&s) * sizeof *s.pixels);
+            assert_memory_equal(s.foreground, first.foreground,
+                                (size_t)s.count * sizeof *s.foreground);
+            if (n % 5 == 0) {
+                assert_ok(mrc_slices_to_volume(&back, &s, vol, &err), &err);
+                assert_true(value_at(back, mark) > 0.8f && value_at(back, mirrored) < 0.7f);
+                assert_ok(mrc_slices_to_model_grid(&grid, &s, vol, &err), &err);
+                assert_int_equal(mrc_geometry_orientation(mrc_volume_geometry(grid)),
+                                 shown[c].cut == MRC_CUT_SAGITTAL ? MRC_SAGITTAL : MRC_CORONAL);
+                assert_true(value_at(grid, mark) > 0.8f && value_at(grid, mirrored) < 0.7f);
+                mrc_volume_destroy(grid);
+                mrc_volume_destroy(back);
+            }
+            mrc_slices_clear(&s);
+            mrc_volume_destroy(vol);
+        }
+        mrc_slices_clear(&first);
+    }
+    struct mrc_slices clear = axial;
+    mrc_slices_clear(&clear);
+    mrc_volume_destroy(plain);
+}
+
+/* Thick slices are cut in their own plane only; what is about as long as wide in all three. */
+static void test_thick_stacks_are_cut_in_their_plane(void **state) {
+    (void)state;
+    static const enum mrc_cut planes[3] = {MRC_CUT_SAGITTAL, MRC_CUT_CORONAL, MRC_CUT_AXIAL};
+    for (int thick = 0; thick < 3; ++thick) {
+        struct mrc_geometry g;
+        struct mrc_error err = {0};
+        enum mrc_cut preferred;
+        double m[3][4] = {{-1, 0, 0, 0}, {0, -1, 0, 0}, {0, 0, 1, 0}};
+        const struct mrc_extent e = {20, 20, 20};
+        m[thick][thick] *= 4.8;
+        assert_ok(mrc_geometry_from_ras(&g, m, "thick", &err), &err);
+        assert_int_equal(mrc_slices_cuts(&preferred, &g, e), 1u << planes[thick]);
+        assert_int_equal(preferred, planes[thick]);
+        for (int cut = 0; cut < MRC_CUT_COUNT; ++cut) {
+            struct mrc_slices_options o = defaults;
+            o.cut = (enum mrc_cut)cut;
+            assert_int_equal(mrc_slices_check_grid(&g, e, "x", &o, NULL),
+                             o.cut == planes[thick] ? MRC_OK : MRC_ERR_UNSUPPORTED);
+        }
+    }
+    struct mrc_geometry even;
+    struct mrc_error err = {0};
+    enum mrc_cut preferred;
+    double m[3][4] = {{-1, 0, 0, 0}, {0, -1.1, 0, 0}, {0, 0, 1.3, 0}};
+    assert_ok(mrc_geometry_from_ras(&even, m, "even", &err), &err);
+    assert_int_equal(mrc_slices_cuts(&preferred, &even, (struct mrc_extent){9, 9, 9}), 7);
+    assert_int_equal(preferred, MRC_CUT_AXIAL);
+    mrc_geometry_init(&even);
+    assert_int_equal(mrc_slices_cuts(&preferred, &even, (struct mrc_extent){9, 9, 9}), 1);
+}
+
 /* Rule A8 by hand: a sagittal grid, padded; the model pixel's centre in the patient. */
 static void test_the_model_grid_has_exact_positions(void **state) {
     (void)state;
@@ -689,6 +806,8 @@ int main(void) {
         cmocka_unit_test(test_the_marker_is_left_in_all_48_orders),
         cmocka_unit_test(test_room_keeps_what_is_bright),
         cmocka_unit_test(test_the_way_back_lands_on_the_source_grid),
+        cmocka_unit_test(test_other_cuts_show_the_head_upright_in_all_48_orders),
+        cmocka_unit_test(test_thick_stacks_are_cut_in_their_plane),
         cmocka_unit_test(test_the_model_grid_has_exact_positions),
         cmocka_unit_test(test_a_grid_of_the_models_size_is_left_alone),
         cmocka_unit_test(test_padding_does_not_stretch),

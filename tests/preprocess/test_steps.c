@@ -56,7 +56,7 @@ static struct mrc_axial_record axial_of(const mrc_volume *vol) {
     struct mrc_reformat_record reformat;
     struct mrc_error err = {0};
     assert_ok(mrc_axial_find(&record, &reformat, mrc_volume_geometry(vol), mrc_volume_extent(vol),
-                             3.0, "test", &err),
+                             MRC_CUT_AXIAL, 3.0, "test", &err),
               &err);
     assert_false(reformat.used);
     return record;
