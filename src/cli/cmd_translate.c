@@ -13,6 +13,7 @@ enum {
     KEY_FORMAT,
     KEY_GRID,
     KEY_SIZE,
+    KEY_ONE_PLANE,
     KEY_NO_MIRROR,
     KEY_UPSAMPLE,
     KEY_FROM,
@@ -58,6 +59,11 @@ static const struct argp_option table[] = {
      .doc = "Pixels a side of the slices worked on, where the model takes others than its own: a "
             "local one any, one with a shallow U-Net (train --depth) some; default: on the input's "
             "grid twice the model's where it is good for them, else the model's"},
+    {.name = "one-plane",
+     .key = KEY_ONE_PLANE,
+     .doc =
+         "Translate slices of one plane only where the model knows three and the voxels are about "
+         "as long as wide: three times as fast, with steps between the slices"},
     {.name = "no-mirror",
      .key = KEY_NO_MIRROR,
      .doc = "Apply the model once, not to each slice and its mirror image for the mean of both: "
@@ -187,6 +193,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
                                     ? MRC_UPSAMPLE_GUIDED
                                     : MRC_UPSAMPLE_CUBIC;
         break;
+    case KEY_ONE_PLANE: a->options.one_plane = true; break;
     case KEY_NO_MIRROR: a->options.no_mirror = true; break;
     case KEY_SIZE: a->options.size = mrc_option_integer(state, "--size", value, 16, 1024); break;
     case KEY_FROM: parse_from(state, a, value); break;

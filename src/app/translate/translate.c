@@ -34,6 +34,8 @@ struct work {
     char *output, *report, *key_path; /* those */
     struct mrc_pseudonym_key key;
     const struct mrc_events *events;
+    enum mrc_cut cut; /* the plane the slices shown are of */
+    unsigned others;  /* planes, as bits, whose results are fused with that one's */
     enum mrc_contrast from;
     enum mrc_source_kind format;
     mrc_volume *source, *truth, *result, *error; /* error: the cycle's, voxel by voxel */
@@ -425,6 +427,18 @@ static int64_t choose_batch(const struct work *w, int64_t size) {
     return most < LEAST ? LEAST : most > MOST ? MOST : most;
 }
 
+/* Thick slices are translated in the plane they were acquired in, where the model knows it; what is
+ * about as fine in all planes in all that it knows, for each is blind to steps across it. */
+static void settle_cuts(struct work *w) {
+    const unsigned known = w->info.contract.planes;
+    const unsigned possible =
+        mrc_slices_cuts(&w->cut, mrc_volume_geometry(w->source), mrc_volume_extent(w->source)) &
+        known;
+    if ((possible & 1u << w->cut) == 0) w->cut = MRC_CUT_AXIAL;
+    w->others = possible & ~(1u << w->cut);
+    if (w->options->grid == MRC_GRID_MODEL || w->options->one_plane) w->others = 0;
+}
+
 /* The generator that makes `to`. size 0: chosen. */
 static enum mrc_status load_generator(struct work *w, enum mrc_contrast to, int64_t size,
                                       struct mrc_error *err) {
@@ -435,12 +449,13 @@ static enum mrc_status load_generator(struct work *w, enum mrc_contrast to, int6
     enum mrc_status status = mrc_model_file_find(&path, o->model, err);
     if (status == MRC_OK) status = mrc_checkpoint_describe(&w->info, path, err);
     if (status == MRC_OK) {
+        settle_cuts(w);
         if (size == 0) size = choose_size(w);
         w->batch = choose_batch(w, size);
         status = mrc_generator_load(&w->generator, &w->info, path, generator_to(to), size, w->batch,
                                     err);
     }
-    if (status == MRC_OK) mrc_generator_set_mirror(w->generator, !o->no_mirror);
+    if (status == MRC_OK) mrc_generator_set_mirror(w->generator, !o->no_mirror && w->others == 0);
     if (status == MRC_OK && w->info.name[0] == '\0') {
         const char *name = mrc_path_name(path);
         snprintf(w->info.name, sizeof w->info.name, "%.*s",
@@ -487,6 +502,7 @@ static enum mrc_status cut_slices(struct mrc_slices *out, const struct work *w, 
     struct mrc_slices_options options;
     enum mrc_status status = mrc_cut_options(&options, &w->info.contract, contrast, vol, name, err);
     options.size = size;
+    options.cut = w->cut;
     return status == MRC_OK ? mrc_slices_from_volume(out, vol, name, &options, err) : status;
 }
 
@@ -648,6 +664,10 @@ static enum mrc_status describe(struct work *w, struct mrc_error *err) {
                          o->upsampling == MRC_UPSAMPLE_CUBIC
                              ? "cubic"
                              : "with the source's detail beyond the slices (guided)");
+    for (int cut = 0; cut < MRC_CUT_COUNT; ++cut)
+        if ((w->others & 1u << cut) != 0)
+            mrc_text_appendf(&w->steps, "; fused with %s slices (mean)",
+                             mrc_cut_name((enum mrc_cut)cut));
     mrc_text_appendf(&w->settings,
                      "from=%s;to=%s;generator=%s;channels=%lld;size=%lld;low_percentile=%g;"
                      "high_percentile=%g;grid=%s;upsampling=%s;mirror=%d;assume_ras=%d",
@@ -658,7 +678,7 @@ static enum mrc_status describe(struct work *w, struct mrc_error *err) {
                      c->low_percentile, c->high_percentile,
                      o->grid == MRC_GRID_MODEL ? "model" : "source",
                      o->grid == MRC_GRID_MODEL ? "none" : upsampling_name(o->upsampling),
-                     !o->no_mirror, o->assume_ras);
+                     !o->no_mirror && w->others == 0, o->assume_ras);
     if (room_of(w, w->from) > 1.0 || room_of(w, o->to) > 1.0)
         mrc_text_appendf(&w->settings, ";room_from=%g;room_to=%g", room_of(w, w->from),
                          room_of(w, o->to));
@@ -847,19 +867,59 @@ static void fill_report(struct mrc_translate_report *report, const struct work *
     (void)snprintf(report->output, sizeof report->output, "%s", w->options->output);
 }
 
-static enum mrc_status lay_out(struct work *w, struct mrc_error *err) {
+/* Translated slices on the grid they are wanted on. */
+static enum mrc_status lay_out(mrc_volume **out, const struct work *w,
+                               const struct mrc_slices *after, const struct mrc_slices *before,
+                               struct mrc_error *err) {
     const struct mrc_translate_options *o = w->options;
     struct mrc_detail_options detail = MRC_DETAIL_DEFAULTS;
-    if (o->grid == MRC_GRID_MODEL)
-        return mrc_slices_to_model_grid(&w->result, &w->after, w->source, err);
+    if (o->grid == MRC_GRID_MODEL) return mrc_slices_to_model_grid(out, after, w->source, err);
     if (o->upsampling == MRC_UPSAMPLE_CUBIC)
-        return mrc_slices_to_volume(&w->result, &w->after, w->source, err);
+        return mrc_slices_to_volume(out, after, w->source, err);
     /* grey values of a contrast with room are so many times smaller */
     const double from = room_of(w, w->from), to = room_of(w, o->to);
     detail.variance /= from * from;
     detail.largest *= from / to;
-    return mrc_slices_to_volume_detailed(&w->result, &w->after, &w->before, w->source, &detail,
-                                         err);
+    return mrc_slices_to_volume_detailed(out, after, before, w->source, &detail, err);
+}
+
+/* What slices of another plane say, added to the result. */
+static enum mrc_status add_plane(struct work *w, enum mrc_cut cut, struct mrc_error *err) {
+    const enum mrc_cut shown = w->cut;
+    struct mrc_slices before = {0}, after = {0};
+    mrc_volume *vol = NULL;
+    w->cut = cut;
+    enum mrc_status status = make_slices(&before, w, w->from, w->source, w->options->input, err);
+    w->cut = shown;
+    if (status == MRC_OK) status = translate_slices(&after, &before, w, mrc_cut_name(cut), err);
+    if (status == MRC_OK) status = lay_out(&vol, w, &after, &before, err);
+    if (status == MRC_OK) {
+        const float *more = mrc_volume_voxels_const(vol);
+        float *sum = mrc_volume_voxels(w->result);
+        const int64_t count = mrc_extent_count(mrc_volume_extent(vol));
+        for (int64_t v = 0; v < count; ++v) sum[v] += more[v];
+    }
+    mrc_volume_destroy(vol);
+    mrc_slices_clear(&after);
+    mrc_slices_clear(&before);
+    return status;
+}
+
+/* The mean over all planes: slice-wise translation leaves steps between slices, and each plane's
+ * lie across another's images. */
+static enum mrc_status fuse_planes(struct work *w, struct mrc_error *err) {
+    enum mrc_status status = lay_out(&w->result, w, &w->after, &w->before, err);
+    int planes = 1;
+    for (int cut = 0; status == MRC_OK && cut < MRC_CUT_COUNT; ++cut) {
+        if ((w->others & 1u << cut) == 0) continue;
+        status = add_plane(w, (enum mrc_cut)cut, err);
+        ++planes;
+    }
+    if (status != MRC_OK || planes == 1) return status;
+    float *sum = mrc_volume_voxels(w->result);
+    const int64_t count = mrc_extent_count(mrc_volume_extent(w->result));
+    for (int64_t v = 0; v < count; ++v) sum[v] /= (float)planes;
+    return status;
 }
 
 static enum mrc_status run(struct work *w, struct mrc_error *err) {
@@ -876,7 +936,7 @@ static enum mrc_status run(struct work *w, struct mrc_error *err) {
     if (status == MRC_OK) status = make_slices(&w->before, w, w->from, w->source, o->input, err);
     if (status == MRC_OK) status = compare_with_training(w, err);
     if (status == MRC_OK) status = translate_slices(&w->after, &w->before, w, "translating", err);
-    if (status == MRC_OK) status = lay_out(w, err);
+    if (status == MRC_OK) status = fuse_planes(w, err);
     if (status == MRC_OK) status = prepare_sheet(sheet, w, err);
     if (status == MRC_OK) status = describe(w, err);
     if (status == MRC_OK) status = go_back(w, err);

@@ -42,6 +42,7 @@ struct mrc_translate_options {
     enum mrc_upsampling upsampling;
     int64_t size;   /* pixels a side of the slices worked on, as mrc_generator_load takes it; 0: on
                        the model's grid the model's, on the source's twice that where the model can */
+    bool one_plane; /* also where slices of three planes could be fused */
     bool no_mirror; /* apply the generator once, not to each slice and its mirror image
                        (mrc_generator_set_mirror) */
     const char *sheet;       /* PNG of some slices, source beside result; NULL: none */
