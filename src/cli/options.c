@@ -94,7 +94,7 @@ const char *mrc_option_words(const struct argp_state *state, const char *name, c
 
 /* --- The words of the command line, before argp reads them: it would say two lines --- */
 
-enum { MOST_OPTIONS = 64 };
+enum { MOST_OPTIONS = 128 };
 
 /* The options of one command, those for help among them. */
 struct known {
