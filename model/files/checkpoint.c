@@ -170,6 +170,7 @@ static const struct field {
     LATER(r1_gamma, FIELD_REAL),
     LATER(lambda_structure, FIELD_REAL),
     LATER(lambda_paired, FIELD_REAL),
+    LATER(lambda_ssim, FIELD_REAL),
     LATER(diff_augment, FIELD_WHOLE),
     LATER(init_gain, FIELD_REAL),
     LATER(warm_up, FIELD_WHOLE),

@@ -18,13 +18,15 @@
 #include "base/rng.h"
 #include "base/team.h"
 #include "model/gan/cyclegan_internal.h"
+#include "model/gan/ssim_loss.h"
 #include "model/nets/builders.h"
 
 enum { TO_Y, TO_X, DIRECTIONS }; /* by G, by F */
 enum { BLOCK_GRAIN = 1 << 16, LARGEST_BATCH = 4096, PENALTY_EVERY = 8 };
 enum seen { SEEN_FAKE, SEEN_POOLED, SEEN_REAL, SEEN_KINDS }; /* by a discriminator */
 static const double WARM_UP_RATE = 10.0;                     /* times the learning rate */
-static const float PROBE = 0.01f; /* largest change of a pixel by which R1 is differentiated */
+static const double SSIM_RANGE = 0.5; /* the grey values of most tissue, with room above them */
+static const float PROBE = 0.01f;     /* largest change of a pixel by which R1 is differentiated */
 
 /* The name of a network is its place in the enum; both directions' networks are found here. */
 static const struct {
@@ -33,9 +35,10 @@ static const struct {
 
 struct direction {
     mrc_net *generator, *judge;
-    mrc_plan *first_plan, *cycle_plan;
+    mrc_plan *first_plan, *cycle_plan, *warm_plan;
     mrc_pass *first; /* generator on [a; b], or on a alone, and G's cycle: [fake b; same b; b] */
     mrc_pass *cycle; /* F on G's fake: b again; NULL for G */
+    mrc_pass *warm;  /* generator on a alone, for the warm-up; NULL without one */
     mrc_pass *judge_fake, *judge_real;
     mrc_pass *judge_pool;    /* of fakes from the pool; NULL without one */
     float *pooled;           /* a batch of them */
@@ -56,6 +59,7 @@ struct mrc_cyclegan {
     float *d_cycle, *d_fake;  /* gradients of one batch of images */
     float *d_in;              /* at the input of G's first pass */
     double *spare;            /* of the structure loss */
+    float *ssim_spare;        /* [share] times mrc_ssim_loss_spare; NULL without lambda_ssim */
     bool *partners;           /* [share]; NULL without a paired loss */
     float *truth[DIRECTIONS]; /* of a batch of images: what G(x), F(y) are compared with there */
     void *scratch;
@@ -129,6 +133,7 @@ enum mrc_status cyclegan_check_settings(const struct mrc_cyclegan_settings *s,
         {"weight of the R1 penalty", s->r1_gamma, 0.0, large},
         {"weight of the structure loss", s->lambda_structure, 0.0, large},
         {"weight of the paired loss", s->lambda_paired, 0.0, large},
+        {"weight of the SSIM loss", s->lambda_ssim, 0.0, large},
         {"DiffAugment policy", (double)s->diff_augment, 0.0, (double)MRC_DIFF_ALL},
         {"gain of the first weights", s->init_gain, 0.0, 100.0},
         {"image pool", (double)s->pool_size, 0.0, 65536.0},
@@ -219,6 +224,9 @@ static enum mrc_status create_plans(mrc_cyclegan *gan, struct mrc_error *err) {
         first.n *= (int64_t)way->parts;
         st = mrc_plan_create(&way->first_plan, gan->nets[networks_of[k].generator], first,
                              MRC_PLAN_TRAINING, err);
+        if (st == MRC_OK && s->warm_up > 0)
+            st = mrc_plan_create(&way->warm_plan, gan->nets[networks_of[k].generator], image,
+                                 MRC_PLAN_TRAINING, err);
     }
     if (st == MRC_OK)
         st = mrc_plan_create(&gan->directions[TO_X].cycle_plan, gan->nets[MRC_NET_F], image,
@@ -232,9 +240,10 @@ static enum mrc_status create_plans(mrc_cyclegan *gan, struct mrc_error *err) {
 
     const struct direction *way = gan->directions;
     const mrc_plan *const plans[] = {way[TO_Y].first_plan, way[TO_X].first_plan,
-                                     way[TO_X].cycle_plan, gan->judge_plan};
+                                     way[TO_X].cycle_plan, gan->judge_plan,
+                                     way[TO_Y].warm_plan,  way[TO_X].warm_plan};
     for (size_t i = 0; i < sizeof(plans) / sizeof(plans[0]); ++i)
-        if (mrc_plan_scratch_bytes(plans[i]) > gan->scratch_bytes)
+        if (plans[i] != NULL && mrc_plan_scratch_bytes(plans[i]) > gan->scratch_bytes)
             gan->scratch_bytes = mrc_plan_scratch_bytes(plans[i]);
     gan->bytes += gan->scratch_bytes;
     return MRC_OK;
@@ -280,6 +289,11 @@ static void take_memory(mrc_cyclegan *gan) {
         for (int k = 0; k < DIRECTIONS; ++k)
             gan->truth[k] = mrc_arena_take(memory, gan->images * sizeof(float));
     }
+    if (gan->settings.lambda_ssim > 0.0)
+        gan->ssim_spare =
+            mrc_arena_take(memory, (size_t)gan->share *
+                                       mrc_ssim_loss_spare(gan->settings.size, gan->settings.size) *
+                                       sizeof(float));
     if (gan->settings.lambda_structure > 0.0)
         gan->spare = mrc_arena_take(
             memory,
@@ -294,6 +308,8 @@ static void measure_memory(mrc_cyclegan *gan) {
     for (int k = 0; k < DIRECTIONS; ++k)
         gan->bytes += mrc_plan_pass_bytes(gan->directions[k].first_plan) +
                       (gan->settings.pool_size > 0 ? 3 : 2) * mrc_plan_pass_bytes(gan->judge_plan);
+    for (int k = 0; k < DIRECTIONS && gan->settings.warm_up > 0; ++k)
+        gan->bytes += mrc_plan_pass_bytes(gan->directions[k].warm_plan);
     gan->bytes += mrc_plan_pass_bytes(gan->directions[TO_X].cycle_plan);
 }
 
@@ -322,6 +338,8 @@ static enum mrc_status create_directions(mrc_cyclegan *gan, struct mrc_error *er
         way->generator = gan->nets[networks_of[k].generator];
         way->judge = gan->nets[networks_of[k].judge];
         st = mrc_pass_create(&way->first, way->generator, way->first_plan, gan->scratch, err);
+        if (st == MRC_OK && way->warm_plan != NULL)
+            st = mrc_pass_create(&way->warm, way->generator, way->warm_plan, gan->scratch, err);
         if (st == MRC_OK && way->cycle_plan != NULL)
             st = mrc_pass_create(&way->cycle, way->generator, way->cycle_plan, gan->scratch, err);
         if (st == MRC_OK)
@@ -395,6 +413,7 @@ void mrc_cyclegan_destroy(mrc_cyclegan *gan) {
         mrc_pass_destroy(gan->directions[k].judge_real);
         mrc_pass_destroy(gan->directions[k].judge_fake);
         mrc_pass_destroy(gan->directions[k].cycle);
+        mrc_pass_destroy(gan->directions[k].warm);
         mrc_pass_destroy(gan->directions[k].first);
     }
     mrc_free(gan->state);
@@ -402,6 +421,7 @@ void mrc_cyclegan_destroy(mrc_cyclegan *gan) {
     mrc_free(gan->scratch);
     mrc_plan_destroy(gan->judge_plan);
     for (int k = 0; k < DIRECTIONS; ++k) {
+        mrc_plan_destroy(gan->directions[k].warm_plan);
         mrc_plan_destroy(gan->directions[k].cycle_plan);
         mrc_plan_destroy(gan->directions[k].first_plan);
     }
@@ -483,7 +503,7 @@ struct mrc_cyclegan_images mrc_cyclegan_last_images(const mrc_cyclegan *gan) {
                                          .fake_x = to_x->out,
                                          .cycle_x = to_x->cycle_out,
                                          .cycle_y = to_y->cycle_out};
-    if (gan->with_identity && to_y->out != NULL) {
+    if (gan->with_identity && to_y->cycle_out != NULL) {
         images.same_y = to_y->out + gan->images;
         images.same_x = to_x->out + gan->images;
     }
@@ -796,28 +816,62 @@ static void update(mrc_cyclegan *gan) {
 
 /* --- Warm-up --- */
 
-/* Mean square of the translations against their true images where those are known, elsewhere
- * against the mean image of b; the gradient goes to d_first. */
-static double compare_with_targets(const mrc_cyclegan *gan, int k) {
-    const struct direction *way = &gan->directions[k];
-    const size_t image = image_floats(gan);
-    const double scale = 1.0 / (double)gan->images;
+/* Of one image: mean square, or mean |difference| and 1 - SSIM. */
+struct warm_task {
+    const mrc_cyclegan *gan;
+    int k;
+    double *losses; /* [share] */
+};
+
+static double square_difference(float *d, const float *a, const float *b, size_t n, double scale) {
     double sum = 0.0;
-    for (int64_t n = 0; n < gan->share; ++n) {
-        const size_t at = (size_t)n * image;
-        const bool has_partner = gan->partners != NULL && gan->partners[n];
-        const float *target = has_partner ? gan->truth[k] + at : way->mean;
-        for (size_t i = 0; i < image; ++i) {
-            double difference = (double)way->out[at + i] - (double)target[i];
-            sum += difference * difference;
-            way->d_first[at + i] = (float)(2.0 * scale * difference);
-        }
+    for (size_t i = 0; i < n; ++i) {
+        double difference = (double)a[i] - (double)b[i];
+        sum += difference * difference;
+        d[i] = (float)(2.0 * scale * difference);
     }
     return sum * scale;
 }
 
-/* Adam and the average begin anew where the warm-up ends: the moments of so different a loss would
- * make the first adversarial steps leaps. */
+static void compare_range(void *context, size_t begin, size_t end, int lane) {
+    const struct warm_task *t = context;
+    const mrc_cyclegan *gan = t->gan;
+    const struct mrc_cyclegan_settings *s = &gan->settings;
+    const struct direction *way = &gan->directions[t->k];
+    const size_t image = image_floats(gan);
+    const double share = (double)gan->share;
+    (void)lane;
+    for (size_t n = begin; n < end; ++n) {
+        const bool has_partner = gan->partners != NULL && gan->partners[n];
+        const float *out = way->out + n * image;
+        const float *target = has_partner ? gan->truth[t->k] + n * image : way->mean;
+        float *d = way->d_first + n * image;
+        if (!has_partner || s->lambda_ssim <= 0.0) {
+            t->losses[n] = square_difference(d, out, target, image, 1.0 / (double)gan->images);
+            continue;
+        }
+        t->losses[n] = mrc_loss_l1(d, out, target, image, (float)(1.0 / share), false) / share;
+        for (int64_t c = 0; c < s->channels; ++c) {
+            const double weight = s->lambda_ssim / (share * (double)s->channels);
+            float *spare = gan->ssim_spare + n * mrc_ssim_loss_spare(s->size, s->size);
+            t->losses[n] += weight * mrc_ssim_loss(d + c, out + c, target + c, s->size, s->size,
+                                                   s->channels, SSIM_RANGE, weight, spare);
+        }
+    }
+}
+
+/* The translations against their true images where those are known, elsewhere against the mean
+ * image of b; the gradient goes to d_first. */
+static double compare_with_targets(const mrc_cyclegan *gan, int k) {
+    double losses[LARGEST_BATCH], sum = 0.0;
+    struct warm_task task = {gan, k, losses};
+    mrc_parallel_for((size_t)gan->share, 1, compare_range, &task);
+    for (int64_t n = 0; n < gan->share; ++n) sum += losses[n];
+    return sum;
+}
+
+/* Adam begins anew where the warm-up ends: the moments of so different a loss would make the first
+ * adversarial steps leaps. */
 static void update_warming(mrc_cyclegan *gan) {
     const struct mrc_cyclegan_settings *s = &gan->settings;
     const struct mrc_adam adam = {.learning_rate =
@@ -826,13 +880,16 @@ static void update_warming(mrc_cyclegan *gan) {
                                   .beta2 = s->beta2,
                                   .eps = s->adam_eps};
     gan->state->steps += 1;
+    const double young = (1.0 + (double)gan->state->steps) / (10.0 + (double)gan->state->steps);
     for (int i = 0; i < GENERATORS; ++i) {
-        size_t bytes = mrc_net_size(gan->nets[i]) * sizeof(float);
+        const size_t size = mrc_net_size(gan->nets[i]), bytes = size * sizeof(float);
         mrc_adam_update(mrc_net_values(gan->nets[i]), gan->state->m[i], gan->state->v[i],
-                        mrc_net_gradients(gan->nets[i]), mrc_net_size(gan->nets[i]), &adam,
-                        gan->state->steps);
-        if (gan->state->average[i] != NULL)
-            memcpy(gan->state->average[i], mrc_net_values(gan->nets[i]), bytes);
+                        mrc_net_gradients(gan->nets[i]), size, &adam, gan->state->steps);
+        if (gan->state->average[i] != NULL) {
+            struct average_task task = {gan->state->average[i], mrc_net_values(gan->nets[i]),
+                                        (float)fmin(s->ema_decay, young)};
+            mrc_parallel_for(size, BLOCK_GRAIN, average_range, &task);
+        }
         if (gan->state->steps < s->warm_up) continue;
         memset(gan->state->m[i], 0, bytes);
         memset(gan->state->v[i], 0, bytes);
@@ -843,17 +900,17 @@ static enum mrc_status warm_up_step(mrc_cyclegan *gan, struct mrc_losses *losses
                                     const float *const real[DIRECTIONS][2], struct mrc_error *err) {
     MRC_ASSERT(gan->has_means);
     *losses = (struct mrc_losses){0};
-    forward(gan, real);
     for (int k = 0; k < DIRECTIONS; ++k) {
         struct direction *way = &gan->directions[k];
-        memset(way->d_first + gan->images, 0, (way->parts - 1) * gan->images * sizeof(float));
+        way->out = mrc_pass_forward(way->warm, real[k][0]);
+        way->cycle_out = NULL;
         losses->total_generator += compare_with_targets(gan, k);
     }
     enum mrc_status st = mrc_team_mean(&losses->total_generator, 1, err);
     if (st == MRC_OK) st = check_finite(gan, losses, err);
     if (st != MRC_OK) return st;
     for (int k = 0; k < DIRECTIONS; ++k)
-        mrc_pass_backward(gan->directions[k].first, gan->directions[k].d_first, NULL,
+        mrc_pass_backward(gan->directions[k].warm, gan->directions[k].d_first, NULL,
                           MRC_GRADIENTS_SET);
     st = share_gradients(gan, err);
     if (st == MRC_OK) update_warming(gan);

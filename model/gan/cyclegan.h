@@ -44,6 +44,8 @@ struct mrc_cyclegan_settings {
                          right place and polarity; 0: none */
     enum mrc_structure_kind structure;
     double lambda_structure; /* weight of the structure loss between source and output; 0: none */
+    double lambda_ssim;      /* of the warm-up where the partner is known: mean |difference| +
+                             lambda_ssim (1 - SSIM) instead of the mean square; 0: that */
     double lambda_paired; /* weight of the paired loss, on images whose partner is known; 0: none */
     int64_t diff_augment; /* enum mrc_diff_augment: what the discriminators' images go through */
     enum mrc_init_kind init_type; /* of all convolutions but those of the local branch */
@@ -60,7 +62,7 @@ struct mrc_cyclegan_settings {
         .lambda_identity = 5.0, .learning_rate = 2e-4, .beta1 = 0.5, .beta2 = 0.999,               \
         .adam_eps = 1e-8, .ema_decay = 0.0, .r1_gamma = 0.0, .warm_up = 0, .seed = 1,              \
         .structure = MRC_STRUCTURE_NGF, .lambda_structure = 0.0, .lambda_paired = 0.0,             \
-        .diff_augment = 0, .init_type = MRC_INIT_NORMAL, .init_gain = 0.02                         \
+        .lambda_ssim = 0.0, .diff_augment = 0, .init_type = MRC_INIT_NORMAL, .init_gain = 0.02     \
     }
 
 /** Means over all elements, before weighting; the D terms before the factor one half. */
@@ -122,7 +124,8 @@ MRC_API void mrc_cyclegan_set_partners(mrc_cyclegan *gan, const bool *partners, 
  * updates. The gradients stay in the nets until the next step. Every 8th step adds the R1 penalty.
  * The first warm_up steps are others: mean |G(x) - target|^2 and its twin, at ten times the rate,
  * the discriminators untouched; their sum is total_generator and all other losses are 0. The target
- * is true_y where y is the partner, else the mean y.
+ * is true_y where y is the partner, else the mean y. With lambda_ssim the loss against a partner is
+ * mean |G(x) - true_y| + lambda_ssim (1 - SSIM) instead (model/gan/ssim_loss.h).
  * MRC_ERR_NUMERIC when a loss is not finite: *losses tells which, and no weight was changed.
  * In a team (base/team.h) x, y are this process's share, [batch / count]; losses and gradients are
  * means over the team, so all come to the same weights, those of one process to rounding;
@@ -131,8 +134,8 @@ MRC_STATUS mrc_cyclegan_step(mrc_cyclegan *gan, struct mrc_losses *losses, const
                              const float *y, struct mrc_error *err);
 MRC_API int64_t mrc_cyclegan_steps(const mrc_cyclegan *gan);
 /** Images of the last step, [batch][size][size][channels]: G(x), F(y), F(G(x)), G(F(y)), F(x),
- * G(y). NULL before the first step, and same_x, same_y without an identity loss. Valid until the
- * next step. */
+ * G(y). NULL before the first step; same_x, same_y without an identity loss; all but the fakes after
+ * a step of the warm-up. Valid until the next step. */
 struct mrc_cyclegan_images {
     const float *fake_y, *fake_x, *cycle_x, *cycle_y, *same_x, *same_y;
 };

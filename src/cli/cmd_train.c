@@ -39,6 +39,7 @@ enum {
     KEY_NOISE,
     KEY_POOL,
     KEY_LAMBDA_PAIRED,
+    KEY_LAMBDA_SSIM,
     KEY_LAMBDA_STRUCTURE,
     KEY_STRUCTURE,
     KEY_DIFFAUGMENT,
@@ -96,6 +97,11 @@ static const struct argp_option table[] = {
      .doc = "Weight of the distance to the true image, where T1w and T2w images of SET belong "
             "together: their names agree but for the contrast and they lie on one grid; every "
             "other place of a batch is such a pair; 0: none"},
+    {.name = "lambda-ssim",
+     .key = KEY_LAMBDA_SSIM,
+     .arg = "X",
+     .doc = "Weight of 1 - SSIM beside the mean absolute difference from the true image of a pair "
+            "during the warm-up; 0: the mean square alone"},
     {.name = "lambda-structure",
      .key = KEY_LAMBDA_STRUCTURE,
      .arg = "X",
@@ -368,6 +374,9 @@ static bool parse_model(int key, const char *value, struct argp_state *state,
         break;
     case KEY_LAMBDA_PAIRED:
         model->lambda_paired = mrc_option_number(state, "--lambda-paired", value, 0, 1e4);
+        break;
+    case KEY_LAMBDA_SSIM:
+        model->lambda_ssim = mrc_option_number(state, "--lambda-ssim", value, 0, 1e4);
         break;
     case KEY_LAMBDA_STRUCTURE:
         model->lambda_structure = mrc_option_number(state, "--lambda-structure", value, 0, 1e4);

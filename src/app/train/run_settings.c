@@ -65,6 +65,7 @@ static const struct setting {
     {"structure_loss", MODEL, STRUCTURE, AT(model.structure), 0, 0, NULL},
     {"lambda_structure", MODEL, REAL, AT(model.lambda_structure), 0, 1e6, NULL},
     {"lambda_paired", MODEL, REAL, AT(model.lambda_paired), 0, 1e6, NULL},
+    {"lambda_ssim", MODEL, REAL, AT(model.lambda_ssim), 0, 1e6, NULL},
     {"diffaugment", MODEL, DIFF_AUGMENT, AT(model.diff_augment), 0, 0, NULL},
     {"init_type", MODEL, INIT_TYPE, AT(model.init_type), 0, 0, NULL},
     {"init_gain", MODEL, REAL, AT(model.init_gain), 0, 100, NULL},
