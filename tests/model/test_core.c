@@ -770,6 +770,9 @@ static void test_warm_up_learns_the_mean_and_nothing_else(void **unused) {
     mrc_net *judge = mrc_cyclegan_net_of(gan, MRC_NET_D_X);
     float *judged = mrc_alloc(mrc_net_size(judge), sizeof(float));
     memcpy(judged, mrc_net_values(judge), mrc_net_size(judge) * sizeof(float));
+    mrc_net *f = mrc_cyclegan_net_of(gan, MRC_NET_F);
+    float *begun = mrc_alloc(mrc_net_size(f), sizeof(float));
+    memcpy(begun, mrc_net_values(f), mrc_net_size(f) * sizeof(float));
     double first = 0.0;
     for (int64_t step = 0; step < s.warm_up; ++step) {
         assert_ok(mrc_cyclegan_step(gan, &losses, x, y, &err), &err);
@@ -778,9 +781,15 @@ static void test_warm_up_learns_the_mean_and_nothing_else(void **unused) {
     }
     assert_true(losses.total_generator < 0.5 * first);
     assert_memory_equal(judged, mrc_net_values(judge), mrc_net_size(judge) * sizeof(float));
-    assert_memory_equal(mrc_cyclegan_best_weights(gan, MRC_NET_F),
-                        mrc_net_values(mrc_cyclegan_net_of(gan, MRC_NET_F)),
-                        mrc_net_size(mrc_cyclegan_net_of(gan, MRC_NET_F)) * sizeof(float));
+    /* the moving average, young, is close behind */
+    double behind = 0.0, moved = 0.0;
+    for (size_t i = 0; i < mrc_net_size(f); ++i) {
+        const double now = (double)mrc_net_values(f)[i];
+        behind += fabs((double)mrc_cyclegan_best_weights(gan, MRC_NET_F)[i] - now);
+        moved += fabs((double)begun[i] - now);
+    }
+    assert_true(behind > 0.0 && behind < 0.5 * moved);
+    mrc_free(begun);
     assert_ok(mrc_cyclegan_step(gan, &losses, x, y, &err), &err);
     assert_true(losses.adversarial_g > 0.0);
     /* Adam begins at its first step: no weight moves further than the learning rate */
