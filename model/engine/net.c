@@ -57,16 +57,18 @@ void mrc_net_destroy(mrc_net *net) {
 /* PyTorch's shape of a kernel: [out][in] or, transposed, [in][out], and the kernel without a depth
  * of 1. */
 static void set_kernel_shape(struct mrc_parameter *p, const struct mrc_node *node) {
-    bool transposed = node->op == &mrc_op_conv_transpose;
+    const bool transposed = node->op == &mrc_op_conv_transpose;
     p->shape[0] = transposed ? node->in_channels[0] : node->channels;
     p->shape[1] = transposed ? node->channels : node->in_channels[0];
+    if (node->op == &mrc_op_conv_depthwise) p->shape[1] = 1;
     p->rank = 2;
     for (int axis = 0; axis < 3; ++axis)
         if (axis > 0 || node->attr.k[0] > 1) p->shape[p->rank++] = node->attr.k[axis];
 }
 
 static bool is_kernel(const struct mrc_node *node) {
-    return node->op == &mrc_op_conv || node->op == &mrc_op_conv_transpose;
+    return node->op == &mrc_op_conv || node->op == &mrc_op_conv_transpose ||
+           node->op == &mrc_op_conv_depthwise;
 }
 
 /* Gives one tensor its place in the blocks. Returns the offset, or MRC_NO_PARAMETER when memory is
@@ -452,13 +454,13 @@ void mrc_net_init_uniform(mrc_net *net, const char *prefix, uint64_t seed, uint3
         const struct net_parameter *p = &net->parameters[i];
         const struct mrc_node *node = &net->nodes[p->node];
         if (strncmp(node->name, prefix, strlen(prefix)) != 0 || !is_kernel(node)) continue;
-        double fan_in =
-            (double)(node->in_channels[0] * node->attr.k[0] * node->attr.k[1] * node->attr.k[2]);
+        const int64_t read = node->op == &mrc_op_conv_depthwise ? 1 : node->in_channels[0];
+        double fan_in = (double)(read * node->attr.k[0] * node->attr.k[1] * node->attr.k[2]);
         init_tensor(net, i, seed, stream, INIT_UNIFORM, 0.0, 1.0 / sqrt(fan_in));
     }
 }
 
-void mrc_net_add_copy(mrc_net *net, const char *name, float gain, float shift) {
+void mrc_net_add_copy(mrc_net *net, const char *name, int64_t from, float gain, float shift) {
     MRC_ASSERT(net->values != NULL);
     int found = mrc_net_find(net, name);
     if (found < 0 || net->nodes[found].op != &mrc_op_conv) return;
@@ -466,14 +468,27 @@ void mrc_net_add_copy(mrc_net *net, const char *name, float gain, float shift) {
     const int64_t *k = node->attr.k, in = node->in_channels[0], out = node->channels;
     int64_t middle = (k[0] / 2 * k[1] + k[1] / 2) * k[2] + k[2] / 2;
     float *tap = net->values + node->weight + middle * in * out; /* [in][out] */
-    for (int64_t c = 0; c < in && c < out; ++c) tap[c * out + c] += gain;
+    for (int64_t c = 0; from + c < in && c < out; ++c) tap[(from + c) * out + c] += gain;
     for (int64_t c = 0; c < out; ++c) net->values[node->bias + c] += shift;
 }
 
+static const struct net_parameter *find_parameter(const mrc_net *net, const char *name) {
+    for (size_t i = 0; i < net->parameter_count; ++i)
+        if (strcmp(net->parameters[i].seen.name, name) == 0) return &net->parameters[i];
+    return NULL;
+}
+
+void mrc_net_repeat(mrc_net *net, const char *name, int64_t times) {
+    const struct net_parameter *p = find_parameter(net, name);
+    if (p == NULL || net->nodes[p->node].op != &mrc_op_conv || !p->is_weight) return;
+    const int64_t out = net->nodes[p->node].channels, run = out / times;
+    float *row = net->values + p->seen.offset;
+    for (const float *end = row + p->seen.count; row < end; row += out)
+        for (int64_t i = run; i < run * times; ++i) row[i] = row[i - run];
+}
+
 void mrc_net_scale(mrc_net *net, const char *name, float factor) {
-    for (size_t i = 0; i < net->parameter_count; ++i) {
-        const struct mrc_parameter *p = &net->parameters[i].seen;
-        if (strcmp(p->name, name) != 0) continue;
-        for (size_t j = 0; j < p->count; ++j) net->values[p->offset + j] *= factor;
-    }
+    const struct net_parameter *p = find_parameter(net, name);
+    if (p == NULL) return;
+    for (size_t j = 0; j < p->seen.count; ++j) net->values[p->seen.offset + j] *= factor;
 }

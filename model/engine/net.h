@@ -77,9 +77,13 @@ MRC_API void mrc_net_init(mrc_net *net, enum mrc_init_kind kind, double gain, ui
  * tensors stay as they are. */
 MRC_API void mrc_net_init_uniform(mrc_net *net, const char *prefix, uint64_t seed, uint32_t stream);
 /** Makes the convolution of node `name` ("local1.conv") more of a copy: adds `gain` to the weight
- * of the middle tap from channel c to channel c, for each c that both sides have, and `shift` to
- * the biases. No such convolution does nothing. */
-MRC_API void mrc_net_add_copy(mrc_net *net, const char *name, float gain, float shift);
+ * of the middle tap from channel `from` + c to channel c, for each c that both sides have, and `shift`
+ * to the biases. No such convolution does nothing. */
+MRC_API void mrc_net_add_copy(mrc_net *net, const char *name, int64_t from, float gain,
+                              float shift);
+/** Gives a convolution's output channels, `times` runs of equally many, the weights of the first
+ * run ("head.conv.weight"); no such name does nothing. */
+MRC_API void mrc_net_repeat(mrc_net *net, const char *name, int64_t times);
 /** Multiplies one tensor ("head.conv.weight"); no such name does nothing. */
 MRC_API void mrc_net_scale(mrc_net *net, const char *name, float factor);
 /** Node of a name, or -1. */

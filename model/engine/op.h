@@ -32,10 +32,18 @@ enum { MRC_NODE_INPUTS = 2, MRC_NO_PARAMETER = -1 };
 /** Settings of an operation; each uses the fields its file names. */
 struct mrc_attributes {
     int64_t channels;                /* conv, conv_transpose: output channels */
-    int64_t k[3], stride[3], pad[3]; /* depth, height, width; pad op: zeros on either side */
+    int64_t k[3], stride[3], pad[3]; /* depth, height, width; pad op: zeros on either side; stride
+                                        also: sides of blocks, factors of enlarging */
+    int64_t dilation[3];             /* of convolutions: pixels between taps; 0 is 1 */
+    int64_t groups;                  /* group_norm */
     float slope;                     /* leaky_relu; 0 is relu */
     float eps;                       /* instance_norm */
 };
+
+/** Pixels between the taps of a kernel along an axis. */
+static inline int64_t mrc_dilation(const struct mrc_attributes *attr, int axis) {
+    return attr->dilation[axis] > 0 ? attr->dilation[axis] : 1;
+}
 
 /** One operation in a net, before any input size is known. */
 struct mrc_node {
@@ -101,14 +109,22 @@ struct mrc_op {
 };
 
 extern const struct mrc_op mrc_op_conv;           /* channels, k, stride, pad; weight and bias */
+extern const struct mrc_op mrc_op_conv_depthwise; /* the same, channels as they are */
 extern const struct mrc_op mrc_op_conv_transpose; /* the same; out = (in - 1) stride - 2 pad + k */
 extern const struct mrc_op mrc_op_instance_norm;  /* eps; weight = gain, bias = shift */
+extern const struct mrc_op mrc_op_group_norm;     /* the same of groups of channels */
 extern const struct mrc_op mrc_op_leaky_relu;     /* slope; derivative at 0 is the slope */
 extern const struct mrc_op mrc_op_sigmoid;
 extern const struct mrc_op mrc_op_tanh;
-extern const struct mrc_op mrc_op_concat; /* along channels, in order */
-extern const struct mrc_op mrc_op_add;    /* same shapes */
-extern const struct mrc_op mrc_op_pad;    /* zeros, attr.pad on either side of d, h, w */
+extern const struct mrc_op mrc_op_concat;         /* along channels, in order */
+extern const struct mrc_op mrc_op_add;            /* same shapes */
+extern const struct mrc_op mrc_op_space_to_depth; /* stride: the block that becomes channels */
+extern const struct mrc_op mrc_op_depth_to_space; /* and back */
+extern const struct mrc_op mrc_op_upsample_nearest, mrc_op_upsample_linear; /* stride: factors */
+extern const struct mrc_op mrc_op_global_average;                           /* to one pixel */
+extern const struct mrc_op
+    mrc_op_scale_shift;                /* in[1]: a scale and a shift for each channel of in[0] */
+extern const struct mrc_op mrc_op_pad; /* zeros, attr.pad on either side of d, h, w */
 
 #ifdef __cplusplus
 }

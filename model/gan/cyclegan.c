@@ -142,8 +142,9 @@ enum mrc_status cyclegan_check_settings(const struct mrc_cyclegan_settings *s,
     enum mrc_status st = MRC_OK;
     for (size_t i = 0; st == MRC_OK && i < sizeof(numbers) / sizeof(numbers[0]); ++i)
         st = check_number(numbers[i].name, numbers[i].value, numbers[i].lo, numbers[i].hi, err);
-    struct mrc_generator_settings generator = cyclegan_generator_settings(s);
-    if (st == MRC_OK) st = check_number("kind of F", (double)s->generator_f, 0.0, 3.0, err);
+    if (st == MRC_OK)
+        st = check_number("kind of F", (double)s->generator_f, 0.0, (double)MRC_GENERATOR_KINDS,
+                          err);
     int team = mrc_team_current()->count;
     if (st == MRC_OK && s->batch % team != 0)
         st = mrc_fail(err, MRC_ERR_ARGUMENT,
@@ -153,12 +154,19 @@ enum mrc_status cyclegan_check_settings(const struct mrc_cyclegan_settings *s,
         st = mrc_fail(err, MRC_ERR_ARGUMENT,
                       "image pool of %" PRId64 " with %d processes, expected none with several",
                       s->pool_size, team);
-    return st == MRC_OK ? net_check_generator(&generator, err) : st;
+    const struct mrc_generator_settings generator = cyclegan_generator_settings(s);
+    for (int i = 0; st == MRC_OK && i < GENERATORS; ++i)
+        st = net_check_generator(mrc_cyclegan_generator_of(s, (enum mrc_cyclegan_net)i), &generator,
+                                 err);
+    return st;
 }
 
 struct mrc_generator_settings cyclegan_generator_settings(const struct mrc_cyclegan_settings *s) {
-    return (struct mrc_generator_settings){
-        .channels = s->channels, .size = s->size, .width = s->generator_width, .depth = s->depth};
+    return (struct mrc_generator_settings){.channels = s->channels,
+                                           .h = s->size,
+                                           .w = s->size,
+                                           .width = s->generator_width,
+                                           .depth = s->depth};
 }
 
 enum mrc_generator_kind mrc_cyclegan_generator_of(const struct mrc_cyclegan_settings *s,
@@ -168,9 +176,8 @@ enum mrc_generator_kind mrc_cyclegan_generator_of(const struct mrc_cyclegan_sett
 }
 
 int64_t mrc_cyclegan_side_step(const struct mrc_cyclegan_settings *s, enum mrc_cyclegan_net which) {
-    if (mrc_cyclegan_generator_of(s, which) == MRC_GENERATOR_LOCAL) return 1;
-    int64_t step = s->depth > 0 ? (int64_t)1 << (s->depth - 1) : s->size;
-    return step < s->size ? step : 0;
+    const struct mrc_generator_settings generator = cyclegan_generator_settings(s);
+    return mrc_generator_step(mrc_cyclegan_generator_of(s, which), &generator);
 }
 
 bool mrc_cyclegan_takes_side(const struct mrc_cyclegan_settings *s, enum mrc_cyclegan_net which,
@@ -199,10 +206,11 @@ static enum mrc_status declare_nets(mrc_cyclegan *gan, struct mrc_error *err) {
 
 static enum mrc_status create_nets(mrc_cyclegan *gan, struct mrc_error *err) {
     const struct mrc_cyclegan_settings *s = &gan->settings;
+    const struct mrc_generator_settings generator = cyclegan_generator_settings(s);
     for (int i = 0; i < MRC_NET_COUNT; ++i) {
         enum mrc_status st = mrc_net_finish(gan->nets[i], err);
         if (st != MRC_OK) return st;
-        const struct net_init init = {s->init_type, s->init_gain, s->seed, (uint32_t)i};
+        const struct net_init init = {&generator, s->init_type, s->init_gain, s->seed, (uint32_t)i};
         if (i < GENERATORS)
             net_init_generator(gan->nets[i], mrc_cyclegan_generator_of(s, (enum mrc_cyclegan_net)i),
                                &init);

@@ -81,9 +81,8 @@ MRC_API const char *mrc_cyclegan_net_name(enum mrc_cyclegan_net which); /* "G", 
 /** The kind of generator `which` (MRC_NET_G or MRC_NET_F) is. */
 MRC_API enum mrc_generator_kind mrc_cyclegan_generator_of(const struct mrc_cyclegan_settings *s,
                                                           enum mrc_cyclegan_net which);
-/** What the sides of slices for generator `which` are multiples of: 1 for a local one, 2^(depth -
- * 1) for one with a U-Net that does not go down to one pixel. 0: it takes slices of s->size only.
- */
+/** What the sides of slices for generator `which` are multiples of (mrc_generator_step). 0: it takes
+ * slices of s->size only. */
 MRC_API int64_t mrc_cyclegan_side_step(const struct mrc_cyclegan_settings *s,
                                        enum mrc_cyclegan_net which);
 /** Does it take slices of `side` pixels a side: s->size, or such a multiple in this range? */

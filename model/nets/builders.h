@@ -10,15 +10,22 @@
 void net_build_unet(mrc_net *net, const struct mrc_generator_settings *settings);
 void net_build_local(mrc_net *net, const struct mrc_generator_settings *settings);
 void net_build_hybrid(mrc_net *net, const struct mrc_generator_settings *settings);
+void net_build_shuffle(mrc_net *net, const struct mrc_generator_settings *settings);
 void net_build_patchgan(mrc_net *net, int64_t width);
 
-/* The branches of a generator, from node `in`, without the sigmoid. Each returns its last node, or
- * -1. */
+/* The branches of a generator, from node `in`, without the sigmoid; the trunk without its head too.
+ * Each returns its last node, or -1. */
+int net_add_unet_trunk(mrc_net *net, int in, const struct mrc_generator_settings *settings);
 int net_add_unet_logits(mrc_net *net, int in, const struct mrc_generator_settings *settings);
 int net_add_local_logits(mrc_net *net, int in, int64_t channels);
 
-/** Channels, size and width in their ranges? */
-enum mrc_status net_check_generator(const struct mrc_generator_settings *settings,
+enum { NET_LOCAL_LAYERS = 5 };                          /* of the local branch */
+enum { NET_SHUFFLE_BLOCK = 4, NET_SHUFFLE_LAYERS = 4 }; /* pixels a side; of full size */
+int net_shuffle_depth(const struct mrc_generator_settings *settings);
+
+/** Channels, sides, width and depth in their ranges? */
+enum mrc_status net_check_generator(enum mrc_generator_kind kind,
+                                    const struct mrc_generator_settings *settings,
                                     struct mrc_error *err);
 /* Names and shapes of all tensors, checked; no memory for them yet. mrc_net_finish makes the net
  * usable. */
@@ -29,6 +36,7 @@ enum mrc_status net_declare_patchgan(mrc_net **out, int64_t channels, int64_t wi
                                      struct mrc_error *err);
 /* How first weights are drawn: see mrc_net_init. */
 struct net_init {
+    const struct mrc_generator_settings *settings; /* of a generator */
     enum mrc_init_kind kind;
     double gain;
     uint64_t seed;

@@ -11,18 +11,30 @@ static void init_unet(mrc_net *net, const struct net_init *init) {
     mrc_net_init(net, init->kind, init->gain, init->seed, init->stream);
 }
 
+/* Which input channel the first output channel begins as a copy of: the middle one of neighbours. */
+static int64_t copied_channel(const struct net_init *init) {
+    const struct mrc_generator_settings *s = init->settings;
+    return s->in_channels > s->channels ? (s->in_channels - s->channels) / 2 : 0;
+}
+
 /* The local branch starts near a copy of its input, sigmoid(6 x - 3), with uniform weights of half
  * PyTorch's spread around it. From uniform weights alone it starts as grey fog, and a discriminator
  * that has won before any anatomy shows never lets go again. */
-static void init_local(mrc_net *net, const struct net_init *init) {
+static void init_branch(mrc_net *net, const struct net_init *init, int layers) {
     mrc_net_init_uniform(net, "local", init->seed, init->stream);
-    for (int i = 1; i <= 5; ++i) {
+    for (int i = 1; i <= layers; ++i) {
+        const bool last = i == layers;
         char node[24], weight[32];
         (void)snprintf(node, sizeof(node), "local%d.conv", i);
         (void)snprintf(weight, sizeof(weight), "%s.weight", node);
         mrc_net_scale(net, weight, 0.5f);
-        mrc_net_add_copy(net, node, i < 5 ? 1.0f : 6.0f, i < 5 ? 0.0f : -3.0f);
+        mrc_net_add_copy(net, node, last ? copied_channel(init) : 0, last ? 6.0f : 1.0f,
+                         last ? -3.0f : 0.0f);
     }
+}
+
+static void init_local(mrc_net *net, const struct net_init *init) {
+    init_branch(net, init, NET_LOCAL_LAYERS);
 }
 
 /* The residual starts small, so that training begins with the honest local branch. */
@@ -32,61 +44,112 @@ static void init_hybrid(mrc_net *net, const struct net_init *init) {
     mrc_net_scale(net, "head.conv.weight", 0.1f);
 }
 
+/* The pixels of a block start alike: what differs from the start shows as a pattern of blocks, which
+ * training is slow to take away. Aitken et al.: "Checkerboard artifact free sub-pixel convolution"
+ * (2017). */
+static void init_shuffle(mrc_net *net, const struct net_init *init) {
+    init_unet(net, init);
+    init_branch(net, init, NET_SHUFFLE_LAYERS);
+    mrc_net_repeat(net, "head.conv.weight", NET_SHUFFLE_BLOCK * NET_SHUFFLE_BLOCK);
+}
+
+static int64_t step_of_local(const struct mrc_generator_settings *s) {
+    (void)s;
+    return 1;
+}
+
+static int64_t step_of_unet(const struct mrc_generator_settings *s) {
+    return s->depth > 0 ? (int64_t)1 << (s->depth - 1) : 0;
+}
+
+static int64_t step_of_shuffle(const struct mrc_generator_settings *s) {
+    return (int64_t)NET_SHUFFLE_BLOCK << (net_shuffle_depth(s) - 1);
+}
+
 static const struct generator {
     const char *name;
     void (*build)(mrc_net *net, const struct mrc_generator_settings *settings);
     void (*init)(mrc_net *net, const struct net_init *init);
+    int64_t (*step)(const struct mrc_generator_settings *settings); /* 0: down to one pixel */
 } generators[] = {
-    [MRC_GENERATOR_UNET] = {"unet", net_build_unet, init_unet},
-    [MRC_GENERATOR_LOCAL] = {"local", net_build_local, init_local},
-    [MRC_GENERATOR_HYBRID] = {"hybrid", net_build_hybrid, init_hybrid},
+    [MRC_GENERATOR_UNET] = {"unet", net_build_unet, init_unet, step_of_unet},
+    [MRC_GENERATOR_LOCAL] = {"local", net_build_local, init_local, step_of_local},
+    [MRC_GENERATOR_HYBRID] = {"hybrid", net_build_hybrid, init_hybrid, step_of_unet},
+    [MRC_GENERATOR_SHUFFLE] = {"shuffle", net_build_shuffle, init_shuffle, step_of_shuffle},
 };
-enum { KINDS = sizeof(generators) / sizeof(generators[0]) };
+_Static_assert(sizeof(generators) / sizeof(generators[0]) == MRC_GENERATOR_KINDS, "a row for each");
 
 const char *mrc_generator_kind_name(enum mrc_generator_kind kind) {
-    MRC_ASSERT((size_t)kind < KINDS);
+    MRC_ASSERT((size_t)kind < MRC_GENERATOR_KINDS);
     return generators[kind].name;
 }
 
 enum mrc_status mrc_generator_kind_parse(enum mrc_generator_kind *out, const char *text,
                                          struct mrc_error *err) {
-    for (int i = 0; i < KINDS; ++i) {
+    for (int i = 0; i < MRC_GENERATOR_KINDS; ++i) {
         if (strcmp(text, generators[i].name) != 0) continue;
         *out = (enum mrc_generator_kind)i;
         return MRC_OK;
     }
     return mrc_fail(err, MRC_ERR_ARGUMENT,
-                    "generator \"%s\" is unknown, expected unet, local or hybrid", text);
+                    "generator \"%s\" is unknown, expected unet, local, hybrid or shuffle", text);
 }
 
-enum mrc_status net_check_generator(const struct mrc_generator_settings *s, struct mrc_error *err) {
-    if (s->channels != 1 && s->channels != 3)
+int64_t mrc_generator_step(enum mrc_generator_kind kind,
+                           const struct mrc_generator_settings *settings) {
+    MRC_ASSERT((size_t)kind < MRC_GENERATOR_KINDS);
+    const int64_t step = generators[kind].step(settings);
+    return step < settings->h && step < settings->w ? step : 0; /* one pixel is no step */
+}
+
+static enum mrc_status check_range(const char *what, int64_t value, int64_t lo, int64_t hi,
+                                   struct mrc_error *err) {
+    if (value >= lo && value <= hi) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_ARGUMENT,
+                    "generator %s %" PRId64 ", expected %" PRId64 " to %" PRId64, what, value, lo,
+                    hi);
+}
+
+static enum mrc_status check_sides(enum mrc_generator_kind kind,
+                                   const struct mrc_generator_settings *s, struct mrc_error *err) {
+    const int64_t step = generators[kind].step(s);
+    if (step == 0 && (s->h != s->w || (s->h & (s->h - 1)) != 0))
         return mrc_fail(err, MRC_ERR_ARGUMENT,
-                        "generator with %" PRId64 " channels, expected 1 or 3", s->channels);
-    if (s->size < MRC_SMALLEST_SIDE || s->size > MRC_LARGEST_SIDE || (s->size & (s->size - 1)) != 0)
+                        "generator for images of %" PRId64 "x%" PRId64
+                        " down to one pixel, expected equal sides that are a power of two",
+                        s->h, s->w);
+    if (step > 0 && (s->h % step != 0 || s->w % step != 0))
         return mrc_fail(err, MRC_ERR_ARGUMENT,
-                        "generator for images of side %" PRId64
-                        ", expected a power of two from %d to %d",
-                        s->size, MRC_SMALLEST_SIDE, MRC_LARGEST_SIDE);
-    if (s->depth != 0 &&
-        (s->depth < 2 || s->depth > LARGEST_DEPTH || s->size >> (s->depth - 1) < 1))
-        return mrc_fail(err, MRC_ERR_ARGUMENT,
-                        "generator of %" PRId64 " blocks for images of side %" PRId64
-                        ", expected 2 or more and at least one pixel left",
-                        s->depth, s->size);
-    if (s->width < 1 || s->width > LARGEST_WIDTH)
-        return mrc_fail(err, MRC_ERR_ARGUMENT,
-                        "generator of base width %" PRId64 ", expected 1 to %d", s->width,
-                        LARGEST_WIDTH);
+                        "%s generator of %" PRId64 " blocks for images of %" PRId64 "x%" PRId64
+                        ", expected multiples of %" PRId64,
+                        mrc_generator_kind_name(kind), s->depth, s->h, s->w, step);
     return MRC_OK;
+}
+
+enum mrc_status net_check_generator(enum mrc_generator_kind kind,
+                                    const struct mrc_generator_settings *s, struct mrc_error *err) {
+    enum mrc_status st =
+        check_range("that makes channels:", s->channels, 1, MRC_MOST_CHANNELS, err);
+    if (st == MRC_OK)
+        st = check_range("that reads channels:", s->in_channels, 0, MRC_MOST_CHANNELS, err);
+    if (st == MRC_OK)
+        st = check_range("for images of height", s->h, MRC_SMALLEST_SIDE, MRC_LARGEST_SIDE, err);
+    if (st == MRC_OK)
+        st = check_range("for images of width", s->w, MRC_SMALLEST_SIDE, MRC_LARGEST_SIDE, err);
+    if (st == MRC_OK) st = check_range("of base width", s->width, 1, LARGEST_WIDTH, err);
+    if (st == MRC_OK && s->depth != 0)
+        st = check_range("with blocks:", s->depth, 2, LARGEST_DEPTH, err);
+    return st == MRC_OK ? check_sides(kind, s, err) : st;
 }
 
 enum mrc_status net_declare_generator(mrc_net **out, enum mrc_generator_kind kind,
                                       const struct mrc_generator_settings *settings,
                                       struct mrc_error *err) {
     mrc_net *net = NULL;
-    enum mrc_status st = net_check_generator(settings, err);
-    if (st == MRC_OK) st = mrc_net_create(&net, settings->channels, err);
+    enum mrc_status st = net_check_generator(kind, settings, err);
+    const int64_t in_channels =
+        settings->in_channels > 0 ? settings->in_channels : settings->channels;
+    if (st == MRC_OK) st = mrc_net_create(&net, in_channels, err);
     if (st == MRC_OK) {
         generators[kind].build(net, settings);
         st = net_check(net, err);
@@ -99,9 +162,9 @@ enum mrc_status net_declare_generator(mrc_net **out, enum mrc_generator_kind kin
     return MRC_OK;
 }
 
-static enum mrc_status create(mrc_net **out, enum mrc_generator_kind kind,
-                              const struct mrc_generator_settings *settings,
-                              struct mrc_error *err) {
+enum mrc_status mrc_generator_net_create(mrc_net **out, enum mrc_generator_kind kind,
+                                         const struct mrc_generator_settings *settings,
+                                         struct mrc_error *err) {
     mrc_net *net = NULL;
     enum mrc_status st = net_declare_generator(&net, kind, settings, err);
     if (st == MRC_OK) st = mrc_net_finish(net, err);
@@ -111,21 +174,6 @@ static enum mrc_status create(mrc_net **out, enum mrc_generator_kind kind,
     }
     *out = net;
     return MRC_OK;
-}
-
-enum mrc_status mrc_unet_create(mrc_net **out, const struct mrc_generator_settings *settings,
-                                struct mrc_error *err) {
-    return create(out, MRC_GENERATOR_UNET, settings, err);
-}
-
-enum mrc_status mrc_local_create(mrc_net **out, const struct mrc_generator_settings *settings,
-                                 struct mrc_error *err) {
-    return create(out, MRC_GENERATOR_LOCAL, settings, err);
-}
-
-enum mrc_status mrc_hybrid_create(mrc_net **out, const struct mrc_generator_settings *settings,
-                                  struct mrc_error *err) {
-    return create(out, MRC_GENERATOR_HYBRID, settings, err);
 }
 
 void net_init_generator(mrc_net *net, enum mrc_generator_kind kind, const struct net_init *init) {

@@ -29,9 +29,10 @@ void net_build_patchgan(mrc_net *net, int64_t width) {
 
 enum mrc_status net_declare_patchgan(mrc_net **out, int64_t channels, int64_t width,
                                      struct mrc_error *err) {
-    if (channels != 1 && channels != 3)
+    if (channels < 1 || channels > MRC_MOST_CHANNELS)
         return mrc_fail(err, MRC_ERR_ARGUMENT,
-                        "discriminator with %" PRId64 " channels, expected 1 or 3", channels);
+                        "discriminator with %" PRId64 " channels, expected 1 to %d", channels,
+                        MRC_MOST_CHANNELS);
     if (width < 1 || width > LARGEST_WIDTH)
         return mrc_fail(err, MRC_ERR_ARGUMENT,
                         "discriminator of base width %" PRId64 ", expected 1 to %d", width,

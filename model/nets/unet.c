@@ -27,8 +27,13 @@ static int64_t channels_of(int block, int64_t width) {
 /* Blocks down, the first at full size. */
 static int depth_of(const struct mrc_generator_settings *settings) {
     int depth = 1;
-    for (int64_t side = settings->size; side > 1; side /= 2) ++depth;
-    return settings->depth > 0 && settings->depth < depth ? (int)settings->depth : depth;
+    for (int64_t side = settings->h; side > 1; side /= 2) ++depth;
+    return settings->depth > 0 ? (int)settings->depth : depth;
+}
+
+/* Is one pixel left in this block? */
+static bool is_one_pixel(const struct mrc_generator_settings *settings, int block) {
+    return settings->h >> (block - 1) == 1 && settings->w >> (block - 1) == 1;
 }
 
 static int add_encoder(mrc_net *net, int in, int block, int64_t width, bool one_pixel) {
@@ -52,17 +57,22 @@ static int add_decoder(mrc_net *net, int in, int skip, int block, int64_t channe
     return mrc_net_add_binary(net, part(&name, "dec", block, "cat"), &mrc_op_concat, node, skip);
 }
 
-int net_add_unet_logits(mrc_net *net, int in, const struct mrc_generator_settings *settings) {
+int net_add_unet_trunk(mrc_net *net, int in, const struct mrc_generator_settings *settings) {
     int depth = depth_of(settings), encoder[MAX_DEPTH + 1] = {in};
     MRC_ASSERT(depth <= MAX_DEPTH);
     for (int block = 1; block <= depth; ++block)
         encoder[block] = add_encoder(net, encoder[block - 1], block, settings->width,
-                                     settings->size >> (block - 1) == 1);
+                                     is_one_pixel(settings, block));
     int node = encoder[depth];
     for (int block = 1; block < depth; ++block) {
         int mirror = depth - block;
         node = add_decoder(net, node, encoder[mirror], block, channels_of(mirror, settings->width));
     }
+    return node;
+}
+
+int net_add_unet_logits(mrc_net *net, int in, const struct mrc_generator_settings *settings) {
+    int node = net_add_unet_trunk(net, in, settings);
     return mrc_net_add_conv(net, "head.conv", node, settings->channels, 3, 1, 1);
 }
 

@@ -160,12 +160,12 @@ static const struct argp_option table[] = {
     {.name = "generator",
      .key = KEY_GENERATOR,
      .arg = "KIND",
-     .doc = "unet, local or hybrid; local,hybrid: local from T1w to T2w, hybrid back",
+     .doc = "unet, local, hybrid or shuffle; local,hybrid: local from T1w to T2w, hybrid back",
      .group = 3},
     {.name = "width",
      .key = KEY_WIDTH,
      .arg = "N",
-     .doc = "Base width of the generators unet and hybrid"},
+     .doc = "Base width of the generators unet, hybrid and shuffle"},
     {.name = "disc-width",
      .key = KEY_DISC_WIDTH,
      .arg = "N",
@@ -220,8 +220,9 @@ static const struct argp_option table[] = {
     {.name = "depth",
      .key = KEY_DEPTH,
      .arg = "N",
-     .doc = "Blocks of unet and hybrid on the way down, the first at full size; 0: down to one "
-            "pixel",
+     .doc =
+         "Blocks of the U-Net on the way down, the first at full size (of shuffle at a quarter of "
+         "the sides); 0: down to one pixel (of shuffle 4 blocks)",
      .group = 3},
     {.name = "intensities",
      .key = KEY_INTENSITIES,
@@ -325,7 +326,8 @@ static void parse_generators(const char *value, struct argp_state *state,
     else
         known = known && comma == NULL;
     if (!known)
-        mrc_option_fail(state, "--generator is '%s', expected unet, local or hybrid", value);
+        mrc_option_fail(state, "--generator is '%s', expected unet, local, hybrid or shuffle",
+                        value);
 }
 
 static void parse_kinds(int key, const char *value, struct argp_state *state,

@@ -24,7 +24,9 @@ static const char help[] =
     "  translate   a DICOM series to a DICOM series\n"
     "with, after a colon and separated by commas:\n"
     "  w=64 base width, b=8 batch, threads=0 (all cores), n=7 runs, side=64 pixels,\n"
-    "  generator=unet, algorithm=table (of convolutions; gemm, winograd2, winograd4), slices=176, "
+    "  generator=unet, depth=0 (its usual one), dw=0 (width of the discriminators, 0: w),\n"
+    "  identity=5 (weight of its loss), algorithm=table (of convolutions; gemm, winograd2, "
+    "winograd4), slices=176, "
     "matrix=256 (of the scan that translate reads)\n"
     "such as step:w=32,b=8,threads=2\n";
 
@@ -152,6 +154,9 @@ static enum mrc_status set(struct bench_problem *p, const char *key, const char 
                    {"threads", &p->threads, 0, MRC_MAX_THREADS},
                    {"n", &p->n, 1, BENCH_MOST_RUNS},
                    {"side", &p->side, 32, 1024},
+                   {"depth", &p->depth, 0, 11},
+                   {"dw", &p->dw, 0, 512},
+                   {"identity", &p->identity, 0, 1000},
                    {"slices", &p->slices, 1, 4096},
                    {"matrix", &p->matrix, 24, 400}};
     if (strcmp(key, "algorithm") == 0) return set_algorithm(value, err);
@@ -167,7 +172,8 @@ static enum mrc_status set(struct bench_problem *p, const char *key, const char 
 }
 
 static enum mrc_status run(const char *text, struct mrc_error *err) {
-    struct bench_problem p = {.text = text, .w = 64, .b = 8, .n = 7, .side = 64, .matrix = 256};
+    struct bench_problem p = {
+        .text = text, .w = 64, .b = 8, .n = 7, .side = 64, .identity = 5, .matrix = 256};
     size_t name = strcspn(text, ":");
     char *settings = mrc_strdup(text[name] == ':' ? text + name + 1 : ""), *rest = NULL;
     enum mrc_status st = set_algorithm("table", err);

@@ -22,7 +22,8 @@ struct series {
 static enum mrc_status series_init(struct series *s, const struct bench_problem *p,
                                    struct mrc_error *err) {
     struct mrc_shape in = {.n = p->b, .c = 1, .d = 1, .h = p->side, .w = p->side};
-    const struct mrc_generator_settings generator = {.channels = 1, .size = p->side, .width = p->w};
+    const struct mrc_generator_settings generator = {
+        .channels = 1, .h = p->side, .w = p->side, .width = p->w, .depth = p->depth};
     int64_t slices = p->slices > 0 ? p->slices : p->b;
     s->batches = (slices + p->b - 1) / p->b;
     s->batch = mrc_shape_count(in);
@@ -87,7 +88,10 @@ static enum mrc_status create_gan(mrc_cyclegan **out, const struct bench_problem
                                   struct mrc_error *err) {
     struct mrc_cyclegan_settings s = MRC_CYCLEGAN_DEFAULTS;
     s.generator = p->generator;
-    s.generator_width = s.discriminator_width = p->w;
+    s.generator_width = p->w;
+    s.discriminator_width = p->dw > 0 ? p->dw : p->w;
+    s.depth = p->depth;
+    s.lambda_identity = (double)p->identity;
     s.batch = p->b;
     s.size = p->side;
     s.gan_mode = MRC_GAN_LSGAN;

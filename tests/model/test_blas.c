@@ -68,12 +68,12 @@ static void test_running_kernel(void **state) {
 static void test_required(void **state) {
     (void)state;
     struct mrc_error err = {0};
-    const struct mrc_generator_settings settings = {.channels = 1, .size = 64, .width = 1};
+    const struct mrc_generator_settings settings = {.channels = 1, .h = 64, .w = 64, .width = 1};
     const struct mrc_shape in = {1, 1, 1, 64, 64};
     mrc_net *net = NULL;
     mrc_plan *plan = NULL;
     mrc_pass *pass = NULL;
-    assert_ok(mrc_local_create(&net, &settings, &err), &err);
+    assert_ok(mrc_generator_net_create(&net, MRC_GENERATOR_LOCAL, &settings, &err), &err);
     assert_ok(mrc_plan_create(&plan, net, in, MRC_PLAN_INFERENCE, &err), &err);
     void *scratch = mrc_alloc(mrc_plan_scratch_bytes(plan), 1);
     mrc_blas_require_check();

@@ -285,12 +285,15 @@ static void test_shallow_unet_sizes(void **unused) {
     mrc_generator_apply(g, dst, src, 1);
     mrc_generator_destroy(g);
 
-    struct mrc_generator_settings large = {
-        .channels = 1, .size = 2 * SMALL, .width = s.generator_width, .depth = s.depth};
+    struct mrc_generator_settings large = {.channels = 1,
+                                           .h = 2 * SMALL,
+                                           .w = 2 * SMALL,
+                                           .width = s.generator_width,
+                                           .depth = s.depth};
     mrc_net *net = NULL, *trained = mrc_cyclegan_net_of(gan, MRC_NET_G);
     mrc_plan *plan = NULL;
     mrc_pass *pass = NULL;
-    assert_ok(mrc_hybrid_create(&net, &large, &err), &err);
+    assert_ok(mrc_generator_net_create(&net, MRC_GENERATOR_HYBRID, &large, &err), &err);
     assert_int_equal(mrc_net_size(net), mrc_net_size(trained));
     memcpy(mrc_net_values(net), mrc_net_values(trained), mrc_net_size(net) * sizeof(float));
     struct mrc_shape in = {.n = 1, .c = 1, .d = 1, .h = LARGE, .w = LARGE};
@@ -493,7 +496,7 @@ static void test_changed_files(void **unused) {
         {"\"generator\":\"unet\"", "\"generator\":\"vnet\"", "\"generator\" is \"vnet\""},
         {"\"generator_width\":\"2\"", "\"generator_width\":\"3\"", "has a shape other than"},
         {"\"generator_width\":\"2\"", "\"generator_width\":\"x\"", "\"generator_width\" is \"x\""},
-        {"\"size\":\"32\"", "\"size\":\"33\"", "expected a power of two"},
+        {"\"size\":\"32\"", "\"size\":\"33\"", "a power of two"},
         {"\"size\":\"32\"", "\"size\":\"16\"", "image side is 16"},
         {"\"0.5,95\"", "\"95,0.5\"", "metadata: normalise is \"95,0.5\", expected two percent"},
         {"\"1,1,32,32\"", "\"1,1,64,64\"", "sample is not of the networks' size"},

@@ -71,19 +71,21 @@ static void test_unet_sizes(void **unused) {
     } cases[] = {{1, 64, 4, 50}, {3, 128, 2, 58}, {1, 256, 1, 66}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); ++i) {
         struct mrc_error err = {0};
-        struct mrc_generator_settings s = {
-            .channels = cases[i].channels, .size = cases[i].size, .width = cases[i].width};
-        struct mrc_shape in = {1, s.channels, 1, s.size, s.size};
+        struct mrc_generator_settings s = {.channels = cases[i].channels,
+                                           .h = cases[i].size,
+                                           .w = cases[i].size,
+                                           .width = cases[i].width};
+        struct mrc_shape in = {1, s.channels, 1, s.h, s.w};
         struct bench b;
         mrc_net *net = NULL;
-        assert_ok(mrc_unet_create(&net, &s, &err), &err);
+        assert_ok(mrc_generator_net_create(&net, MRC_GENERATOR_UNET, &s, &err), &err);
         assert_int_equal(mrc_net_parameter_count(net), cases[i].tensors);
         bench_open(&b, net, in, MRC_PLAN_TRAINING);
         struct mrc_shape out = mrc_plan_output(b.plan), latent;
         assert_memory_equal(&out, &in, sizeof(in));
         char last[32];
         int depth = 1;
-        for (int64_t side = s.size; side > 1; side /= 2) ++depth;
+        for (int64_t side = s.h; side > 1; side /= 2) ++depth;
         (void)snprintf(last, sizeof(last), "enc%d.act", depth);
         (void)mrc_pass_node(b.pass, mrc_net_find(net, last), &latent);
         assert_int_equal(latent.h, 1);
@@ -97,27 +99,102 @@ static void test_unet_sizes(void **unused) {
 static void test_local_is_small(void **unused) {
     (void)unused;
     struct mrc_error err = {0};
-    struct mrc_generator_settings s = {.channels = 1, .size = 64, .width = 1};
+    struct mrc_generator_settings s = {.channels = 1, .h = 64, .w = 64, .width = 1};
     mrc_net *net = NULL;
     size_t numbers = 0;
-    assert_ok(mrc_local_create(&net, &s, &err), &err);
+    assert_ok(mrc_generator_net_create(&net, MRC_GENERATOR_LOCAL, &s, &err), &err);
     for (size_t i = 0; i < mrc_net_parameter_count(net); ++i)
         numbers += mrc_net_parameter(net, i)->count;
     assert_int_equal(numbers, 15889);
     mrc_net_destroy(net);
 }
 
+/* Which input pixels the output's pixel at (row, column) depends on: how many rows and columns. */
+static void seen_from(int64_t extent[2], mrc_net *net, struct mrc_shape in, int64_t row,
+                      int64_t column) {
+    struct bench b;
+    bench_open(&b, net, in, MRC_PLAN_TRAINING);
+    const struct mrc_shape out = mrc_plan_output(b.plan);
+    float *src = random_floats(mrc_shape_count(in), 1),
+          *d_src = random_floats(mrc_shape_count(in), 2);
+    float *d = mrc_alloc(mrc_shape_count(out), sizeof *d);
+    assert_non_null(d);
+    d[(row * out.w + column) * out.c] = 1.0f;
+    (void)mrc_pass_forward(b.pass, src);
+    mrc_pass_backward(b.pass, d, d_src, MRC_GRADIENTS_NONE);
+    int64_t lo[2] = {in.h, in.w}, hi[2] = {-1, -1};
+    for (int64_t i = 0; i < (int64_t)mrc_shape_count(in); ++i) {
+        const int64_t at[2] = {i / in.c / in.w, i / in.c % in.w};
+        for (int axis = 0; d_src[i] != 0.0f && axis < 2; ++axis) {
+            lo[axis] = at[axis] < lo[axis] ? at[axis] : lo[axis];
+            hi[axis] = at[axis] > hi[axis] ? at[axis] : hi[axis];
+        }
+    }
+    for (int axis = 0; axis < 2; ++axis) extent[axis] = hi[axis] - lo[axis] + 1;
+    mrc_free(d);
+    mrc_free(d_src);
+    mrc_free(src);
+    bench_close(&b);
+}
+
+/* Not square, not the sides of its settings, another number of channels in than out; and it sees as
+ * far as the hybrid with two blocks more. */
+static void test_shuffle(void **unused) {
+    (void)unused;
+    struct mrc_error err = {0};
+    const struct mrc_generator_settings s = {
+        .channels = 1, .in_channels = 3, .h = 64, .w = 96, .width = 4, .depth = 3};
+    struct mrc_generator_settings deeper = s;
+    deeper.depth += 2;
+    mrc_net *net = NULL, *hybrid = NULL;
+    int64_t far[2], as_far[2];
+    assert_ok(mrc_generator_net_create(&net, MRC_GENERATOR_SHUFFLE, &s, &err), &err);
+    assert_ok(mrc_generator_net_create(&hybrid, MRC_GENERATOR_HYBRID, &deeper, &err), &err);
+    assert_int_equal(mrc_generator_step(MRC_GENERATOR_SHUFFLE, &s), 16);
+    assert_int_equal(mrc_generator_step(MRC_GENERATOR_HYBRID, &deeper), 16);
+    mrc_net_init(net, MRC_INIT_KAIMING, 0.0, 1, 0);
+    mrc_net_init(hybrid, MRC_INIT_KAIMING, 0.0, 1, 0);
+    const struct mrc_shape in = {2, 3, 1, 48, 80};
+    struct bench b;
+    bench_open(&b, net, in, MRC_PLAN_INFERENCE);
+    const struct mrc_shape out = mrc_plan_output(b.plan), expected = {2, 1, 1, 48, 80};
+    assert_memory_equal(&out, &expected, sizeof out);
+    bench_close(&b);
+    /* Norms see all of an image, so without them: gains of 0 would hide what is behind them. */
+    const struct mrc_shape large = {1, 3, 1, 160, 192};
+    seen_from(far, net, large, 80, 96);
+    seen_from(as_far, hybrid, large, 80, 96);
+    for (int axis = 0; axis < 2; ++axis) assert_true(far[axis] >= as_far[axis]);
+    mrc_net_destroy(hybrid);
+    mrc_net_destroy(net);
+}
+
 static void test_bad_settings(void **unused) {
     (void)unused;
-    const struct mrc_generator_settings bad[] = {{2, 64, 8, 0}, {1, 48, 8, 0},   {1, 8, 8, 0},
-                                                 {1, 64, 0, 0}, {1, 2048, 1, 0}, {1, 64, 8, 1},
-                                                 {1, 64, 8, 8}};
+    const struct {
+        enum mrc_generator_kind kind;
+        struct mrc_generator_settings settings;
+        const char *words;
+    } bad[] = {
+        {MRC_GENERATOR_UNET, {65, 0, 64, 64, 8, 0}, "channels: 65, expected 1 to 64"},
+        {MRC_GENERATOR_UNET, {1, -1, 64, 64, 8, 0}, "reads channels: -1"},
+        {MRC_GENERATOR_UNET, {1, 0, 48, 48, 8, 0}, "48x48 down to one pixel, expected equal sides"},
+        {MRC_GENERATOR_HYBRID, {1, 0, 64, 32, 8, 0}, "expected equal sides"},
+        {MRC_GENERATOR_UNET, {1, 0, 8, 8, 8, 0}, "height 8, expected 16 to 1024"},
+        {MRC_GENERATOR_UNET, {1, 0, 64, 64, 0, 0}, "base width 0"},
+        {MRC_GENERATOR_UNET, {1, 0, 64, 2048, 1, 0}, "width 2048"},
+        {MRC_GENERATOR_UNET, {1, 0, 64, 64, 8, 1}, "blocks: 1, expected 2 to 11"},
+        {MRC_GENERATOR_UNET, {1, 0, 64, 64, 8, 8}, "8 blocks for images of 64x64"},
+        {MRC_GENERATOR_UNET, {1, 0, 64, 72, 8, 5}, "64x72, expected multiples of 16"},
+        {MRC_GENERATOR_SHUFFLE, {1, 0, 96, 48, 8, 4}, "96x48, expected multiples of 32"},
+    };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); ++i) {
         struct mrc_error err = {0};
         mrc_net *net = NULL;
-        assert_int_equal(mrc_unet_create(&net, &bad[i], &err), MRC_ERR_ARGUMENT);
+        assert_int_equal(mrc_generator_net_create(&net, bad[i].kind, &bad[i].settings, &err),
+                         MRC_ERR_ARGUMENT);
         assert_null(net);
-        assert_true(err.text[0] != '\0');
+        assert_non_null(strstr(err.text, bad[i].words));
     }
     struct mrc_cyclegan_settings s = small_settings(MRC_GENERATOR_UNET, 1);
     struct mrc_error err = {0};
@@ -155,9 +232,9 @@ static void test_builder_failures(void **unused) {
 static void test_torch_order(void **unused) {
     (void)unused;
     struct mrc_error err = {0};
-    struct mrc_generator_settings s = {.channels = 3, .size = 16, .width = 2};
+    struct mrc_generator_settings s = {.channels = 3, .h = 16, .w = 16, .width = 2};
     mrc_net *net = NULL;
-    assert_ok(mrc_unet_create(&net, &s, &err), &err);
+    assert_ok(mrc_generator_net_create(&net, MRC_GENERATOR_UNET, &s, &err), &err);
     mrc_net_init(net, MRC_INIT_NORMAL, 0.02, 1, 0);
     size_t size = mrc_net_size(net);
     float *copy = mrc_alloc(size, sizeof(float)), *tensor = mrc_alloc(size, sizeof(float));
@@ -380,10 +457,10 @@ static void assert_same(struct applied *a, struct applied *b) {
 }
 
 static mrc_net *unet_of_16(void) {
-    const struct mrc_generator_settings settings = {.channels = 1, .size = 32, .width = 16};
+    const struct mrc_generator_settings settings = {.channels = 1, .h = 32, .w = 32, .width = 16};
     struct mrc_error err = {0};
     mrc_net *net = NULL;
-    assert_ok(mrc_unet_create(&net, &settings, &err), &err);
+    assert_ok(mrc_generator_net_create(&net, MRC_GENERATOR_UNET, &settings, &err), &err);
     mrc_net_init(net, MRC_INIT_NORMAL, 0.02, 3, 0);
     return net;
 }
@@ -459,7 +536,7 @@ static void test_parts_of_concatenation(void **unused) {
  * result. */
 static void test_generator_modes(void **unused) {
     (void)unused;
-    for (int kind = MRC_GENERATOR_UNET; kind <= MRC_GENERATOR_HYBRID; ++kind) {
+    for (int kind = MRC_GENERATOR_UNET; kind < MRC_GENERATOR_KINDS; ++kind) {
         struct mrc_error err = {0};
         struct mrc_cyclegan_settings s = small_settings((enum mrc_generator_kind)kind, 3);
         mrc_cyclegan *gan = NULL;
@@ -493,11 +570,11 @@ static void test_generator_modes(void **unused) {
 static void test_plan_print(void **unused) {
     (void)unused;
     struct mrc_error err = {0};
-    struct mrc_generator_settings s = {1, 64, 16, 0};
+    const struct mrc_generator_settings s = {.channels = 1, .h = 64, .w = 64, .width = 16};
     mrc_net *net = NULL;
     mrc_plan *plan = NULL;
     struct mrc_text text = {0};
-    assert_ok(mrc_unet_create(&net, &s, &err), &err);
+    assert_ok(mrc_generator_net_create(&net, MRC_GENERATOR_UNET, &s, &err), &err);
     assert_ok(
         mrc_plan_create(&plan, net, (struct mrc_shape){2, 1, 1, 64, 64}, MRC_PLAN_TRAINING, &err),
         &err);
@@ -646,7 +723,7 @@ static void test_two_kinds_of_generators(void **unused) {
     mrc_free(y);
     mrc_free(x);
     mrc_cyclegan_destroy(gan);
-    s.generator_f = 4;
+    s.generator_f = MRC_GENERATOR_KINDS + 1;
     assert_int_equal(mrc_cyclegan_measure(&bytes, &s, &err), MRC_ERR_ARGUMENT);
 }
 
@@ -1065,6 +1142,7 @@ int main(void) {
         cmocka_unit_test(test_augmentation),
         cmocka_unit_test(test_unet_sizes),
         cmocka_unit_test(test_local_is_small),
+        cmocka_unit_test(test_shuffle),
         cmocka_unit_test(test_bad_settings),
         cmocka_unit_test(test_builder_failures),
         cmocka_unit_test(test_torch_order),

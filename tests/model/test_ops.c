@@ -38,6 +38,8 @@ enum { DIFFERENCES_PER_TENSOR = 16, DIFFERENCES_WORK = 40000 };
     .k = {side, side, side}, .stride = {step, step, step}, .pad = {zeros, zeros, zeros}
 #define CONV      &mrc_op_conv
 #define TRANSPOSE &mrc_op_conv_transpose
+#define DEPTHWISE &mrc_op_conv_depthwise
+#define APART(by) .dilation = {1, by, by}
 
 static const struct op_case cases[] = {
     /* convolutions: kernels, strides, borders */
@@ -149,6 +151,62 @@ static const struct op_case cases[] = {
     {"add", &mrc_op_add, {0}, {{2, 5, 1, 60, 70}, {2, 5, 1, 60, 70}}},
     {"pad", &mrc_op_pad, {.pad = {0, 1, 1}}, {{2, 9, 1, 45, 47}}},
     {"pad, volume", &mrc_op_pad, {.pad = {2, 0, 3}}, {{2, 2, 3, 2, 4}}},
+    /* taps that lie apart */
+    {"dilated 3x3", CONV, {.channels = 10, PLANE(3, 1, 2), APART(2)}, {{2, 9, 1, 7, 9}}},
+    {"dilated 3x3, wide", CONV, {.channels = 5, PLANE(3, 1, 8), APART(8)}, {{2, 4, 1, 9, 23}}},
+    {"dilated beyond the map", CONV, {.channels = 3, PLANE(3, 1, 9), APART(9)}, {{2, 4, 1, 5, 6}}},
+    {"dilated, no padding", CONV, {.channels = 8, PLANE(3, 1, 0), APART(2)}, {{2, 8, 1, 9, 12}}},
+    {"dilated, stride 2", CONV, {.channels = 6, PLANE(3, 2, 3), APART(3)}, {{2, 5, 1, 13, 10}}},
+    {"dilated to one", CONV, {.channels = 1, PLANE(3, 1, 2), APART(2)}, {{2, 16, 1, 9, 8}}},
+    {"dilated 4x4 stride 2", CONV, {.channels = 8, PLANE(4, 2, 1), APART(2)}, {{2, 8, 1, 12, 16}}},
+    {"dilated, slabs", CONV, {.channels = 24, PLANE(3, 1, 4), APART(4)}, {{2, 24, 1, 60, 58}}},
+    {"dilated, blocks", CONV, {.channels = 90, PLANE(3, 1, 2), APART(2)}, {{1, 300, 1, 4, 5}}},
+    {"dilated, uneven",
+     CONV,
+     {.channels = 9, .k = {1, 3, 2}, .stride = {1, 1, 1}, .pad = {0, 3, 2}, .dilation = {1, 3, 4}},
+     {{2, 8, 1, 7, 11}}},
+    {"dilated, volume",
+     CONV,
+     {.channels = 9, CUBE(3, 1, 2), .dilation = {2, 2, 2}},
+     {{1, 8, 5, 6, 7}}},
+    {"dilated, up", TRANSPOSE, {.channels = 9, PLANE(3, 1, 2), APART(2)}, {{2, 8, 1, 7, 9}}},
+    {"dilated, up stride 2",
+     TRANSPOSE,
+     {.channels = 3, PLANE(3, 2, 1), APART(2)},
+     {{2, 4, 1, 5, 6}}},
+    /* each channel by itself */
+    {"depthwise", DEPTHWISE, {.channels = 21, PLANE(3, 1, 1)}, {{2, 21, 1, 9, 8}}},
+    {"depthwise, stride 2", DEPTHWISE, {.channels = 5, PLANE(4, 2, 1)}, {{2, 5, 1, 9, 8}}},
+    {"depthwise 7x7", DEPTHWISE, {.channels = 3, PLANE(7, 1, 3)}, {{1, 3, 1, 5, 4}}},
+    {"depthwise, dilated",
+     DEPTHWISE,
+     {.channels = 4, PLANE(3, 1, 2), APART(2)},
+     {{2, 4, 1, 20, 19}}},
+    {"depthwise, one pixel", DEPTHWISE, {.channels = 4, PLANE(3, 1, 1)}, {{2, 4, 1, 1, 1}}},
+    {"depthwise, rows", DEPTHWISE, {.channels = 40, PLANE(3, 1, 1)}, {{2, 40, 1, 40, 30}}},
+    {"depthwise, volume", DEPTHWISE, {.channels = 3, CUBE(3, 1, 1)}, {{2, 3, 4, 3, 5}}},
+    /* pixels and channels */
+    {"space to depth", &mrc_op_space_to_depth, {.stride = {1, 4, 4}}, {{3, 1, 1, 12, 20}}},
+    {"space to depth, uneven", &mrc_op_space_to_depth, {.stride = {1, 3, 2}}, {{2, 5, 2, 9, 8}}},
+    {"space to depth, volume", &mrc_op_space_to_depth, {.stride = {2, 2, 2}}, {{2, 9, 4, 6, 2}}},
+    {"depth to space", &mrc_op_depth_to_space, {.stride = {1, 4, 4}}, {{2, 48, 1, 5, 7}}},
+    {"depth to space, uneven", &mrc_op_depth_to_space, {.stride = {1, 3, 2}}, {{2, 12, 2, 3, 4}}},
+    {"depth to space, volume", &mrc_op_depth_to_space, {.stride = {2, 1, 2}}, {{1, 36, 2, 3, 2}}},
+    {"nearest", &mrc_op_upsample_nearest, {.stride = {1, 2, 2}}, {{2, 5, 1, 7, 6}}},
+    {"nearest, volume", &mrc_op_upsample_nearest, {.stride = {2, 1, 3}}, {{2, 3, 3, 4, 2}}},
+    {"linear", &mrc_op_upsample_linear, {.stride = {1, 2, 2}}, {{2, 5, 1, 7, 6}}},
+    {"linear, one pixel", &mrc_op_upsample_linear, {.stride = {1, 2, 5}}, {{2, 3, 1, 1, 2}}},
+    {"linear, volume", &mrc_op_upsample_linear, {.stride = {2, 1, 3}}, {{2, 3, 3, 4, 2}}},
+    {"nearest by one", &mrc_op_upsample_nearest, {.stride = {1, 1, 1}}, {{2, 3, 1, 4, 2}}},
+    /* conditions, and norms of groups */
+    {"average", &mrc_op_global_average, {0}, {{3, 37, 1, 5, 9}}},
+    {"average, volume", &mrc_op_global_average, {0}, {{2, 3, 2, 3, 4}}},
+    {"scale and shift", &mrc_op_scale_shift, {0}, {{3, 37, 1, 5, 9}, {3, 74, 1, 1, 1}}},
+    {"scale and shift, volume", &mrc_op_scale_shift, {0}, {{2, 3, 2, 3, 4}, {2, 6, 1, 1, 1}}},
+    {"layer norm", &mrc_op_group_norm, {.eps = 1e-5f, .groups = 1}, {{2, 37, 1, 5, 4}}},
+    {"group norm", &mrc_op_group_norm, {.eps = 1e-3f, .groups = 4}, {{3, 36, 1, 3, 5}}},
+    {"group norm, volume", &mrc_op_group_norm, {.eps = 1e-3f, .groups = 2}, {{1, 6, 2, 3, 5}}},
+    {"group norm, one each", &mrc_op_group_norm, {.eps = 1e-1f, .groups = 5}, {{2, 5, 1, 3, 2}}},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 
@@ -158,7 +216,20 @@ static bool is_conv(const struct mrc_op *op) {
 
 /* The operation is linear in its inputs once the bias is zero. */
 static bool is_linear(const struct mrc_op *op) {
-    return is_conv(op) || op == &mrc_op_concat || op == &mrc_op_add || op == &mrc_op_pad;
+    static const struct mrc_op *const others[] = {
+        DEPTHWISE,
+        &mrc_op_concat,
+        &mrc_op_add,
+        &mrc_op_pad,
+        &mrc_op_space_to_depth,
+        &mrc_op_depth_to_space,
+        &mrc_op_upsample_nearest,
+        &mrc_op_upsample_linear,
+        &mrc_op_global_average,
+    };
+    bool found = is_conv(op);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; ++i) found = found || op == others[i];
+    return found;
 }
 
 /* --- Ways to compute a convolution: every algorithm, wherever it can, chosen or not --- */
@@ -419,7 +490,7 @@ static void test_adjoint(void **state) {
         for (int k = 0; k < f.node.inputs; ++k) right += dot(f.src[k], f.d_src[k], f.src_count[k]);
         if (!(fabs(left - right) <= tolerance * scale))
             fail_msg("%s: <Ax, y> is %.9g, <x, A'y> is %.9g", name, left, right);
-        if (is_conv(c->op)) right = dot(f.weight, f.d_weight, f.node.weight_count);
+        if (f.node.weight_count > 0) right = dot(f.weight, f.d_weight, f.node.weight_count);
         if (!(fabs(left - right) <= tolerance * scale))
             fail_msg("%s: <Ax, y> is %.9g, <w, dw> is %.9g", name, left, right);
         op_fixture_clear(&f);
@@ -861,6 +932,42 @@ static const struct bad_case bad_cases[] = {
      "expected the same sides"},
     {{"", &mrc_op_pad, {.pad = {0, -1, 0}}, {{1, 2, 1, 4, 4}}}, MRC_ERR_ARGUMENT, "padding of -1"},
     {{"", &mrc_op_sigmoid, {0}, {{1, 2, 1, 0, 4}}}, MRC_ERR_ARGUMENT, "positive sides"},
+    {{"", CONV, {.channels = 2, PLANE(3, 1, 1), APART(-1)}, {{1, 2, 1, 4, 4}}},
+     MRC_ERR_ARGUMENT,
+     "dilation -1"},
+    {{"", CONV, {.channels = 2, PLANE(3, 1, 1), APART(3)}, {{1, 2, 1, 4, 4}}},
+     MRC_ERR_ARGUMENT,
+     "height is 6 with padding, expected at least the kernel's 7"},
+    {{"", CONV, {.channels = 2, PLANE(3, 1, 1), APART(INT32_MAX)}, {{1, 2, 1, 4, 4}}},
+     MRC_ERR_ARGUMENT,
+     "dilation 2147483647"},
+    {{"", DEPTHWISE, {.channels = 3, PLANE(3, 1, 1)}, {{1, 2, 1, 4, 4}}},
+     MRC_ERR_ARGUMENT,
+     "2 -> 3 channels, expected the same number"},
+    {{"", &mrc_op_space_to_depth, {.stride = {1, 4, 4}}, {{1, 2, 1, 8, 6}}},
+     MRC_ERR_ARGUMENT,
+     "input of 1x8x6 (d h w), expected multiples of 1x4x4"},
+    {{"", &mrc_op_space_to_depth, {.stride = {1, 0, 4}}, {{1, 2, 1, 8, 8}}},
+     MRC_ERR_ARGUMENT,
+     "a block of 1x0x4 pixels"},
+    {{"", &mrc_op_depth_to_space, {.stride = {1, 4, 4}}, {{1, 24, 1, 8, 6}}},
+     MRC_ERR_ARGUMENT,
+     "24 channels, expected a multiple of the block's 16 pixels"},
+    {{"", &mrc_op_upsample_nearest, {.stride = {1, 2, 65}}, {{1, 2, 1, 8, 8}}},
+     MRC_ERR_ARGUMENT,
+     "enlarging by 1x2x65"},
+    {{"", &mrc_op_scale_shift, {0}, {{2, 3, 1, 4, 4}, {2, 3, 1, 1, 1}}},
+     MRC_ERR_ARGUMENT,
+     "a condition of 3 channels for 3"},
+    {{"", &mrc_op_scale_shift, {0}, {{2, 3, 1, 4, 4}, {2, 6, 1, 1, 2}}},
+     MRC_ERR_ARGUMENT,
+     "conditions of 2 samples and 1x1x2 positions"},
+    {{"", &mrc_op_group_norm, {.eps = 1e-5f, .groups = 4}, {{1, 6, 1, 4, 4}}},
+     MRC_ERR_ARGUMENT,
+     "6 channels in 4 groups"},
+    {{"", &mrc_op_group_norm, {.eps = 0.0f, .groups = 1}, {{1, 6, 1, 4, 4}}},
+     MRC_ERR_ARGUMENT,
+     "eps is 0"},
 };
 
 static void test_bad_settings(void **state) {

@@ -207,12 +207,12 @@ static void test_diff_augment(void **unused) {
 static void test_first_weights(void **unused) {
     (void)unused;
     static const double gain = 0.5;
-    struct mrc_generator_settings s = {.channels = 1, .size = 16, .width = 8};
+    struct mrc_generator_settings s = {.channels = 1, .h = 16, .w = 16, .width = 8};
     struct mrc_error err = {0};
     for (int kind = MRC_INIT_NORMAL; kind <= MRC_INIT_ORTHOGONAL; ++kind) {
         mrc_net *net = NULL, *again = NULL;
-        assert_ok(mrc_unet_create(&net, &s, &err), &err);
-        assert_ok(mrc_unet_create(&again, &s, &err), &err);
+        assert_ok(mrc_generator_net_create(&net, MRC_GENERATOR_UNET, &s, &err), &err);
+        assert_ok(mrc_generator_net_create(&again, MRC_GENERATOR_UNET, &s, &err), &err);
         mrc_net_init(net, (enum mrc_init_kind)kind, gain, 3, 1);
         mrc_parallel_set_threads(3);
         mrc_net_init(again, (enum mrc_init_kind)kind, gain, 3, 1);

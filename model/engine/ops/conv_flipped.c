@@ -17,7 +17,8 @@ static double flipped_cost(const struct mrc_conv *c, enum mrc_conv_direction dir
     (void)direction;
     int64_t taps = 1;
     for (int axis = 0; axis < 3; ++axis) {
-        if (c->stride[axis] != 1 || c->pad[axis] >= c->k[axis]) return (double)INFINITY;
+        if (c->stride[axis] != 1 || c->dilation[axis] != 1 || c->pad[axis] >= c->k[axis])
+            return (double)INFINITY;
         taps *= c->k[axis];
     }
     return taps > 1 && c->cout * 4 <= c->cin ? 0.0 : (double)INFINITY;

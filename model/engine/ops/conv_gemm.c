@@ -191,10 +191,10 @@ static struct cut cut_backward_data(const struct mrc_conv *c) {
     return cut;
 }
 
-/* Output position that tap t of it reads input position `at`: (at + pad - t) / stride, or -1 where
+/* Output position that tap t of it reads input position `at`: (at + pad - t dilation) / stride, or -1 where
  * there is none. */
 static int64_t output_of(const struct mrc_conv *c, int axis, int64_t at, int64_t t) {
-    int64_t from = at + c->pad[axis] - t;
+    int64_t from = at + c->pad[axis] - t * c->dilation[axis];
     if (from < 0 || from % c->stride[axis] != 0) return -1;
     from /= c->stride[axis];
     return from < c->out[axis] ? from : -1;
@@ -269,7 +269,7 @@ static void slab_rows(const struct job *job, float *plane, const float *d_dst_pl
                   d_dst_plane + oh * c->out[2] * c->cout, c->cout,
                   job->weight + piece->row * c->cout, c->cout, 0.0f, patches, piece->columns);
         for (int64_t i = 0; i < count; ++i) {
-            int64_t h = (oh + i) * c->stride[1] - c->pad[1] + piece->lo[1];
+            int64_t h = (oh + i) * c->stride[1] - c->pad[1] + piece->lo[1] * c->dilation[1];
             mrc_patches_scatter_row(plane + h * c->in[2] * c->cin,
                                     patches + i * c->out[2] * piece->columns, c, piece, 0);
         }
@@ -294,8 +294,9 @@ static void data_slab(void *context, size_t begin, size_t end, int lane) {
         const float *from = job->from + (n * c->out[0] + od) * c->out[1] * c->out[2] * c->cout;
         for (int64_t kh = c->lo[1]; kh < c->hi[1]; ++kh) {
             /* output rows whose tap kh lies in h0 … h1-1 */
-            int64_t oh0 = mrc_parts(mrc_max_i64(0, h0 + c->pad[1] - kh), stride);
-            int64_t oh1 = mrc_parts(mrc_max_i64(0, h1 + c->pad[1] - kh), stride);
+            const int64_t reach = c->pad[1] - kh * c->dilation[1];
+            int64_t oh0 = mrc_parts(mrc_max_i64(0, h0 + reach), stride);
+            int64_t oh1 = mrc_parts(mrc_max_i64(0, h1 + reach), stride);
             oh1 = mrc_min_i64(oh1, c->out[1]);
             struct mrc_conv row = *c;
             row.lo[0] = kd, row.hi[0] = kd + 1;

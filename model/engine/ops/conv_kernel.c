@@ -24,12 +24,15 @@ enum mrc_status mrc_conv_check_node(size_t *weight_count, const struct mrc_node 
     for (int axis = 0; axis < 3; ++axis) {
         if (attr->k[axis] <= 0 || attr->stride[axis] <= 0 || attr->pad[axis] < 0 ||
             attr->k[axis] > largest_side || attr->stride[axis] > largest_side ||
-            attr->pad[axis] > largest_side)
+            attr->pad[axis] > largest_side || attr->dilation[axis] < 0 ||
+            attr->dilation[axis] > largest_side || mrc_conv_span(attr, axis) > largest_side)
             return mrc_fail(
                 err, MRC_ERR_ARGUMENT,
-                "%s: kernel %" PRId64 ", stride %" PRId64 ", padding %" PRId64
-                " along %s, expected a kernel and a stride of 1 or more and no negative padding",
-                node->name, attr->k[axis], attr->stride[axis], attr->pad[axis], axis_names[axis]);
+                "%s: kernel %" PRId64 ", stride %" PRId64 ", padding %" PRId64 ", dilation %" PRId64
+                " along %s, expected a kernel and a stride of 1 or more and neither negative "
+                "padding nor negative dilation",
+                node->name, attr->k[axis], attr->stride[axis], attr->pad[axis],
+                attr->dilation[axis], axis_names[axis]);
         if (rows > 0) rows = mrc_checked_product(rows, attr->k[axis], largest_side);
     }
     /* Either side may be the rows' channels. */
@@ -47,19 +50,25 @@ enum mrc_status mrc_conv_check_node(size_t *weight_count, const struct mrc_node 
 }
 
 /* Taps that meet the input for at least one output position. The tap t of output o reads position
- * o*stride - pad + t: the smallest live tap is live at the last output, the largest at the first.
+ * o*stride - pad + t*dilation: the smallest live tap is live at the last output, the largest at the
+ * first.
  */
 static void find_live_taps(struct mrc_conv *c) {
     for (int axis = 0; axis < 3; ++axis) {
         int64_t last = (c->out[axis] - 1) * c->stride[axis] - c->pad[axis];
-        c->lo[axis] = mrc_max_i64(0, -last);
-        c->hi[axis] = mrc_min_i64(c->k[axis], c->in[axis] + c->pad[axis]);
+        c->lo[axis] = mrc_parts(mrc_max_i64(0, -last), c->dilation[axis]);
+        c->hi[axis] =
+            mrc_min_i64(c->k[axis], mrc_parts(c->in[axis] + c->pad[axis], c->dilation[axis]));
         if (c->lo[axis] >=
             c->hi[axis]) { /* an output of padding only: keep one tap, its sums are zero */
             c->lo[axis] = mrc_min_i64(c->lo[axis], c->k[axis] - 1);
             c->hi[axis] = c->lo[axis] + 1;
         }
     }
+}
+
+bool mrc_conv_is_dilated(const struct mrc_conv *c) {
+    return c->dilation[0] > 1 || c->dilation[1] > 1 || c->dilation[2] > 1;
 }
 
 bool mrc_conv_has_dead_taps(const struct mrc_conv *c) {
@@ -79,6 +88,7 @@ struct mrc_conv mrc_conv_between(struct mrc_shape in, struct mrc_shape out,
     memcpy(c.k, attr->k, sizeof c.k);
     memcpy(c.stride, attr->stride, sizeof c.stride);
     memcpy(c.pad, attr->pad, sizeof c.pad);
+    for (int axis = 0; axis < 3; ++axis) c.dilation[axis] = mrc_dilation(attr, axis);
     find_live_taps(&c);
     return c;
 }
@@ -91,13 +101,13 @@ enum mrc_status mrc_conv_settle(struct mrc_conv *c, struct mrc_shape in, int64_t
     const int64_t sides[3] = {in.d, in.h, in.w};
     int64_t out[3];
     for (int axis = 0; axis < 3; ++axis) {
-        int64_t padded = sides[axis] + 2 * attr->pad[axis];
-        if (padded < attr->k[axis])
+        int64_t padded = sides[axis] + 2 * attr->pad[axis], span = mrc_conv_span(attr, axis);
+        if (padded < span)
             return mrc_fail(err, MRC_ERR_ARGUMENT,
                             "%s: the %s is %" PRId64
                             " with padding, expected at least the kernel's %" PRId64,
-                            node->name, axis_names[axis], padded, attr->k[axis]);
-        out[axis] = (padded - attr->k[axis]) / attr->stride[axis] + 1;
+                            node->name, axis_names[axis], padded, span);
+        out[axis] = (padded - span) / attr->stride[axis] + 1;
     }
     struct mrc_shape to = {in.n, cout, out[0], out[1], out[2]};
     st = mrc_check_shape(to, node->name, "output", err);

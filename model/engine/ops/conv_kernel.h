@@ -6,7 +6,8 @@
  *   src, d_src   [n][d][h][w][cin]          of the in side
  *   dst, d_dst   [n][d][h][w][cout]         of the out side
  *   weight       [kd][kh][kw][cin][cout]    K = kd kh kw cin rows of cout floats
- * out = (in + 2 pad - k) / stride + 1 on each axis, cross-correlation as in PyTorch. Buffers never
+ * out = (in + 2 pad - (k - 1) dilation - 1) / stride + 1 on each axis, cross-correlation as in
+ * PyTorch. Buffers never
  * overlap. A side is a list of buffers: one, or two where what would be concatenated lies in two,
  * each with channels of its own (in_first, out_first). */
 #ifndef MRC_MODEL_ENGINE_OPS_CONV_KERNEL_H
@@ -24,7 +25,7 @@ enum { MRC_PART_UNIT = 16 }; /* channels: the widest vector */
 /** A convolution with all sizes settled. Axes are depth, height, width. */
 struct mrc_conv {
     int64_t n, cin, cout;
-    int64_t in[3], out[3], k[3], stride[3], pad[3];
+    int64_t in[3], out[3], k[3], stride[3], pad[3], dilation[3];
     /* Taps lo <= t < hi fall inside the input somewhere; the others only ever meet padding and are
      * left out (4x4 on a 2x2 map of one output: 4 of 16 taps act). Their weights get no gradient.
      */
@@ -58,6 +59,12 @@ static inline int64_t mrc_conv_weight_count(const struct mrc_conv *c) {
     return c->k[0] * c->k[1] * c->k[2] * c->cin * c->cout;
 }
 
+/** The pixels that a kernel spans along an axis: (k - 1) dilation + 1. */
+static inline int64_t mrc_conv_span(const struct mrc_attributes *attr, int axis) {
+    return (attr->k[axis] - 1) * mrc_dilation(attr, axis) + 1;
+}
+/** Any dilation but 1? */
+bool mrc_conv_is_dilated(const struct mrc_conv *c);
 /** Are there taps that only ever meet padding? */
 bool mrc_conv_has_dead_taps(const struct mrc_conv *c);
 

@@ -206,8 +206,8 @@ static void padded_backward_weights(const struct mrc_conv *c, float *d_weight, b
 /* In multiplications and additions of a product of patches, as measured on the local branch. */
 static double padded_cost(const struct mrc_conv *c, enum mrc_conv_direction direction) {
     static const double product = 0.5;
-    if (products() == NULL || c->k[0] != 1 || c->pad[0] != 0 || c->k[2] == 1 ||
-        mrc_conv_has_dead_taps(c))
+    if (products() == NULL || mrc_conv_is_dilated(c) || c->k[0] != 1 || c->pad[0] != 0 ||
+        c->k[2] == 1 || mrc_conv_has_dead_taps(c))
         return (double)INFINITY;
     for (int axis = 0; axis < 3; ++axis)
         if (c->stride[axis] != 1 || c->pad[axis] >= c->k[axis]) return (double)INFINITY;

@@ -57,10 +57,24 @@ static void zero_run(float *to, int64_t count) {
     for (int64_t i = 0; i < count; ++i) to[i] = 0.0f;
 }
 
+/* The same of taps that lie apart. */
+static float *gather_apart(float *to, const float *row, const struct mrc_conv *c,
+                           const struct mrc_piece *piece, int64_t column) {
+    for (int64_t tap = piece->lo[2]; tap < piece->hi[2]; ++tap, to += c->cin) {
+        const int64_t w = column + tap * c->dilation[2];
+        if (w < 0 || w >= c->in[2])
+            zero_run(to, c->cin);
+        else
+            copy_run(to, row + w * c->cin, c->cin);
+    }
+    return to;
+}
+
 /* One run: taps lo … hi-1 of a kernel row at input column `column` (of tap 0), from the map's row,
  * or zeros. */
 static float *gather_run(float *to, const float *row, const struct mrc_conv *c,
                          const struct mrc_piece *piece, int64_t column) {
+    if (c->dilation[2] > 1) return gather_apart(to, row, c, piece, column);
     int64_t taps = piece->hi[2] - piece->lo[2], begin = column + piece->lo[2];
     int64_t left = mrc_min_i64(taps, mrc_max_i64(0, -begin));
     int64_t right = mrc_min_i64(taps - left, mrc_max_i64(0, begin + taps - c->in[2]));
@@ -75,7 +89,8 @@ static float *gather_run(float *to, const float *row, const struct mrc_conv *c,
  * of one sample. */
 static const float *input_row(const float *image, const struct mrc_conv *c, int64_t od, int64_t oh,
                               int64_t kd, int64_t kh) {
-    int64_t d = od * c->stride[0] - c->pad[0] + kd, h = oh * c->stride[1] - c->pad[1] + kh;
+    int64_t d = od * c->stride[0] - c->pad[0] + kd * c->dilation[0];
+    int64_t h = oh * c->stride[1] - c->pad[1] + kh * c->dilation[1];
     if (d < 0 || d >= c->in[0] || h < 0 || h >= c->in[1]) return NULL;
     return image + (d * c->in[1] + h) * c->in[2] * c->cin;
 }
@@ -112,15 +127,32 @@ void mrc_patches_gather(float *patches, const float *src, const struct mrc_conv 
     }
 }
 
+static void add_run(float *to, const float *x, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) to[i] += x[i];
+}
+
+/* One pixel's patch of taps that lie apart. */
+static void scatter_apart(float *d_row, const float *patch, const struct mrc_conv *c,
+                          const struct mrc_piece *piece, int64_t column) {
+    for (int64_t tap = piece->lo[2]; tap < piece->hi[2]; ++tap, patch += c->cin) {
+        const int64_t w = column + tap * c->dilation[2];
+        if (w >= 0 && w < c->in[2]) add_run(d_row + w * c->cin, patch, c->cin);
+    }
+}
+
 void mrc_patches_scatter_row(float *d_row, const float *patches, const struct mrc_conv *c,
                              const struct mrc_piece *piece, int64_t column) {
     const int64_t taps = piece->hi[2] - piece->lo[2];
     for (int64_t w = 0; w < c->out[2]; ++w) {
-        int64_t begin = w * c->stride[2] - c->pad[2] + piece->lo[2];
+        const int64_t origin = w * c->stride[2] - c->pad[2];
+        if (c->dilation[2] > 1) {
+            scatter_apart(d_row, patches + w * piece->columns + column, c, piece, origin);
+            continue;
+        }
+        int64_t begin = origin + piece->lo[2];
         int64_t from = mrc_max_i64(0, -begin), to = mrc_min_i64(taps, c->in[2] - begin);
         if (from >= to) continue;
-        float *sum = d_row + (begin + from) * c->cin;
-        const float *x = patches + w * piece->columns + column + from * c->cin;
-        for (int64_t i = 0; i < (to - from) * c->cin; ++i) sum[i] += x[i];
+        add_run(d_row + (begin + from) * c->cin,
+                patches + w * piece->columns + column + from * c->cin, (to - from) * c->cin);
     }
 }

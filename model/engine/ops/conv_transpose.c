@@ -1,5 +1,5 @@
 /* conv_transpose.c: transposed convolution with bias: the convolution from its output to its input,
- * run backwards. out = (in - 1) stride - 2 pad + k. */
+ * run backwards. out = (in - 1) stride - 2 pad + (k - 1) dilation + 1. */
 #include <inttypes.h>
 
 #include "model/engine/ops/conv_kernel.h"
@@ -15,8 +15,8 @@ static enum mrc_status declare(struct mrc_node *node, struct mrc_error *err) {
  * it. */
 static int64_t output_side(const struct mrc_attributes *attr, int axis, int64_t in) {
     int64_t span = mrc_checked_product(in - 1, attr->stride[axis], INT32_MAX);
-    if (span < 0 || span + attr->k[axis] > INT32_MAX) return INT64_C(1) << 32;
-    return span + attr->k[axis] - 2 * attr->pad[axis];
+    if (span < 0 || span + mrc_conv_span(attr, axis) > INT32_MAX) return INT64_C(1) << 32;
+    return span + mrc_conv_span(attr, axis) - 2 * attr->pad[axis];
 }
 
 static enum mrc_status infer(struct mrc_site *site, const struct mrc_node *node,

@@ -673,8 +673,8 @@ static void run_weights(struct job *job) {
  * lie where a tap meets padding. */
 static bool is_able(const struct mrc_conv *c, const struct mrc_winograd *w,
                     enum mrc_conv_direction direction) {
-    if (w == NULL || c->k[0] != 1 || c->stride[0] != 1 || c->pad[0] != 0 ||
-        mrc_conv_has_dead_taps(c))
+    if (w == NULL || mrc_conv_is_dilated(c) || c->k[0] != 1 || c->stride[0] != 1 ||
+        c->pad[0] != 0 || mrc_conv_has_dead_taps(c))
         return false;
     const int64_t stride = c->stride[1];
     for (int axis = 1; axis < 3; ++axis)

@@ -13,6 +13,16 @@ void mrc_fill_rows(float *to, int64_t rows, int64_t width, int64_t stride, const
     }
 }
 
+struct mrc_columns mrc_columns_at(struct mrc_shape s, size_t chunk) {
+    const int64_t blocks = mrc_parts(s.c, MRC_COLUMNS), n = (int64_t)chunk / blocks;
+    const int64_t first = (int64_t)chunk % blocks * MRC_COLUMNS;
+    return (struct mrc_columns){.n = n,
+                                .first = first,
+                                .count = mrc_min_i64(MRC_COLUMNS, s.c - first),
+                                .offset = n * mrc_map_pixels(s) * s.c + first,
+                                .plane = n * s.c + first};
+}
+
 void mrc_op_for(int64_t chunks, int lanes, mrc_range_fn *fn, void *context) {
     if (mrc_parallel_threads() <= lanes) {
         mrc_parallel_for((size_t)chunks, 1, fn, context);

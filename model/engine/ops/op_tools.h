@@ -45,6 +45,23 @@ static inline void mrc_fetch(const float *from, int64_t count) {
 /** rows of `width` floats, `stride` apart, each set to `row`, or to zeros where that is NULL. */
 void mrc_fill_rows(float *to, int64_t rows, int64_t width, int64_t stride, const float *row);
 
+/** Positions of one sample: d h w. */
+static inline int64_t mrc_map_pixels(struct mrc_shape s) {
+    return s.d * s.h * s.w;
+}
+
+/** Work cut into columns: some channels of one sample, down all pixels of its map. */
+enum { MRC_COLUMNS = 16 };
+struct mrc_columns {
+    int64_t n, first, count; /* sample, first channel, channels */
+    int64_t offset;          /* of its first pixel's first channel, in the map */
+    int64_t plane;           /* of its first channel, in an array [n][c] */
+};
+static inline size_t mrc_columns_count(struct mrc_shape s) {
+    return (size_t)(s.n * mrc_parts(s.c, MRC_COLUMNS));
+}
+struct mrc_columns mrc_columns_at(struct mrc_shape s, size_t chunk);
+
 /** Runs fn once for each chunk 0 … chunks-1 (begin is the chunk, end is begin + 1). Lanes stay
  * below `lanes`: when the pool has grown since the scratch was measured, the loop runs serially in
  * lane 0, to the same bytes. */

@@ -201,14 +201,12 @@ bool mrc_survey_is_useful(const struct mrc_survey *survey) {
 
 static enum mrc_status create_generator(mrc_net **out, const struct mrc_cyclegan_settings *s,
                                         enum mrc_cyclegan_net which, struct mrc_error *err) {
-    struct mrc_generator_settings settings = {
-        .channels = s->channels, .size = s->size, .width = s->generator_width, .depth = s->depth};
-    switch (mrc_cyclegan_generator_of(s, which)) {
-    case MRC_GENERATOR_LOCAL: return mrc_local_create(out, &settings, err);
-    case MRC_GENERATOR_HYBRID: return mrc_hybrid_create(out, &settings, err);
-    case MRC_GENERATOR_UNET: break;
-    }
-    return mrc_unet_create(out, &settings, err);
+    const struct mrc_generator_settings settings = {.channels = s->channels,
+                                                    .h = s->size,
+                                                    .w = s->size,
+                                                    .width = s->generator_width,
+                                                    .depth = s->depth};
+    return mrc_generator_net_create(out, mrc_cyclegan_generator_of(s, which), &settings, err);
 }
 
 static enum mrc_status print_plan(struct mrc_text *out, const char *title, const mrc_net *net,
