@@ -48,7 +48,8 @@ static void invert(double out[3][3], double m[3][3]) {
 
 static void draw_pose(struct mrc_sim_anatomy *a, const struct mrc_sim_config *config,
                       struct mrc_rng *rng) {
-    double m[3][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}, slant[3][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}};
+    double m[3][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}},
+           slant[3][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}};
     a->mirrored = mrc_sim_chance(rng, config, MRC_SIM_MIRRORED_RANGE);
     if (a->mirrored) m[0][0] = -1.0;
     rotate(m, 0, OF(NOD));
@@ -142,8 +143,7 @@ static void place_one(float q[3], const struct placing *g, int i, int j, int k) 
     double p[3];
     const size_t v = mrc_grid_at(g->lattice->n, i, j, k);
     position(p, g, i, j, k);
-    for (int r = 0; r < 3; ++r)
-        p[r] += g->part * (double)g->shift[r][v] - g->anatomy->shift_mm[r];
+    for (int r = 0; r < 3; ++r) p[r] += g->part * (double)g->shift[r][v] - g->anatomy->shift_mm[r];
     for (int r = 0; r < 3; ++r) {
         double mm = 0.0;
         for (int c = 0; c < 3; ++c) mm += g->anatomy->to_map[r][c] * p[c];
@@ -179,8 +179,7 @@ static enum mrc_status draw_shift(struct placing *g, const struct mrc_sim_normal
             st = mrc_sim_field(fine, g->lattice, a->fine_grid_mm,
                                mrc_sim_stream_of(normals, key, number + 1), err);
         for (size_t v = 0; st == MRC_OK && v < count; ++v)
-            g->shift[r][v] =
-                (float)a->coarse_mm * g->shift[r][v] + (float)a->fine_mm * fine[v];
+            g->shift[r][v] = (float)a->coarse_mm * g->shift[r][v] + (float)a->fine_mm * fine[v];
     }
     mrc_free(fine);
     return st;

@@ -37,11 +37,29 @@ bool mrc_sim_chance(struct mrc_rng *rng, const struct mrc_sim_config *config,
 int mrc_sim_choose(struct mrc_rng *rng, const struct mrc_sim_config *config, enum mrc_sim_key first,
                    int count) {
     double all = 0.0;
-    for (int n = 0; n < count; ++n) all += config->lo[first + n];
+    for (int n = 0; n < count; ++n) all += config->lo[(int)first + n];
     double left = all * mrc_rng_uniform(rng);
     for (int n = 0; n < count; ++n) {
-        left -= config->lo[first + n];
+        left -= config->lo[(int)first + n];
         if (left < 0.0) return n;
     }
     return count - 1;
+}
+
+static void append_number(struct mrc_text *text, double x) {
+    char number[24];
+    mrc_print_decimal(number, sizeof number, x);
+    mrc_text_appendf(text, "%s", number);
+}
+
+void mrc_sim_config_append_json(struct mrc_text *text, const struct mrc_sim_config *config) {
+    for (int k = 0; k < MRC_SIM_KEYS; ++k) {
+        mrc_text_appendf(text, "%s\n    \"%s\": %s", k == 0 ? "" : ",", keys[k].name,
+                         keys[k].part ? "" : "[");
+        append_number(text, config->lo[k]);
+        if (keys[k].part) continue;
+        mrc_text_appendf(text, ", ");
+        append_number(text, config->hi[k]);
+        mrc_text_appendf(text, "]");
+    }
 }

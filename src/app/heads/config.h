@@ -7,6 +7,7 @@
 
 #include "base/rng.h"
 #include "base/status.h"
+#include "base/text.h"
 
 /* A section S("title"), a range R(constant, "name", low, high, least, most, "words"), drawn
  * uniformly, or a part P(constant, "name", value, most, "words"): a share of the heads, or a
@@ -30,13 +31,16 @@
       "fluid's vote against its neighbours where they meet: atrophy above 1, a tight brain below") \
     S("Soft tissue")                                                                               \
     R(FAT_MM, "fat-mm", 3, 8, 0, 30, "depth of the fat below the skin")                            \
-    R(FAT_PATCH, "fat-patch", 1.0, 1.8, -5, 5, "fat in patches where a field of deviation 1 exceeds this") \
-    R(SEPTA, "septa", 0.06, 0.3, 0, 2, "fat in sheets between muscles: half their width, the same field") \
+    R(FAT_PATCH, "fat-patch", 1.0, 1.8, -5, 5,                                                     \
+      "fat in patches where a field of deviation 1 exceeds this")                                  \
+    R(SEPTA, "septa", 0.06, 0.3, 0, 2,                                                             \
+      "fat in sheets between muscles: half their width, the same field")                           \
     P(DURA, "dura", 0.8, 1, "the outside of the fluid is dura where it touches bone")              \
     R(DURA_TOUCH, "dura-touch", 0.15, 0.45, 0, 1, "bone around, as a part, from which on it does") \
     S("Relaxation: times in ms, proton density 1 for water")                                       \
     R(FIELD, "field-t", 1.5, 3, 0.2, 7, "field strength in tesla")                                 \
-    R(WHITE_T1, "white-t1", 620, 850, 100, 4000, "white matter at the lowest … highest field strength") \
+    R(WHITE_T1, "white-t1", 620, 850, 100, 4000,                                                   \
+      "white matter at the lowest … highest field strength")                                       \
     R(WHITE_T2, "white-t2", 64, 84, 10, 1000, "")                                                  \
     R(WHITE_PD, "white-pd", 0.66, 0.74, 0, 1.2, "")                                                \
     R(GREY_T1, "grey-t1", 1.38, 1.75, 0.2, 5, "cortex, in parts of white matter's")                \
@@ -46,7 +50,8 @@
     R(CAUDATE_T2, "caudate-t2", 0.86, 1, 0.2, 5, "in parts of cortex")                             \
     R(PUTAMEN_T1, "putamen-t1", 0.65, 0.95, 0, 2, "way from white matter to cortex")               \
     R(PUTAMEN_T2, "putamen-t2", 0.8, 0.96, 0.2, 5, "in parts of cortex")                           \
-    R(IRON_T2, "iron-t2", 0, 8, 0, 40, "what age takes from pallidum's T2, and three quarters of it from putamen's") \
+    R(IRON_T2, "iron-t2", 0, 8, 0, 40,                                                             \
+      "what age takes from pallidum's T2, and three quarters of it from putamen's")                \
     R(PALLIDUM_T1, "pallidum-t1", 0.1, 0.5, 0, 2, "way from white matter to cortex")               \
     R(PALLIDUM_T2, "pallidum-t2", 0.76, 0.94, 0.2, 5, "in parts of white matter")                  \
     R(PALLIDUM_PD, "pallidum-pd", 1, 1.03, 0.2, 2, "in parts of white matter")                     \
@@ -84,7 +89,8 @@
     R(MUCOSA_T2, "mucosa-t2", 80, 220, 5, 2000, "")                                                \
     R(VEIN_PD, "vein-pd", 0.1, 0.7, 0, 1.2, "what flow leaves of a vein's signal")                 \
     R(ARTERY_PD, "artery-pd", 0.03, 0.25, 0, 1.2, "of an artery's in spin echoes")                 \
-    R(INFLOW, "inflow", 0.6, 1.8, 0, 5, "an artery's signal in gradient echoes, in parts of white matter's") \
+    R(INFLOW, "inflow", 0.6, 1.8, 0, 5,                                                            \
+      "an artery's signal in gradient echoes, in parts of white matter's")                         \
     R(LESION_T1, "lesion-t1", 1.3, 1.9, 0.2, 5, "white matter lesion, in parts of white matter")   \
     R(LESION_T2, "lesion-t2", 1.5, 2.4, 0.2, 10, "")                                               \
     P(HIDDEN, "hidden", 0.25, 1, "lesions whose T1 is nearly white matter's: invisible in T1w")    \
@@ -96,7 +102,8 @@
     R(NECROSIS_T2, "necrosis-t2", 180, 900, 10, 4000, "")                                          \
     R(BLOOD_T1, "blood-t1", 0.35, 1.3, 0.05, 5, "haemorrhage, in parts of cortex")                 \
     R(BLOOD_T2, "blood-t2", 0.25, 0.65, 0.05, 5, "")                                               \
-    R(TEXTURE, "texture", 0.01, 0.05, 0, 0.5, "unevenness of T1 within a tissue, standard deviation") \
+    R(TEXTURE, "texture", 0.01, 0.05, 0, 0.5,                                                      \
+      "unevenness of T1 within a tissue, standard deviation")                                      \
     R(TEXTURE_MM, "texture-mm", 5, 14, 4, 100, "size of its features")                             \
     S("Sequences: times in ms, angles in degrees")                                                 \
     P(SPIN_ECHO, "t1w-spin-echo", 0.45, 100, "weight among the kinds of T1w")                      \
@@ -117,7 +124,8 @@
     R(PDW_TE, "pdw-te", 8, 30, 1, 200, "")                                                         \
     R(FLAIR_TR, "flair-tr", 7000, 11000, 1000, 20000, "")                                          \
     R(FLAIR_TE, "flair-te", 80, 140, 10, 500, "")                                                  \
-    R(FLAIR_NULL, "flair-null", 0.9, 1.1, 0.2, 3, "inversion time, in parts of the one that nulls CSF") \
+    R(FLAIR_NULL, "flair-null", 0.9, 1.1, 0.2, 3,                                                  \
+      "inversion time, in parts of the one that nulls CSF")                                        \
     P(STRONG, "t1w-strong", 0.45, 1, "T1w stretched so that fluid goes to black")                  \
     R(STRONG_BY, "t1w-strong-by", 0.2, 1.1, 0, 3, "by how much of the fluid's signal")             \
     P(BRIGHT, "t1w-bright-fluid", 0.15, 1, "T1w in which fluid is nearly grey")                    \
@@ -131,7 +139,8 @@
     R(FAT_LEFT, "fat-left", 0.08, 0.3, 0, 1, "what suppression leaves")                            \
     R(FAT_SHIFT, "fat-shift-px", -2, 2, -10, 10, "chemical shift")                                 \
     R(PULSATION, "pulsation", 0, 0.5, 0, 1, "what the pulse takes of fluid's T2w in places")       \
-    R(PULSATION_FROM, "pulsation-from", 0.3, 2, -5, 5, "places: a field of deviation 1 above this") \
+    R(PULSATION_FROM, "pulsation-from", 0.3, 2, -5, 5,                                             \
+      "places: a field of deviation 1 above this")                                                 \
     S("Acquisition")                                                                               \
     P(AXIAL, "axial", 0.6, 100, "weight among the planes of slices")                               \
     P(SAGITTAL, "sagittal", 0.12, 100, "")                                                         \
@@ -152,12 +161,15 @@
     P(GHOST, "ghost", 0.08, 1, "a faint ghost along one axis: motion, flow")                       \
     R(GHOST_BY, "ghost-by", 0.01, 0.06, 0, 1, "its strength")                                      \
     P(STRIP, "stripped", 0.5, 1, "without skull")                                                  \
-    R(STRIP_AT, "strip-at", 0.2, 0.55, 0, 1, "the mask ends where a smoothed brain falls below this") \
-    R(LOW_CUT, "low-cut-mm", -30, 8, -200, 100, "the lowest slice, above the brain's lowest point") \
+    R(STRIP_AT, "strip-at", 0.12, 0.42, 0, 1,                                                      \
+      "the mask ends where a smoothed brain falls below this")                                     \
+    R(LOW_CUT, "low-cut-mm", -30, 8, -200, 100,                                                    \
+      "the lowest slice, above the brain's lowest point")                                          \
     R(HIGH_CUT, "high-cut-mm", 0, 14, -100, 100, "the highest, above the brain's highest")         \
     S("Pathology")                                                                                 \
     P(LESIONS, "lesions", 0.42, 1, "heads with pathology")                                         \
-    P(HYPERINTENSITIES, "hyperintensities", 3, 100, "weight among the kinds: near the ventricles, of small vessels") \
+    P(HYPERINTENSITIES, "hyperintensities", 3, 100,                                                \
+      "weight among the kinds: near the ventricles, of small vessels")                             \
     P(SCLEROSIS, "sclerosis", 2, 100, "plaques as of multiple sclerosis")                          \
     P(TUMOURS, "tumour", 3, 100, "with rim, necrosis, oedema and mass effect, or some of them")    \
     P(INFARCTS, "infarct", 1.2, 100, "")                                                           \
@@ -185,6 +197,9 @@ struct mrc_sim_config {
     double lo[MRC_SIM_KEYS], hi[MRC_SIM_KEYS]; /* the same number twice for a part */
 };
 void mrc_sim_config_init(struct mrc_sim_config *config);
+
+/** Appends every range as a member "name": [low, high] or "name": value, without braces. */
+void mrc_sim_config_append_json(struct mrc_text *text, const struct mrc_sim_config *config);
 
 /** One draw of a range; always one number of the stream. */
 double mrc_sim_draw(struct mrc_rng *rng, const struct mrc_sim_config *config, enum mrc_sim_key key);

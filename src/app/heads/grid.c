@@ -69,8 +69,7 @@ enum mrc_status mrc_grid_smooth(float *x, const int n[3], double sigma, struct m
     const int reach = (int)fmin(ceil(3.0 * sigma), MOST_TAPS);
     for (int t = 1; t <= reach; ++t) all += 2.0 * exp(-0.5 * t * t / (sigma * sigma));
     for (int t = 0; t <= reach; ++t) tap[t] = (float)(exp(-0.5 * t * t / (sigma * sigma)) / all);
-    struct pass p = {
-        .x = x, .n = n, .longest = longest_side(n), .tap = tap, .reach = reach};
+    struct pass p = {.x = x, .n = n, .longest = longest_side(n), .tap = tap, .reach = reach};
     p.scratch = mrc_alloc((size_t)mrc_parallel_threads() * 2 * (size_t)(p.longest + 2 * reach),
                           sizeof *p.scratch);
     if (p.scratch == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for smoothing");
@@ -124,8 +123,8 @@ enum mrc_status mrc_grid_distance(float *out, const uint8_t *inside, const int n
     const size_t count = mrc_grid_count(n);
     struct pass p = {.x = out, .n = n, .longest = longest_side(n)};
     const float far = (float)p.longest * (float)p.longest;
-    p.scratch = mrc_alloc((size_t)mrc_parallel_threads() * 4 * (size_t)(p.longest + 1),
-                          sizeof *p.scratch);
+    p.scratch =
+        mrc_alloc((size_t)mrc_parallel_threads() * 4 * (size_t)(p.longest + 1), sizeof *p.scratch);
     if (p.scratch == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for distances");
     for (size_t v = 0; v < count; ++v) out[v] = inside[v] ? far : 0.0f;
     for (p.axis = 0; p.axis < 3; ++p.axis)
@@ -152,7 +151,8 @@ static float mix(float a, float b, float part) {
     float p, q, r;                                                                                 \
     const int i = cell_of(&p, (at)[0], (n)[0]), j = cell_of(&q, (at)[1], (n)[1]),                  \
               k = cell_of(&r, (at)[2], (n)[2]);                                                    \
-    const size_t a = mrc_grid_at((n), i, j, k), di = (n)[0] > 1, dj = (n)[1] > 1 ? (size_t)(n)[0] : 0, \
+    const size_t a = mrc_grid_at((n), i, j, k), di = (n)[0] > 1,                                   \
+                 dj = (n)[1] > 1 ? (size_t)(n)[0] : 0,                                             \
                  dk = (n)[2] > 1 ? (size_t)(n)[0] * (size_t)(n)[1] : 0;                            \
     return mix(mix(mix((x)[a], (x)[a + di], p), mix((x)[a + dj], (x)[a + dj + di], p), q),         \
                mix(mix((x)[a + dk], (x)[a + dk + di], p),                                          \

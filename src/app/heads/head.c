@@ -72,17 +72,9 @@ enum mrc_status mrc_sim_head_prepare(struct mrc_sim_head *h, int first, int last
                                      struct mrc_error *err) {
     static const int PLACES = 3;
     const struct mrc_sim_scan *s = &h->scan;
-    const double feature_mm[MRC_SIM_CHANNELS] = {0,
-                                                 0,
-                                                 0,
-                                                 s->texture_mm[0],
-                                                 s->texture_mm[1],
-                                                 s->texture_mm[2],
-                                                 9.0,
-                                                 11.0,
-                                                 20.0,
-                                                 s->bias_mm,
-                                                 s->bias_mm};
+    const double feature_mm[MRC_SIM_CHANNELS] = {
+        0,   0,    0,    s->texture_mm[0], s->texture_mm[1], s->texture_mm[2],
+        9.0, 11.0, 20.0, s->bias_mm,       s->bias_mm};
     lay_lattice(&h->lattice, &s->grid, first, last);
     const size_t count = mrc_grid_count(h->lattice.n);
     mrc_free(h->channel[0]);

@@ -21,19 +21,16 @@ struct mrc_sim_head {
     struct mrc_sim_signals signals;
     struct mrc_sim_scan scan;
     double deformation_kept;
-    uint8_t *code; /* the map's, with lesions */
+    uint8_t *code;                  /* the map's, with lesions */
     uint8_t settled[MRC_SIM_CODES]; /* what codes mean in this head */
     struct mrc_sim_lattice lattice;
     float *channel[MRC_SIM_CHANNELS]; /* all in one block, channel[0] */
 };
 
 /** Draws head `number` of `seed`. The map must outlive it. Clear also after a failure. */
-MRC_MUST_CHECK enum mrc_status mrc_sim_head_init(struct mrc_sim_head *head,
-                                                 const struct mrc_sim_config *config,
-                                                 const struct mrc_sim_map *map,
-                                                 const struct mrc_sim_normals *normals,
-                                                 uint64_t seed, uint64_t number,
-                                                 struct mrc_error *err);
+MRC_MUST_CHECK enum mrc_status mrc_sim_head_init(
+    struct mrc_sim_head *head, const struct mrc_sim_config *config, const struct mrc_sim_map *map,
+    const struct mrc_sim_normals *normals, uint64_t seed, uint64_t number, struct mrc_error *err);
 /** Prepares slices first … last of the head's grid (scan.grid) for rendering; what was prepared
  * before goes. */
 MRC_MUST_CHECK enum mrc_status mrc_sim_head_prepare(struct mrc_sim_head *head, int first, int last,

@@ -73,10 +73,11 @@ static enum mrc_status check_values(int64_t *largest, const mrc_volume *vol, con
             continue;
         }
         if (x[v] < 0.0f)
-            return mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: a value of %g, expected labels from 0 on",
-                            name, (double)x[v]);
-        return mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: a value of %g, expected whole labels up to %d",
-                        name, (double)x[v], (int)LARGEST_LABEL);
+            return mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                            "%s: a value of %g, expected labels from 0 on", name, (double)x[v]);
+        return mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                        "%s: a value of %g, expected whole labels up to %d", name, (double)x[v],
+                        (int)LARGEST_LABEL);
     }
     return MRC_OK;
 }
@@ -99,8 +100,9 @@ static enum mrc_status choose_table(struct mrc_sim_table *out, const bool *prese
     if (given != NULL) {
         unknown = find_unknown(present, largest, given);
         if (unknown < 0) return MRC_OK;
-        return mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: label %lld, which the table %s does not name",
-                        name, (long long)unknown, given->name);
+        return mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                        "%s: label %lld, which the table %s does not name", name,
+                        (long long)unknown, given->name);
     }
     for (size_t n = 0; n < sizeof own / sizeof own[0]; ++n) {
         enum mrc_status st = mrc_sim_table_load(out, own[n], err);
@@ -110,10 +112,11 @@ static enum mrc_status choose_table(struct mrc_sim_table *out, const bool *prese
         if (unknown < 0) unknown = first;
         mrc_sim_table_clear(out);
     }
-    return mrc_fail(err, MRC_ERR_UNSUPPORTED,
-                    "%s: label %lld, which neither FreeSurfer's nor BrainWeb's numbers have, expected "
-                    "--labels TABLE.tsv",
-                    name, (long long)unknown);
+    return mrc_fail(
+        err, MRC_ERR_UNSUPPORTED,
+        "%s: label %lld, which neither FreeSurfer's nor BrainWeb's numbers have, expected "
+        "--labels TABLE.tsv",
+        name, (long long)unknown);
 }
 
 static enum mrc_status number_codes(uint8_t **out, const mrc_volume *vol,
@@ -190,8 +193,7 @@ static enum mrc_status copy_codes(struct mrc_sim_map *m, const mrc_volume *vol,
         for (p[1] = lo[1]; p[1] <= hi[1]; ++p[1]) {
             uint8_t *row = m->code + mrc_grid_at(m->n, MARGIN, (int)(p[1] - lo[1]) + MARGIN,
                                                  (int)(p[2] - lo[2]) + MARGIN);
-            for (p[0] = lo[0]; p[0] <= hi[0]; ++p[0])
-                *row++ = code[(size_t)x[file_at(t, p)]];
+            for (p[0] = lo[0]; p[0] <= hi[0]; ++p[0]) *row++ = code[(size_t)x[file_at(t, p)]];
         }
     return MRC_OK;
 }
@@ -260,8 +262,7 @@ static void shell_slices(struct mrc_sim_map *m) {
                         for (int di = -REACH; di <= REACH; ++di) {
                             const float w =
                                 weight[dk + REACH] * weight[dj + REACH] * weight[di + REACH];
-                            const uint8_t code =
-                                m->code[mrc_grid_at(m->n, i + di, j + dj, k + dk)];
+                            const uint8_t code = m->code[mrc_grid_at(m->n, i + di, j + dj, k + dk)];
                             all += w;
                             if (is_bone(code)) bone += w;
                         }

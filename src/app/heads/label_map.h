@@ -14,11 +14,11 @@ struct mrc_sim_map {
     uint8_t *code; /* enum mrc_sim_tissue and the codes after it; MRC_SIM_BORDER is set where not
                       all eight corners from here on are the same */
     int m[3];
-    float coarse_step[3]; /* in voxels */
-    uint8_t *depth;       /* below the outside of the head, in quarter millimetres */
-    uint8_t *eye;         /* distance from the eyes, the same */
-    uint8_t *brain;       /* smoothed brain, 0 … 255 */
-    float *ventricle;     /* smoothed ventricles, 0 … 1 */
+    float coarse_step[3];     /* in voxels */
+    uint8_t *depth;           /* below the outside of the head, in quarter millimetres */
+    uint8_t *eye;             /* distance from the eyes, the same */
+    uint8_t *brain;           /* smoothed brain, 0 … 255 */
+    float *ventricle;         /* smoothed ventricles, 0 … 1 */
     float ventricle_steepest; /* largest change of it a millimetre */
     double brain_lo[3], brain_hi[3], brain_mid[3]; /* in voxels */
     double white_voxels;

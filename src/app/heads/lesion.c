@@ -53,8 +53,7 @@ static void paint(struct canvas *c, const int p[3], enum mrc_sim_tissue tissue) 
 
 static float roughness(const struct canvas *c, const int p[3]) {
     float at[3];
-    for (int r = 0; r < 3; ++r)
-        at[r] = (float)(p[r] * c->map->spacing_mm[r] / FIELD_STEP_MM);
+    for (int r = 0; r < 3; ++r) at[r] = (float)(p[r] * c->map->spacing_mm[r] / FIELD_STEP_MM);
     return mrc_grid_sample_float(c->rough, c->lattice.n, at);
 }
 
@@ -95,8 +94,8 @@ static void find_place(int p[3], struct canvas *c, enum mrc_sim_tissue tissue) {
     const struct mrc_sim_map *m = c->map;
     for (int t = 0; t < TRIES; ++t) {
         for (int r = 0; r < 3; ++r)
-            p[r] = (int)(m->brain_lo[r] +
-                         (m->brain_hi[r] - m->brain_lo[r]) * mrc_rng_uniform(c->rng));
+            p[r] =
+                (int)(m->brain_lo[r] + (m->brain_hi[r] - m->brain_lo[r]) * mrc_rng_uniform(c->rng));
         if (code_at(c, p) == tissue) return;
     }
     for (int r = 0; r < 3; ++r) p[r] = (int)m->brain_mid[r];
@@ -171,9 +170,8 @@ static void visit(struct canvas *c, const struct region *g, double reach, paint_
                   const void *with) {
     int lo[3], hi[3], p[3];
     for (int r = 0; r < 3; ++r) {
-        const int half =
-            (int)ceil(reach * g->radius_mm * g->stretch[r] / (1.0 - 2.0 * g->rough) /
-                      c->map->spacing_mm[r]);
+        const int half = (int)ceil(reach * g->radius_mm * g->stretch[r] / (1.0 - 2.0 * g->rough) /
+                                   c->map->spacing_mm[r]);
         lo[r] = g->at[r] - half < 1 ? 1 : g->at[r] - half;
         hi[r] = g->at[r] + half > c->map->n[r] - 2 ? c->map->n[r] - 2 : g->at[r] + half;
     }
@@ -281,8 +279,8 @@ static void paint_infarct(struct canvas *c) {
     int at[3];
     const bool small = mrc_rng_uniform(c->rng) < 0.35;
     find_place(at, c, small ? MRC_SIM_WHITE : MRC_SIM_CORTEX);
-    const double radius = small ? 3.0 + 5.0 * mrc_rng_uniform(c->rng)
-                                : 12.0 + 22.0 * mrc_rng_uniform(c->rng);
+    const double radius =
+        small ? 3.0 + 5.0 * mrc_rng_uniform(c->rng) : 12.0 + 22.0 * mrc_rng_uniform(c->rng);
     const struct region g = region_at(c, at, radius, 0.3, 0.25);
     const int middle = (int)c->map->brain_mid[0];
     const int side[2] = {middle, at[0] > middle ? 1 : -1};

@@ -22,10 +22,9 @@ enum mrc_sim_lesion_kind mrc_sim_lesion_choose(const struct mrc_sim_config *conf
                                                struct mrc_rng *rng);
 /** Paints lesions of that kind into `code` (a copy of map->code), and sets the mass of `anatomy`
  * where they push. MRC_ERR_NOMEM. */
-MRC_MUST_CHECK enum mrc_status
-mrc_sim_lesion_paint(uint8_t *code, struct mrc_sim_anatomy *anatomy, enum mrc_sim_lesion_kind kind,
-                     const struct mrc_sim_map *map, const struct mrc_sim_config *config,
-                     struct mrc_rng *rng, const struct mrc_sim_normals *normals, uint64_t key,
-                     struct mrc_error *err);
+MRC_MUST_CHECK enum mrc_status mrc_sim_lesion_paint(
+    uint8_t *code, struct mrc_sim_anatomy *anatomy, enum mrc_sim_lesion_kind kind,
+    const struct mrc_sim_map *map, const struct mrc_sim_config *config, struct mrc_rng *rng,
+    const struct mrc_sim_normals *normals, uint64_t key, struct mrc_error *err);
 
 #endif

@@ -39,11 +39,10 @@ static struct weights spline(double at_mm, double feature_mm, int n) {
     double u = (at_mm + HALF_BOX_MM) / feature_mm + 1.0;
     u = fmin(fmax(u, 1.0), (double)n - 2.001);
     const double cell = floor(u), t = u - cell, s = 1.0 - t;
-    return (struct weights){(int)cell - 1,
-                            {(float)(s * s * s / 6.0),
-                             (float)((3.0 * t * t * t - 6.0 * t * t + 4.0) / 6.0),
-                             (float)((3.0 * s * s * s - 6.0 * s * s + 4.0) / 6.0),
-                             (float)(t * t * t / 6.0)}};
+    return (struct weights){
+        (int)cell - 1,
+        {(float)(s * s * s / 6.0), (float)((3.0 * t * t * t - 6.0 * t * t + 4.0) / 6.0),
+         (float)((3.0 * s * s * s - 6.0 * s * s + 4.0) / 6.0), (float)(t * t * t / 6.0)}};
 }
 
 /* out [outer][count][inner] from in [outer][n][inner]. */

@@ -33,7 +33,8 @@ static double prepared(const struct mrc_sim_sequence *s, double t1_ms) {
     const double delay = fmax(10.0, s->ti_ms - 0.5 * n * s->spacing_ms);
     const double rest = fmax(10.0, s->tr_ms - delay - n * s->spacing_ms);
     const double ea = exp(-delay / t1_ms), ed = exp(-rest / t1_ms), rn = pow(r, n);
-    const double m = (1.0 - ed + ed * (steady * (1.0 - rn) + rn * (1.0 - ea))) / (1.0 + ed * rn * ea);
+    const double m =
+        (1.0 - ed + ed * (steady * (1.0 - rn) + rn * (1.0 - ea))) / (1.0 + ed * rn * ea);
     const double after = 1.0 - (1.0 + m) * ea;
     return (steady + (after - steady) * pow(r, 0.5 * n)) * sin(a);
 }
@@ -91,9 +92,9 @@ static void draw_white_and_grey(struct mrc_sim_relaxation *t, struct draws *d) {
     t[MRC_SIM_CORTEX] = *g;
     t[MRC_SIM_CEREBELLAR_WHITE] = (struct mrc_sim_relaxation){
         w->t1_ms * 1.03 * about(d, 0.04), w->t2_ms * about(d, 0.04), w->density * 1.02};
-    t[MRC_SIM_CEREBELLAR_CORTEX] = (struct mrc_sim_relaxation){
-        g->t1_ms * 0.97 * about(d, 0.04), g->t2_ms * 0.98 * about(d, 0.04),
-        g->density * about(d, 0.01)};
+    t[MRC_SIM_CEREBELLAR_CORTEX] =
+        (struct mrc_sim_relaxation){g->t1_ms * 0.97 * about(d, 0.04),
+                                    g->t2_ms * 0.98 * about(d, 0.04), g->density * about(d, 0.01)};
 }
 
 static struct mrc_sim_relaxation between(struct draws *d, double t1, double t2_ms, double density) {
@@ -150,9 +151,9 @@ static void draw_lesions(struct mrc_sim_relaxation *t, struct draws *d) {
     const struct mrc_sim_relaxation *w = &d->white, *g = &d->grey;
     const bool hidden = mrc_sim_chance(d->rng, d->config, MRC_SIM_HIDDEN_RANGE);
     const double longer = OF(LESION_T1), hide = 1.0 + 0.06 * mrc_rng_uniform(d->rng);
-    t[MRC_SIM_WHITE_LESION] = (struct mrc_sim_relaxation){w->t1_ms * (hidden ? hide : longer),
-                                                          w->t2_ms * OF(LESION_T2),
-                                                          hidden ? w->density * 1.08 : 0.82};
+    t[MRC_SIM_WHITE_LESION] =
+        (struct mrc_sim_relaxation){w->t1_ms * (hidden ? hide : longer), w->t2_ms * OF(LESION_T2),
+                                    hidden ? w->density * 1.08 : 0.82};
     t[MRC_SIM_TUMOUR] =
         (struct mrc_sim_relaxation){g->t1_ms * OF(TUMOUR_T1), g->t2_ms * OF(TUMOUR_T2), 0.85};
     t[MRC_SIM_TUMOUR_RIM] =
@@ -160,8 +161,8 @@ static void draw_lesions(struct mrc_sim_relaxation *t, struct draws *d) {
     t[MRC_SIM_OEDEMA] =
         (struct mrc_sim_relaxation){w->t1_ms * OF(OEDEMA_T1), w->t2_ms * OF(OEDEMA_T2), 0.85};
     t[MRC_SIM_NECROSIS] = (struct mrc_sim_relaxation){OF(NECROSIS_T1), OF(NECROSIS_T2), 0.93};
-    t[MRC_SIM_INFARCT] = (struct mrc_sim_relaxation){g->t1_ms * (1.0 + 0.4 * mrc_rng_uniform(d->rng)),
-                                                     w->t2_ms * OF(OEDEMA_T2), 0.88};
+    t[MRC_SIM_INFARCT] = (struct mrc_sim_relaxation){
+        g->t1_ms * (1.0 + 0.4 * mrc_rng_uniform(d->rng)), w->t2_ms * OF(OEDEMA_T2), 0.88};
     t[MRC_SIM_HAEMORRHAGE] =
         (struct mrc_sim_relaxation){g->t1_ms * OF(BLOOD_T1), g->t2_ms * OF(BLOOD_T2), 0.82};
 }
@@ -230,8 +231,8 @@ static void draw_t1w_and_t2w(struct mrc_sim_physics *p, struct draws *d) {
     do p->sequence[T1W] = draw_t1w(d);
     while (!is_t1w(&p->sequence[T1W], p) && --left > 0);
     if (left == 0)
-        p->sequence[T1W] = (struct mrc_sim_sequence){
-            .kind = MRC_SIM_SE, .tr_ms = 420, .te_ms = 8, .flip_deg = 90};
+        p->sequence[T1W] =
+            (struct mrc_sim_sequence){.kind = MRC_SIM_SE, .tr_ms = 420, .te_ms = 8, .flip_deg = 90};
     left = ATTEMPTS;
     do p->sequence[T2W] = draw_long(d, MRC_SIM_T2W_TR_RANGE, MRC_SIM_T2W_TE_RANGE);
     while (!is_t2w(&p->sequence[T2W], p) && --left > 0);
@@ -253,8 +254,8 @@ static void draw_flair(struct mrc_sim_physics *p, struct draws *d) {
 static void draw_fat(struct mrc_sim_physics *p, struct draws *d) {
     p->fat_axis = (int)mrc_rng_below(d->rng, 2);
     for (int c = 0; c < MRC_SIM_CONTRASTS; ++c) {
-        const bool off = mrc_sim_chance(d->rng, d->config,
-                                        c == T1W ? MRC_SIM_FAT_OFF_T1W_RANGE : MRC_SIM_FAT_OFF_RANGE);
+        const bool off = mrc_sim_chance(
+            d->rng, d->config, c == T1W ? MRC_SIM_FAT_OFF_T1W_RANGE : MRC_SIM_FAT_OFF_RANGE);
         const double on = of(d, c == T1W ? MRC_SIM_FAT_T1W_RANGE : MRC_SIM_FAT_LONG_RANGE);
         const double left = OF(FAT_LEFT);
         p->fat[c] = off ? left : on;

@@ -44,10 +44,10 @@ struct mrc_sim_physics {
     double fat[MRC_SIM_CONTRASTS];       /* factor of fat's signal */
     int fat_shift_px[MRC_SIM_CONTRASTS]; /* along fat_axis (0: columns, 1: rows) */
     int fat_axis;
-    double inflow;      /* artery in gradient echoes, parts of white matter */
-    double floor;       /* T1w: part of the fluid's signal taken from all */
-    double fluid_t1w;   /* T1w: factor of the fluid's signal */
-    double curve;       /* T1w: power of the grey values */
+    double inflow;    /* artery in gradient echoes, parts of white matter */
+    double floor;     /* T1w: part of the fluid's signal taken from all */
+    double fluid_t1w; /* T1w: factor of the fluid's signal */
+    double curve;     /* T1w: power of the grey values */
     double pulsation, pulsation_from;
 };
 void mrc_sim_physics_draw(struct mrc_sim_physics *out, const struct mrc_sim_config *config,

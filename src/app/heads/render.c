@@ -35,7 +35,7 @@ struct mrc_sim_scratch {
     float *sample;              /* [channels][columns] */
     int *cell;                  /* of the lattice, by column */
     float *part;
-    uint8_t *raw;               /* codes of one row */
+    uint8_t *raw; /* codes of one row */
 };
 
 /* At least four sheets, and no more than 1.2 mm between them. */
@@ -56,7 +56,8 @@ void mrc_sim_scratch_destroy(mrc_sim_scratch *s) {
 enum mrc_status mrc_sim_scratch_create(mrc_sim_scratch **out, const struct mrc_sim_head *h,
                                        struct mrc_error *err) {
     const struct mrc_sim_grid *g = &h->scan.grid;
-    const size_t columns = (size_t)g->n[0], square = (size_t)h->lattice.n[0] * (size_t)h->lattice.n[1];
+    const size_t columns = (size_t)g->n[0],
+                 square = (size_t)h->lattice.n[0] * (size_t)h->lattice.n[1];
     mrc_sim_scratch *s = mrc_alloc(1, sizeof *s);
     *out = s;
     if (s == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a slice");
@@ -64,8 +65,8 @@ enum mrc_status mrc_sim_scratch_create(mrc_sim_scratch **out, const struct mrc_s
     s->pixels = columns * (size_t)g->n[1];
     s->water = mrc_alloc(3 * C * s->pixels, sizeof(float));
     s->code = mrc_alloc((size_t)(s->sheets + 1) * s->pixels + columns, 1);
-    s->plane = mrc_alloc(MRC_SIM_CHANNELS * (square + (size_t)h->lattice.n[0] + columns),
-                         sizeof(float));
+    s->plane =
+        mrc_alloc(MRC_SIM_CHANNELS * (square + (size_t)h->lattice.n[0] + columns), sizeof(float));
     s->cell = mrc_alloc(columns, sizeof(int) + sizeof(float));
     if (s->water == NULL || s->code == NULL || s->plane == NULL || s->cell == NULL) {
         mrc_sim_scratch_destroy(s);
@@ -122,9 +123,9 @@ static void cut_line(mrc_sim_scratch *s, const struct mrc_sim_head *h, double at
 static void set_columns(mrc_sim_scratch *s, const struct mrc_sim_head *h, double shift) {
     const struct mrc_sim_grid *g = &h->scan.grid;
     for (int i = 0; i < g->n[0]; ++i)
-        s->cell[i] = lattice_cell(&s->part[i],
-                                  g->first_mm[0] + g->sign[0] * (i + shift) * g->spacing_mm[0],
-                                  &h->lattice, 0);
+        s->cell[i] =
+            lattice_cell(&s->part[i], g->first_mm[0] + g->sign[0] * (i + shift) * g->spacing_mm[0],
+                         &h->lattice, 0);
 }
 
 /* Channels along columns begin … end-1 of the row. */
@@ -174,7 +175,7 @@ static int floor_inside(float *part, float at, int n, bool extended) {
 }
 
 static uint8_t code_at(const struct mrc_sim_head *h, float x, float y, float z) {
-    float f[3];
+    float f[3] = {0.0f, 0.0f, 0.0f};
     const int i = floor_inside(&f[0], x, h->map->n[0], false);
     const int j = floor_inside(&f[1], y, h->map->n[1], false);
     const int k = floor_inside(&f[2], z, h->map->n[2], true);
@@ -336,8 +337,7 @@ static void add_sheets(mrc_sim_scratch *s, const struct mrc_sim_head *h, int k) 
     memset(s->kept, 0, s->pixels);
     for (int n = 0; n < s->sheets; ++n) {
         sheet_place(place, n, s->sheets);
-        cut_plane(s, h,
-                  g->first_mm[2] + g->sign[2] * (k + place[2] * depth) * g->spacing_mm[2], 0,
+        cut_plane(s, h, g->first_mm[2] + g->sign[2] * (k + place[2] * depth) * g->spacing_mm[2], 0,
                   SAMPLED);
         set_columns(s, h, place[0]);
         for (int j = 0; j < g->n[1]; ++j) {
@@ -389,8 +389,9 @@ static void set_kernel(struct kernel *kernel, const struct mrc_sim_head *h, int 
     kernel->reach = 0;
     for (int c = 0; c < C; ++c) {
         const struct mrc_sim_image *m = &h->scan.image[c];
-        const int reach =
-            m->ring_axis == axis ? MOST_TAPS : (int)fmin(ceil(3.0 * m->blur_mm / pixel_mm), MOST_TAPS);
+        const int reach = m->ring_axis == axis
+                              ? MOST_TAPS
+                              : (int)fmin(ceil(3.0 * m->blur_mm / pixel_mm), MOST_TAPS);
         double all = tap_of(m, axis, pixel_mm, 0);
         for (int t = 1; t <= reach; ++t) all += 2.0 * tap_of(m, axis, pixel_mm, t);
         for (int t = 0; t <= MOST_TAPS; ++t)
@@ -444,7 +445,8 @@ static void add_ghost(mrc_sim_scratch *s, const struct mrc_sim_head *h, int c) {
             const int gi = m->ghost_axis == 0 ? (i + columns / 2) % columns : i;
             const int gj = m->ghost_axis == 1 ? (j + rows / 2) % rows : j;
             s->spare[(size_t)j * (size_t)columns + (size_t)i] =
-                (float)m->ghost * s->water[C * ((size_t)gj * (size_t)columns + (size_t)gi) + (size_t)c];
+                (float)m->ghost *
+                s->water[C * ((size_t)gj * (size_t)columns + (size_t)gi) + (size_t)c];
         }
     for (size_t p = 0; p < s->pixels; ++p) s->water[C * p + (size_t)c] += s->spare[p];
 }
@@ -480,8 +482,8 @@ static void finish_image(float *out, mrc_sim_scratch *s, const struct mrc_sim_he
                          int c) {
     const struct mrc_sim_grid *g = &h->scan.grid;
     const struct mrc_sim_image *m = &h->scan.image[c];
-    struct mrc_sim_stream noise = mrc_sim_stream_of(
-        h->normals, h->key, 1000 + (uint64_t)k * C + (uint64_t)c);
+    struct mrc_sim_stream noise =
+        mrc_sim_stream_of(h->normals, h->key, 1000 + (uint64_t)k * C + (uint64_t)c);
     const bool cut = h->scan.stripped || h->scan.masked;
     const int least = h->scan.stripped ? (s->sheets + 1) / 2 : 1;
     add_ghost(s, h, c);

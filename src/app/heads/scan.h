@@ -24,14 +24,14 @@ MRC_MUST_CHECK enum mrc_status mrc_sim_grid_geometry(struct mrc_geometry *out,
 
 /** One contrast's image. */
 struct mrc_sim_image {
-    double thickness;  /* of its slices, in parts of the spacing */
-    double blur_mm;    /* in the slice */
+    double thickness;       /* of its slices, in parts of the spacing */
+    double blur_mm;         /* in the slice */
     double bias, bias_turn; /* receive field: strength, and which mixture of two fields */
-    double noise;      /* in parts of white matter's signal */
-    int ring_axis;     /* 0, 1: ringing along columns, rows; -1: none */
-    int ghost_axis;    /* -1: none */
+    double noise;           /* in parts of white matter's signal */
+    int ring_axis;          /* 0, 1: ringing along columns, rows; -1: none */
+    int ghost_axis;         /* -1: none */
     double ghost;
-    double ring_cut;   /* of the frequencies that the grid holds, the part that is kept */
+    double ring_cut; /* of the frequencies that the grid holds, the part that is kept */
 };
 struct mrc_sim_scan {
     struct mrc_sim_grid grid;

@@ -3,6 +3,7 @@
 #define MRC_APP_HEADS_TISSUE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/status.h"
