@@ -27,7 +27,7 @@
     R(FINE_GRID, "fine-grid-mm", 12, 16, 6, 100, "size of its features")                           \
     P(VENTRICLES, "ventricles", 0.6, 1, "ventricles made wider or narrower")                       \
     R(VENTRICLE_MM, "ventricle-mm", -1.5, 5, -5, 10, "by how much on each side")                   \
-    R(SULCI, "sulci", 0.6, 2.4, 0.1, 10,                                                           \
+    R(SULCI, "sulci", 0.35, 1.9, 0.1, 10,                                                          \
       "fluid's vote against its neighbours where they meet: atrophy above 1, a tight brain below") \
     S("Soft tissue")                                                                               \
     R(FAT_MM, "fat-mm", 3, 8, 0, 30, "depth of the fat below the skin")                            \
@@ -133,7 +133,7 @@
     P(CURVED, "t1w-curved", 0.2, 1, "T1w with a power of its grey values")                         \
     R(CURVE, "t1w-curve", 0.75, 1.35, 0.2, 5, "the power")                                         \
     R(FAT_T1W, "fat-t1w", 0.6, 1.3, 0, 5, "fat's signal in T1w, times that of its relaxation")     \
-    R(FAT_LONG, "fat-fse", 0.7, 1.7, 0, 5, "in the other sequences: echo trains keep it bright")   \
+    R(FAT_LONG, "fat-fse", 0.8, 2.2, 0, 5, "in the other sequences: echo trains keep it bright")   \
     P(FAT_OFF_T1W, "fat-suppressed-t1w", 0.08, 1, "")                                              \
     P(FAT_OFF, "fat-suppressed", 0.2, 1, "in the other sequences")                                 \
     R(FAT_LEFT, "fat-left", 0.08, 0.3, 0, 1, "what suppression leaves")                            \
@@ -151,7 +151,7 @@
     R(THICKNESS, "thickness", 0.6, 1, 0.1, 2, "of a slice, in parts of the spacing")               \
     R(CUBE, "cube-mm", 0.9, 1.2, 0.3, 5, "side of isotropic voxels")                               \
     R(FOV, "fov-mm", 210, 256, 60, 400, "field of view")                                           \
-    R(BLUR, "blur-mm", 0.3, 1, 0, 5, "in the slice, standard deviation")                           \
+    R(BLUR, "blur-mm", 0.25, 0.85, 0, 5, "in the slice, standard deviation")                       \
     R(BIAS, "bias", 0, 0.18, 0, 2, "receive field: standard deviation of its logarithm")           \
     R(BIAS_MM, "bias-mm", 70, 160, 20, 500, "size of its features")                                \
     P(STRONG_BIAS, "strong-bias", 0.1, 1, "four times as uneven")                                  \
