@@ -22,6 +22,21 @@ static void settle_codes(struct mrc_sim_head *h) {
             shell[n] >= h->anatomy.dura_touch - 0.05 ? MRC_SIM_DURA : MRC_SIM_FLUID;
 }
 
+/* All of the map, and a neck below; or the brain and what stripping may leave of its surroundings. */
+static void set_look(struct mrc_sim_head *h) {
+    static const double AROUND_MM = 12.0, NECK_MM = 200.0;
+    for (int r = 0; r < 3; ++r) {
+        const double mm = h->map->spacing_mm[r], last = h->map->n[r] - 1;
+        double lo = r == 2 ? -NECK_MM / mm : 0.0, hi = last;
+        if (h->scan.stripped) {
+            lo = fmax(h->map->brain_lo[r] - AROUND_MM / mm, 0.0);
+            hi = fmin(h->map->brain_hi[r] + AROUND_MM / mm, last);
+        }
+        h->look_lo[r] = (float)lo;
+        h->look_hi[r] = (float)hi;
+    }
+}
+
 enum mrc_status mrc_sim_head_init(struct mrc_sim_head *h, const struct mrc_sim_config *config,
                                   const struct mrc_sim_map *map,
                                   const struct mrc_sim_normals *normals, uint64_t seed,
@@ -39,6 +54,7 @@ enum mrc_status mrc_sim_head_init(struct mrc_sim_head *h, const struct mrc_sim_c
     rng = stream(seed, number, LESION);
     h->lesion = mrc_sim_lesion_choose(config, &rng);
     settle_codes(h);
+    set_look(h);
     const size_t count = mrc_grid_count(map->n);
     h->code = mrc_alloc(count, 1);
     if (h->code == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a head");

@@ -23,6 +23,7 @@ struct mrc_sim_head {
     double deformation_kept;
     uint8_t *code;                  /* the map's, with lesions */
     uint8_t settled[MRC_SIM_CODES]; /* what codes mean in this head */
+    float look_lo[3], look_hi[3];   /* the part of the map that can be seen, in voxels */
     struct mrc_sim_lattice lattice;
     float *channel[MRC_SIM_CHANNELS]; /* all in one block, channel[0] */
 };

@@ -34,13 +34,14 @@ struct mrc_sim_scratch {
     float *plane, *line;        /* [channels][n1][n0], [channels][n0] of the lattice */
     float *sample;              /* [channels][columns] */
     int *cell;                  /* of the lattice, by column */
+    int *first;                 /* column of each cell, and one more */
     float *part;
     uint8_t *raw; /* codes of one row */
 };
 
-/* At least four sheets, and no more than 1.2 mm between them. */
+/* At least four sheets, and no more than 1.5 mm between them. */
 static int sheets_of(const struct mrc_sim_grid *g) {
-    const int n = (int)ceil(g->spacing_mm[2] / 1.2);
+    const int n = (int)ceil(g->spacing_mm[2] / 1.5);
     return n < 4 ? 4 : n > MOST_SHEETS ? MOST_SHEETS : n;
 }
 
@@ -67,7 +68,7 @@ enum mrc_status mrc_sim_scratch_create(mrc_sim_scratch **out, const struct mrc_s
     s->code = mrc_alloc((size_t)(s->sheets + 1) * s->pixels + columns, 1);
     s->plane =
         mrc_alloc(MRC_SIM_CHANNELS * (square + (size_t)h->lattice.n[0] + columns), sizeof(float));
-    s->cell = mrc_alloc(columns, sizeof(int) + sizeof(float));
+    s->cell = mrc_alloc(2 * columns + (size_t)h->lattice.n[0] + 1, sizeof(int));
     if (s->water == NULL || s->code == NULL || s->plane == NULL || s->cell == NULL) {
         mrc_sim_scratch_destroy(s);
         *out = NULL;
@@ -79,7 +80,8 @@ enum mrc_status mrc_sim_scratch_create(mrc_sim_scratch **out, const struct mrc_s
     s->raw = s->kept + s->pixels;
     s->line = s->plane + MRC_SIM_CHANNELS * square;
     s->sample = s->line + MRC_SIM_CHANNELS * (size_t)h->lattice.n[0];
-    s->part = (float *)(void *)(s->cell + columns);
+    s->first = s->cell + columns;
+    s->part = (float *)(void *)(s->first + h->lattice.n[0] + 1);
     return MRC_OK;
 }
 
@@ -122,10 +124,34 @@ static void cut_line(mrc_sim_scratch *s, const struct mrc_sim_head *h, double at
 
 static void set_columns(mrc_sim_scratch *s, const struct mrc_sim_head *h, double shift) {
     const struct mrc_sim_grid *g = &h->scan.grid;
-    for (int i = 0; i < g->n[0]; ++i)
+    int begun = 0; /* cells whose first column is known */
+    for (int i = 0; i < g->n[0]; ++i) {
         s->cell[i] =
             lattice_cell(&s->part[i], g->first_mm[0] + g->sign[0] * (i + shift) * g->spacing_mm[0],
                          &h->lattice, 0);
+        while (begun <= s->cell[i]) s->first[begun++] = i;
+    }
+    while (begun <= h->lattice.n[0]) s->first[begun++] = g->n[0];
+}
+
+/* The columns begin … end-1 that may lie in the part of the map that is looked at: those of cells
+ * whose ends are not both on one side of it. */
+static void find_columns(int *begin, int *end, const mrc_sim_scratch *s,
+                         const struct mrc_sim_head *h) {
+    const int n = h->lattice.n[0];
+    *begin = h->scan.grid.n[0];
+    *end = 0;
+    for (int cell = 0; cell + 1 < n; ++cell) {
+        bool outside = false;
+        for (int r = 0; r < 3; ++r) {
+            const float *x = s->line + r * n + cell;
+            outside |= (x[0] < h->look_lo[r] && x[1] < h->look_lo[r]) ||
+                       (x[0] > h->look_hi[r] && x[1] > h->look_hi[r]);
+        }
+        if (outside) continue;
+        if (s->first[cell] < *begin) *begin = s->first[cell];
+        if (s->first[cell + 1] > *end) *end = s->first[cell + 1];
+    }
 }
 
 /* Channels along columns begin … end-1 of the row. */
@@ -165,24 +191,16 @@ static uint8_t vote(const struct mrc_sim_head *h, const uint8_t *corner, const f
 }
 
 /* Below the map's lowest slice the head goes on as it ends: a neck. */
-static int floor_inside(float *part, float at, int n, bool extended) {
-    enum { LOWEST = 4 };
-    if (extended && at < (float)LOWEST) at = (float)LOWEST;
-    if (!(at >= 0.0f && at < (float)(n - 1))) return -1;
-    const int cell = (int)at;
-    *part = at - (float)cell;
-    return cell;
-}
-
 static uint8_t code_at(const struct mrc_sim_head *h, float x, float y, float z) {
-    float f[3] = {0.0f, 0.0f, 0.0f};
-    const int i = floor_inside(&f[0], x, h->map->n[0], false);
-    const int j = floor_inside(&f[1], y, h->map->n[1], false);
-    const int k = floor_inside(&f[2], z, h->map->n[2], true);
-    if ((i | j | k) < 0) return MRC_SIM_AIR;
+    static const float LOWEST = 4.0f;
+    const float *lo = h->look_lo, *hi = h->look_hi;
+    if (!(x >= lo[0] && x < hi[0] && y >= lo[1] && y < hi[1] && z >= lo[2] && z < hi[2]))
+        return MRC_SIM_AIR;
+    if (z < LOWEST) z = LOWEST;
+    const int i = (int)x, j = (int)y, k = (int)z;
     const uint8_t *corner = h->code + mrc_grid_at(h->map->n, i, j, k);
-    if (*corner & MRC_SIM_BORDER) return vote(h, corner, f);
-    return h->settled[*corner];
+    const float f[3] = {x - (float)i, y - (float)j, z - (float)k};
+    return *corner & MRC_SIM_BORDER ? vote(h, corner, f) : h->settled[*corner];
 }
 
 /* What a sample of a row sees: its column of each channel. */
@@ -242,13 +260,13 @@ struct sheet {
     float weight[C]; /* of its signals; 0 where a contrast's slice is thinner */
 };
 
-/* Raw codes of a row, and where it is not air: columns *begin … *end-1. */
+/* Raw codes of the columns *begin … *end-1, which become those between which not all is air. */
 static void find_codes(mrc_sim_scratch *s, const struct mrc_sim_head *h, int *begin, int *end) {
-    const int columns = h->scan.grid.n[0];
+    const int columns = h->scan.grid.n[0], from = *begin, to = *end;
     const float *x = s->sample, *y = x + columns, *z = y + columns;
     *begin = columns;
     *end = 0;
-    for (int i = 0; i < columns; ++i) {
+    for (int i = from; i < to; ++i) {
         s->raw[i] = code_at(h, x[i], y[i], z[i]);
         if (s->raw[i] == MRC_SIM_AIR) continue;
         if (*begin > i) *begin = i;
@@ -274,19 +292,23 @@ static void add_signal(float *to, const struct mrc_sim_head *h, const struct vie
 }
 
 static void add_row(mrc_sim_scratch *s, const struct mrc_sim_head *h, const struct sheet *sheet,
-                    int j) {
+                    int j, double at_mm) {
     const int columns = h->scan.grid.n[0];
     const size_t first = (size_t)j * (size_t)columns;
     int begin, end;
     struct view v;
     for (int c = 0; c < SAMPLED; ++c) v.channel[c] = s->sample + (size_t)c * (size_t)columns;
-    sample_row(s, h, PLACE, TEXTURE, 0, columns);
-    find_codes(s, h, &begin, &end);
     uint8_t *code = s->code + (size_t)sheet->number * s->pixels + first;
     memset(code, MRC_SIM_AIR, (size_t)columns);
-    if (h->scan.masked && !h->scan.stripped)
-        for (v.i = 0; v.i < columns; ++v.i) s->kept[first + (size_t)v.i] += is_inside_head(h, &v);
+    cut_line(s, h, at_mm, PLACE, TEXTURE);
+    find_columns(&begin, &end, s, h);
     if (begin >= end) return;
+    sample_row(s, h, PLACE, TEXTURE, begin, end);
+    if (h->scan.masked && !h->scan.stripped)
+        for (v.i = begin; v.i < end; ++v.i) s->kept[first + (size_t)v.i] += is_inside_head(h, &v);
+    find_codes(s, h, &begin, &end);
+    if (begin >= end) return;
+    cut_line(s, h, at_mm, TEXTURE, SAMPLED);
     sample_row(s, h, TEXTURE, SAMPLED, begin, end);
     for (v.i = begin; v.i < end; ++v.i) {
         uint8_t tissue = s->raw[v.i];
@@ -340,11 +362,9 @@ static void add_sheets(mrc_sim_scratch *s, const struct mrc_sim_head *h, int k) 
         cut_plane(s, h, g->first_mm[2] + g->sign[2] * (k + place[2] * depth) * g->spacing_mm[2], 0,
                   SAMPLED);
         set_columns(s, h, place[0]);
-        for (int j = 0; j < g->n[1]; ++j) {
-            cut_line(s, h, g->first_mm[1] + g->sign[1] * (j + place[1]) * g->spacing_mm[1], 0,
-                     SAMPLED);
-            add_row(s, h, &sheet[n], j);
-        }
+        for (int j = 0; j < g->n[1]; ++j)
+            add_row(s, h, &sheet[n], j,
+                    g->first_mm[1] + g->sign[1] * (j + place[1]) * g->spacing_mm[1]);
     }
 }
 
