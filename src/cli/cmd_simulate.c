@@ -5,6 +5,7 @@
 #include "app/heads/simulate.h"
 #include "base/alloc.h"
 #include "base/parallel.h"
+#include "base/text.h"
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/terminal.h"
@@ -18,7 +19,9 @@ enum {
     KEY_PLANE,
     KEY_VOXEL,
     KEY_STRIP,
-    KEY_LESIONS
+    KEY_LESIONS,
+    KEY_CONFIG,
+    KEY_PRINT_CONFIG
 };
 
 static const struct argp_option table[] = {
@@ -45,6 +48,13 @@ static const struct argp_option table[] = {
      .doc = "One number: cubes of that side; two: pixel,slice spacing; default: drawn"},
     {.name = "strip", .key = KEY_STRIP, .arg = "SHARE", .doc = "Heads without skull; 0.5"},
     {.name = "lesions", .key = KEY_LESIONS, .arg = "SHARE", .doc = "Heads with pathology; 0.42"},
+    {.name = "config",
+     .key = KEY_CONFIG,
+     .arg = "FILE",
+     .doc = "Ranges that differ from the defaults: lines of name = low high"},
+    {.name = "print-config",
+     .key = KEY_PRINT_CONFIG,
+     .doc = "Print all ranges as such a file, and end"},
     {.name = "replace", .key = MRC_OPTION_REPLACE, .doc = "Replace an earlier set in SET"},
     {.name = "threads", .key = MRC_OPTION_THREADS, .arg = "N", .doc = "Default: all cores"},
     {.name = "quiet", .key = 'q', .doc = "Say nothing but errors"},
@@ -55,7 +65,7 @@ struct arguments {
     struct mrc_simulate_options options;
     const char **maps;
     size_t capacity;
-    bool quiet;
+    bool quiet, print_config;
 };
 
 static void set_part(struct mrc_sim_config *c, enum mrc_sim_key key, double value) {
@@ -88,6 +98,30 @@ static void parse_voxel(struct argp_state *state, struct mrc_sim_config *c, char
     set_part(c, MRC_SIM_PIXEL_RANGE, pixel);
     set_part(c, MRC_SIM_CUBE_RANGE, pixel);
     set_part(c, MRC_SIM_SPACING_RANGE, slice);
+}
+
+/* A wrong line is a wrong command line: the message says where. */
+static void load_config(struct argp_state *state, struct mrc_sim_config *c, const char *path) {
+    struct mrc_error err = {0};
+    if (mrc_sim_config_load(c, path, &err) != MRC_OK) mrc_option_fail(state, "%s", err.text);
+}
+
+static int print_config(const struct mrc_sim_config *c) {
+    struct mrc_text text = {0};
+    mrc_sim_config_append_text(&text, c);
+    if (!text.failed) fputs(text.data, stdout);
+    mrc_text_clear(&text);
+    return MRC_EXIT_OK;
+}
+
+static void check(struct argp_state *state, const struct arguments *a) {
+    const struct mrc_simulate_options *o = &a->options;
+    if (a->print_config) return;
+    if (a->output == NULL) mrc_option_fail(state, "expected -o SET");
+    if (o->map_count == 0) mrc_option_fail(state, "no label maps, expected files or folders");
+    if (o->first + o->subjects - 1 > MRC_SIM_MOST_SUBJECTS)
+        mrc_option_fail(state, "heads up to %lld, expected at most %d",
+                        (long long)(o->first + o->subjects - 1), (int)MRC_SIM_MOST_SUBJECTS);
 }
 
 static void add_map(struct argp_state *state, struct arguments *a, const char *path) {
@@ -125,19 +159,15 @@ static error_t parse(int key, char *value, struct argp_state *state) {
         set_part(&o->config, MRC_SIM_LESIONS_RANGE,
                  mrc_option_number(state, "--lesions", value, 0, 1));
         break;
+    case KEY_CONFIG: load_config(state, &o->config, value); break;
+    case KEY_PRINT_CONFIG: a->print_config = true; break;
     case MRC_OPTION_REPLACE: o->replace = true; break;
     case MRC_OPTION_THREADS:
         mrc_parallel_set_threads(
             (int)mrc_option_integer(state, "--threads", value, 1, MRC_MAX_THREADS));
         break;
     case ARGP_KEY_ARG: add_map(state, a, value); break;
-    case ARGP_KEY_END:
-        if (a->output == NULL) mrc_option_fail(state, "expected -o SET");
-        if (o->map_count == 0) mrc_option_fail(state, "no label maps, expected files or folders");
-        if (o->first + o->subjects - 1 > MRC_SIM_MOST_SUBJECTS)
-            mrc_option_fail(state, "heads up to %lld, expected at most %d",
-                            (long long)(o->first + o->subjects - 1), (int)MRC_SIM_MOST_SUBJECTS);
-        break;
+    case ARGP_KEY_END: check(state, a); break;
     default: return ARGP_ERR_UNKNOWN;
     }
     return 0;
@@ -157,6 +187,7 @@ int mrc_cmd_simulate(int argc, char **argv) {
     struct arguments a = {.options = {.seed = 1, .first = 1, .subjects = 1, .contrasts = 0xf}};
     mrc_sim_config_init(&a.options.config);
     mrc_option_parse(&argp, argc, argv, &a);
+    if (a.print_config) return print_config(&a.options.config);
     struct mrc_terminal terminal;
     mrc_terminal_init(&terminal, a.quiet);
     mrc_terminal_catch_interrupts();

@@ -128,8 +128,8 @@
       "inversion time, in parts of the one that nulls CSF")                                        \
     P(STRONG, "t1w-strong", 0.45, 1, "T1w stretched so that fluid goes to black")                  \
     R(STRONG_BY, "t1w-strong-by", 0.2, 1.1, 0, 3, "by how much of the fluid's signal")             \
-    P(BRIGHT, "t1w-bright-fluid", 0.15, 1, "T1w in which fluid is nearly grey")                    \
-    R(BRIGHT_BY, "t1w-bright-by", 1.1, 1.9, 0.2, 5, "times its signal")                            \
+    P(BRIGHT, "t1w-bright-fluid", 0.2, 1, "T1w in which fluid is nearly grey")                     \
+    R(BRIGHT_BY, "t1w-bright-by", 1.2, 2.8, 0.2, 5, "times its signal")                            \
     P(CURVED, "t1w-curved", 0.2, 1, "T1w with a power of its grey values")                         \
     R(CURVE, "t1w-curve", 0.75, 1.35, 0.2, 5, "the power")                                         \
     R(FAT_T1W, "fat-t1w", 0.6, 1.3, 0, 5, "fat's signal in T1w, times that of its relaxation")     \
@@ -198,6 +198,12 @@ struct mrc_sim_config {
 };
 void mrc_sim_config_init(struct mrc_sim_config *config);
 
+/** Reads a file over what is there: lines "name = low high", or "name = value" for a part and for a
+ * range that is one number; "#" begins words. Errors name the file and the line. */
+MRC_MUST_CHECK enum mrc_status mrc_sim_config_load(struct mrc_sim_config *config, const char *path,
+                                                   struct mrc_error *err);
+/** Appends a file of all ranges, with their words. */
+void mrc_sim_config_append_text(struct mrc_text *text, const struct mrc_sim_config *config);
 /** Appends every range as a member "name": [low, high] or "name": value, without braces. */
 void mrc_sim_config_append_json(struct mrc_text *text, const struct mrc_sim_config *config);
 

@@ -241,12 +241,25 @@ static void draw_t1w_and_t2w(struct mrc_sim_physics *p, struct draws *d) {
             .kind = MRC_SIM_FSE, .tr_ms = 6500, .te_ms = 115, .flip_deg = 90};
 }
 
-static void draw_flair(struct mrc_sim_physics *p, struct draws *d) {
+/* Fluid is dark. */
+static bool is_flair(const struct mrc_sim_sequence *s, const struct mrc_sim_physics *p) {
+    return magnitude(s, p, MRC_SIM_VENTRICLE) < 0.5 * magnitude(s, p, MRC_SIM_WHITE);
+}
+
+static struct mrc_sim_sequence draw_inverted(const struct mrc_sim_physics *p, struct draws *d) {
     struct mrc_sim_sequence s = draw_long(d, MRC_SIM_FLAIR_TR_RANGE, MRC_SIM_FLAIR_TE_RANGE);
     const double t1 = p->tissue[MRC_SIM_VENTRICLE].t1_ms;
     s.kind = MRC_SIM_IRFSE;
-    s.ti_ms = t1 * (log(2.0) - log1p(exp(-s.tr_ms / t1))) * OF(FLAIR_NULL);
-    p->sequence[FLAIR] = s;
+    s.ti_ms = t1 * (log(2.0) - log1p(exp(-s.tr_ms / t1))); /* nulls it */
+    s.ti_ms *= OF(FLAIR_NULL);
+    return s;
+}
+
+static void draw_flair(struct mrc_sim_physics *p, struct draws *d) {
+    int left = ATTEMPTS;
+    do p->sequence[FLAIR] = draw_inverted(p, d);
+    while (!is_flair(&p->sequence[FLAIR], p) && --left > 0);
+    const double t1 = p->tissue[MRC_SIM_VENTRICLE].t1_ms;
     const double part = p->tissue[MRC_SIM_FLUID].t1_ms / t1;
     p->flair_fluid_t1_ms = t1 * (1.0 - 0.25 * (1.0 - part));
 }
@@ -263,13 +276,17 @@ static void draw_fat(struct mrc_sim_physics *p, struct draws *d) {
     }
 }
 
+/* Grey matter stays visible, and brighter than fluid. */
 static void draw_grey_values(struct mrc_sim_physics *p, struct draws *d) {
     const bool strong = mrc_sim_chance(d->rng, d->config, MRC_SIM_STRONG_RANGE);
     const bool bright = mrc_sim_chance(d->rng, d->config, MRC_SIM_BRIGHT_RANGE);
     const bool curved = mrc_sim_chance(d->rng, d->config, MRC_SIM_CURVED_RANGE);
     const double strong_by = OF(STRONG_BY), bright_by = OF(BRIGHT_BY), curve = OF(CURVE);
-    p->floor = strong ? strong_by : 0.0;
-    p->fluid_t1w = bright && !strong ? bright_by : 1.0;
+    const double grey = magnitude(&p->sequence[T1W], p, MRC_SIM_CORTEX);
+    const double inner = magnitude(&p->sequence[T1W], p, MRC_SIM_VENTRICLE);
+    const double fluid = fmax(inner, magnitude(&p->sequence[T1W], p, MRC_SIM_FLUID));
+    p->floor = strong ? fmin(strong_by, 0.6 * grey / inner) : 0.0;
+    p->fluid_t1w = bright && !strong ? fmin(bright_by, 0.97 * grey / fluid) : 1.0;
     p->curve = curved ? curve : 1.0;
 }
 
@@ -305,10 +322,9 @@ static struct mrc_sim_relaxation relaxation_at(const struct mrc_sim_physics *p,
                                                enum mrc_sim_tissue tissue, int contrast,
                                                const double f[3]) {
     const double te = p->texture * (double)mrc_sim_tissues[tissue].texture;
-    const double small = 0.02 * (double)mrc_sim_tissues[tissue].texture;
     struct mrc_sim_relaxation r = p->tissue[tissue];
     if (contrast == FLAIR && tissue == MRC_SIM_FLUID) r.t1_ms = p->flair_fluid_t1_ms;
-    r.t1_ms *= exp(te * f[0] + small * f[2]);
+    r.t1_ms *= exp(te * (f[0] + 0.5 * f[2]));
     r.t2_ms *= exp(0.8 * te * f[1] + 0.3 * te * f[0]);
     r.density *= 1.0 + 0.4 * te * f[2];
     return r;
