@@ -22,7 +22,8 @@ enum mrc_purpose {
     MRC_FOR_PHANTOM,
     MRC_FOR_NOISE,
     MRC_FOR_TEST,
-    MRC_FOR_DIFF_AUGMENT
+    MRC_FOR_DIFF_AUGMENT,
+    MRC_FOR_SIMULATE
 };
 
 struct mrc_rng {

@@ -25,6 +25,7 @@ static const struct command {
     {"check", "is a DICOM folder one consistent series, and marked if synthetic?", mrc_cmd_check,
      false},
     {"phantom", "generate patients with a known answer", mrc_cmd_phantom, false},
+    {"simulate", "compute training heads from label maps", mrc_cmd_simulate, false},
     {"echo", "ask a PACS whether it answers", mrc_cmd_echo, false},
     {"send", "store DICOM files in a PACS", mrc_cmd_send, false},
     {"serve", "receive, translate and send on, or watch a folder", mrc_cmd_serve, true},
