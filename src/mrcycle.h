@@ -17,6 +17,7 @@
 #include "app/prepare/prepare.h"
 #include "app/privacy/deidentify.h"
 #include "app/sets/dataset.h"
+#include "app/sets/split.h"
 #include "app/train/train.h"
 #include "app/translate/translate.h"
 #include "base/alloc.h"

@@ -12,6 +12,7 @@ enum {
     KEY_MODEL = MRC_OPTION_OWN,
     KEY_REFERENCE,
     KEY_PAIRS,
+    KEY_SPLIT,
     KEY_SIZE,
     KEY_NO_MIRROR,
     KEY_INTENSITIES,
@@ -44,6 +45,10 @@ static const struct argp_option table[] = {
      .arg = "HOW",
      .doc = "name: T1w and T2w images belong together when their names agree but for the contrast "
             "(default); order: the n-th to the n-th; none: score without a truth"},
+    {.name = "split",
+     .key = KEY_SPLIT,
+     .arg = "SIDE",
+     .doc = "Of a SET made by mrcycle prepare: train, val or test (default)"},
     {.name = "size",
      .key = KEY_SIZE,
      .arg = "N",
@@ -130,6 +135,7 @@ static void add_model(struct argp_state *state, struct arguments *a, const char 
 
 static error_t parse(int key, char *value, struct argp_state *state) {
     static const char *const intensities[] = {"head", "stored", NULL};
+    static const char *const splits[] = {"train", "val", "test", NULL};
     static const char *const pairings[] = {"name", "order", "none", NULL};
     struct arguments *a = state->input;
     struct mrc_evaluate_options *o = &a->options;
@@ -141,6 +147,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     case KEY_PAIRS:
         o->pairing = (enum mrc_pairing)mrc_option_choice(state, "--pairs", value, pairings);
         break;
+    case KEY_SPLIT: o->split = mrc_option_choice(state, "--split", value, splits); break;
     case KEY_INTENSITIES:
         o->stored = mrc_option_choice(state, "--intensities", value, intensities) == 1;
         break;
@@ -178,10 +185,12 @@ static const struct argp argp = {
     .options = table,
     .parser = parse,
     .args_doc = "SET [--model FILE...]\n--truth IMAGES [--result IMAGES] [--source IMAGES]",
-    .doc = "Scores translated images, with baselines that need no learning beside them.\v"
-           "SET is a folder with T1w and T2w inside, of images that the model was not trained on; "
-           "they are normalised and cut as for training. Where they pair, each is the truth of the "
-           "other's translation. Means are over images. docs/model.md says what each score is."};
+    .doc =
+        "Scores translated images, with baselines that need no learning beside them.\v"
+        "SET is a folder with T1w and T2w inside, of images that the model was not trained on; "
+        "they are normalised and cut as for training. Or it was made by mrcycle prepare, of which "
+        "the side test is taken. Where they pair, each is the truth of the "
+        "other's translation. Means are over images. docs/model.md says what each score is."};
 
 int mrc_cmd_evaluate(int argc, char **argv) {
     struct arguments a = {.options = MRC_EVALUATE_DEFAULTS};

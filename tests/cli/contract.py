@@ -52,7 +52,7 @@ def limits_of_set():
 
 run("phantom", "-o", at("heads"), "--subjects", "2", "--seed", "5", "--voxel", "3,3,6")
 nifti = {c: at("heads", "sub-01", "anat", f"sub-01_{c}.nii.gz") for c in ("T1w", "T2w")}
-run("prepare", at("heads"), "-o", at("set"), "--split", "100,0,0", "--normalise", "1,99", "--room", "T2w=2.2", "--size", "32", "-q")
+run("prepare", at("heads", "sub-01", "anat"), at("heads", "sub-02", "anat"), "-o", at("set"), "--split", "100,0,0", "--normalise", "1,99", "--room", "T2w=2.2", "--size", "32", "-q")
 with open(at("set", "contract.json")) as f:
     of_set = json.load(f)
 check({k: of_set[k] for k in WORDS} == WORDS and of_set["sample"] == "1,1,32,32", f"contract.json: {of_set}")
@@ -116,6 +116,49 @@ check({k: contract(at("told.safetensors"))[k] for k in WORDS} == WORDS, "export:
 os.remove(at("set", "contract.json")) # as sets of earlier versions
 run("train", at("set"), "-o", at("older"), *NETS, "-q")
 check(contract(at("older", "model.safetensors"))["normalise"] == "1,99", "an older set: its report.json was not read")
+
+# --- sides: checks are made on `val` where it has both contrasts, an evaluation takes `test`
+def move(side, chosen):
+    """The rows of the set that are chosen go to that side."""
+    with open(at("set", "manifest.tsv")) as f:
+        rows = list(csv.DictReader(f, delimiter="\t"))
+    for row in rows:
+        row["split"] = side if chosen(row) else "train"
+    with open(at("set", "manifest.tsv"), "w") as f:
+        out = csv.DictWriter(f, rows[0].keys(), delimiter="\t", lineterminator="\n")
+        out.writeheader()
+        out.writerows(rows)
+    return rows
+
+
+with open(at("set", "manifest.tsv")) as f:
+    second = sorted({row["subject"] for row in csv.DictReader(f, delimiter="\t")})[1]
+rows = move("val", lambda row: row["subject"] == second)
+said = run("train", at("set"), "-o", at("watching"), *NETS)
+for contrast in ("T1w", "T2w"):
+    count = sum(row["split"] == "val" and row["contrast"] == contrast for row in rows)
+    check(f"{contrast}: 1 series, {count} slices of the side val" in said, said)
+with open(at("older", "checks.csv")) as a, open(at("watching", "checks.csv")) as b:
+    check(a.read() != b.read(), "checks on val are those on the training side")
+move("val", lambda row: row["subject"] == second and row["contrast"] == "T1w")
+with open(at("set", "manifest.tsv")) as f:
+    text = f.read()
+with open(at("set", "manifest.tsv"), "w") as f: # a subject on two sides would be refused: T2w leaves
+    f.write("".join(line for line in text.splitlines(True) if not (second in line and "_T2w." in line)))
+said = run("train", at("set"), "-o", at("lacking"), *NETS)
+check("warning: no T2w slice on the side val" in said, said)
+with open(at("set", "manifest.tsv"), "w") as f:
+    f.write(text)
+rows = move("test", lambda row: row["subject"] == second)
+run("evaluate", at("set"), "--model", at("older"), "--no-mirror", "-o", at("tested"))
+with open(at("tested", "scores.json")) as f:
+    scores = json.load(f)
+check(scores["paired"] and scores["normalise"] == "1,99", f"the side test: paired {scores['paired']}, {scores['normalise']}")
+check(scores["directions"][0]["slices"] > 10, "the side test has no slices")
+said = run("evaluate", at("set"), "--split", "val", "--model", at("older"), code=22)
+check("no T1w slice on the side val" in said, said)
+said = run("evaluate", at("set"), "--model", at("plain"), code=1)
+check("made with normalise 1,99, expected 0.5,95" in said, said)
 
 # --- weights to begin with
 said = run("train", at("folders"), "-o", at("on"), *NETS[:-2], "--size", "32", "--allow-synthetic", "--init", at("run"))

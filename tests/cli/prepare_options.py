@@ -125,7 +125,7 @@ def options():
     check(set(kept) == expected and 0 < len(kept) < len(heights), f"--keep-slices keeps {sorted(kept)}, expected {sorted(expected)}")
     check(all(kept[z][0]["sha256"] == plain[z][0]["sha256"] for z in kept), "--keep-slices changes slices")
 
-    # Three channels: the same slices, and in the files the neighbours of the first and of the last one.
+    # Three channels: the same slices; a file has all slices, so also the neighbours of the first and of the last one.
     prepare("one", "three", "--channels", "3", "--keep-slices", "20,70")
     three = slices("three")
     check({z: three[z][0]["sha256"] for z in three} == {z: kept[z][0]["sha256"] for z in kept}, "--channels changes which slices")
@@ -133,7 +133,7 @@ def options():
         for step in (-1, 1):
             beside = volume[:, :, int(row["index"]) + step]
             check(numpy.array_equal(beside, everything[round(z + 10 * step, 3)][1]), f"neighbour {step} of the slice at {z}")
-    check(volume.shape[2] == len(three) + 2, f"{volume.shape[2]} slices in the file of {len(three)}")
+    check(volume.shape[2] == 15, f"{volume.shape[2]} slices in the file of a stack of 15")
     scan("cut", "01", "T1w", voxels[:, :, 6:10], below=6)  # the head fills it: there is nothing beside its ends
     prepare("cut", "ends", "--channels", "3")
     ends = slices("ends")
@@ -162,6 +162,30 @@ def options():
         check(abs(means - plain[z][1]).mean() < 0.02, f"--size changes the picture at {z}")
 
 
+def pairs():
+    """Images on one grid stay on one grid, though they show the head in different slices; folders of contrasts, such as train
+    takes, pair by the names in them."""
+    tall, short = head(80), head(81)
+    short[:, :, 10:] = numpy.random.default_rng(82).uniform(0, 20, short[:, :, 10:].shape)
+    scan("pairs", "01", "T1w", tall)
+    scan("pairs", "01", "T2w", short)
+    for contrast in ("T1w", "T2w"):
+        os.makedirs(place("layout", contrast))
+        for number, name in enumerate(("p7", "p8")):
+            image = nibabel.Nifti1Image(head(90 + number + 2 * (contrast == "T2w")).astype("<f4"), numpy.diag([8.0, 8.0, 10.0, 1.0]))
+            nibabel.save(image, place("layout", contrast, f"{name}.nii"))
+    train = ["train", "--preset", "paired", "--generator", "local", "--disc-width", "4", "--warm-up", "2", "--epochs", "1"]
+    for given, images in (("pairs", 1), ("layout", 2)):
+        prepare(given, given + "_set", "--split", "100,0,0", "--size", "32")
+        rows = table(given + "_set", "manifest.tsv")
+        check(len({row["subject"] for row in rows}) == images, f"{given}: {len({row['subject'] for row in rows})} subjects")
+        index = [{(row["subject"], row["index"]) for row in rows if row["contrast"] == c} for c in ("T1w", "T2w")]
+        done = subprocess.run([mrcycle, *train, place(given + "_set"), "-o", place(given + "_run")], capture_output=True, text=True)
+        check(done.returncode == 0 and f"pairs: {len(index[0] & index[1])} slices of {images} image" in done.stderr, done.stderr)
+        if given == "pairs":
+            check(index[0] != index[1], "both contrasts show the head in the same slices: the test does not test")
+
+
 def one_process():
     """While a process makes the set, a second one is refused, and leaves its work alone."""
     partial = place("held.partial")
@@ -187,6 +211,7 @@ with open(os.open(key, os.O_CREAT | os.O_WRONLY, 0o600), "w") as f:
     f.write("5a" * 32 + "\n")
 splits()
 options()
+pairs()
 one_process()
 print("sides stay, options change what they say, one process makes a set")
 shutil.rmtree(work)

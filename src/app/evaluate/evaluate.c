@@ -15,6 +15,7 @@
 #include "app/evaluate/npy.h"
 #include "app/pages/sheet.h"
 #include "app/sets/cut.h"
+#include "app/sets/prepared.h"
 #include "app/sets/stack.h"
 #include "base/alloc.h"
 #include "base/fs.h"
@@ -104,11 +105,15 @@ static enum mrc_status load_models(struct work *w, struct mrc_error *err) {
     int64_t size = w->options->size;
     enum mrc_status status = MRC_OK;
     w->found.contract = mrc_contract_of_slices(64, 1, w->options->stored);
+    if (count == 0 && size == 0 && mrc_prepared_is_there(w->options->set)) {
+        status = mrc_prepared_contract(&w->found.contract, w->options->set, err);
+        size = w->found.contract.sample.h;
+    }
     w->found.mirror = !w->options->no_mirror;
     if (count == 0) {
         w->found.size = size > 0 ? size : 64;
         w->found.contract.sample.h = w->found.contract.sample.w = w->found.size;
-        return MRC_OK;
+        return status;
     }
     w->models = mrc_alloc(count, sizeof *w->models);
     w->found.model_hashes = mrc_alloc(count, sizeof *w->found.model_hashes);
@@ -614,8 +619,10 @@ static enum mrc_status load_sets(struct work *w, struct mrc_error *err) {
                         "%s: T1w and T2w images do not pair by name: scored without a truth",
                         o->set);
     if (status == MRC_OK && o->reference != NULL) {
-        status =
-            mrc_eval_set_load(&w->reference, o->reference, &w->found.contract, o, w->events, err);
+        struct mrc_evaluate_options training = *o; /* baselines learn from what models learn from */
+        training.split = MRC_SPLIT_TRAIN;
+        status = mrc_eval_set_load(&w->reference, o->reference, &w->found.contract, &training,
+                                   w->events, err);
         w->found.fitted_to_reference = true;
     }
     return status;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "app/common/events.h"
+#include "app/sets/split.h"
 #include "base/status.h"
 #include "base/text.h"
 
@@ -22,7 +23,8 @@ enum mrc_pairing {
 };
 
 struct mrc_evaluate_options {
-    /* Either a set: a folder with T1w and T2w inside, normalised and cut as for training … */
+    /* Either a set: a folder with T1w and T2w inside, normalised and cut as for training, or one side
+       of a prepared set, as it is … */
     const char *set;
     const char *const
         *models;        /* as mrc_model_file_find takes them; runs that differ by their seed */
@@ -43,13 +45,14 @@ struct mrc_evaluate_options {
     const char *reference; /* set the baselines are fitted to; NULL: to the evaluated images */
     const char
         *output; /* folder for scores.json, scores.csv, slices.csv, report.html; NULL: none */
+    int split;   /* of a prepared set, MRC_SPLIT_… */
     enum mrc_pairing pairing;
     double min_foreground; /* of a slice, to be counted */
     bool assume_ras, allow_synthetic, allow_derived, force;
     bool replace; /* an earlier evaluation at `output` may be replaced */
 };
 #define MRC_EVALUATE_DEFAULTS                                                                      \
-    { .min_foreground = 0.08 }
+    { .split = MRC_SPLIT_TEST, .min_foreground = 0.08 }
 
 /** Evaluates, writes the folder when one is asked for, and appends the table to `table`. */
 MRC_STATUS mrc_evaluate_run(struct mrc_text *table, const struct mrc_evaluate_options *options,

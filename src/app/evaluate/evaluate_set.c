@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "app/sets/cut.h"
+#include "app/sets/dataset.h"
 #include "app/sets/pairs.h"
+#include "app/sets/prepared.h"
 #include "app/sets/regrid.h"
 #include "base/alloc.h"
 #include "base/fs.h"
@@ -245,6 +247,67 @@ static enum mrc_status load_all(struct mrc_eval_set *out, const struct loader *l
     return status;
 }
 
+/* --- One side of a prepared set --- */
+
+static enum mrc_status add_prepared(struct mrc_eval_set *out, int domain,
+                                    const struct mrc_dataset *set, size_t n, double min_foreground,
+                                    struct mrc_error *err) {
+    const struct mrc_dataset_image *image = &set->domains[domain].images[n];
+    return mrc_eval_set_add(out, domain, image->path, image->slices.pixels, image->slices.count,
+                            image->slices.size, image->slices.size, min_foreground, err);
+}
+
+/* Those that pair, where there are any; else all. */
+static enum mrc_status take_prepared(struct mrc_eval_set *out, const struct loader *l,
+                                     const struct mrc_dataset *set, const char *folder,
+                                     struct mrc_error *err) {
+    const double head = l->options->min_foreground;
+    struct mrc_image_pairs pairs;
+    enum mrc_status st = mrc_image_pairs_find(&pairs, set, folder, err);
+    if (st != MRC_OK) return st;
+    out->paired = pairs.count > 0 && l->options->pairing != MRC_PAIRING_NONE;
+    for (int d = 0; d < MRC_DOMAIN_COUNT; ++d) {
+        const size_t all = set->domains[d].count, count = out->paired ? pairs.count : all;
+        for (size_t n = 0; st == MRC_OK && n < count; ++n)
+            st = add_prepared(out, d, set, out->paired ? pairs.images[n][d] : n, head, err);
+        if (st == MRC_OK && count < all)
+            mrc_events_note(l->events, "%s: %zu of %zu images have no partner and are not scored",
+                            mrc_dataset_domain_name(d), all - count, all);
+    }
+    mrc_image_pairs_clear(&pairs);
+    return st;
+}
+
+static enum mrc_status load_prepared(struct mrc_eval_set *out, const struct loader *l,
+                                     const char *folder, struct mrc_error *err) {
+    struct mrc_dataset set = {0};
+    struct mrc_dataset_options options = MRC_DATASET_DEFAULTS;
+    options.set = folder;
+    options.contract = *l->contract;
+    options.split = l->options->split;
+    options.allow_synthetic = l->options->allow_synthetic;
+    enum mrc_status st = mrc_dataset_load(&set, &options, l->events, err);
+    if (st == MRC_OK) st = take_prepared(out, l, &set, folder, err);
+    mrc_dataset_clear(&set);
+    return st;
+}
+
+/* --- Folders of contrasts --- */
+
+static enum mrc_status load_folders(struct mrc_eval_set *out, struct loader *l, const char *set,
+                                    struct mrc_error *err) {
+    char *x = mrc_path_join(set, "T1w"), *y = mrc_path_join(set, "T2w");
+    enum mrc_status status = MRC_OK;
+    if (x == NULL || y == NULL) status = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", set);
+    if (status == MRC_OK) status = scan(l, MRC_EVAL_FROM, x, MRC_CONTRAST_T1W, err);
+    if (status == MRC_OK) status = scan(l, MRC_EVAL_TO, y, MRC_CONTRAST_T2W, err);
+    if (status == MRC_OK) status = find_pairs(&out->paired, l, err);
+    if (status == MRC_OK) status = load_all(out, l, err);
+    mrc_free(y);
+    mrc_free(x);
+    return status;
+}
+
 enum mrc_status mrc_eval_set_load(struct mrc_eval_set *out, const char *set,
                                   const struct mrc_contract *contract,
                                   const struct mrc_evaluate_options *options,
@@ -254,18 +317,11 @@ enum mrc_status mrc_eval_set_load(struct mrc_eval_set *out, const char *set,
     if (!mrc_path_is_dir(set))
         return mrc_fail(err, MRC_ERR_IO, "%s: not found, expected a folder with T1w and T2w inside",
                         set);
-    char *x = mrc_path_join(set, "T1w"), *y = mrc_path_join(set, "T2w");
-    enum mrc_status status = MRC_OK;
-    if (x == NULL || y == NULL) status = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", set);
-    if (status == MRC_OK) status = scan(&l, MRC_EVAL_FROM, x, MRC_CONTRAST_T1W, err);
-    if (status == MRC_OK) status = scan(&l, MRC_EVAL_TO, y, MRC_CONTRAST_T2W, err);
-    if (status == MRC_OK) status = find_pairs(&out->paired, &l, err);
-    if (status == MRC_OK) status = load_all(out, &l, err);
+    enum mrc_status status = mrc_prepared_is_there(set) ? load_prepared(out, &l, set, err)
+                                                        : load_folders(out, &l, set, err);
     if (status == MRC_OK && out->paired) mrc_eval_set_join_heads(out, options->min_foreground);
     if (status != MRC_OK) mrc_eval_set_clear(out);
     loader_clear(&l);
-    mrc_free(y);
-    mrc_free(x);
     return status;
 }
 

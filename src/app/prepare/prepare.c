@@ -18,11 +18,6 @@
 #include "base/fs.h"
 #include "base/isolate.h"
 
-const char *mrc_split_name(int split) {
-    static const char *const names[] = {"train", "val", "test"};
-    return names[split];
-}
-
 static enum mrc_status no_memory(struct mrc_error *err) {
     return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a set");
 }
@@ -48,11 +43,44 @@ static bool is_shared_folder(const struct mrc_prepare_set *set,
     return seen[0] > 1 || seen[1] > 1;
 }
 
+/* Length of the first folder in the path that is called as a contrast, with its slash, and where it
+ * begins; 0: none. */
+static size_t contrast_folder(const char **begin, enum mrc_contrast *contrast, const char *path) {
+    char word[16];
+    for (const char *at = path; strchr(at, '/') != NULL; at = strchr(at, '/') + 1) {
+        size_t length = strcspn(at, "/");
+        (void)snprintf(word, sizeof word, "%.*s", (int)length, at);
+        if (length >= sizeof word || mrc_contrast_parse(contrast, word, NULL) != MRC_OK) continue;
+        *begin = at;
+        return length + 1;
+    }
+    return 0;
+}
+
+/* In folders of contrasts, such as train takes, T1w/p7.nii.gz and T2w/p7.nii.gz are both p7's. */
+static enum mrc_status name_in_contrast_folder(struct mrc_prepare_set *set,
+                                               struct mrc_prepare_item *item, const char *begin,
+                                               size_t length, struct mrc_error *err) {
+    const char *path = item->origin.path;
+    bool directly = strchr(begin + length, '/') == NULL;
+    char *rest = mrc_asprintf("%.*s%s", (int)(begin - path), path, begin + length);
+    if (rest == NULL) return no_memory(err);
+    enum mrc_status st =
+        mrc_subject_of_path(item->subject, item->session, &set->key, item->origin.dataset, rest,
+                            directly || is_shared_folder(set, item), err);
+    mrc_free(rest);
+    return st;
+}
+
 static enum mrc_status name_nifti(struct mrc_prepare_set *set, struct mrc_prepare_item *item,
                                   struct mrc_error *err) {
+    const char *begin = NULL;
+    enum mrc_contrast contrast;
     double unknown = (double)NAN; /* a NIfTI file does not say how it was made */
     item->how.echo_ms = item->how.repetition_ms = item->how.inversion_ms = unknown;
     item->how.flip_deg = item->how.field_t = item->how.thickness_mm = unknown;
+    size_t length = contrast_folder(&begin, &contrast, item->origin.path);
+    if (length > 0) return name_in_contrast_folder(set, item, begin, length, err);
     return mrc_subject_of_path(item->subject, item->session, &set->key, item->origin.dataset,
                                item->origin.path, is_shared_folder(set, item), err);
 }
@@ -171,6 +199,14 @@ static enum mrc_status find_origins(struct mrc_prepare_set *set, struct mrc_erro
     return st;
 }
 
+/* What neither header nor name tells, a folder that is called as a contrast does. */
+static void take_folder(struct mrc_image_info *info, const char *path) {
+    const char *begin = NULL;
+    enum mrc_contrast contrast = MRC_CONTRAST_UNKNOWN;
+    if (info->contrast == MRC_CONTRAST_UNKNOWN && contrast_folder(&begin, &contrast, path) > 0)
+        info->contrast = contrast;
+}
+
 static enum mrc_status list_items(struct mrc_prepare_set *set, struct mrc_error *err) {
     const struct mrc_image_list *list = &set->list;
     set->items = mrc_alloc(list->count + list->refused_count, sizeof *set->items);
@@ -179,7 +215,6 @@ static enum mrc_status list_items(struct mrc_prepare_set *set, struct mrc_error 
         struct mrc_prepare_item *item = &set->items[set->count++];
         item->info = &list->items[i];
         item->path = list->items[i].path;
-        judge(set, item);
     }
     for (size_t i = 0; i < list->refused_count; ++i) {
         struct mrc_prepare_item *item = &set->items[set->count++];
@@ -187,6 +222,10 @@ static enum mrc_status list_items(struct mrc_prepare_set *set, struct mrc_error 
         mrc_prepare_item_refuse(set, item, list->refused[i].reason);
     }
     enum mrc_status st = find_origins(set, err);
+    for (size_t i = 0; st == MRC_OK && i < list->count; ++i) {
+        take_folder(&set->list.items[i], set->items[i].origin.path);
+        judge(set, &set->items[i]);
+    }
     if (st == MRC_OK) st = name_all(set, err);
     for (size_t i = 0; st == MRC_OK && i < list->refused_count; ++i)
         st = name_refused(set, &set->items[list->count + i], err);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "app/common/events.h"
+#include "app/sets/split.h"
 #include "base/status.h"
 #include "io/contrast_map.h"
 #include "model/files/contract.h"
@@ -20,15 +21,13 @@
 extern "C" {
 #endif
 
-enum { MRC_SPLIT_TRAIN, MRC_SPLIT_VAL, MRC_SPLIT_TEST, MRC_SPLITS };
-
 struct mrc_prepare_options {
     const char *const *inputs;
     size_t input_count;
     const char *output;
     const char *key;              /* key file, made when absent; NULL: OUTPUT.key */
-    struct mrc_contract contract; /* how slices are cut; with 3 channels neighbours of a kept slice
-                                     stay in the files too */
+    struct mrc_contract contract; /* how slices are cut; files hold all slices, so that a kept
+                                     one has its neighbours */
     double min_foreground;        /* least part of a kept slice that shows the head */
     double keep_from, keep_to;    /* percent of the extent of such slices, from below */
     double split[MRC_SPLITS];     /* parts of train, val and test */
@@ -55,9 +54,6 @@ struct mrc_prepare_result {
 MRC_STATUS mrc_prepare_run(const struct mrc_prepare_options *options,
                            struct mrc_prepare_result *result, const struct mrc_events *events,
                            struct mrc_error *err);
-
-/** "train", "val" or "test". */
-MRC_API const char *mrc_split_name(int split);
 
 #ifdef __cplusplus
 }

@@ -238,21 +238,6 @@ static bool choose(struct choice *c, const struct mrc_slices *s,
     return true;
 }
 
-/* The slices first … last of a volume, where they lay. */
-static enum mrc_status crop(mrc_volume **out, const mrc_volume *from, int64_t first, int64_t last,
-                            struct mrc_error *err) {
-    struct mrc_extent e = mrc_volume_extent(from);
-    struct mrc_geometry g = *mrc_volume_geometry(from);
-    size_t plane = (size_t)e.i * (size_t)e.j;
-    for (int a = 0; a < 3; ++a) g.index_to_ras_mm[a][3] += g.index_to_ras_mm[a][2] * (double)first;
-    e.k = last - first + 1;
-    enum mrc_status st = mrc_volume_create(out, e, &g, err);
-    if (st == MRC_OK)
-        memcpy(mrc_volume_voxels(*out), mrc_volume_voxels_const(from) + (size_t)first * plane,
-               plane * (size_t)e.k * sizeof(float));
-    return st;
-}
-
 static enum mrc_status hash_floats(char out[MRC_HASH_TEXT], const float *values, size_t count,
                                    struct mrc_error *err) {
     mrc_hash *hash = NULL;
@@ -274,7 +259,7 @@ static void number(char out[32], double value) {
 }
 
 static enum mrc_status add_rows(const struct mrc_prepare_set *set, struct mrc_prepare_item *item,
-                                const struct mrc_slices *s, const struct choice *c, int64_t begin,
+                                const struct mrc_slices *s, const struct choice *c,
                                 const mrc_volume *vol, struct mrc_error *err) {
     const struct mrc_geometry *g = mrc_volume_geometry(vol);
     size_t plane = (size_t)s->size * (size_t)s->size;
@@ -288,21 +273,19 @@ static enum mrc_status add_rows(const struct mrc_prepare_set *set, struct mrc_pr
     number(between, g->spacing_mm[2]);
     for (int64_t k = c->first; st == MRC_OK && k <= c->last; ++k) {
         if (!c->keep[k]) continue;
-        double middle = (double)(s->size - 1) / 2.0, index = (double)(k - begin);
+        double middle = (double)(s->size - 1) / 2.0, index = (double)k;
         number(z, g->index_to_ras_mm[2][0] * middle + g->index_to_ras_mm[2][1] * middle +
                       g->index_to_ras_mm[2][2] * index + g->index_to_ras_mm[2][3]);
         number(head, (double)s->foreground[k]);
-        st = hash_floats(sha, mrc_volume_voxels_const(vol) + (size_t)(k - begin) * plane, plane,
-                         err);
-        mrc_text_appendf(&item->rows,
-                         "sub-%s\t%s%s\t%s\t%s\t%lld\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t"
-                         "%s\t%s\t%s",
-                         item->subject, item->session[0] != '\0' ? "ses-" : "n/a", item->session,
-                         mrc_contrast_name(item->info->contrast), name, (long long)(k - begin), z,
-                         in_plane, between, lo, hi, head, item->id,
-                         item->how.scanner[0] != '\0' ? item->how.scanner : "n/a",
-                         item->how.manufacturer[0] != '\0' ? item->how.manufacturer : "n/a", field,
-                         sha);
+        st = hash_floats(sha, mrc_volume_voxels_const(vol) + (size_t)k * plane, plane, err);
+        mrc_text_appendf(
+            &item->rows,
+            "sub-%s\t%s%s\t%s\t%s\t%lld\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t"
+            "%s\t%s\t%s",
+            item->subject, item->session[0] != '\0' ? "ses-" : "n/a", item->session,
+            mrc_contrast_name(item->info->contrast), name, (long long)k, z, in_plane, between, lo,
+            hi, head, item->id, item->how.scanner[0] != '\0' ? item->how.scanner : "n/a",
+            item->how.manufacturer[0] != '\0' ? item->how.manufacturer : "n/a", field, sha);
         mrc_text_appendf(&item->rows, "\n");
         ++item->kept;
     }
@@ -401,7 +384,7 @@ static enum mrc_status write_picture(const struct mrc_prepare_set *set,
 
 static enum mrc_status write_files(const struct mrc_prepare_set *set,
                                    const struct mrc_prepare_item *item, const struct mrc_slices *s,
-                                   const mrc_volume *part, const struct choice *c,
+                                   const mrc_volume *grid, const struct choice *c,
                                    struct mrc_error *err) {
     char *path = place_of(set, item, ".nii.gz");
     if (path == NULL) return no_memory(err);
@@ -410,31 +393,22 @@ static enum mrc_status write_files(const struct mrc_prepare_set *set,
     enum mrc_status st = mrc_make_dirs(path, err);
     *slash = '/';
     if (st == MRC_OK) /* its name for the data is all that the header says */
-        st = mrc_nifti_save(part, path, FLOAT32, item->info->synthetic ? "synthetic" : "", err);
+        st = mrc_nifti_save(grid, path, FLOAT32, item->info->synthetic ? "synthetic" : "", err);
     if (st == MRC_OK) st = write_sidecar(set, item, s, err);
     if (st == MRC_OK) st = write_picture(set, item, s, c, err);
     mrc_free(path);
     return st;
 }
 
-/* Its rows and its hash, and unless it is a dry run its files. */
+/* Its rows and its hash, and unless it is a dry run its files: of all its slices, for images on one
+ * grid stay on one grid, whatever of each shows the head, and so can be paired. */
 static enum mrc_status keep(struct mrc_prepare_set *set, struct mrc_prepare_item *item,
                             const struct mrc_slices *s, const mrc_volume *grid,
                             const struct choice *c, struct mrc_error *err) {
-    int64_t margin = set->options->contract.sample.c / 2;
-    int64_t begin = c->first > margin ? c->first - margin : 0;
-    int64_t end = c->last + margin < s->count ? c->last + margin : s->count - 1;
-    mrc_volume *part = NULL;
-    enum mrc_status st = crop(&part, grid, begin, end, err);
-    if (st == MRC_OK) {
-        struct mrc_extent e = mrc_volume_extent(part);
-        st = hash_floats(item->content, mrc_volume_voxels_const(part), (size_t)(e.i * e.j * e.k),
-                         err);
-    }
-    if (st == MRC_OK) st = add_rows(set, item, s, c, begin, part, err);
-    if (st == MRC_OK && !set->options->dry_run) st = write_files(set, item, s, part, c, err);
-    mrc_volume_destroy(part);
-    return st;
+    const size_t count = (size_t)mrc_extent_count(mrc_volume_extent(grid));
+    enum mrc_status st = hash_floats(item->content, mrc_volume_voxels_const(grid), count, err);
+    if (st == MRC_OK) st = add_rows(set, item, s, c, grid, err);
+    return st == MRC_OK && !set->options->dry_run ? write_files(set, item, s, grid, c, err) : st;
 }
 
 static enum mrc_status cut(struct mrc_slices *s, mrc_volume **grid,

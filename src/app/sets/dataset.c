@@ -261,16 +261,17 @@ static enum mrc_status read_prepared(struct mrc_dataset_image *image, struct loa
     return status;
 }
 
-/* The slices of the training side, as they are: preparing has chosen and normalised them. */
+/* The slices of one side, as they are: preparing has chosen and normalised them. */
 static enum mrc_status load_prepared_domain(struct loader *l, const struct mrc_prepared *p,
                                             struct mrc_error *err) {
     const char *name = mrc_dataset_domain_name(l->domain);
+    const char *side = mrc_split_name(l->options->split);
     struct mrc_dataset_domain *d = &l->dataset->domains[l->domain];
     enum mrc_status status = MRC_OK;
     for (size_t i = 0, end; status == MRC_OK && i < p->count; i = end) {
         const struct mrc_prepared_slice *row = &p->slices[i];
         for (end = i + 1; end < p->count && strcmp(p->slices[end].file, row->file) == 0;) ++end;
-        if (strcmp(row->contrast, name) != 0 || strcmp(row->split, "train") != 0) continue;
+        if (strcmp(row->contrast, name) != 0 || strcmp(row->split, side) != 0) continue;
         struct mrc_dataset_image image = {0};
         char *path = mrc_path_join(l->options->set, row->file);
         status = path != NULL ? read_prepared(&image, l, path, row, end - i, err)
@@ -282,13 +283,13 @@ static enum mrc_status load_prepared_domain(struct loader *l, const struct mrc_p
         if (status == MRC_OK && mrc_events_cancelled(l->events))
             status = mrc_fail(err, MRC_ERR_CANCELLED, "%s: stopped while reading", l->options->set);
     }
-    if (status == MRC_OK && d->place_count == 0)
+    if (status == MRC_OK && d->place_count == 0 && !l->options->may_lack)
         status = mrc_fail(err, MRC_ERR_UNSUPPORTED,
-                          "%s: no %s slice on the training side, expected at least one",
-                          l->options->set, name);
-    if (status == MRC_OK)
-        mrc_events_note(l->events, "%s: %zu series, %zu slices of the training side", name,
-                        d->count, d->place_count);
+                          "%s: no %s slice on the side %s, expected at least one", l->options->set,
+                          name, side);
+    if (status == MRC_OK && d->place_count > 0)
+        mrc_events_note(l->events, "%s: %zu series, %zu slices of the side %s", name, d->count,
+                        d->place_count, side);
     return status;
 }
 
@@ -394,6 +395,7 @@ enum mrc_status mrc_dataset_hash(char out[MRC_DATASET_HASH_TEXT], const struct m
             if (dataset->has_classes) mrc_hash_add_text(hash, d->images[d->places[i].image].label);
         }
     }
+    if (status == MRC_OK && dataset->watched[0] != '\0') mrc_hash_add_text(hash, dataset->watched);
     if (status == MRC_OK && dataset->pair_count > 0)
         mrc_hash_add(hash, dataset->pairs, dataset->pair_count * sizeof *dataset->pairs);
     if (status == MRC_OK) {

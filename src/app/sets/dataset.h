@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "app/common/events.h"
+#include "app/sets/split.h"
 #include "base/status.h"
 #include "io/contrast_map.h"
 #include "model/files/contract.h"
@@ -29,6 +30,8 @@ struct mrc_dataset_options {
     int64_t balance;             /* enum mrc_class_balance; the hash covers classes it uses */
     const mrc_contrast_map *map; /* overrules what is recognised; NULL: none */
     bool paired;                 /* find pairs; they are in the hash */
+    int split;                   /* of a prepared set: MRC_SPLIT_TRAIN, … */
+    bool may_lack;               /* a contrast without a slice is no failure */
     bool force; /* take images recognised as another contrast than their folder's */
 };
 #define MRC_DATASET_DEFAULTS                                                                       \
@@ -58,6 +61,9 @@ struct mrc_dataset {
     double room[MRC_DOMAIN_COUNT]; /* of each contrast, for showing its slices */
     bool has_classes;              /* labels count: they are in the hash */
     bool is_prepared;
+    char
+        watched[65]; /* hash of the side that decides what is best, and in the hash of this one; "":
+                         none */
     size_t (*pairs)[MRC_DOMAIN_COUNT]; /* places in X and Y that show the same (app/sets/pairs.h) */
     size_t pair_count;
     struct mrc_dataset_domain domains[MRC_DOMAIN_COUNT];

@@ -122,16 +122,15 @@ static void add_slices(struct mrc_dataset *dataset, const size_t image[MRC_DOMAI
     }
 }
 
-enum mrc_status mrc_pairs_find(struct mrc_dataset *dataset, const char *set,
-                               const struct mrc_events *events, struct mrc_error *err) {
+enum mrc_status mrc_image_pairs_find(struct mrc_image_pairs *out, const struct mrc_dataset *dataset,
+                                     const char *set, struct mrc_error *err) {
     struct names names[MRC_DOMAIN_COUNT] = {0};
-    size_t images = 0;
     enum mrc_status st = MRC_OK;
+    *out = (struct mrc_image_pairs){0};
     for (int k = 0; st == MRC_OK && k < MRC_DOMAIN_COUNT; ++k)
         st = list_names(&names[k], dataset, k, set, err);
-    dataset->pair_count = 0;
-    dataset->pairs = mrc_alloc(dataset->domains[MRC_DOMAIN_X].place_count, sizeof *dataset->pairs);
-    if (st == MRC_OK && dataset->pairs == NULL)
+    out->images = mrc_alloc(dataset->domains[MRC_DOMAIN_X].count + 1, sizeof *out->images);
+    if (st == MRC_OK && out->images == NULL)
         st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for pairs", set);
     for (size_t n = 0; st == MRC_OK && n < names[0].count; ++n) {
         const struct named *x = find_only(&names[0], &names[0].items[n]);
@@ -139,9 +138,29 @@ enum mrc_status mrc_pairs_find(struct mrc_dataset *dataset, const char *set,
         if (y == NULL || !on_one_grid(&dataset->domains[MRC_DOMAIN_X].images[x->image],
                                       &dataset->domains[MRC_DOMAIN_Y].images[y->image]))
             continue;
-        add_slices(dataset, (const size_t[]){x->image, y->image});
-        ++images;
+        out->images[out->count][0] = x->image;
+        out->images[out->count++][1] = y->image;
     }
+    for (int k = 0; k < MRC_DOMAIN_COUNT; ++k) names_clear(&names[k]);
+    if (st != MRC_OK) mrc_image_pairs_clear(out);
+    return st;
+}
+
+void mrc_image_pairs_clear(struct mrc_image_pairs *pairs) {
+    mrc_free(pairs->images);
+    *pairs = (struct mrc_image_pairs){0};
+}
+
+enum mrc_status mrc_pairs_find(struct mrc_dataset *dataset, const char *set,
+                               const struct mrc_events *events, struct mrc_error *err) {
+    struct mrc_image_pairs found;
+    enum mrc_status st = mrc_image_pairs_find(&found, dataset, set, err);
+    if (st != MRC_OK) return st;
+    dataset->pair_count = 0;
+    dataset->pairs = mrc_alloc(dataset->domains[MRC_DOMAIN_X].place_count, sizeof *dataset->pairs);
+    if (dataset->pairs == NULL)
+        st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for pairs", set);
+    for (size_t n = 0; st == MRC_OK && n < found.count; ++n) add_slices(dataset, found.images[n]);
     if (st == MRC_OK && dataset->pair_count == 0)
         st = mrc_fail(err, MRC_ERR_UNSUPPORTED,
                       "%s: no pairs, expected T1w and T2w images whose names agree but for the "
@@ -149,7 +168,7 @@ enum mrc_status mrc_pairs_find(struct mrc_dataset *dataset, const char *set,
                       set);
     if (st == MRC_OK)
         mrc_events_note(events, "pairs: %zu slices of %zu images in both contrasts",
-                        dataset->pair_count, images);
-    for (int k = 0; k < MRC_DOMAIN_COUNT; ++k) names_clear(&names[k]);
+                        dataset->pair_count, found.count);
+    mrc_image_pairs_clear(&found);
     return st;
 }

@@ -15,6 +15,11 @@ static const char *const wanted[WANTED] = {"subject",    "contrast",      "file"
                                            "index",      "intensity_low", "intensity_high",
                                            "foreground", "sha256",        "split"};
 
+const char *mrc_split_name(int split) {
+    static const char *const names[] = {"train", "val", "test"};
+    return names[split];
+}
+
 static char *path_of(const char *set) {
     return mrc_path_join(set, "manifest.tsv");
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "app/sets/split.h"
 #include "base/status.h"
 #include "base/text.h"
 #include "model/files/contract.h"

@@ -31,6 +31,7 @@ struct work {
     const struct mrc_events *events;
     mrc_train_report_fn *report;
     struct mrc_dataset dataset;
+    struct mrc_dataset watched; /* the side `val` of a prepared set, where it has both contrasts */
     struct mrc_trained_images trained[MRC_DOMAIN_COUNT]; /* what it looks like */
     mrc_cyclegan *gan;
     mrc_sampler *sampler;
@@ -50,6 +51,7 @@ static void work_clear(struct work *w) {
     mrc_watch_destroy(w->watch);
     mrc_sampler_destroy(w->sampler);
     mrc_cyclegan_destroy(w->gan);
+    mrc_dataset_clear(&w->watched);
     mrc_dataset_clear(&w->dataset);
 }
 
@@ -368,13 +370,41 @@ static enum mrc_status load_newest(struct work *w, struct mrc_error *err) {
     return status;
 }
 
+/* --- What checks are made on --- */
+
+static bool has_slices(const struct mrc_dataset *dataset) {
+    return dataset->domains[MRC_DOMAIN_X].place_count > 0 &&
+           dataset->domains[MRC_DOMAIN_Y].place_count > 0;
+}
+
+/* Slices that are not learned from tell better which generators are best. */
+static enum mrc_status load_watched(struct work *w, const struct mrc_dataset_options *training,
+                                    struct mrc_error *err) {
+    struct mrc_dataset_options data = *training;
+    data.split = MRC_SPLIT_VAL;
+    data.may_lack = true;
+    data.paired = false;
+    enum mrc_status status = mrc_dataset_load(&w->watched, &data, w->events, err);
+    if (status == MRC_OK && has_slices(&w->watched))
+        return mrc_dataset_hash(w->dataset.watched, &w->watched, err);
+    for (int d = 0; status == MRC_OK && d < MRC_DOMAIN_COUNT; ++d)
+        if (w->watched.domains[d].place_count == 0 && w->watched.domains[1 - d].place_count > 0)
+            mrc_events_note(w->events,
+                            "warning: no %s slice on the side val, checks are made on training "
+                            "slices",
+                            mrc_dataset_domain_name(d));
+    return status;
+}
+
 static enum mrc_status create_model(struct work *w, size_t gan, struct mrc_error *err) {
     const struct mrc_train_options *o = w->options;
-    size_t images = mrc_dataset_bytes(&w->dataset);
+    size_t images = mrc_dataset_bytes(&w->dataset) + mrc_dataset_bytes(&w->watched);
     enum mrc_status status = check_memory(o, gan + images, err);
     if (status == MRC_OK) status = o->resume ? load_newest(w, err) : begin(w, err);
     if (status == MRC_OK) status = mrc_sampler_create(&w->sampler, w->gan, &w->dataset, err);
-    if (status == MRC_OK) status = mrc_watch_create(&w->watch, &w->dataset, err);
+    if (status == MRC_OK)
+        status =
+            mrc_watch_create(&w->watch, has_slices(&w->watched) ? &w->watched : &w->dataset, err);
     if (status == MRC_OK) status = open_checks(w, o->resume ? w->first_step : -1, err);
     if (status != MRC_OK) return status;
     size_t samples = mrc_sampler_bytes(w->sampler);
@@ -456,6 +486,7 @@ static enum mrc_status prepare(struct work *w, struct mrc_error *err) {
     enum mrc_status status = mrc_cyclegan_measure(&gan, &o->model, err);
     if (status == MRC_OK) status = check_memory(o, gan, err);
     if (status == MRC_OK) status = mrc_dataset_load(&w->dataset, &data, w->events, err);
+    if (status == MRC_OK && w->dataset.is_prepared) status = load_watched(w, &data, err);
     if (status == MRC_OK) status = check_data(w, err);
     for (int d = 0; status == MRC_OK && d < MRC_DOMAIN_COUNT; ++d)
         status = mrc_likeness_of_domain(&w->trained[d], &w->dataset.domains[d], err);
