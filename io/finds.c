@@ -120,6 +120,11 @@ static bool stop_reading(void *context) {
            r->options->cancelled(r->options->context);
 }
 
+static const char *file_to_read(void *context, size_t number) {
+    const struct reading *r = context;
+    return number < r->finds->count ? r->finds->files[number].path : NULL;
+}
+
 static size_t folder_length(const char *path) {
     return (size_t)(mrc_path_name(path) - path);
 }
@@ -149,7 +154,8 @@ static enum mrc_status read_all(struct mrc_finds *f, const struct mrc_scan_optio
                                           .run = read_one,
                                           .take = take_piece,
                                           .finish = finish_file,
-                                          .stop = stop_reading};
+                                          .stop = stop_reading,
+                                          .file = file_to_read};
     const struct mrc_isolate_limits limits = MRC_ISOLATE_DEFAULTS;
     enum mrc_status st = MRC_OK;
     f->files = mrc_alloc(names->count, sizeof *f->files);

@@ -30,6 +30,10 @@ bool mrc_dcmtk_probe(const unsigned char *head, size_t head_bytes);
  * or _RANGE. Thread-safe. */
 MRC_MUST_CHECK enum mrc_status mrc_dcmtk_open(mrc_dcmtk_file **out, const char *path,
                                               struct mrc_error *err);
+/** The same of the elements up to and including the tag `until`, and no byte further: that takes
+ * little memory, whatever comes behind. */
+MRC_MUST_CHECK enum mrc_status mrc_dcmtk_open_beginning(mrc_dcmtk_file **out, const char *path,
+                                                        uint32_t until, struct mrc_error *err);
 /** An empty data set. */
 MRC_MUST_CHECK enum mrc_status mrc_dcmtk_create(mrc_dcmtk_file **out, struct mrc_error *err);
 /** NULL is fine. */

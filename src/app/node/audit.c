@@ -70,7 +70,7 @@ void mrc_audit_end(cJSON *line, struct mrc_audit *audit) {
 
 bool mrc_audit_flush(struct mrc_audit *audit) {
     if (audit->waiting.size == 0) return true;
-    int file = open(audit->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    int file = open(audit->path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
     bool written = file >= 0 && append(file, audit->waiting.data, audit->waiting.size);
     if (file >= 0) (void)close(file);
     if (!written) return false;
