@@ -188,6 +188,10 @@ mrc_status mrc_dcmtk_start(mrc_error *err) {
                     "DCMDICTPATH");
 }
 
+void mrc_dcmtk_prepare(void) {
+    (void)guarded_value(MRC_OK, [] { return mrc_dcmtk_start(nullptr); });
+}
+
 mrc_status mrc_dcmtk_read_range(std::vector<unsigned char> &out, const mrc_dcmtk_file &file,
                                 uint64_t at, uint64_t count, mrc_error *err) {
     const char *path = file.path.c_str();

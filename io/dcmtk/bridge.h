@@ -21,6 +21,10 @@ typedef struct mrc_dcmtk_file mrc_dcmtk_file; /* handle: a data set, read from a
 typedef struct mrc_dcmtk_item
     mrc_dcmtk_item; /* a data set or an item of a sequence; belongs to its file */
 
+/** Loads the dictionary and the codecs, once a process: before children are confined (base/confine.h),
+ * who could not read them any more. */
+void mrc_dcmtk_prepare(void);
+
 /** Is this the beginning of a DICOM file, with or without the Part 10 preamble? Strict and silent.
  */
 bool mrc_dcmtk_probe(const unsigned char *head, size_t head_bytes);

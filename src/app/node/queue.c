@@ -350,8 +350,9 @@ static enum mrc_status make_series(const mrc_queue *queue, const char *series, c
 /* Whose turn the series will be: who brought its first image. Without the file it is nobody's. */
 static void name_host(const char *folder, const char *host) {
     char *path = mrc_path_join(folder, "host");
-    if (path != NULL && !mrc_path_exists(path))
-        (void)mrc_write_file(path, host, strlen(host), NULL);
+    if (path != NULL && !mrc_path_exists(path) &&
+        mrc_write_file(path, host, strlen(host), NULL) != MRC_OK)
+        (void)unlink(path);
     mrc_free(path);
 }
 

@@ -16,6 +16,7 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/isolate.h"
+#include "base/plain.h"
 
 const char *mrc_split_name(int split) {
     static const char *const names[] = {"train", "val", "test"};
@@ -110,10 +111,31 @@ static enum mrc_status read_acquisition(void *context, size_t job, mrc_isolate_s
     return st == MRC_OK ? mrc_isolate_send(sink, &how, sizeof how, err) : st;
 }
 
+static bool is_acquisition(const void *bytes, size_t size) {
+#define FIELD(kind, member) MRC_PLAIN_AT(MRC_PLAIN_##kind, struct mrc_acquisition, member)
+    static const struct mrc_plain_field fields[] = {
+        {FIELD(NAME, subject)},    {FIELD(NAME, study)},           {FIELD(NAME, series)},
+        {FIELD(NAME, instance)},   {FIELD(NAME, scanner)},         {FIELD(CODE, manufacturer)},
+        {FIELD(CODE, sequence)},   {FIELD(CODE, variant)},         {FIELD(CODE, acquisition_type)},
+        {FIELD(NUMBER, echo_ms)},  {FIELD(NUMBER, repetition_ms)}, {FIELD(NUMBER, inversion_ms)},
+        {FIELD(NUMBER, flip_deg)}, {FIELD(NUMBER, field_t)},       {FIELD(NUMBER, thickness_mm)},
+    };
+#undef FIELD
+    return size == sizeof(struct mrc_acquisition) &&
+           mrc_plain_check(bytes, fields, sizeof fields / sizeof *fields);
+}
+
+static const char *file_to_read(void *context, size_t number) {
+    const struct mrc_prepare_set *set = context;
+    if (number >= set->list.count) return NULL;
+    const struct mrc_image_info *info = set->items[number].info;
+    return info->kind == MRC_SOURCE_DICOM && info->member_count > 0 ? info->members[0] : "";
+}
+
 static enum mrc_status take_acquisition(void *context, size_t job, const void *bytes, size_t size,
                                         struct mrc_error *err) {
     struct mrc_prepare_item *item = &((struct mrc_prepare_set *)context)->items[job];
-    if (size != sizeof item->how)
+    if (!is_acquisition(bytes, size))
         return mrc_fail(err, MRC_ERR_FORMAT, "%s: its reader sent what is no header", item->path);
     memcpy(&item->how, bytes, size);
     memcpy(item->subject, item->how.subject, sizeof item->subject);
@@ -134,7 +156,8 @@ static enum mrc_status name_all(struct mrc_prepare_set *set, struct mrc_error *e
     const struct mrc_isolate_work work = {.context = set,
                                           .run = read_acquisition,
                                           .take = take_acquisition,
-                                          .finish = finish_acquisition};
+                                          .finish = finish_acquisition,
+                                          .file = file_to_read};
     const struct mrc_isolate_limits limits = MRC_ISOLATE_DEFAULTS;
     enum mrc_status st = MRC_OK;
     for (size_t i = 0; st == MRC_OK && i < set->list.count; ++i) {
@@ -143,6 +166,7 @@ static enum mrc_status name_all(struct mrc_prepare_set *set, struct mrc_error *e
         if (st == MRC_OK && item->used && item->info->kind == MRC_SOURCE_NIFTI)
             st = name_nifti(set, item, err);
     }
+    mrc_image_prepare();
     return st == MRC_OK ? mrc_isolate_run(&work, set->list.count, &limits, err) : st;
 }
 
