@@ -125,6 +125,8 @@ MRC_MUST_CHECK enum mrc_status mrc_dcmtk_encode(unsigned char **out, size_t *siz
 /** Is it an element of binary numbers (US, SS, UL, SL, FL, FD) or tags, whose bytes can be nothing
  * else? */
 bool mrc_dcmtk_is_binary_number(mrc_dcmtk_item *item, uint32_t tag);
+/** Has the element this value representation, such as "FD"? */
+bool mrc_dcmtk_has_vr(mrc_dcmtk_item *item, uint32_t tag, const char *vr);
 /** As mrc_dcmtk_encode, with the PixelData of another file, whose pixels must be whole: compressed
  * ones byte by byte in their transfer syntax, others as explicit VR little endian. The data set
  * must hold what describes them, and no element behind them. */

@@ -151,6 +151,8 @@ static const int computing[] = {
     SCMP_SYS(set_tid_address),
     SCMP_SYS(rseq),
     SCMP_SYS(membarrier),
+    SCMP_SYS(pipe),
+    SCMP_SYS(pipe2), /* UBSan asks by them what is memory */
     SCMP_SYS(restart_syscall),
     SCMP_SYS(exit),
     SCMP_SYS(exit_group),

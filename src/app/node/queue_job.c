@@ -11,6 +11,7 @@
 
 #include "app/node/queue_folder.h"
 #include "base/alloc.h"
+#include "base/json.h"
 #include "base/text.h"
 
 enum { MAX_RECORD = 1 << 16, MOST_TURNS = 4096 };
@@ -86,8 +87,8 @@ static bool describe(cJSON *root, const struct mrc_job *job) {
 enum mrc_status mrc_job_write(const struct mrc_job *job, const char *folder,
                               struct mrc_error *err) {
     char *path = mrc_path_join(folder, "job.json");
-    cJSON *root = cJSON_CreateObject();
-    char *text = describe(root, job) ? cJSON_Print(root) : NULL;
+    cJSON *root = mrc_json_begin();
+    char *text = describe(root, job) ? mrc_json_print(root, true) : NULL;
     enum mrc_status status = path != NULL && text != NULL
                                  ? mrc_write_file(path, text, strlen(text), err)
                                  : no_memory(err);

@@ -306,7 +306,8 @@ static void welcome(struct server *s) {
         let_wait(s, socket, host);
     while (s->waiting_count > 0 && has_place(s)) {
         int first = first_waiting(s);
-        start_peer(s, s->waiting[first].socket, s->waiting[first].host);
+        const struct waiting next = s->waiting[first];
+        start_peer(s, next.socket, next.host);
         forget_waiting(s, first);
     }
     double now = now_s();

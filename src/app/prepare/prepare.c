@@ -474,8 +474,8 @@ static void append_source(struct mrc_text *text, const struct mrc_prepare_item *
 }
 
 /* A row a file. */
-static enum mrc_status write_sources(const struct mrc_prepare_set *set, const char *path,
-                                     struct mrc_error *err) {
+static enum mrc_status write_sources(struct mrc_output *out, const struct mrc_prepare_set *set,
+                                     const char *path, struct mrc_error *err) {
     struct mrc_text text = {0};
     mrc_text_appendf(&text, "source\tsubject\tresult\tpath\n");
     for (size_t i = 0; i < set->count; ++i) {
@@ -484,9 +484,9 @@ static enum mrc_status write_sources(const struct mrc_prepare_set *set, const ch
         for (size_t m = 0; m < members; ++m) append_source(&text, item, item->info->members[m]);
         if (members == 0) append_source(&text, item, item->path);
     }
-    enum mrc_status st = text.failed
-                             ? no_memory(err)
-                             : mrc_write_private_file(path, text.data, strlen(text.data), err);
+    enum mrc_status st =
+        text.failed ? no_memory(err) : mrc_output_open_private_file(out, path, err);
+    if (st == MRC_OK) (void)fputs(text.data, out->stream); /* place sees the stream's error */
     mrc_text_clear(&text);
     return st;
 }
@@ -506,12 +506,18 @@ static enum mrc_status scan(struct mrc_prepare_set *set, const struct mrc_events
     return st;
 }
 
+/* The table of sources and the folder appear together or not at all. */
 static enum mrc_status finish(struct mrc_prepare_set *set, struct mrc_prepare_result *result,
                               const char *sources, struct mrc_error *err) {
+    struct mrc_output table = {0};
     enum mrc_status st = mrc_prepare_partial_clean(set, err);
     if (st == MRC_OK) st = mrc_prepare_write_tables(set, result, err);
-    if (st == MRC_OK) st = write_sources(set, sources, err);
-    return st == MRC_OK ? mrc_prepare_partial_place(set, err) : st;
+    if (st == MRC_OK) st = write_sources(&table, set, sources, err);
+    if (st == MRC_OK) st = mrc_output_place(&table, err);
+    if (st == MRC_OK) st = mrc_prepare_partial_place(set, err);
+    if (st == MRC_OK) st = mrc_output_commit(&table, err);
+    mrc_output_discard(&table);
+    return st;
 }
 
 static enum mrc_status run(struct mrc_prepare_set *set, struct mrc_prepare_result *result,

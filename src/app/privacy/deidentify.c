@@ -16,6 +16,7 @@
 #include "base/fault.h"
 #include "base/fs.h"
 #include "base/isolate.h"
+#include "base/json.h"
 #include "base/plain.h"
 #include "io/dicom/deidentify.h"
 #include "io/image.h"
@@ -377,14 +378,14 @@ static enum mrc_status write_below(const struct run *r, const char *name, const 
 }
 
 static enum mrc_status write_json(const struct run *r, struct mrc_error *err) {
-    cJSON *json = cJSON_CreateObject();
+    cJSON *json = mrc_json_begin();
     bool whole = json != NULL &&
                  cJSON_AddStringToObject(json, "made_by", "mrcycle deidentify " MRC_VERSION) &&
                  cJSON_AddStringToObject(
                      json, "profile",
                      "PS3.15 Basic Application Confidentiality Profile (113100), no options") &&
                  add_counts(json, r) && add_limits(json) && add_refused(json, r);
-    char *text = whole ? cJSON_Print(json) : NULL;
+    char *text = whole ? mrc_json_print(json, true) : NULL;
     enum mrc_status st = write_below(r, "report.json", text, err);
     cJSON_free(text);
     cJSON_Delete(json);
@@ -481,6 +482,19 @@ static enum mrc_status check_places(const struct mrc_deidentify_options *o, cons
     return st;
 }
 
+/* The table and the folder appear together or not at all. */
+static enum mrc_status place_both(struct run *r, const char *sources, struct mrc_error *err) {
+    struct mrc_output table = {0};
+    enum mrc_status st = mrc_output_open_private_file(&table, sources, err);
+    if (st != MRC_OK) return st;
+    (void)fputs(r->sources.data, table.stream); /* place sees the stream's error */
+    st = mrc_output_place(&table, err);
+    if (st == MRC_OK) st = mrc_output_commit(&r->out, err);
+    if (st == MRC_OK) st = mrc_output_commit(&table, err);
+    mrc_output_discard(&table);
+    return st;
+}
+
 static enum mrc_status run_all(struct run *r, const char *key, const char *sources,
                                const struct mrc_events *events, struct mrc_error *err) {
     bool created = false;
@@ -495,10 +509,7 @@ static enum mrc_status run_all(struct run *r, const char *key, const char *sourc
     if (st == MRC_OK) st = do_files(r, err);
     if (st == MRC_OK) st = write_json(r, err);
     if (st == MRC_OK) st = write_html(r, err);
-    if (st == MRC_OK)
-        st = mrc_write_private_file(sources, r->sources.data, strlen(r->sources.data), err);
-    if (st == MRC_OK) st = mrc_output_commit(&r->out, err);
-    return st;
+    return st == MRC_OK ? place_both(r, sources, err) : st;
 }
 
 enum mrc_status mrc_deidentify_run(const struct mrc_deidentify_options *options,
