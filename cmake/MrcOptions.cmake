@@ -15,6 +15,25 @@ if(MRC_SANITIZE)
         -fsanitize=${MRC_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
     target_link_options(mrc_instrumentation INTERFACE -fsanitize=${MRC_SANITIZE})
 endif()
+# What makes a fault in C harder to use: checked copies, guarded stacks, jumps to marked places only (CFI by the processor),
+# and nothing of the loader's left writable. Sanitizers bring their own, and fortify needs an optimiser.
+if(MRC_HARDEN AND NOT MRC_SANITIZE)
+    include(CheckCompilerFlag)
+    include(CheckPIESupported)
+    check_pie_supported()
+    foreach(flag IN ITEMS -fstack-protector-strong -fstack-clash-protection -fcf-protection=full)
+        string(MAKE_C_IDENTIFIER "MRC_HAS${flag}" known)
+        check_compiler_flag(C ${flag} ${known})
+        if(${known})
+            target_compile_options(mrc_instrumentation INTERFACE ${flag})
+        endif()
+    endforeach()
+    target_compile_options(mrc_instrumentation INTERFACE
+        $<$<CONFIG:Release,RelWithDebInfo,MinSizeRel>:-U_FORTIFY_SOURCE>
+        $<$<CONFIG:Release,RelWithDebInfo,MinSizeRel>:-D_FORTIFY_SOURCE=2>
+        $<$<COMPILE_LANGUAGE:CXX>:-D_GLIBCXX_ASSERTIONS>)
+    target_link_options(mrc_instrumentation INTERFACE LINKER:-z,relro LINKER:-z,now LINKER:-z,noexecstack)
+endif()
 if(MRC_COVERAGE)
     target_compile_options(mrc_instrumentation INTERFACE --coverage)
     target_link_options(mrc_instrumentation INTERFACE --coverage)

@@ -5,6 +5,8 @@
 
 #include "base/alloc.h"
 #include "base/isolate.h"
+#include "base/plain.h"
+#include "io/image_name.h"
 
 /* What is sent first. Of `provenance` the pointers are the child's: the texts follow. */
 struct description {
@@ -19,6 +21,7 @@ struct loading {
     size_t count;
     const struct mrc_image_options *options;
     size_t portion_bytes; /* of voxels, in a piece */
+    char *room;           /* of the name that was asked for last */
     /* in the caller */
     mrc_volume *volume;
     struct description description;
@@ -80,18 +83,36 @@ static enum mrc_status no_memory(const struct loading *l, struct mrc_error *err)
     return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for a volume", l->files[0]->path);
 }
 
+static bool is_description(const void *bytes) {
+#define FIELD(kind, member) MRC_PLAIN_AT(MRC_PLAIN_##kind, struct description, member)
+    static const double most = 4294967295.0;
+    static const struct mrc_plain_field fields[] = {
+        {FIELD(COUNT, extent), .least = 1, .most = 4096},
+        {FIELD(FINITE, geometry.spacing_mm)},
+        {FIELD(FINITE, geometry.index_to_ras_mm)},
+        {FIELD(BOOL, geometry.physical)},
+        {FIELD(ENUM, provenance.contrast), .most = MRC_CONTRASTS - 1},
+        {FIELD(NULL, provenance.frames)},
+        {FIELD(ENUM, provenance.bit_depth), .most = 16},
+        {FIELD(BOOL, provenance.resampled)},
+        {FIELD(TEXT, provenance.remark)},
+        {FIELD(SIZE, provenance.left_out), .most = most},
+        {FIELD(SIZE, provenance.left_links), .most = most},
+    };
+#undef FIELD
+    return mrc_plain_check(bytes, fields, sizeof fields / sizeof *fields);
+}
+
 /* A volume on its grid, with room for the texts. */
 static enum mrc_status begin(struct loading *l, const void *bytes, size_t size,
                              struct mrc_error *err) {
     if (size != sizeof l->description) return odd(l, err);
+    if (!is_description(bytes)) return odd(l, err);
     memcpy(&l->description, bytes, size);
     struct mrc_provenance p = l->description.provenance;
     bool has_header = p.header != NULL;
-    if (p.file_count > l->count || p.header_bytes > l->portion_bytes || p.frames != NULL ||
-        (unsigned)p.contrast >= MRC_CONTRASTS)
-        return odd(l, err);
+    if (p.file_count > l->count || p.header_bytes > l->portion_bytes) return odd(l, err);
     p.kind = l->format->kind;
-    p.remark[sizeof p.remark - 1] = '\0';
     enum mrc_status st =
         mrc_volume_create(&l->volume, l->description.extent, &l->description.geometry, err);
     if (st != MRC_OK) return st;
@@ -145,6 +166,13 @@ static enum mrc_status finish(void *context, size_t job, enum mrc_status status,
     return whole ? MRC_OK : odd(l, err);
 }
 
+static const char *file_to_read(void *context, size_t number) {
+    struct loading *l = context;
+    size_t file = number / MRC_IMAGE_READS;
+    if (file >= l->count) return NULL;
+    return mrc_image_reads(&l->room, l->files[file]->path, number % MRC_IMAGE_READS);
+}
+
 enum mrc_status mrc_load_apart(mrc_volume **out, const struct mrc_format *format,
                                const struct mrc_image_file *const *files, size_t count,
                                const struct mrc_image_options *options, struct mrc_error *err) {
@@ -155,9 +183,10 @@ enum mrc_status mrc_load_apart(mrc_volume **out, const struct mrc_format *format
                         .options = options,
                         .portion_bytes = limits.piece_bytes};
     const struct mrc_isolate_work work = {
-        .context = &l, .run = load, .take = take, .finish = finish};
+        .context = &l, .run = load, .take = take, .finish = finish, .file = file_to_read};
     *out = NULL;
     enum mrc_status st = mrc_isolate_run(&work, 1, &limits, err);
+    mrc_free(l.room);
     if (st == MRC_OK)
         *out = l.volume;
     else

@@ -9,6 +9,8 @@
 #include "base/alloc.h"
 #include "base/fault.h"
 #include "base/isolate.h"
+#include "io/dcmtk/bridge.h"
+#include "io/image_name.h"
 
 enum { HEAD_BYTES = 4096, MAX_FILES = 50000 };
 static const int64_t most_file_bytes = INT64_C(2) << 30;
@@ -16,6 +18,10 @@ static const int64_t most_file_bytes = INT64_C(2) << 30;
 static const struct mrc_format *const formats[] = {&mrc_format_dicom, &mrc_format_nifti,
                                                    &mrc_format_png};
 enum { FORMATS = sizeof formats / sizeof *formats };
+
+void mrc_image_prepare(void) {
+    mrc_dcmtk_prepare();
+}
 
 /* --- one file, in a child --- */
 
@@ -48,6 +54,7 @@ struct reading {
     struct mrc_finds *finds;
     const struct mrc_scan_options *options;
     size_t done;
+    char *room; /* of the name that was asked for last */
 };
 
 static enum mrc_status read_one(void *context, size_t job, mrc_isolate_sink *sink,
@@ -82,6 +89,10 @@ static enum mrc_status take_piece(void *context, size_t job, const void *bytes, 
         file->probed = true;
         return MRC_OK;
     }
+    if (file->format == NULL || !file->format->check(bytes, size)) {
+        file->odd = true;
+        return MRC_OK;
+    }
     mrc_free(file->record);
     file->record = mrc_alloc(size, 1);
     if (file->record == NULL)
@@ -103,6 +114,10 @@ static enum mrc_status finish_file(void *context, size_t job, enum mrc_status st
     struct reading *r = context;
     struct mrc_image_file *file = &r->finds->files[job];
     const struct mrc_scan_options *o = r->options;
+    if (status == MRC_OK && (file->odd || (file->format != NULL && file->record == NULL))) {
+        status = MRC_ERR_FORMAT;
+        why = "its reader sent what is no header";
+    }
     file->status = status;
     file->ended = ended;
     if (status != MRC_OK) file->reason = reason_of(why, file->path);
@@ -118,6 +133,13 @@ static bool stop_reading(void *context) {
     const struct reading *r = context;
     return r->options != NULL && r->options->cancelled != NULL &&
            r->options->cancelled(r->options->context);
+}
+
+static const char *file_to_read(void *context, size_t number) {
+    struct reading *r = context;
+    size_t file = number / MRC_IMAGE_READS;
+    if (file >= r->finds->count) return NULL;
+    return mrc_image_reads(&r->room, r->finds->files[file].path, number % MRC_IMAGE_READS);
 }
 
 static size_t folder_length(const char *path) {
@@ -149,7 +171,8 @@ static enum mrc_status read_all(struct mrc_finds *f, const struct mrc_scan_optio
                                           .run = read_one,
                                           .take = take_piece,
                                           .finish = finish_file,
-                                          .stop = stop_reading};
+                                          .stop = stop_reading,
+                                          .file = file_to_read};
     const struct mrc_isolate_limits limits = MRC_ISOLATE_DEFAULTS;
     enum mrc_status st = MRC_OK;
     f->files = mrc_alloc(names->count, sizeof *f->files);
@@ -159,7 +182,9 @@ static enum mrc_status read_all(struct mrc_finds *f, const struct mrc_scan_optio
         f->count = names->count;
         for (size_t i = 0; i < f->count; ++i) f->files[i].path = names->names[i];
         if (f->count > 1) qsort(f->files, f->count, sizeof *f->files, by_folder);
+        mrc_image_prepare();
         st = mrc_isolate_run(&work, f->count, &limits, err);
+        mrc_free(r.room);
     }
     if (st != MRC_OK) mrc_finds_clear(f);
     return st;

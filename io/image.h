@@ -79,6 +79,9 @@ struct mrc_scan_options {
 MRC_STATUS mrc_image_list_scan_with(struct mrc_image_list *list, const char *path,
                                     const struct mrc_scan_options *options, struct mrc_error *err);
 MRC_API void mrc_image_list_clear(struct mrc_image_list *list);
+/** Loads what readers need of the system, such as the DICOM dictionary: to be called before child
+ * processes read, which see the files they read and nothing else. */
+void mrc_image_prepare(void);
 
 /** What mrc_image_list_scan says of each of these files by itself, though all headers are read in
  * one go. `take` is called once a file, folder by folder and by name within each; a failure ends
@@ -141,6 +144,7 @@ struct mrc_image_file {
     bool probed;  /* its first bytes could be read */
     bool no_text; /* empty, or with zeros at its beginning, as damaged images are */
     bool ended;   /* its reader crashed, or took too long or too much memory */
+    bool odd;     /* its reader sent what is no record */
 };
 struct mrc_format {
     const char *name;
@@ -150,6 +154,8 @@ struct mrc_format {
     /** Reads one file's header into a record of plain bytes (mrc_alloc, no pointers that matter):
      * runs in a child process. */
     enum mrc_status (*read)(void **record, size_t *bytes, const char *path, struct mrc_error *err);
+    /** Can these bytes be such a record, whatever happened to the process that sent them? */
+    bool (*check)(const void *record, size_t bytes);
     /** Of which whole is the file a part, be it spread over folders, and of which part is it the
      * image: texts inside the record. False: its folder is all it belongs to. NULL: so for all. */
     bool (*part_of)(const char **whole, const char **part, const struct mrc_image_file *file);

@@ -158,6 +158,28 @@ char *mrc_nifti_sidecar_path(const char *path) {
     return mrc_asprintf("%.*s.json", (int)(is_pair ? stem - strlen(".hdr") : stem), path);
 }
 
+char *mrc_nifti_twin(const char *path) {
+    static const char hdr[] = "hdr", img[] = "img", upper_hdr[] = "HDR", upper_img[] = "IMG";
+    char *twin = mrc_strdup(path);
+    if (twin == NULL) return NULL;
+    char *end = twin + strlen(twin) - 3;
+    bool is_header = strcasecmp(end, hdr) == 0, upper = end[0] == 'H' || end[0] == 'I';
+    memcpy(end, is_header ? (upper ? upper_img : img) : (upper ? upper_hdr : hdr), 3);
+    return twin;
+}
+
+const char *mrc_image_reads(char **room, const char *path, size_t which) {
+    bool is_pair = mrc_path_has_suffix(path, ".hdr") || mrc_path_has_suffix(path, ".img");
+    bool is_nifti = is_pair || path[mrc_nifti_stem(path)] != '\0';
+    mrc_free(*room);
+    *room = NULL;
+    if (which == 0) return path;
+    if (which >= MRC_IMAGE_READS) return NULL;
+    if (which == 1 && is_nifti) *room = mrc_nifti_sidecar_path(path);
+    if (which == 2 && is_pair) *room = mrc_nifti_twin(path);
+    return *room != NULL ? *room : "";
+}
+
 int mrc_natural_compare(const char *a, const char *b) {
     const char *x = a, *y = b;
     while (*x != '\0' && *y != '\0') {

@@ -31,6 +31,16 @@ size_t mrc_nifti_stem(const char *name);
  * ".json". The caller's (mrc_free); NULL when memory is exhausted. */
 char *mrc_nifti_sidecar_path(const char *path);
 
+/** "a.img" for "a.hdr" and the other way round, in the case of the name. The caller's; NULL: out of
+ * memory. */
+char *mrc_nifti_twin(const char *path);
+
+/** The files that reading `path` may look at, by `which` from 0: itself, and of a NIfTI file its
+ * sidecar and the other half of a pair. "" where there is none such; NULL: no more. What is neither
+ * lies in *room, which is freed when the next is asked for. Start with *room NULL. */
+const char *mrc_image_reads(char **room, const char *path, size_t which);
+enum { MRC_IMAGE_READS = 3 };
+
 /** strcmp, but runs of digits compare as numbers: "Image #2" comes before "Image #10". Equal only
  * for equal strings. */
 int mrc_natural_compare(const char *a, const char *b);

@@ -122,7 +122,7 @@ mrc_status walk_deflated(mrc_dcmtk_file &file, mrc_error *err) {
 /* Walks meta and data set, reading on as asked. `bytes` ends with the file's beginning up to the
  * pixels. */
 mrc_status walk_file(mrc_dcmtk_file &file, std::vector<unsigned char> &bytes, std::FILE *stream,
-                     mrc_error *err) {
+                     uint32_t until, mrc_error *err) {
     bool more = true, in_dataset = false;
     mrc_status st = MRC_OK;
     while (st == MRC_OK && more) {
@@ -134,6 +134,7 @@ mrc_status walk_file(mrc_dcmtk_file &file, std::vector<unsigned char> &bytes, st
                                file.path.c_str(), err);
         if (st != MRC_OK || more) continue;
         in_dataset = true;
+        file.walk.until = until;
         if (file.walk.deflated) return walk_deflated(file, err);
         st = mrc_walk_dataset(&file.walk, &more, bytes.data(), bytes.size(), file.file_bytes,
                               file.path.c_str(), err);
@@ -149,7 +150,7 @@ E_TransferSyntax header_syntax(const mrc_walk &walk) {
     }
 }
 
-mrc_status open_file(mrc_dcmtk_file **out, const char *path, mrc_error *err) {
+mrc_status open_file(mrc_dcmtk_file **out, const char *path, uint32_t until, mrc_error *err) {
     mrc_status st = mrc_dcmtk_start(err);
     if (st != MRC_OK) return st;
     auto file = std::make_unique<mrc_dcmtk_file>();
@@ -159,7 +160,7 @@ mrc_status open_file(mrc_dcmtk_file **out, const char *path, mrc_error *err) {
     st = open_stream(stream, file->file_bytes, path, err);
     if (st == MRC_OK && file->file_bytes == 0)
         st = mrc_fail(err, MRC_ERR_FORMAT, "%s: the file is empty", path);
-    if (st == MRC_OK) st = walk_file(*file, bytes, stream.get(), err);
+    if (st == MRC_OK) st = walk_file(*file, bytes, stream.get(), until, err);
     if (st != MRC_OK) return st;
     const std::vector<unsigned char> &set = file->walk.deflated ? file->inflated : bytes;
     st = mrc_dcmtk_parse(*file->format.getDataset(), set.data() + file->walk.dataset_at,
@@ -185,6 +186,10 @@ mrc_status mrc_dcmtk_start(mrc_error *err) {
     return mrc_fail(err, MRC_ERR_IO,
                     "DCMTK found no DICOM dictionary; install dcmtk's dicom.dic or name it in "
                     "DCMDICTPATH");
+}
+
+void mrc_dcmtk_prepare(void) {
+    (void)guarded_value(MRC_OK, [] { return mrc_dcmtk_start(nullptr); });
 }
 
 mrc_status mrc_dcmtk_read_range(std::vector<unsigned char> &out, const mrc_dcmtk_file &file,
@@ -228,7 +233,13 @@ bool mrc_dcmtk_probe(const unsigned char *head, size_t head_bytes) {
 
 mrc_status mrc_dcmtk_open(mrc_dcmtk_file **out, const char *path, mrc_error *err) {
     *out = nullptr;
-    return guarded(path, err, [&] { return open_file(out, path, err); });
+    return guarded(path, err, [&] { return open_file(out, path, 0, err); });
+}
+
+mrc_status mrc_dcmtk_open_beginning(mrc_dcmtk_file **out, const char *path, uint32_t until,
+                                    mrc_error *err) {
+    *out = nullptr;
+    return guarded(path, err, [&] { return open_file(out, path, until, err); });
 }
 
 mrc_status mrc_dcmtk_create(mrc_dcmtk_file **out, mrc_error *err) {

@@ -21,6 +21,10 @@ typedef struct mrc_dcmtk_file mrc_dcmtk_file; /* handle: a data set, read from a
 typedef struct mrc_dcmtk_item
     mrc_dcmtk_item; /* a data set or an item of a sequence; belongs to its file */
 
+/** Loads the dictionary and the codecs, once a process: before children are confined (base/confine.h),
+ * who could not read them any more. */
+void mrc_dcmtk_prepare(void);
+
 /** Is this the beginning of a DICOM file, with or without the Part 10 preamble? Strict and silent.
  */
 bool mrc_dcmtk_probe(const unsigned char *head, size_t head_bytes);
@@ -30,6 +34,10 @@ bool mrc_dcmtk_probe(const unsigned char *head, size_t head_bytes);
  * or _RANGE. Thread-safe. */
 MRC_MUST_CHECK enum mrc_status mrc_dcmtk_open(mrc_dcmtk_file **out, const char *path,
                                               struct mrc_error *err);
+/** The same of the elements up to and including the tag `until`, and no byte further: that takes
+ * little memory, whatever comes behind. */
+MRC_MUST_CHECK enum mrc_status mrc_dcmtk_open_beginning(mrc_dcmtk_file **out, const char *path,
+                                                        uint32_t until, struct mrc_error *err);
 /** An empty data set. */
 MRC_MUST_CHECK enum mrc_status mrc_dcmtk_create(mrc_dcmtk_file **out, struct mrc_error *err);
 /** NULL is fine. */
@@ -117,6 +125,8 @@ MRC_MUST_CHECK enum mrc_status mrc_dcmtk_encode(unsigned char **out, size_t *siz
 /** Is it an element of binary numbers (US, SS, UL, SL, FL, FD) or tags, whose bytes can be nothing
  * else? */
 bool mrc_dcmtk_is_binary_number(mrc_dcmtk_item *item, uint32_t tag);
+/** Has the element this value representation, such as "FD"? */
+bool mrc_dcmtk_has_vr(mrc_dcmtk_item *item, uint32_t tag, const char *vr);
 /** As mrc_dcmtk_encode, with the PixelData of another file, whose pixels must be whole: compressed
  * ones byte by byte in their transfer syntax, others as explicit VR little endian. The data set
  * must hold what describes them, and no element behind them. */

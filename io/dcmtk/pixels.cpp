@@ -1,5 +1,6 @@
 // pixels.cpp: from the bytes behind (7FE0,0010) to stored values of one frame.
 #include "io/dcmtk/handle.hpp"
+#include "io/dcmtk/jpeg.h"
 #include "io/dcmtk/jpeg2000.h"
 
 #include <algorithm>
@@ -227,6 +228,28 @@ mrc_status check(mrc_dcmtk_pixels &layout, mrc_dcmtk_file &file, mrc_error *err)
 
 /* --- by DCMTK's codecs: all frames at once --- */
 
+bool is_jpeg(const mrc_dcmtk_file &file) {
+    static const char *const syntaxes[] = {"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51",
+                                           "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"};
+    for (const char *uid : syntaxes)
+        if (std::strcmp(file.walk.transfer_syntax, uid) == 0) return true;
+    return false;
+}
+
+/* Of the data set's bytes those of the fragments, one after the other. */
+mrc_status check_jpeg(const mrc_dcmtk_file &file, const std::vector<unsigned char> &bytes,
+                      mrc_error *err) {
+    std::vector<unsigned char> stream;
+    for (size_t f = 1; f < file.fragments.size(); ++f) {
+        const uint64_t at = file.fragments[f].at - file.walk.dataset_at;
+        const uint64_t length = file.fragments[f].length;
+        if (at > bytes.size() || length > bytes.size() - at)
+            return mrc_fail(err, MRC_ERR_FORMAT, "%s: a fragment is cut off", file.path.c_str());
+        stream.insert(stream.end(), bytes.data() + at, bytes.data() + at + length);
+    }
+    return mrc_jpeg_check(stream.data(), stream.size(), file.path.c_str(), err);
+}
+
 /* The codec may change the cells' description: it is read again. */
 mrc_status decode_all(mrc_dcmtk_file &file, const mrc_dcmtk_pixels &layout, mrc_error *err) {
     const char *path = file.path.c_str();
@@ -237,6 +260,7 @@ mrc_status decode_all(mrc_dcmtk_file &file, const mrc_dcmtk_pixels &layout, mrc_
                         static_cast<unsigned long long>(max_encoded_bytes >> 20));
     mrc_status st = mrc_dcmtk_read_range(bytes, file, file.walk.dataset_at,
                                          file.file_bytes - file.walk.dataset_at, err);
+    if (st == MRC_OK && is_jpeg(file)) st = check_jpeg(file, bytes, err);
     if (st != MRC_OK) return st;
     auto set = std::make_unique<DcmDataset>();
     const E_TransferSyntax syntax = DcmXfer(file.walk.transfer_syntax).getXfer();

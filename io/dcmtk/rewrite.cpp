@@ -117,6 +117,14 @@ bool mrc_dcmtk_is_binary_number(mrc_dcmtk_item *item, uint32_t tag) {
     return guarded_value(false, [&] { return is_binary_number(item, tag); });
 }
 
+bool mrc_dcmtk_has_vr(mrc_dcmtk_item *item, uint32_t tag, const char *vr) {
+    return guarded_value(false, [&] {
+        DcmElement *element = nullptr;
+        return to_dcm(item)->findAndGetElement(to_key(tag), element).good() &&
+               std::strcmp(DcmVR(element->getVR()).getVRName(), vr) == 0;
+    });
+}
+
 mrc_status mrc_dcmtk_encode_around(unsigned char **out, size_t *size, mrc_dcmtk_file *file,
                                    mrc_dcmtk_file *pixels_of, mrc_error *err) {
     *out = nullptr;

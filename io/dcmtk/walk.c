@@ -320,7 +320,12 @@ static bool is_pixels(const struct element *e) {
            (e->number == 0x0008 || e->number == 0x0009 || e->number == 0x0010);
 }
 
-static enum step walk_one(struct walker *w, struct mrc_walk *out) {
+static bool is_beyond(const struct element *e, uint32_t until) {
+    return until != 0 && ((uint32_t)e->group << 16 | e->number) > until;
+}
+
+/* *done: the walk has come to the pixels, or as far as was asked. */
+static enum step walk_one(struct walker *w, struct mrc_walk *out, bool *done) {
     enum mrc_walk_encoding encoding = w->levels[w->depth].encoding;
     struct element e;
     if (limit(w) - w->at < 8 && limit(w) < w->c.file_bytes)
@@ -335,7 +340,10 @@ static enum step walk_one(struct walker *w, struct mrc_walk *out) {
     }
     if (e.group == 0xFFFE && e.number == 0xE000) return open_item(w, &e);
     if (e.group == 0xFFFE && (e.number == 0xE00D || e.number == 0xE0DD)) return close_level(w, &e);
-    if (w->depth == 0 && is_pixels(&e)) {
+    if (w->depth == 0 && is_beyond(&e, out->until)) {
+        *done = true;
+    } else if (w->depth == 0 && is_pixels(&e)) {
+        *done = true;
         out->has_pixels = true;
         out->pixel_element = e.number;
         out->pixels_are_bytes = strcmp(e.vr, "OB") == 0;
@@ -355,15 +363,15 @@ enum mrc_status mrc_walk_dataset(struct mrc_walk *out, bool *more, const uint8_t
     w.levels[0] = (struct level){.end = MRC_WALK_UNDEFINED, .encoding = out->encoding};
     out->has_pixels = false;
     enum step step = STEP_OK;
-    for (;;) {
+    bool done = false;
+    while (step == STEP_OK && !done) {
         leave_finished(&w);
         if (w.depth == 0) out->header_end = w.at;
         if (w.at >= file_bytes) {
             if (w.depth > 0) step = fail_truncated(&w.c, w.at);
             break;
         }
-        step = walk_one(&w, out);
-        if (step != STEP_OK || out->has_pixels) break;
+        step = walk_one(&w, out, &done);
     }
     return finish_step(step, more, &(struct cursor){bytes, size, file_bytes, name, err}, &local);
 }

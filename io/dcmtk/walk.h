@@ -32,7 +32,9 @@ struct mrc_walk {
     enum mrc_walk_encoding encoding;         /* of the data set; after inflation when deflated */
     bool deflated, encapsulated;
     size_t dataset_at; /* first byte of the data set (deflated: of the compressed stream) */
-    size_t header_end; /* end of the elements before the pixels */
+    uint32_t until; /* set by the caller between the two walks: group << 16 | element beyond which
+                       the data set is not looked at; 0: up to the pixels */
+    size_t header_end; /* end of the elements before the pixels, or up to `until` */
     bool has_pixels;
     uint16_t pixel_element; /* 0x0010, or 0x0008, 0x0009 for floating point */
     bool pixels_are_bytes;  /* OB: a stream of bytes, which has no byte order (PS3.5 6.2) */

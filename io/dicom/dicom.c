@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/plain.h"
 #include "base/text.h"
 #include "io/contrast_map.h"
 #include "io/dcmtk/bridge.h"
@@ -30,6 +31,60 @@ static enum mrc_status dicom_read(void **record, size_t *bytes, const char *path
     *record = slices.items;
     *bytes = slices.count * sizeof *slices.items;
     return st;
+}
+
+static bool is_slice(const void *record) {
+#define FIELD(kind, member) MRC_PLAIN_AT(MRC_PLAIN_##kind, struct mrc_dicom_slice, member)
+    static const double most = 4294967295.0;
+    static const struct mrc_plain_field fields[] = {
+        {FIELD(COUNT, frame), .most = MRC_DICOM_MAX_FRAMES},
+        {FIELD(TEXT, study_uid)},
+        {FIELD(TEXT, series_uid)},
+        {FIELD(TEXT, sop_uid)},
+        {FIELD(TEXT, sop_class)},
+        {FIELD(TEXT, frame_uid)},
+        {FIELD(TEXT, patient_name)},
+        {FIELD(TEXT, patient_id)},
+        {FIELD(TEXT, modality)},
+        {FIELD(TEXT, manufacturer)},
+        {FIELD(TEXT, image_type[0])},
+        {FIELD(TEXT, image_type[1])},
+        {FIELD(TEXT, image_type[2])},
+        {FIELD(TEXT, image_type[3])},
+        {FIELD(TEXT, image_type[4])},
+        {FIELD(TEXT, image_type[5])},
+        {FIELD(SIZE, image_types), .most = MRC_DICOM_TYPES},
+        {FIELD(TEXT, complex_component)},
+        {FIELD(TEXT, photometric)},
+        {FIELD(TEXT, stack_id)},
+        {FIELD(TEXT, physics.sequence)},
+        {FIELD(TEXT, physics.variant)},
+        {FIELD(TEXT, physics.sequence_name)},
+        {FIELD(TEXT, physics.image_type)},
+        {FIELD(TEXT, physics.acquired_as)},
+        {FIELD(TEXT, physics.series_description)},
+        {FIELD(TEXT, physics.protocol_name)},
+        {FIELD(BOOL, physics.contrast_agent)},
+        {FIELD(COUNT, rows), .least = -most, .most = most},
+        {FIELD(COUNT, columns), .least = -most, .most = most},
+        {FIELD(BOOL, placed)},
+        {FIELD(BOOL, synthetic)},
+        {FIELD(BOOL, derived)},
+        {FIELD(BOOL, phantom)},
+        {FIELD(BOOL, infant)},
+        {FIELD(TEXT, reason)},
+        {FIELD(ENUM, damage), .most = MRC_ERR_PEER},
+    };
+#undef FIELD
+    return mrc_plain_check(record, fields, sizeof fields / sizeof *fields);
+}
+
+static bool dicom_check(const void *record, size_t bytes) {
+    const size_t one = sizeof(struct mrc_dicom_slice);
+    if (bytes == 0 || bytes % one != 0 || bytes / one > MRC_DICOM_MAX_FRAMES) return false;
+    for (size_t at = 0; at < bytes; at += one)
+        if (!is_slice((const char *)record + at)) return false;
+    return true;
 }
 
 /* A slice of a series: the UIDs stand in the record. */
@@ -506,6 +561,7 @@ const struct mrc_format mrc_format_dicom = {.name = "dicom",
                                             .kind = MRC_SOURCE_DICOM,
                                             .probe = dicom_probe,
                                             .read = dicom_read,
+                                            .check = dicom_check,
                                             .part_of = dicom_part_of,
                                             .scan = dicom_scan,
                                             .load = dicom_load};

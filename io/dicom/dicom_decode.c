@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/isolate.h"
+#include "io/dcmtk/bridge.h"
 #include "io/dicom/dicom_slice.h"
 
 enum { SLICES_A_JOB = 8 };
@@ -12,7 +13,7 @@ enum { SLICES_A_JOB = 8 };
 struct decoding {
     float *voxels; /* where the slices go, one after the other */
     const struct mrc_dicom_slice *const *slices;
-    size_t slice_voxels;
+    size_t count, slice_voxels;
     size_t *begins;                 /* first slice of each job, and the end */
     size_t *taken;                  /* slices of each job that came */
     struct mrc_dicom_reader reader; /* of the child that asks */
@@ -61,6 +62,11 @@ static enum mrc_status take(void *context, size_t job, const void *bytes, size_t
     return MRC_OK;
 }
 
+static const char *file_to_read(void *context, size_t number) {
+    const struct decoding *d = context;
+    return number < d->count ? d->slices[number]->path : NULL;
+}
+
 static enum mrc_status finish(void *context, size_t job, enum mrc_status status, const char *why,
                               bool ended, struct mrc_error *err) {
     const struct decoding *d = context;
@@ -76,16 +82,18 @@ enum mrc_status mrc_dicom_slices_decode(float *voxels, const struct mrc_dicom_sl
                                         size_t count, struct mrc_error *err) {
     struct decoding d = {.voxels = voxels,
                          .slices = slices,
+                         .count = count,
                          .slice_voxels = (size_t)slices[0]->rows * (size_t)slices[0]->columns,
                          .begins = mrc_alloc(count + 1, sizeof *d.begins),
                          .taken = mrc_alloc(count, sizeof *d.taken)};
     const struct mrc_isolate_work work = {
-        .context = &d, .run = decode, .take = take, .finish = finish};
+        .context = &d, .run = decode, .take = take, .finish = finish, .file = file_to_read};
     struct mrc_isolate_limits limits = MRC_ISOLATE_VOXELS;
     limits.piece_bytes = d.slice_voxels * sizeof *voxels;
     enum mrc_status st = d.begins != NULL && d.taken != NULL
                              ? MRC_OK
                              : mrc_fail(err, MRC_ERR_NOMEM, "out of memory for %zu slices", count);
+    mrc_dcmtk_prepare();
     if (st == MRC_OK) st = mrc_isolate_run(&work, cut_jobs(d.begins, slices, count), &limits, err);
     mrc_dicom_reader_close(&d.reader); /* open when the jobs ran here */
     mrc_free(d.taken);

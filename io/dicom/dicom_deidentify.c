@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "io/dcmtk/bridge.h"
+#include "io/dicom/dicom_deidentify_number.h"
 #include "io/dicom/dicom_deidentify_table.h"
 #include "io/dicom/dicom_source.h"
 #include "io/dicom/dicom_write.h"
@@ -35,12 +36,6 @@ static bool is_listed(const char *value, const char *words) {
             return true;
     }
     return false;
-}
-
-static bool is_number(const char *text) {
-    double number = 0.0;
-    return text[strspn(text, "0123456789+-.eE")] == '\0' &&
-           mrc_parse_f64(&number, text, -1e300, 1e300) == MRC_OK && isfinite(number);
 }
 
 static bool is_uid(const char *text) {
@@ -84,7 +79,27 @@ static bool is_stored_value(uint32_t tag) {
            tag == MRC_TAG(0x0028, 0x0120) || tag == MRC_TAG(0x0028, 0x0121);
 }
 
+static bool is_text_number(const struct mrc_deidentify_number *bounds) {
+    return strcmp(bounds->vr, "DS") == 0 || strcmp(bounds->vr, "IS") == 0 ||
+           strcmp(bounds->vr, "SH") == 0;
+}
+
+/* As many values as there may be, each of them in its range. Tags are no numbers: there they count.
+ */
+static bool all_fit(const struct passage *p, const struct mrc_deidentify_number *bounds,
+                    size_t count) {
+    char value[VALUE];
+    if (count < (size_t)bounds->fewest || count > (size_t)bounds->most) return false;
+    if (strcmp(bounds->vr, "AT") == 0) return mrc_dcmtk_has_vr(p->from, bounds->tag, "AT");
+    for (size_t i = 0; i < count; ++i)
+        if (!mrc_dcmtk_text(value, sizeof value, p->from, bounds->tag, i) ||
+            !mrc_deidentify_number_fits(bounds, value))
+            return false;
+    return true;
+}
+
 static void put_numbers(struct passage *p, const struct mrc_deidentify_rule *rule) {
+    const struct mrc_deidentify_number *bounds = mrc_deidentify_number_of(rule->tag);
     struct mrc_text text = {0};
     char value[VALUE];
     size_t count = mrc_dcmtk_count(p->from, rule->tag);
@@ -92,15 +107,18 @@ static void put_numbers(struct passage *p, const struct mrc_deidentify_rule *rul
         put_stored_value(p, rule);
         return;
     }
-    if (mrc_dcmtk_is_binary_number(p->from, rule->tag)) {
-        mrc_dicom_draft_copy(&p->to, p->from, rule->tag);
-        return;
-    }
-    for (size_t i = 0; i < count && i < MOST_VALUES; ++i) {
-        if (!mrc_dcmtk_text(value, sizeof value, p->from, rule->tag, i) || !is_number(value)) {
-            mrc_text_clear(&text); /* all of them, or none */
-            break;
+    MRC_ASSERT(bounds != NULL);
+    if (!all_fit(p, bounds, count)) count = 0; /* all of them, or none */
+    if (count > 0 && mrc_dcmtk_is_binary_number(p->from, rule->tag)) {
+        if (mrc_dcmtk_has_vr(p->from, rule->tag, bounds->vr)) {
+            mrc_dicom_draft_copy(&p->to, p->from, rule->tag);
+            return;
         }
+        if (!is_text_number(bounds)) count = 0; /* another kind of number than the standard's */
+    }
+    for (size_t i = 0; i < count; ++i) {
+        (void)mrc_dcmtk_text(value, sizeof value, p->from, rule->tag, i);
+        mrc_deidentify_number_shorten(value, sizeof value, bounds);
         append(&text, value);
     }
     put_gathered(p, rule, &text);

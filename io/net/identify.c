@@ -7,8 +7,13 @@ enum mrc_status mrc_net_identify(struct mrc_net_identity *out, const char *path,
     static const uint32_t sop_class = MRC_TAG(0x0008, 0x0016), instance = MRC_TAG(0x0008, 0x0018),
                           series = MRC_TAG(0x0020, 0x000e);
     mrc_dcmtk_file *file = NULL;
-    enum mrc_status status = mrc_dcmtk_open(&file, path, err);
-    if (status != MRC_OK) return status;
+    struct mrc_error why = {0};
+    enum mrc_status status = mrc_dcmtk_open(&file, path, &why);
+    if (status == MRC_ERR_NOMEM) { /* a header that is too large for an association to check */
+        mrc_error_clear(&why);
+        status = mrc_dcmtk_open_beginning(&file, path, series, &why);
+    }
+    if (status != MRC_OK) return mrc_fail(err, status, "%s", why.text);
     mrc_dcmtk_item *root = mrc_dcmtk_root(file);
     bool whole = mrc_dcmtk_text(out->sop_class, sizeof out->sop_class, root, sop_class, 0) &&
                  mrc_dcmtk_text(out->instance, sizeof out->instance, root, instance, 0) &&

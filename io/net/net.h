@@ -108,7 +108,8 @@ bool mrc_net_rule_fits(const struct mrc_net_rule *rule, const char *calling, con
 struct mrc_net_identity {
     char sop_class[MRC_NET_UID_TEXT], instance[MRC_NET_UID_TEXT], series[MRC_NET_UID_TEXT];
 };
-/** Reads a file's header. MRC_ERR_UNSUPPORTED when one of the three is missing; else as
+/** Reads a file's header, or where there is no memory for all of it what stands before the images'
+ * own groups. MRC_ERR_UNSUPPORTED when one of the three is missing; else as
  * mrc_dcmtk_open. */
 MRC_MUST_CHECK enum mrc_status mrc_net_identify(struct mrc_net_identity *out, const char *path,
                                                 struct mrc_error *err);
@@ -117,7 +118,8 @@ enum {
     MRC_NET_SUCCESS = 0x0000,
     MRC_NET_NO_RESOURCES = 0xA700,
     MRC_NET_NOT_OF_CLASS = 0xA900,
-    MRC_NET_NOT_UNDERSTOOD = 0xC000
+    MRC_NET_NOT_UNDERSTOOD = 0xC000,
+    MRC_NET_DIFFERS = 0xC111 /* another image of this SOP instance UID is here, and stays */
 };
 
 /** An object on its way in. Texts are what the peer said: nothing to build a path from. */
@@ -143,13 +145,16 @@ struct mrc_net_receiver {
 struct mrc_net_node {
     char aet[MRC_AET_TEXT]; /* another called title is rejected */
     struct mrc_net_tls tls;
-    int acse_s, dimse_s;
+    int acse_s, dimse_s;       /* acse_s: from the first byte, of TLS too, to the association */
+    double idle_s;             /* longest wait for an image, whatever else is said */
+    double min_bytes_s;        /* slowest that a message may come, on average over dimse_s */
     uint64_t max_object_bytes; /* a longer object is read to its end and refused (C000) */
 };
 /** Speaks with a peer over an accepted socket until the association has ended: C-ECHO, and C-STORE
- * of MR images, byte by byte as they were sent, in Part 10 files. Takes the socket over. To be
- * called once in a process of its own (mrc_isolate_start): it sets globals of DCMTK, and the bytes
- * are a stranger's. `calling` receives the peer's title for the log. MRC_OK: released. */
+ * of MR images, byte by byte as they were sent, in Part 10 files. A command set of more than 64 KiB
+ * and a peer that is too slow end the association. Takes the socket over. To be called once in a
+ * process of its own (mrc_isolate_start): it sets globals of DCMTK, and the bytes are a stranger's.
+ * `calling` receives the peer's title for the log. MRC_OK: released. */
 MRC_MUST_CHECK enum mrc_status mrc_net_accept(char calling[MRC_AET_TEXT], int socket,
                                               const struct mrc_net_node *node,
                                               const struct mrc_net_receiver *receiver,

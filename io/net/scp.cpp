@@ -16,6 +16,7 @@
 
 #include "base/status.h"
 #include "io/dcmtk/handle.hpp"
+#include "io/net/guard.hpp"
 
 namespace {
 
@@ -104,8 +105,16 @@ void write_meta(sink &out, const T_DIMSE_C_StoreRQ &request, const char *syntax)
 struct session {
     const mrc_net_node &node;
     const mrc_net_receiver &receiver;
+    mrc_net_guard &guard;
     T_ASC_Association *association = nullptr;
 };
+
+/* What the guard ended it for says more than what DCMTK then found. */
+mrc_status fail_end(session &s, const char *what, const OFCondition &end, mrc_error *err) {
+    const std::string why = s.guard.why();
+    return mrc_fail(err, MRC_ERR_NETWORK, "%s: %s", what,
+                    why.empty() ? mrc_net_words(end.text()).c_str() : why.c_str());
+}
 
 OFCondition reject(session &s, T_ASC_RejectParametersReason reason) {
     const T_ASC_RejectParameters why = {ASC_RESULT_REJECTEDPERMANENT, ASC_SOURCE_SERVICEUSER,
@@ -207,6 +216,7 @@ OFCondition answer_store(session &s, const T_DIMSE_C_StoreRQ &request,
         answer = s.receiver.end(s.receiver.context, &object, path);
     else
         s.receiver.refuse(s.receiver.context, answer);
+    if (answer == MRC_NET_SUCCESS) s.guard.stored();
     T_DIMSE_C_StoreRSP response{};
     response.MessageIDBeingRespondedTo = request.MessageID;
     std::snprintf(response.AffectedSOPClassUID, sizeof response.AffectedSOPClassUID, "%s",
@@ -244,6 +254,7 @@ OFCondition answer_commands(session &s) {
 mrc_status converse(char calling[MRC_AET_TEXT], session &s, mrc_error *err) {
     const mrc_status status = negotiate(calling, s, err);
     if (status != MRC_OK) return status;
+    s.guard.associated();
     const OFCondition end = answer_commands(s);
     if (end == DUL_PEERREQUESTEDRELEASE) {
         s.receiver.release(s.receiver.context);
@@ -251,7 +262,7 @@ mrc_status converse(char calling[MRC_AET_TEXT], session &s, mrc_error *err) {
         return MRC_OK;
     }
     if (end != DUL_PEERABORTEDASSOCIATION) (void)ASC_abortAssociation(s.association);
-    return mrc_fail(err, MRC_ERR_NETWORK, "broken off: %s", mrc_net_words(end.text()).c_str());
+    return fail_end(s, "broken off", end, err);
 }
 
 mrc_status accept_peer(char calling[MRC_AET_TEXT], int socket, session &s, mrc_error *err) {
@@ -264,7 +275,7 @@ mrc_status accept_peer(char calling[MRC_AET_TEXT], int socket, session &s, mrc_e
     dcmSocketSendTimeout.set(s.node.dimse_s);
     dcmSocketReceiveTimeout.set(s.node.acse_s); // until there is an association
     OFCondition done = ASC_initializeNetwork(NET_ACCEPTOR, 0, s.node.acse_s, &network);
-    if (done.good() && tls) done = ASC_setTransportLayer(network, tls.get(), 0);
+    if (done.good()) done = ASC_setTransportLayer(network, &s.guard.layer(tls.get()), 0);
     if (done.good())
         done = ASC_receiveAssociation(network, &s.association, max_pdu_bytes, nullptr, nullptr,
                                       tls ? OFTrue : OFFalse, DUL_NOBLOCK, s.node.acse_s);
@@ -273,8 +284,7 @@ mrc_status accept_peer(char calling[MRC_AET_TEXT], int socket, session &s, mrc_e
     if (done.good())
         status = converse(calling, s, err);
     else
-        status = mrc_fail(err, MRC_ERR_NETWORK, "no association: %s",
-                          mrc_net_words(done.text()).c_str());
+        status = fail_end(s, "no association", done, err);
     if (s.association != nullptr) {
         (void)ASC_dropSCPAssociation(s.association, 1);
         (void)ASC_destroyAssociation(&s.association);
@@ -291,7 +301,8 @@ extern "C" mrc_status mrc_net_accept(char calling[MRC_AET_TEXT], int socket,
     calling[0] = '\0';
     return guarded("association", err, [&] {
         const mrc_status status = mrc_dcmtk_start(err);
-        session s{*node, *receiver};
+        mrc_net_guard guard(socket, *node);
+        session s{*node, *receiver, guard};
         return status == MRC_OK ? accept_peer(calling, socket, s, err) : status;
     });
 }

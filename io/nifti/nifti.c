@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/fault.h"
 #include "base/fs.h"
+#include "base/plain.h"
 #include "base/text.h"
 #include "io/contrast_map.h"
 #include "io/image.h"
@@ -45,19 +46,8 @@ static void input_close(struct nifti_input *in) {
 
 /* --- names --- */
 
-/* "a.img" for "a.hdr" and the other way round, in the case of the name; NULL: out of memory. */
-static char *twin_name(const char *path) {
-    char *twin = mrc_strdup(path);
-    if (twin == NULL) return NULL;
-    char *end = twin + strlen(twin) - 3;
-    static const char hdr[] = "hdr", img[] = "img", upper_hdr[] = "HDR", upper_img[] = "IMG";
-    bool is_header = strcasecmp(end, hdr) == 0, upper = end[0] == 'H' || end[0] == 'I';
-    memcpy(end, is_header ? (upper ? upper_img : img) : (upper ? upper_hdr : hdr), 3);
-    return twin;
-}
-
 static bool twin_exists(const char *path) {
-    char *twin = twin_name(path);
+    char *twin = mrc_nifti_twin(path);
     bool there = twin != NULL && mrc_path_exists(twin) && !mrc_path_is_dir(twin);
     mrc_free(twin);
     return there;
@@ -65,10 +55,11 @@ static bool twin_exists(const char *path) {
 
 static enum mrc_status name_files(struct nifti_input *in, const char *path, struct mrc_error *err) {
     bool voxels_named = mrc_path_has_suffix(path, ".img");
-    in->header_path = voxels_named ? twin_name(path) : mrc_strdup(path);
+    in->header_path = voxels_named ? mrc_nifti_twin(path) : mrc_strdup(path);
     if (in->header_path != NULL) {
-        in->voxel_path = mrc_path_has_suffix(in->header_path, ".hdr") ? twin_name(in->header_path)
-                                                                      : mrc_strdup(path);
+        in->voxel_path = mrc_path_has_suffix(in->header_path, ".hdr")
+                             ? mrc_nifti_twin(in->header_path)
+                             : mrc_strdup(path);
     }
     if (in->voxel_path == NULL)
         return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for file names", path);
@@ -430,11 +421,51 @@ static enum mrc_status nifti_read(void **record, size_t *bytes, const char *path
     return st;
 }
 
+static bool nifti_check(const void *record, size_t bytes) {
+#define FIELD(kind, member) MRC_PLAIN_AT(MRC_PLAIN_##kind, struct mrc_image_info, member)
+    static const double most = 1e15;
+    static const struct mrc_plain_field fields[] = {
+        {FIELD(NULL, path)},
+        {FIELD(NULL, members)},
+        {FIELD(SIZE, member_count), .most = 0},
+        {FIELD(ENUM, kind), .most = MRC_SOURCE_PNG},
+        {FIELD(TEXT, modality)},
+        {FIELD(ENUM, contrast), .most = MRC_CONTRASTS - 1},
+        {FIELD(BOOL, usable)},
+        {FIELD(ENUM, status), .most = MRC_ERR_PEER},
+        {FIELD(TEXT, reason)},
+        {FIELD(COUNT, files), .least = 1, .most = 2},
+        {FIELD(COUNT, slices), .least = 0, .most = most},
+        {FIELD(COUNT, rows), .least = 0, .most = most},
+        {FIELD(COUNT, columns), .least = 0, .most = most},
+        {FIELD(COUNT, volumes), .least = 0, .most = most},
+        {FIELD(NUMBER, spacing_mm)},
+        {FIELD(ENUM, orientation), .most = MRC_OBLIQUE},
+        {FIELD(BOOL, physical)},
+        {FIELD(NUMBER, geometry.spacing_mm)},
+        {FIELD(NUMBER, geometry.index_to_ras_mm)},
+        {FIELD(BOOL, geometry.physical)},
+        {FIELD(TEXT, manufacturer)},
+        {FIELD(TEXT, series_uid)},
+        {FIELD(TEXT, series_description)},
+        {FIELD(TEXT, protocol_name)},
+        {FIELD(TEXT, sequence_name)},
+        {FIELD(TEXT, selector)},
+        {FIELD(BOOL, synthetic)},
+        {FIELD(BOOL, derived)},
+        {FIELD(BOOL, phantom)},
+        {FIELD(BOOL, infant)},
+    };
+#undef FIELD
+    return bytes == sizeof(struct mrc_image_info) &&
+           mrc_plain_check(record, fields, sizeof fields / sizeof *fields);
+}
+
 static bool list_pair(struct mrc_image_info *info) {
     info->members = mrc_alloc(2, sizeof *info->members);
     if (info->members == NULL) return false;
     info->members[0] = mrc_strdup(info->path);
-    info->members[1] = twin_name(info->path);
+    info->members[1] = mrc_nifti_twin(info->path);
     info->member_count = 2;
     return info->members[0] != NULL && info->members[1] != NULL;
 }
@@ -448,8 +479,8 @@ static enum mrc_status scan_one(struct mrc_image_list *list, const struct mrc_im
     if (st != MRC_OK) return st;
     MRC_ASSERT(file->record_bytes == sizeof *info);
     memcpy(info, file->record, sizeof *info);
-    info->path =
-        mrc_path_has_suffix(file->path, ".img") ? twin_name(file->path) : mrc_strdup(file->path);
+    info->path = mrc_path_has_suffix(file->path, ".img") ? mrc_nifti_twin(file->path)
+                                                         : mrc_strdup(file->path);
     bool whole = info->path != NULL && (info->files == 1 || list_pair(info));
     return whole ? MRC_OK : mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a path");
 }
@@ -468,7 +499,7 @@ static enum mrc_status nifti_scan(struct mrc_image_list *list,
     for (size_t f = 0; st == MRC_OK && f < count; ++f) {
         bool told_by_header = false;
         if (mrc_path_has_suffix(files[f]->path, ".img")) {
-            char *header = twin_name(files[f]->path);
+            char *header = mrc_nifti_twin(files[f]->path);
             told_by_header = header != NULL && list_holds(files, count, header);
             mrc_free(header);
         }
@@ -568,6 +599,7 @@ const struct mrc_format mrc_format_nifti = {
     .kind = MRC_SOURCE_NIFTI,
     .probe = nifti_probe,
     .read = nifti_read,
+    .check = nifti_check,
     .scan = nifti_scan,
     .load_apart = true,
     .load = nifti_load,

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/json.h"
 #include "io/dicom/derived.h"
 #include "io/image_name.h"
 #include "io/nifti/nifti_fields.h"
@@ -280,7 +281,7 @@ static bool add_text(cJSON *json, const char *key, const char *text) {
 static char *sidecar_text(const mrc_volume *source, const struct mrc_derivation *d) {
     char description[80];
     describe(description, sizeof description, d);
-    cJSON *json = cJSON_CreateObject(), *makers = NULL, *maker = NULL;
+    cJSON *json = mrc_json_begin(), *makers = NULL, *maker = NULL;
     bool whole =
         json != NULL && cJSON_AddTrueToObject(json, "SyntheticData") != NULL &&
         add_text(json, "Description", description) &&
@@ -299,7 +300,7 @@ static char *sidecar_text(const mrc_volume *source, const struct mrc_derivation 
     }
     whole = maker != NULL && add_text(maker, "Name", "mrcycle") &&
             add_text(maker, "Version", d->software_version);
-    char *text = whole ? cJSON_Print(json) : NULL;
+    char *text = whole ? mrc_json_print(json, true) : NULL;
     cJSON_Delete(json);
     return text;
 }

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/plain.h"
 #include "base/text.h"
 #include "io/contrast_map.h"
 #include "io/dicom/derived.h"
@@ -190,6 +191,17 @@ static enum mrc_status png_read(void **record, size_t *bytes, const char *path,
     return inspect_file(facts, path, err);
 }
 
+static bool png_check(const void *record, size_t bytes) {
+    static const struct mrc_plain_field fields[] = {
+        {MRC_PLAIN_AT(MRC_PLAIN_COUNT, struct mrc_png_facts, columns), .least = 1, .most = 4096},
+        {MRC_PLAIN_AT(MRC_PLAIN_COUNT, struct mrc_png_facts, rows), .least = 1, .most = 4096},
+        {MRC_PLAIN_AT(MRC_PLAIN_ENUM, struct mrc_png_facts, bit_depth), .most = 16},
+        {MRC_PLAIN_AT(MRC_PLAIN_BOOL, struct mrc_png_facts, synthetic)},
+    };
+    return bytes == sizeof(struct mrc_png_facts) &&
+           mrc_plain_check(record, fields, sizeof fields / sizeof *fields);
+}
+
 static enum mrc_status look_at_one(struct stack_facts *s, struct mrc_image_list *list,
                                    const struct mrc_image_file *file, struct mrc_error *err) {
     struct mrc_png_facts facts;
@@ -252,6 +264,7 @@ const struct mrc_format mrc_format_png = {
     .kind = MRC_SOURCE_PNG,
     .probe = png_probe,
     .read = png_read,
+    .check = png_check,
     .scan = png_scan,
     .load_apart = true,
     .load = png_load,

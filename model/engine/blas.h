@@ -5,11 +5,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/export.h"
+#include "base/status.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/** Takes what OpenBLAS needs, once a process, for as many products at a time as there are threads,
+ * or fewer where memory is short. MRC_ERR_NOMEM: not even for one; then mrc_sgemm would never
+ * return. */
+MRC_MUST_CHECK enum mrc_status mrc_blas_reserve(struct mrc_error *err);
 
 /** c [m][n] = op(a) [m][k] * op(b) [k][n] + beta c, row-major; op transposes where its flag is set,
  * and then the matrix lies in memory as [k][m] or [n][k]. lda, ldb, ldc: floats from one row in

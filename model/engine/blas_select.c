@@ -143,7 +143,8 @@ enum mrc_status mrc_blas_check_product(mrc_blas_product_fn *product, double *wor
 static bool check_is_due;
 
 enum mrc_status mrc_blas_check(double *worst, struct mrc_error *err) {
-    enum mrc_status status = mrc_blas_check_product(mrc_sgemm, worst, err);
+    enum mrc_status status = mrc_blas_reserve(err);
+    if (status == MRC_OK) status = mrc_blas_check_product(mrc_sgemm, worst, err);
     if (status == MRC_OK) check_is_due = false;
     return status;
 }

@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/json.h"
 #include "base/text.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -442,7 +443,7 @@ static bool add_tensor(cJSON *header, const struct mrc_tensor *tensor) {
 
 /* The header's text on cJSON's heap, or NULL when memory is exhausted. */
 static char *print_header(const struct mrc_safetensors_content *content) {
-    cJSON *header = cJSON_CreateObject();
+    cJSON *header = mrc_json_begin();
     cJSON *metadata = cJSON_AddObjectToObject(header, METADATA);
     bool good = metadata != NULL;
     for (size_t i = 0; i < content->metadata_count; ++i)
@@ -450,7 +451,7 @@ static char *print_header(const struct mrc_safetensors_content *content) {
                                                content->metadata[i].value) != NULL;
     for (size_t i = 0; good && i < content->tensor_count; ++i)
         good = add_tensor(header, &content->tensors[i]);
-    char *text = good ? cJSON_PrintUnformatted(header) : NULL;
+    char *text = good ? mrc_json_print(header, false) : NULL;
     cJSON_Delete(header);
     return text;
 }

@@ -539,6 +539,12 @@ static enum mrc_status open_file(struct mrc_output *out, const char *path,
     return fail_to_make(out, "write a file", err);
 }
 
+enum mrc_status mrc_output_open_private_file(struct mrc_output *out, const char *path,
+                                             struct mrc_error *err) {
+    enum mrc_status st = mrc_output_clean(path, err);
+    return st == MRC_OK ? open_file(out, path, make_private_file, err) : st;
+}
+
 enum mrc_status mrc_output_open_file(struct mrc_output *out, const char *path,
                                      struct mrc_error *err) {
     return open_file(out, path, make_file, err);
@@ -750,8 +756,7 @@ enum mrc_status mrc_write_file(const char *path, const void *data, size_t size,
 enum mrc_status mrc_write_private_file(const char *path, const void *data, size_t size,
                                        struct mrc_error *err) {
     struct mrc_output out;
-    enum mrc_status st = mrc_output_clean(path, err);
-    if (st == MRC_OK) st = open_file(&out, path, make_private_file, err);
+    enum mrc_status st = mrc_output_open_private_file(&out, path, err);
     if (st != MRC_OK) return st;
     (void)fwrite(data, 1, size, out.stream); /* commit sees the stream's error */
     return mrc_output_commit(&out, err);

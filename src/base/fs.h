@@ -92,6 +92,11 @@ struct mrc_output {
 /** Opens path's temporary twin for binary writing. A file of that name is replaced at commit; one
  * that appears only after the opening is somebody else's, and the commit fails. */
 MRC_STATUS mrc_output_open_file(struct mrc_output *out, const char *path, struct mrc_error *err);
+/** The same of a file that only its owner may read (mode 0600). Halves of it that killed processes
+ * left are removed. */
+MRC_MUST_CHECK enum mrc_status mrc_output_open_private_file(struct mrc_output *out,
+                                                            const char *path,
+                                                            struct mrc_error *err);
 /** Makes a temporary folder beside `path` (beside its target when that is a link). With replace
  * false, `path` must not exist or be an empty folder; with replace true, what is there is replaced
  * at commit. What killed processes left of the same output goes (mrc_output_clean). */

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/confine.h"
 #include "base/parallel.h"
 #include "base/text.h"
 
@@ -134,24 +135,30 @@ static void reset_signals(void) {
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Nothing of the caller stays open, and nothing is said: parsers that print would do so into its
- * terminal. Sanitizers may speak. */
-static void drop_files(int keep) {
+/* Nothing is said: parsers that print would do so into the caller's terminal. Sanitizers may speak.
+ */
+static void fall_silent(int keep) {
     int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int i = 0; nowhere >= 0 && i <= (SANITIZED ? 1 : 2); ++i)
         if (i != keep) (void)dup2(nowhere, i);
+}
+
+/* Nothing of the caller stays open. */
+static void drop_files(int keep) {
     if (keep > 3) (void)close_range(3, (unsigned)keep - 1, 0);
     (void)close_range(keep < 3 ? 3u : (unsigned)keep + 1, ~0u, 0);
 }
 
-static void confine(int keep, size_t memory_bytes, pid_t parent) {
+static void begin_child(int keep, pid_t parent) {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) _exit(0);
     reset_signals();
-    drop_files(keep);
+    fall_silent(keep);
     limit(RLIMIT_CORE, 0); /* a core dump would hold the patient's data */
+}
+
+static void limit_memory(size_t bytes) {
     size_t used = address_space();
-    if (!SANITIZED && used > 0 && memory_bytes < SIZE_MAX - used)
-        limit(RLIMIT_AS, (rlim_t)(used + memory_bytes));
+    if (!SANITIZED && used > 0 && bytes < SIZE_MAX - used) limit(RLIMIT_AS, (rlim_t)(used + bytes));
 }
 
 /* Reads one job number; false: there are no more. */
@@ -169,15 +176,18 @@ static bool next_job(uint64_t *job, int socket) {
 }
 
 static void be_child(int socket, const struct mrc_isolate_work *work,
-                     const struct mrc_isolate_limits *limits, pid_t parent) {
+                     const struct mrc_isolate_limits *limits, int ruleset, pid_t parent) {
     struct mrc_isolate_sink sink = {
         .socket = socket, .work = work, .piece_bytes = limits->piece_bytes};
     uint64_t job = 0;
     in_child = true;
     mrc_alloc_fail_after(0);
     mrc_parallel_forget_threads();
-    confine(socket, limits->memory_bytes, parent);
+    begin_child(socket, parent);
+    limit_memory(limits->memory_bytes);
     if (!SANITIZED) limit(RLIMIT_FSIZE, 0);
+    (void)mrc_confine(MRC_CONFINE_DECODER, ruleset);
+    drop_files(socket);
     while (next_job(&job, socket)) {
         struct mrc_error why = {0};
         sink.job = (size_t)job;
@@ -204,6 +214,7 @@ struct pool {
     const struct mrc_isolate_limits *limits;
     struct worker workers[MAX_WORKERS];
     int count;
+    int ruleset; /* of the files that the children may read; -1: the kernel has no such thing */
     size_t jobs, next, finished;
 };
 
@@ -213,7 +224,7 @@ static enum mrc_status start(struct pool *p, struct worker *w, struct mrc_error 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
         return mrc_fail(err, MRC_ERR_NOMEM, "no socket for a child process: %s", strerror(errno));
     w->pid = fork();
-    if (w->pid == 0) be_child(pair[1], p->work, p->limits, parent);
+    if (w->pid == 0) be_child(pair[1], p->work, p->limits, p->ruleset, parent);
     (void)close(pair[1]);
     if (w->pid < 0) {
         w->pid = 0;
@@ -409,6 +420,8 @@ enum mrc_status mrc_isolate_run(const struct mrc_isolate_work *work, size_t coun
     int wanted = limits->processes > 0 ? limits->processes : mrc_parallel_threads();
     p.count = wanted < MAX_WORKERS ? wanted : MAX_WORKERS;
     if ((size_t)p.count > count) p.count = (int)count;
+    const struct mrc_confine_files files = {.context = work->context, .read = work->file};
+    p.ruleset = mrc_confine_ruleset(MRC_CONFINE_DECODER, &files);
     enum mrc_status st = MRC_OK;
     while (st == MRC_OK && p.finished < count) {
         if (work->stop != NULL && work->stop(work->context))
@@ -420,10 +433,22 @@ enum mrc_status mrc_isolate_run(const struct mrc_isolate_work *work, size_t coun
         (void)stop(&p.workers[i], true);
         mrc_free(p.workers[i].bytes);
     }
+    if (p.ruleset >= 0) (void)close(p.ruleset);
     return st;
 }
 
 /* --- a child of its own --- */
+
+static void be_task(const struct mrc_isolate_task *task, pid_t parent) {
+    begin_child(task->keep, parent);
+    drop_files(task->keep);
+    if (task->nice > 0) (void)setpriority(PRIO_PROCESS, 0, task->nice);
+    if (task->memory_bytes > 0) limit_memory(task->memory_bytes);
+    if (task->confined != NULL)
+        (void)mrc_confine(MRC_CONFINE_RECEIVER,
+                          mrc_confine_ruleset(MRC_CONFINE_RECEIVER, task->confined));
+    _exit(task->run(task->context) & 0xff);
+}
 
 enum mrc_status mrc_isolate_start(int *pid, const struct mrc_isolate_task *task,
                                   struct mrc_error *err) {
@@ -431,10 +456,7 @@ enum mrc_status mrc_isolate_start(int *pid, const struct mrc_isolate_task *task,
     pid_t child = fork();
     if (child < 0)
         return mrc_fail(err, MRC_ERR_NOMEM, "no child process can be started: %s", strerror(errno));
-    if (child == 0) {
-        confine(task->keep, task->memory_bytes > 0 ? task->memory_bytes : SIZE_MAX, parent);
-        _exit(task->run(task->context) & 0xff);
-    }
+    if (child == 0) be_task(task, parent);
     *pid = (int)child;
     return MRC_OK;
 }

@@ -2,7 +2,9 @@
  * job that does so costs itself, never the program. The children are forked when a run begins and
  * see the caller's memory as it was then, so a job is a number and reads its arguments where they
  * lie; what it finds comes back as bytes. Children keep no file, socket or thread of the caller,
- * write no file, leave no core dump, and end with it. The caller may have threads, as long as none
+ * leave no core dump, and end with it. Before the first job they give up all that a job does not
+ * need, where the kernel lets them (base/confine.h): they read the files of the run and nothing
+ * else, write none, make no socket and no process. The caller may have threads, as long as none
  * of them is inside the library that the jobs call: a lock held while the child is forked stays
  * locked in it. (glibc's heap and mrc_parallel_for are safe.) */
 #ifndef MRC_BASE_ISOLATE_H
@@ -11,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/confine.h"
 #include "base/status.h"
 
 #ifdef __cplusplus
@@ -41,6 +44,9 @@ struct mrc_isolate_work {
                               bool ended, struct mrc_error *err);
     /** Asked between jobs, may be NULL: true ends the run with MRC_ERR_CANCELLED. */
     bool (*stop)(void *context);
+    /** The files that the jobs may read, one after the other, until NULL; a folder stands for all
+     * below it. Asked in the caller when the run begins. NULL: they read none. */
+    const char *(*file)(void *context, size_t number);
 };
 
 struct mrc_isolate_limits {
@@ -76,6 +82,8 @@ struct mrc_isolate_task {
     void *context;
     int keep;            /* a file or socket that stays open in the child; -1: none */
     size_t memory_bytes; /* beyond what the caller has; 0: no limit; not held under sanitizers */
+    const struct mrc_confine_files *confined; /* NULL: not at all. As MRC_CONFINE_RECEIVER */
+    int nice;                                 /* how much it gives way to others, 0 … 19 */
 };
 /** *pid: the child. MRC_ERR_NOMEM when none can be started. */
 MRC_STATUS mrc_isolate_start(int *pid, const struct mrc_isolate_task *task, struct mrc_error *err);

@@ -80,6 +80,7 @@ enum mrc_status mrc_blas_kernel_settle(struct mrc_error *err) {
     if (status == MRC_ERR_NUMERIC && settled.by == MRC_KERNEL_BY_MRCYCLE)
         run_again(NULL, refused, mrc_blas_kernel_name());
     if (status == MRC_OK) return status;
+    if (status == MRC_ERR_NOMEM) return mrc_fail(err, status, "%s", wrong.text);
     return mrc_fail(err, status, "%s (%s chooses another)", wrong.text, variable);
 }
 

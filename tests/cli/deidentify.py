@@ -162,6 +162,48 @@ run(given, "-o", out + "4", "--key", os.path.join(out + "4", "key"), code=1)
 run(made + "/png", "-o", out + "5", code=22)
 check(not os.path.exists(out + "5"), "an empty result was written")
 
+# Numbers enter as many as may, of the kind and size they have in scanners: neither letters in the place of numbers, nor dates.
+numbers, plain = (os.path.join(work, n) for n in ("numbers", "plain"))
+for folder in (numbers, plain):
+    os.mkdir(folder)
+secret = b"ZQPLANTED^NUMBER"
+ds = pydicom.dcmread(first)
+ds.DiffusionBValue, ds.DiffusionGradientOrientation = 0.0, [0.0, 0.0, 1.0]
+ds.EffectiveEchoTime, ds.InversionTimes = 12.5, [100.0]
+ds.AcquisitionNumber, ds.SeriesNumber, ds.InstanceNumber = 20250131, 250131, 7
+ds.SliceThickness, ds.TriggerTime = 5, "19700101.123456"
+ds.WindowCenter, ds.WindowWidth = ["600", "19700101123456"], 1200
+ds.save_as(os.path.join(numbers, "a.dcm"))
+with open(os.path.join(numbers, "a.dcm"), "rb") as f:
+    bytes_ = f.read()
+for tag, kept, put in ((b"\x18\0\x87\x90FD", 8, secret * 500), (b"\x18\0\x89\x90FD", 24, secret * 2), (b"\x18\0\x79\x90FD", 8, secret)):
+    at = bytes_.index(tag)
+    bytes_ = bytes_[:at + 6] + len(put).to_bytes(2, "little") + put + bytes_[at + 8 + kept:]
+at = bytes_.index(b"\x18\0\x50\0DS")  # a thickness that is no decimal string
+length = int.from_bytes(bytes_[at + 6:at + 8], "little")
+bytes_ = bytes_[:at + 4] + b"FD" + (8).to_bytes(2, "little") + secret[:8] + bytes_[at + 8 + length:]
+with open(os.path.join(numbers, "a.dcm"), "wb") as f:
+    f.write(bytes_)
+ds = pydicom.dcmread(first)
+ds.DiffusionBValue, ds.DiffusionGradientOrientation, ds.EffectiveEchoTime = 1000.0, [0.6, -0.8, 0.0], 12.5
+ds.AcquisitionNumber, ds.SeriesNumber, ds.InstanceNumber, ds.TriggerTime = 3, 1001, 7, "-12.5"
+ds.ImagePositionPatient, ds.WindowCenter = ["-120.123456", "30.5", "1e1"], ["600", "40"]
+ds.save_as(os.path.join(plain, "a.dcm"))
+run(numbers, "-o", out + "6", "--key", key, "-q")
+run(plain, "-o", out + "7", "--key", key, "-q")
+(path, ds), = written(out + "6").items()
+with open(path, "rb") as f:
+    check(b"ZQPLANT" not in f.read(), "letters came out in the place of numbers")
+for name in ("DiffusionBValue", "DiffusionGradientOrientation", "InversionTimes", "AcquisitionNumber", "SeriesNumber", "TriggerTime", "SliceThickness",
+             "WindowCenter"):
+    check(ds.get(name) is None, f"{name} came out as {ds.get(name)}")
+check(ds.EffectiveEchoTime == 12.5 and ds.InstanceNumber == 7 and ds.WindowWidth == 1200, "numbers were lost")
+(path, after), = written(out + "7").items()
+before = pydicom.dcmread(os.path.join(plain, "a.dcm"))
+for name in ("DiffusionBValue", "DiffusionGradientOrientation", "EffectiveEchoTime", "AcquisitionNumber", "SeriesNumber", "InstanceNumber", "TriggerTime",
+             "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "WindowCenter", "RepetitionTime", "EchoTime"):
+    check(after.get(name) == before.get(name), f"{name}: {after.get(name)}, expected {before.get(name)}")
+
 verifier = shutil.which("dciodvfy")
 usual = [path for path, ds in results.items() if ds.BitsAllocated == 16]  # what an MR image must be
 for path in usual[:: max(1, len(usual) // 8)] if verifier else []:

@@ -72,3 +72,27 @@ printf 'fault:spin%200s' '' >"$work/raw/zspin.dcm"
 [ "$(find "$work/clean" -name '*.dcm' | wc -l)" -eq "$count" ] || fail "deidentify: not all others were written"
 grep -q '0crash.*refused: crashes its reader' "$work/clean.sources.tsv" || fail "deidentify: no line of the crash"
 grep -q 'zspin.*refused: takes longer to read' "$work/clean.sources.tsv" || fail "deidentify: no line of the hang"
+
+# A lossless JPEG whose Huffman table names differences of 195 bits: read beyond the decoder's tables (DCMTK 3.6.7).
+mkdir "$work/jpeg"
+for i in 1 2 3; do cp "$(find "$work/made3/sub-01/dicom/T1w" -type f | sort | sed -n "${i}p")" "$work/jpeg/$i.dcm"; done
+/usr/bin/python3 - "$work"/jpeg/*.dcm <<'PY'
+import struct, sys
+for path in sys.argv[1:]:
+    data = open(path, 'rb').read()
+    at = data.rindex(b'\xe0\x7f\x10\x00OW\0\0')
+    tag = data.index(b'\2\0\x10\0UI')
+    old = struct.unpack_from('<H', data, tag + 6)[0]
+    uid = b'1.2.840.10008.1.2.4.70'
+    rows, columns = (struct.unpack_from('<H', data, data.index(t) + 8)[0] for t in (b'\x28\0\x10\0US', b'\x28\0\x11\0US'))
+    values = bytes(range(12)) + b'\xc3'
+    table = b'\0' + bytes([0, 1, 4, 2, 3, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0]) + values
+    stream = (b'\xff\xd8\xff\xc3' + struct.pack('>HBHHBBBB', 11, 16, rows, columns, 1, 1, 0x11, 0) + b'\xff\xc4' + struct.pack('>H', 2 + len(table)) + table +
+              b'\xff\xda' + struct.pack('>HBBBBBB', 8, 1, 1, 0, 1, 0, 0) + b'\x5c\x32\x12' * 2000 + b'\xff\xd9')
+    stream += b'\0' * (len(stream) % 2)
+    group = struct.unpack_from('<I', data, 140)[0] + len(uid) - old
+    head = data[:140] + struct.pack('<I', group) + data[144:tag + 6] + struct.pack('<H', len(uid)) + uid + data[tag + 8 + old:at]
+    pixels = b'\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff\xfe\xff\0\xe0' + bytes(4) + b'\xfe\xff\0\xe0' + struct.pack('<I', len(stream)) + stream + b'\xfe\xff\xdd\xe0' + bytes(4)
+    open(path, 'wb').write(head + pixels)
+PY
+translate 21 "$work/jpeg" "$work/jpeg/1.dcm" 'a Huffman table with differences of 195 bits, expected at most 16'

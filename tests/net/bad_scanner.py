@@ -5,7 +5,6 @@ import concurrent.futures
 import glob
 import os
 import socket
-import struct
 import sys
 import tempfile
 import time
@@ -13,21 +12,11 @@ import time
 import node
 import peers
 import upper_layer
-from peers import pydicom
+from node import Image, events
 from upper_layer import Client, Server
 
 peers.need()
 mrcycle = os.path.abspath(sys.argv[1])
-
-
-class Image:
-    def __init__(self, path):
-        with open(path, "rb") as f:
-            whole = f.read()
-        read = pydicom.dcmread(path, stop_before_pixels=True)
-        assert read.file_meta.TransferSyntaxUID == upper_layer.EXPLICIT
-        self.uid, self.series = str(read.SOPInstanceUID), str(read.SeriesInstanceUID)
-        self.dataset = whole[144 + struct.unpack_from("<I", whole, 140)[0]:]
 
 
 def send(served, images, end="release", **more):
@@ -35,10 +24,6 @@ def send(served, images, end="release", **more):
     for image in images:
         assert client.store(image.uid, image.dataset) == 0
     getattr(client, end)()
-
-
-def events(served, name="association"):
-    return [line for line in served.audit() if line["event"] == name]
 
 
 def outcome_of(served, known):
@@ -198,10 +183,8 @@ def stays_too_long(top, images):
 
 
 def no_room(top, images):
-    """No image is acknowledged, and none kept; and the log, whose disk is full as well, has all its lines later."""
-    os.makedirs(top + "/full")
-    log = top + "/full/audit.jsonl"
-    os.symlink("/dev/full", log)
+    """No image is acknowledged, and none kept; and the log, for which there is no room as well, has all its lines later."""
+    log = top + "/full/log/audit.jsonl"
     with node.Node(mrcycle, top + "/full", "ANY@127.0.0.1:1", min_free_mb=1e9, audit=log) as served:
         client = Client(served.port)
         assert client.store(images[0].uid, images[0].dataset) == 0xA700
@@ -209,7 +192,7 @@ def no_room(top, images):
         client.release()
         assert sum(served.count().values()) == 0 and os.listdir(served.queue + "/receiving") == []
         time.sleep(1.5)  # the association gives up to write its line
-        os.remove(log)
+        os.makedirs(os.path.dirname(log))
         served.log = log
         peers.wait_for("the lines", lambda: os.path.exists(log) and events(served, "association_unlogged"))
         assert [line["event"] for line in served.audit()] == ["start", "association_unlogged"]
@@ -220,6 +203,27 @@ def no_room(top, images):
         lines = open(log).read().split("\n")
         assert '"released"' in lines[lines.index('{"cut off') + 1]
         served.end()
+
+
+def log_is_a_link(top, _):
+    """What the log would be led into is not touched."""
+    os.makedirs(top + "/link")
+    with open(top + "/link/precious", "w") as f:
+        f.write("as it was")
+    os.symlink("precious", top + "/link/audit.jsonl")
+    served = node.Node(mrcycle, top + "/link", "ANY@127.0.0.1:1", audit=top + "/link/audit.jsonl")
+    text = peers.run([mrcycle, "serve", served.config], code=1)
+    assert "audit.jsonl: is a link" in text and len(text.splitlines()) == 1, text
+    os.remove(top + "/link/audit.jsonl")
+    with served:  # one that comes later is not followed either
+        os.rename(top + "/link/audit.jsonl", top + "/link/audit.1")
+        os.symlink("precious", top + "/link/audit.jsonl")
+        client = Client(served.port)
+        assert client.echo() == 0
+        client.release()
+        time.sleep(1.5)
+        served.end()
+    assert open(top + "/link/precious").read() == "as it was"
 
 
 def no_room_for_some(top, images):
@@ -330,7 +334,7 @@ with tempfile.TemporaryDirectory() as scratch:
     peers.run([mrcycle, "phantom", "-o", scratch + "/p", "--seed", "3", "--subjects", "2", "--voxel", "8,8,8"])
     first = [Image(path) for path in sorted(glob.glob(scratch + "/p/sub-01/dicom/T1w/*"))]
     with concurrent.futures.ThreadPoolExecutor(3) as pool:  # most of it is waiting
-        for case in [pool.submit(case, scratch, first) for case in (good_images, at_the_door, inside, crowd, stays_too_long, no_room, no_room_for_some,
+        for case in [pool.submit(case, scratch, first) for case in (good_images, at_the_door, inside, crowd, stays_too_long, no_room, log_is_a_link, no_room_for_some,
                                                                 overtakes, paths_for_uids, others_look_in)]:
             case.result()
 print("ok")

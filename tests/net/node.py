@@ -3,9 +3,36 @@ import glob
 import json
 import os
 import signal
+import struct
 import subprocess
 
 import peers
+import upper_layer
+
+
+class Image:
+    """A file of the phantom's, and its data set as it stands there: explicit little endian."""
+
+    def __init__(self, path):
+        with open(path, "rb") as f:
+            whole = f.read()
+        read = peers.pydicom.dcmread(path, stop_before_pixels=True)
+        assert read.file_meta.TransferSyntaxUID == upper_layer.EXPLICIT
+        self.uid, self.series = str(read.SOPInstanceUID), str(read.SeriesInstanceUID)
+        self.dataset = whole[144 + struct.unpack_from("<I", whole, 140)[0]:]
+
+    def altered(self, value):
+        """The same UID, and other pixels."""
+        return self.dataset[:-200] + bytes([value]) * 200
+
+    def renamed(self, number):
+        """An image of the same length in a series of its own: uid and data set."""
+        uid, series = ((stem + str(number) + "." + "7" * 64)[:len(old)] for stem, old in (("1.2.9.", self.uid), ("1.2.8.", self.series)))
+        return uid, self.dataset.replace(self.uid.encode(), uid.encode()).replace(self.series.encode(), series.encode())
+
+
+def events(served, name="association"):
+    return [line for line in served.audit() if line["event"] == name]
 
 
 class Node:

@@ -109,8 +109,8 @@ def text_in(found, key):
 class Client:
     """An association that stores MR images. Each step can be left out, or replaced by raw bytes through `sock`."""
 
-    def __init__(self, port, called="NODE", calling="SCANNER", timeout=30, contexts=None):
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout)
+    def __init__(self, port, called="NODE", calling="SCANNER", timeout=30, contexts=None, source=None):
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout, source_address=source and (source, 0))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.count = 0
         self.sock.sendall(associate(ASSOCIATE_RQ, called, calling, contexts or [

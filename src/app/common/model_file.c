@@ -159,12 +159,19 @@ static enum mrc_status finish_one(void *context, size_t job, enum mrc_status sta
     return mrc_fail(err, status, "%s: reading the model %s", (const char *)context, why);
 }
 
+static const char *file_to_read(void *context, size_t number) {
+    return number == 0 ? context : NULL;
+}
+
 enum mrc_status mrc_model_file_check(const char *given, struct mrc_error *err) {
     struct mrc_isolate_limits limits = MRC_ISOLATE_VOXELS; /* a model may be large, too */
     char *path = NULL;
     enum mrc_status status = mrc_model_file_find(&path, given, err);
-    const struct mrc_isolate_work work = {
-        .context = path, .run = load_one, .take = take_nothing, .finish = finish_one};
+    const struct mrc_isolate_work work = {.context = path,
+                                          .run = load_one,
+                                          .take = take_nothing,
+                                          .finish = finish_one,
+                                          .file = file_to_read};
     limits.processes = 1;
     if (status == MRC_OK) status = mrc_isolate_run(&work, 2, &limits, err);
     mrc_free(path);

@@ -8,6 +8,7 @@
 #include "app/pages/html.h"
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/json.h"
 #include "metrics/radiomics.h"
 
 void mrc_evaluation_clear(struct mrc_evaluation *e) {
@@ -172,7 +173,7 @@ static void add_contract(cJSON *root, const struct mrc_evaluation *e) {
 }
 
 static cJSON *to_json(const struct mrc_evaluation *e) {
-    cJSON *root = cJSON_CreateObject();
+    cJSON *root = mrc_json_begin();
     cJSON_AddStringToObject(root, "program", "mrcycle evaluation");
     cJSON_AddStringToObject(root, "version", MRC_VERSION);
     cJSON_AddBoolToObject(root, "paired", e->paired);
@@ -214,7 +215,7 @@ static cJSON *to_json(const struct mrc_evaluation *e) {
 static enum mrc_status write_json(const struct mrc_evaluation *e, const char *path,
                                   struct mrc_error *err) {
     cJSON *root = to_json(e);
-    char *text = root != NULL ? cJSON_Print(root) : NULL;
+    char *text = mrc_json_print(root, true);
     enum mrc_status status = MRC_OK;
     if (text == NULL) status = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
     size_t size = 0;

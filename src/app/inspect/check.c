@@ -3,6 +3,8 @@
 
 #include <cjson/cJSON.h>
 
+#include "base/json.h"
+
 static const struct mrc_finding *first_error(const struct mrc_dicom_check *check) {
     for (size_t f = 0; f < check->count; ++f)
         if (check->findings[f].level == MRC_FINDING_ERROR) return &check->findings[f];
@@ -46,7 +48,7 @@ static void add_finding(cJSON *array, const struct mrc_finding *f) {
 
 enum mrc_status mrc_check_print_json(struct mrc_text *out, const struct mrc_dicom_check *check,
                                      const char *path, struct mrc_error *err) {
-    cJSON *root = cJSON_CreateObject();
+    cJSON *root = mrc_json_begin();
     cJSON_AddStringToObject(root, "path", path);
     cJSON_AddBoolToObject(root, "consistent", check->errors == 0);
     cJSON_AddBoolToObject(root, "synthetic", check->synthetic);
@@ -58,7 +60,7 @@ enum mrc_status mrc_check_print_json(struct mrc_text *out, const struct mrc_dico
     cJSON_AddNumberToObject(root, "warnings", (double)check->warnings);
     cJSON *findings = cJSON_AddArrayToObject(root, "findings");
     for (size_t f = 0; f < check->count; ++f) add_finding(findings, &check->findings[f]);
-    char *text = cJSON_Print(root);
+    char *text = mrc_json_print(root, true);
     if (text != NULL) mrc_text_appendf(out, "%s\n", text);
     bool failed = text == NULL || out->failed;
     cJSON_free(text);

@@ -4,6 +4,8 @@
 
 #include "app/inspect/survey.h"
 
+#include "base/json.h"
+
 /* Length of the UTF-8 letter at `text`, 0 where there is none (RFC 3629). */
 static size_t letter_bytes(const unsigned char *text) {
     static const struct {
@@ -147,7 +149,7 @@ static void add_checkpoint(cJSON *array, const struct mrc_survey_checkpoint *che
 
 enum mrc_status mrc_survey_print_json(struct mrc_text *out, const struct mrc_survey *survey,
                                       bool files, struct mrc_error *err) {
-    cJSON *root = cJSON_CreateObject();
+    cJSON *root = mrc_json_begin();
     cJSON *series = cJSON_AddArrayToObject(root, "series");
     for (size_t i = 0; i < survey->images.count; ++i)
         add_image(series, &survey->images.items[i], files);
@@ -161,7 +163,7 @@ enum mrc_status mrc_survey_print_json(struct mrc_text *out, const struct mrc_sur
     cJSON *checkpoints = cJSON_AddArrayToObject(root, "checkpoints");
     for (size_t i = 0; i < survey->checkpoint_count; ++i)
         add_checkpoint(checkpoints, &survey->checkpoints[i]);
-    char *text = cJSON_Print(root);
+    char *text = mrc_json_print(root, true);
     if (text != NULL) mrc_text_appendf(out, "%s\n", text);
     bool failed = text == NULL || out->failed;
     cJSON_free(text);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/parallel.h"
 #include "model/engine/ops/winograd.h"
 
@@ -133,7 +134,7 @@ static void add_blas(cJSON *root, const struct mrc_system *s) {
 
 enum mrc_status mrc_system_print_json(struct mrc_text *out, const struct mrc_system *s,
                                       struct mrc_error *err) {
-    cJSON *root = cJSON_CreateObject();
+    cJSON *root = mrc_json_begin();
     cJSON_AddStringToObject(root, "version", MRC_VERSION);
     add_cpu(root, &s->cpu);
     cJSON_AddNumberToObject(root, "cores", s->cores);
@@ -142,7 +143,7 @@ enum mrc_status mrc_system_print_json(struct mrc_text *out, const struct mrc_sys
     cJSON_AddStringToObject(root, "transforms", s->transforms);
     cJSON_AddNumberToObject(root, "memory_bytes", (double)s->memory_bytes);
     cJSON_AddNumberToObject(root, "available_bytes", (double)s->available_bytes);
-    char *text = cJSON_Print(root);
+    char *text = mrc_json_print(root, true);
     if (text != NULL) mrc_text_appendf(out, "%s\n", text);
     bool failed = text == NULL || out->failed;
     cJSON_free(text);

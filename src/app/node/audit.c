@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/json.h"
+
 enum { MOST_WAITING = 1 << 20 };
 
 cJSON *mrc_audit_begin(const char *event) {
@@ -19,7 +21,7 @@ cJSON *mrc_audit_begin(const char *event) {
     (void)gmtime_r(&now.tv_sec, &parts);
     (void)strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
     snprintf(whole, sizeof whole, "%s.%03dZ", text, (int)(now.tv_nsec / 1000000));
-    cJSON *line = cJSON_CreateObject();
+    cJSON *line = mrc_json_begin();
     cJSON_AddStringToObject(line, "time", whole);
     cJSON_AddStringToObject(line, "event", event);
     return line;
@@ -54,7 +56,7 @@ static bool append(int file, const char *text, size_t size) {
 }
 
 static void add(struct mrc_audit *audit, cJSON *line) {
-    char *text = line != NULL ? cJSON_PrintUnformatted(line) : NULL;
+    char *text = mrc_json_print(line, false);
     if (text == NULL || audit->waiting.size > MOST_WAITING)
         ++audit->lost;
     else
@@ -70,7 +72,7 @@ void mrc_audit_end(cJSON *line, struct mrc_audit *audit) {
 
 bool mrc_audit_flush(struct mrc_audit *audit) {
     if (audit->waiting.size == 0) return true;
-    int file = open(audit->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    int file = open(audit->path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
     bool written = file >= 0 && append(file, audit->waiting.data, audit->waiting.size);
     if (file >= 0) (void)close(file);
     if (!written) return false;

@@ -1,6 +1,6 @@
 /* audit.h: who did what and when, as lines of JSON without patient data: addresses, AE titles, ids
  * of jobs, counts, states. Several processes share the file, and it is opened for each line, so
- * that it can be rotated. */
+ * that it can be rotated. A link in its place is not followed: the log would be somebody else's. */
 #ifndef MRC_APP_NODE_AUDIT_H
 #define MRC_APP_NODE_AUDIT_H
 

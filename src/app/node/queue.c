@@ -117,6 +117,7 @@ enum mrc_status mrc_queue_open(mrc_queue **out, const char *dir, bool create,
 void mrc_queue_close(mrc_queue *queue) {
     if (queue == NULL) return;
     if (queue->lock >= 0) (void)close(queue->lock);
+    mrc_free(queue->turns);
     mrc_free(queue->seen);
     mrc_free(queue);
 }
@@ -286,34 +287,49 @@ enum mrc_status mrc_queue_serve(mrc_queue *queue, int64_t *again, struct mrc_err
 
 /* --- Placing --- */
 
-static bool same_bytes(const char *one, const char *other) {
+/* *same: both files hold the same bytes. One that cannot be read does not differ: that is asked
+ * again. */
+static enum mrc_status compare(bool *same, const char *one, const char *other,
+                               struct mrc_error *err) {
     enum { CHUNK = 1 << 16 };
     FILE *a = fopen(one, "rb"), *b = fopen(other, "rb");
     unsigned char *room = mrc_alloc(2, CHUNK);
-    bool same = a != NULL && b != NULL && room != NULL;
-    for (size_t got = 1; same && got > 0;) {
+    bool readable = a != NULL && b != NULL && room != NULL;
+    *same = readable;
+    for (size_t got = 1; *same && got > 0;) {
         got = fread(room, 1, CHUNK, a);
-        same = fread(room + CHUNK, 1, CHUNK, b) == got && memcmp(room, room + CHUNK, got) == 0;
+        *same = fread(room + CHUNK, 1, CHUNK, b) == got && memcmp(room, room + CHUNK, got) == 0;
     }
-    same = same && !ferror(a) && !ferror(b);
+    readable = readable && !ferror(a) && !ferror(b);
     mrc_free(room);
     if (a != NULL) (void)fclose(a);
     if (b != NULL) (void)fclose(b);
-    return same;
+    return readable ? MRC_OK
+                    : mrc_fail(err, MRC_ERR_IO, "%s: cannot be compared with what is there", one);
 }
 
-/* Is it in a job that will be or was translated? One that failed is better tried again. */
-static enum mrc_status is_known(bool *known, const mrc_queue *queue, const char *series,
-                                const char *name, const char *path, struct mrc_error *err) {
+/* Of this instance `other` is there: *how is told apart by its bytes, and left when it is not. */
+static enum mrc_status meet(enum mrc_placed *how, const char *path, const char *other,
+                            struct mrc_error *err) {
+    bool same = false;
+    if (!mrc_path_exists(other)) return MRC_OK;
+    enum mrc_status status = compare(&same, path, other, err);
+    if (status == MRC_OK) *how = same ? MRC_PLACED_KNOWN : MRC_PLACED_DIFFERS;
+    return status;
+}
+
+/* Is the instance in a job of the series? In one that failed, the same bytes are better tried
+ * again. */
+static enum mrc_status meet_jobs(enum mrc_placed *how, const mrc_queue *queue, const char *series,
+                                 const char *name, const char *path, struct mrc_error *err) {
     struct mrc_job_list jobs = {0};
     enum mrc_status status = mrc_queue_jobs_of(&jobs, queue, series, err);
-    *known = false;
-    for (size_t j = 0; status == MRC_OK && !*known && j < jobs.count; ++j) {
+    for (size_t j = 0; status == MRC_OK && *how == MRC_PLACED && j < jobs.count; ++j) {
         char below[64], other[MRC_JOB_PATH];
-        if (jobs.jobs[j].state == MRC_JOB_FAILED) continue;
         snprintf(below, sizeof below, "images/%s", name);
         status = mrc_queue_path(other, queue, &jobs.jobs[j], below, err);
-        *known = status == MRC_OK && mrc_path_exists(other) && same_bytes(path, other);
+        if (status == MRC_OK) status = meet(how, path, other, err);
+        if (jobs.jobs[j].state == MRC_JOB_FAILED && *how == MRC_PLACED_KNOWN) *how = MRC_PLACED;
     }
     mrc_job_list_clear(&jobs);
     return status;
@@ -331,17 +347,27 @@ static enum mrc_status make_series(const mrc_queue *queue, const char *series, c
     return status == MRC_OK ? mrc_sync_dir(path, err) : status;
 }
 
+/* Whose turn the series will be: who brought its first image. Without the file it is nobody's. */
+static void name_host(const char *folder, const char *host) {
+    char *path = mrc_path_join(folder, "host");
+    if (path != NULL && !mrc_path_exists(path) &&
+        mrc_write_file(path, host, strlen(host), NULL) != MRC_OK)
+        (void)unlink(path);
+    mrc_free(path);
+}
+
 /* The folders, and then the mark of the association: where that is, all is. */
-static enum mrc_status open_series(const mrc_queue *queue, const char *series, int peer,
-                                   struct mrc_error *err) {
+static enum mrc_status open_series(const mrc_queue *queue, const char *series,
+                                   const struct mrc_queue_peer *peer, struct mrc_error *err) {
     char folder[MRC_JOB_PATH], path[MRC_JOB_PATH], broken[MRC_JOB_PATH], mark[32];
-    snprintf(mark, sizeof mark, "open-%d", peer);
+    snprintf(mark, sizeof mark, "open-%d", peer->number);
     enum mrc_status status = mrc_queue_join(path, queue, folders[1], series, mark, err);
     if (status == MRC_OK) status = mrc_queue_join(folder, queue, folders[1], series, NULL, err);
     if (status == MRC_OK) status = mrc_queue_join(broken, queue, folders[1], series, "broken", err);
     if (status != MRC_OK || (mrc_path_exists(path) && !mrc_path_exists(broken))) return status;
     if (status == MRC_OK) status = make_series(queue, series, folder, err);
     if (status != MRC_OK) return status;
+    name_host(folder, peer->host);
     if (rename(broken, path) != 0) {
         int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
         if (file < 0 || close(file) != 0)
@@ -352,32 +378,39 @@ static enum mrc_status open_series(const mrc_queue *queue, const char *series, i
     return status;
 }
 
+/* The file gets its name; one that has it is not replaced, whoever put it there. */
+static enum mrc_status give_name(const char *path, const char *target, struct mrc_error *err) {
+    if (link(path, target) != 0)
+        return mrc_fail(err, MRC_ERR_WRITE, "%s: %s", target, strerror(errno));
+    (void)unlink(path); /* else the next start removes it */
+    return MRC_OK;
+}
+
 static enum mrc_status place(enum mrc_placed *how, mrc_queue *queue, const char *series,
-                             const char *name, const char *path, int peer, struct mrc_error *err) {
+                             const char *name, const char *path, const struct mrc_queue_peer *peer,
+                             struct mrc_error *err) {
     char images[MRC_JOB_PATH], target[MRC_JOB_PATH];
-    bool known = false;
-    enum mrc_status status = is_known(&known, queue, series, name, path, err);
-    *how = known ? MRC_PLACED_KNOWN : MRC_PLACED;
-    if (status != MRC_OK || known) return status;
-    status = open_series(queue, series, peer, err);
-    if (status == MRC_OK) status = mrc_queue_join(images, queue, folders[1], series, "images", err);
+    *how = MRC_PLACED;
+    enum mrc_status status = mrc_queue_join(images, queue, folders[1], series, "images", err);
     if (status != MRC_OK) return status;
     int length = snprintf(target, sizeof target, "%s/%s", images, name);
     if (length < 0 || length >= (int)sizeof target)
         return mrc_fail(err, MRC_ERR_RANGE, "%s: too long", images);
-    if (mrc_path_exists(target) && same_bytes(path, target)) {
-        *how = MRC_PLACED_KNOWN; /* acknowledged once, and by now on the disk for sure */
-        return mrc_sync_dir(images, err);
-    }
-    if (rename(path, target) != 0)
-        return mrc_fail(err, MRC_ERR_WRITE, "%s: %s", target, strerror(errno));
-    return mrc_sync_dir(images, err); /* without it the image may stay: it comes again */
+    status = meet_jobs(how, queue, series, name, path, err);
+    if (status != MRC_OK || *how != MRC_PLACED) return status;
+    status = meet(how, path, target, err);
+    if (status != MRC_OK || *how == MRC_PLACED_DIFFERS) return status;
+    status = open_series(queue, series, peer, err);
+    if (status == MRC_OK && *how == MRC_PLACED) status = give_name(path, target, err);
+    /* of one that is known: acknowledged once, and by now on the disk for sure. Without the sync
+     * the image may stay: it comes again */
+    return status == MRC_OK ? mrc_sync_dir(images, err) : status;
 }
 
 enum mrc_status mrc_queue_place(enum mrc_placed *how, char series[MRC_SERIES_TEXT],
                                 mrc_queue *queue, const char *path,
-                                const struct mrc_net_identity *identity, int peer,
-                                struct mrc_error *err) {
+                                const struct mrc_net_identity *identity,
+                                const struct mrc_queue_peer *peer, struct mrc_error *err) {
     char instance[MRC_PSEUDONYM_TEXT], name[MRC_PSEUDONYM_TEXT + 4];
     int held = -1;
     enum mrc_status status =
@@ -390,6 +423,6 @@ enum mrc_status mrc_queue_place(enum mrc_placed *how, char series[MRC_SERIES_TEX
         status = place(how, queue, series, name, path, peer, err);
         mrc_queue_let_go(held);
     }
-    if (status != MRC_OK || *how == MRC_PLACED_KNOWN) (void)unlink(path);
+    if (status != MRC_OK || *how != MRC_PLACED) (void)unlink(path);
     return status;
 }

@@ -2,7 +2,7 @@
  *
  *   QUEUE/lock, mutex, key      one server a queue; one change at a time; of the keyed names
  *   QUEUE/receiving/            files on their way in; emptied at a start
- *   QUEUE/arriving/SERIES/      images of a series that is not yet complete, in images/
+ *   QUEUE/arriving/SERIES/      images of a series that is not yet complete, in images/; and host
  *   QUEUE/new|running|done|failed/ID/   jobs: job.json, images/, later out/, report/ and sent.list
  *
  * A job is a folder and changes its state by one rename, so that a crash at any moment leaves it in
@@ -45,6 +45,7 @@ struct mrc_job {
     char why[MRC_JOB_WHY];     /* of the last failure; "" */
     char source[MRC_JOB_PATH]; /* what to translate where it is not the job's images; "" */
     char output[MRC_JOB_PATH]; /* where to where it is not the job's folder; "" */
+    char host[MRC_HOST_TEXT];  /* of the peer that brought the first image; "" */
 };
 
 typedef struct mrc_queue mrc_queue;
@@ -69,14 +70,22 @@ MRC_MUST_CHECK enum mrc_status mrc_queue_receiving(char out[MRC_JOB_PATH], const
 /** Removes what a process that was killed left of files on their way in. */
 void mrc_queue_drop_received(const mrc_queue *queue, int pid);
 enum mrc_placed {
-    MRC_PLACED,      /* in its series */
-    MRC_PLACED_KNOWN /* the same bytes are in the series, or in a job of it, already: removed */
+    MRC_PLACED,        /* in its series */
+    MRC_PLACED_KNOWN,  /* the same bytes are in the series, or in a job of it, already: removed */
+    MRC_PLACED_DIFFERS /* other bytes of the same instance are: they stay, and these are removed */
 };
-/** Puts a whole and synced file into its series; MRC_OK: it is safe. Else the file is gone. `peer`
- * is a number of the association, for mrc_queue_end_peer; `series` receives the series's name. */
+/** Who brings images. */
+struct mrc_queue_peer {
+    int number;       /* of the association, for mrc_queue_end_peer */
+    const char *host; /* its address: jobs are done in turns by it */
+};
+/** Puts a whole and synced file into its series; MRC_OK: it is safe, or of other bytes than one
+ * that was acknowledged before, which no file ever replaces. Else the file is gone. `series`
+ * receives the series's name. */
 MRC_MUST_CHECK enum mrc_status mrc_queue_place(enum mrc_placed *how, char series[MRC_SERIES_TEXT],
                                                mrc_queue *queue, const char *path,
-                                               const struct mrc_net_identity *identity, int peer,
+                                               const struct mrc_net_identity *identity,
+                                               const struct mrc_queue_peer *peer,
                                                struct mrc_error *err);
 /** The association is over; `released`: in good order, and the peer has sent what it wanted. To be
  * called until it succeeds: until then its series wait for more. */
@@ -99,8 +108,9 @@ MRC_MUST_CHECK enum mrc_status mrc_queue_collect(bool *made, struct mrc_job *job
  * MRC_OK and *made false when there is such a job in any state. */
 MRC_MUST_CHECK enum mrc_status mrc_queue_add(bool *made, struct mrc_job *job, mrc_queue *queue,
                                              const char *name, struct mrc_error *err);
-/** The new job that has waited longest of those whose time has come; *found is false when none has.
- */
+/** Of the new jobs whose time has come one of the host whose turn it is: the one whose last job is
+ * longest ago, or that had none; of several the one that has waited longest. So a host that brings
+ * a thousand series holds up another's by one. *found is false when there is none. */
 MRC_MUST_CHECK enum mrc_status mrc_queue_next(bool *found, struct mrc_job *job, mrc_queue *queue,
                                               struct mrc_error *err);
 /** Writes the record and moves the job; job->state is where it is then, also after a failure: a

@@ -12,12 +12,20 @@ struct mrc_queue_seen {
     uint64_t mark;
     double since_s;
 };
+/* A host, and when one of its jobs was taken last: the turns that were given so far. */
+struct mrc_queue_turn {
+    char host[MRC_HOST_TEXT];
+    uint64_t turn;
+};
 struct mrc_queue {
     char dir[MRC_JOB_PATH];
     int lock; /* -1: not ours */
     struct mrc_pseudonym_key key;
     struct mrc_queue_seen *seen;
     size_t seen_count, seen_capacity;
+    struct mrc_queue_turn *turns;
+    size_t turn_count, turn_capacity;
+    uint64_t last_turn;
 };
 
 /** "dir/a[/b[/c]]"; b and c may be NULL. MRC_ERR_RANGE when it does not fit. */

@@ -11,9 +11,10 @@
 
 #include "app/node/queue_folder.h"
 #include "base/alloc.h"
+#include "base/json.h"
 #include "base/text.h"
 
-enum { MAX_RECORD = 1 << 16 };
+enum { MAX_RECORD = 1 << 16, MOST_TURNS = 4096 };
 
 static double now_s(void) {
     struct timespec now;
@@ -56,25 +57,38 @@ void mrc_job_read(struct mrc_job *job, const char *folder) {
     get_text(job->why, sizeof job->why, root, "why");
     get_text(job->source, sizeof job->source, root, "source");
     get_text(job->output, sizeof job->output, root, "output");
+    get_text(job->host, sizeof job->host, root, "host");
     cJSON_Delete(root);
     mrc_free(text);
     mrc_free(path);
 }
 
+static bool add_number(cJSON *root, const char *name, double value) {
+    return cJSON_AddNumberToObject(root, name, value) != NULL;
+}
+
+static bool add_text(cJSON *root, const char *name, const char *value) {
+    return value[0] == '\0' || cJSON_AddStringToObject(root, name, value) != NULL;
+}
+
+/* False: out of memory, and the record is not whole. */
+static bool describe(cJSON *root, const struct mrc_job *job) {
+    return add_number(root, "created", (double)job->created) &&
+           add_number(root, "changed", (double)job->changed) &&
+           add_number(root, "not_before", (double)job->not_before) &&
+           add_number(root, "images", (double)job->images) &&
+           add_number(root, "attempts", job->attempts) &&
+           add_number(root, "crashes", job->crashes) &&
+           cJSON_AddStringToObject(root, "why", job->why) != NULL &&
+           add_text(root, "source", job->source) && add_text(root, "output", job->output) &&
+           add_text(root, "host", job->host);
+}
+
 enum mrc_status mrc_job_write(const struct mrc_job *job, const char *folder,
                               struct mrc_error *err) {
     char *path = mrc_path_join(folder, "job.json");
-    cJSON *root = cJSON_CreateObject();
-    cJSON_AddNumberToObject(root, "created", (double)job->created);
-    cJSON_AddNumberToObject(root, "changed", (double)job->changed);
-    cJSON_AddNumberToObject(root, "not_before", (double)job->not_before);
-    cJSON_AddNumberToObject(root, "images", (double)job->images);
-    cJSON_AddNumberToObject(root, "attempts", job->attempts);
-    cJSON_AddNumberToObject(root, "crashes", job->crashes);
-    cJSON_AddStringToObject(root, "why", job->why);
-    if (job->source[0] != '\0') cJSON_AddStringToObject(root, "source", job->source);
-    if (job->output[0] != '\0') cJSON_AddStringToObject(root, "output", job->output);
-    char *text = cJSON_Print(root);
+    cJSON *root = mrc_json_begin();
+    char *text = describe(root, job) ? mrc_json_print(root, true) : NULL;
     enum mrc_status status = path != NULL && text != NULL
                                  ? mrc_write_file(path, text, strlen(text), err)
                                  : no_memory(err);
@@ -224,6 +238,49 @@ enum mrc_status mrc_queue_list(struct mrc_job_list *out, mrc_queue *queue, struc
     return status;
 }
 
+/* --- Turns --- */
+
+static uint64_t turn_of(const mrc_queue *queue, const char *host) {
+    for (size_t i = 0; i < queue->turn_count; ++i)
+        if (strcmp(queue->turns[i].host, host) == 0) return queue->turns[i].turn;
+    return 0;
+}
+
+/* The host whose turn is longest ago makes room for another: hosts are few, addresses are not. */
+static struct mrc_queue_turn *make_turn(mrc_queue *queue, struct mrc_error *err) {
+    void *grown = queue->turns;
+    if (queue->turn_count < MOST_TURNS) {
+        if (!mrc_grow(&grown, &queue->turn_capacity, queue->turn_count + 1, sizeof *queue->turns)) {
+            (void)no_memory(err);
+            return NULL;
+        }
+        queue->turns = grown;
+        return &queue->turns[queue->turn_count++];
+    }
+    struct mrc_queue_turn *oldest = queue->turns;
+    for (size_t i = 1; i < queue->turn_count; ++i)
+        if (queue->turns[i].turn < oldest->turn) oldest = &queue->turns[i];
+    return oldest;
+}
+
+static enum mrc_status give_turn(mrc_queue *queue, const char *host, struct mrc_error *err) {
+    struct mrc_queue_turn *turn = NULL;
+    for (size_t i = 0; i < queue->turn_count && turn == NULL; ++i)
+        if (strcmp(queue->turns[i].host, host) == 0) turn = &queue->turns[i];
+    if (turn == NULL) turn = make_turn(queue, err);
+    if (turn == NULL) return MRC_ERR_NOMEM;
+    snprintf(turn->host, sizeof turn->host, "%s", host);
+    turn->turn = ++queue->last_turn;
+    return MRC_OK;
+}
+
+/* Does the one come before the other? */
+static bool is_before(const mrc_queue *queue, const struct mrc_job *one,
+                      const struct mrc_job *other) {
+    uint64_t a = turn_of(queue, one->host), b = turn_of(queue, other->host);
+    return a != b ? a < b : one->created < other->created;
+}
+
 enum mrc_status mrc_queue_next(bool *found, struct mrc_job *job, mrc_queue *queue,
                                struct mrc_error *err) {
     struct mrc_job_list list = {0};
@@ -234,12 +291,12 @@ enum mrc_status mrc_queue_next(bool *found, struct mrc_job *job, mrc_queue *queu
         const struct mrc_job *other = &list.jobs[i];
         bool clock_went_back = other->changed > now; /* by how much nobody knows: no wait then */
         if (other->not_before > now && !clock_went_back) continue;
-        if (*found && other->created >= job->created) continue;
+        if (*found && !is_before(queue, other, job)) continue;
         *job = *other;
         *found = true;
     }
     mrc_job_list_clear(&list);
-    return status;
+    return status == MRC_OK && *found ? give_turn(queue, job->host, err) : status;
 }
 
 static enum mrc_status retry_held(mrc_queue *queue, const char *id, struct mrc_error *err) {
@@ -358,11 +415,25 @@ static enum mrc_status add_images_of(const mrc_queue *queue, const struct mrc_jo
     return status;
 }
 
+static void read_host(struct mrc_job *job, const char *folder) {
+    unsigned char *text = NULL;
+    size_t size = 0;
+    char *path = mrc_path_join(folder, "host");
+    if (path != NULL && mrc_read_file(&text, &size, path, sizeof job->host - 1, NULL) == MRC_OK)
+        snprintf(job->host, sizeof job->host, "%s", (const char *)text);
+    mrc_free(text);
+    mrc_free(path);
+}
+
+/* The marks of a series that arrives are none of a job's. */
 static enum mrc_status unmark(const char *folder, struct mrc_error *err) {
-    char *broken = mrc_path_join(folder, "broken");
-    if (broken == NULL) return no_memory(err);
-    (void)unlink(broken);
-    mrc_free(broken);
+    static const char *const marks[] = {"broken", "host"};
+    for (size_t m = 0; m < sizeof marks / sizeof *marks; ++m) {
+        char *mark = mrc_path_join(folder, marks[m]);
+        if (mark == NULL) return no_memory(err);
+        (void)unlink(mark);
+        mrc_free(mark);
+    }
     return mrc_sync_dir(folder, err);
 }
 
@@ -383,6 +454,7 @@ static enum mrc_status make_job(struct mrc_job *job, mrc_queue *queue, const cha
     if (status == MRC_OK) status = look_at(&look, queue, series, err);
     if (status == MRC_OK) {
         job->images = (int64_t)look.images;
+        read_host(job, folder);
         snprintf(job->id, sizeof job->id, "%s-%lld", series,
                  before.count > 0 ? (long long)mrc_job_number(before.jobs[0].id) + 1 : 1);
         status = mrc_job_write(job, folder, err);

@@ -1,12 +1,16 @@
 /* serve.c: the loop: peers, series, jobs. The process that loops reads no stranger's byte and
  * computes nothing; each association and each attempt at a job is a child, which may crash. All
  * that must survive is on the disk before the next step. */
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include "app/node/serve.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,16 +20,41 @@
 #include "base/fs.h"
 #include "base/isolate.h"
 
-enum { TICK_MS = 100, MOST_PEERS = 256, MOST_KNOCKS = 64, MOST_CRASHES = 3, MAX_WHY = 4096 };
+enum {
+    TICK_MS = 100,
+    MOST_PEERS = 256,
+    MOST_KNOCKS = 64,
+    MOST_WAITING = 64,
+    MOST_REFUSED = 64,
+    MOST_CRASHES = 3,
+    MAX_WHY = 4096
+};
 static const double look_s = 0.5, prune_s = 60.0, repeat_s = 60.0, farewell_s = 10.0;
-static const size_t peer_memory_bytes = (size_t)1 << 30;
+static const double patience_s = 2.0; /* of one who waits, before another is sent away for him */
+static const double refusals_s = 1.0; /* between two lines about refusals of one host */
+static const size_t least_memory_bytes = (size_t)12 << 20;
 
 struct peer {
     int pid, number;
     char host[MRC_HOST_TEXT];
     double since_s;
+    atomic_llong *stored_ms; /* in server.stored_ms; as the child says, which may lie */
+    bool sent_away;
     bool gone; /* its process has ended, and the queue does not know yet */
     int code;
+};
+/* One who was let in at the door while all associations were taken. */
+struct waiting {
+    int socket;
+    char host[MRC_HOST_TEXT];
+    double since_s;
+};
+/* Who was refused, and how often since that was last said. */
+struct refused {
+    const char *event;
+    char host[MRC_HOST_TEXT];
+    int64_t times;
+    double said_s;
 };
 struct server {
     const struct mrc_serve_config *config;
@@ -36,6 +65,11 @@ struct server {
     int listener; /* -1: none */
     struct peer peers[MOST_PEERS];
     int peer_count, last_number;
+    atomic_llong *stored_ms; /* MOST_PEERS, shared with the children; less than 0: free */
+    struct waiting waiting[MOST_WAITING];
+    int waiting_count;
+    struct refused refused[MOST_REFUSED];
+    int refused_count;
     struct mrc_serve_attempt attempt;
     int worker; /* its pid; 0: none */
     bool ended; /* the attempt is over, and its job not yet moved */
@@ -83,51 +117,215 @@ static bool host_is_allowed(const struct server *s, const char *host) {
     return false;
 }
 
-static int count_from(const struct server *s, const char *host) {
+static int associations_of(const struct server *s, const char *host) {
     int count = 0;
     for (int i = 0; i < s->peer_count; ++i) count += strcmp(s->peers[i].host, host) == 0;
     return count;
 }
 
+static int waiting_of(const struct server *s, const char *host) {
+    int count = 0;
+    for (int i = 0; i < s->waiting_count; ++i) count += strcmp(s->waiting[i].host, host) == 0;
+    return count;
+}
+
+static void say_refused(struct server *s, struct refused *r, double now) {
+    cJSON *line = mrc_audit_begin(r->event);
+    cJSON_AddStringToObject(line, "host", r->host);
+    cJSON_AddNumberToObject(line, "times", (double)r->times);
+    mrc_audit_end(line, &s->audit);
+    r->times = 0;
+    r->said_s = now;
+}
+
+/* Said at once, and then in sums: who knocks a thousand times does not keep us writing. */
+static void refuse(struct server *s, const char *event, const char *host) {
+    double now = now_s();
+    struct refused *r = NULL;
+    for (int i = 0; i < s->refused_count && r == NULL; ++i)
+        if (s->refused[i].event == event && strcmp(s->refused[i].host, host) == 0)
+            r = &s->refused[i];
+    if (r == NULL) {
+        int at = s->refused_count < MOST_REFUSED ? s->refused_count++ : 0;
+        r = &s->refused[at];
+        if (r->times > 0) say_refused(s, r, now);
+        *r = (struct refused){.event = event, .said_s = -refusals_s};
+        snprintf(r->host, sizeof r->host, "%s", host);
+    }
+    ++r->times;
+    if (now - r->said_s >= refusals_s) say_refused(s, r, now);
+}
+
+static void sum_refusals(struct server *s, double now) {
+    for (int i = 0; i < s->refused_count; ++i)
+        if (s->refused[i].times > 0 && now - s->refused[i].said_s >= refusals_s)
+            say_refused(s, &s->refused[i], now);
+}
+
+static atomic_llong *take_slot(struct server *s) {
+    for (int i = 0; i < MOST_PEERS; ++i)
+        if (atomic_load(&s->stored_ms[i]) < 0) return &s->stored_ms[i];
+    return NULL; /* there are as many as peers: a child made itself free */
+}
+
+/* Each association has its share, so that all together have what the settings say. */
+static size_t share_bytes(const struct mrc_serve_config *config) {
+    size_t share = (size_t)(config->receive_memory_mb * 1048576.0) / (size_t)config->associations;
+    return share > least_memory_bytes ? share : least_memory_bytes;
+}
+
+static const char *readable_file(void *context, size_t number) {
+    const struct mrc_serve_config *config = context;
+    const struct mrc_net_tls *tls = &config->node.tls;
+    const char *const files[] = {"/etc", "/usr", tls->ca, tls->cert, tls->key};
+    return number < sizeof files / sizeof *files ? files[number] : NULL;
+}
+
+static enum mrc_status start_child(int *pid, struct mrc_serve_peer *peer, struct mrc_error *err) {
+    const struct mrc_serve_config *config = peer->config;
+    char log_folder[MRC_SERVE_PATH];
+    const char *const writable[] = {mrc_queue_dir(peer->queue), log_folder};
+    const struct mrc_confine_files files = {.context = (void *)(uintptr_t)config,
+                                            .read = readable_file,
+                                            .write = writable,
+                                            .write_count = 2};
+    size_t folder = (size_t)(mrc_path_name(config->audit) - config->audit);
+    snprintf(log_folder, sizeof log_folder, "%.*s", (int)folder, config->audit);
+    if (folder == 0) snprintf(log_folder, sizeof log_folder, ".");
+    const struct mrc_isolate_task task = {.run = mrc_serve_receive,
+                                          .context = peer,
+                                          .keep = peer->socket,
+                                          .memory_bytes = share_bytes(config),
+                                          .confined = &files,
+                                          .nice = 5};
+    return mrc_isolate_start(pid, &task, err);
+}
+
 static void start_peer(struct server *s, int socket, const char *host) {
-    struct mrc_serve_peer peer = {
-        .config = s->config, .queue = s->queue, .socket = socket, .number = ++s->last_number};
+    struct mrc_serve_peer peer = {.config = s->config,
+                                  .queue = s->queue,
+                                  .socket = socket,
+                                  .number = ++s->last_number,
+                                  .stored_ms = take_slot(s)};
     snprintf(peer.host, sizeof peer.host, "%s", host);
-    struct mrc_isolate_task task = {.run = mrc_serve_receive,
-                                    .context = &peer,
-                                    .keep = socket,
-                                    .memory_bytes =
-                                        peer_memory_bytes + s->config->node.max_object_bytes};
     struct mrc_error why = {0};
     int pid = 0;
-    if (mrc_isolate_start(&pid, &task, &why) != MRC_OK) {
+    if (peer.stored_ms == NULL) return;
+    atomic_store(peer.stored_ms, 0);
+    if (start_child(&pid, &peer, &why) != MRC_OK) {
+        atomic_store(peer.stored_ms, -1);
         complain(s, &why);
         return;
     }
     struct peer *new = &s->peers[s->peer_count++];
-    *new = (struct peer){.pid = pid, .number = peer.number, .since_s = now_s()};
+    *new = (struct peer){
+        .pid = pid, .number = peer.number, .since_s = now_s(), .stored_ms = peer.stored_ms};
     snprintf(new->host, sizeof new->host, "%s", host);
 }
 
-/* Those who knock while all associations are taken wait; who has too many himself, or may not come,
- * is not let in. */
+static void forget_waiting(struct server *s, int i) {
+    (void)close(s->waiting[i].socket);
+    --s->waiting_count;
+    memmove(&s->waiting[i], &s->waiting[i + 1],
+            (size_t)(s->waiting_count - i) * sizeof *s->waiting);
+}
+
+/* The waiting room is full: of the host with most in it the last one goes, unless that is the one
+ * who knocks. */
+static bool make_room(struct server *s, const char *host) {
+    int last = -1, most = waiting_of(s, host) + 1;
+    for (int i = 0; i < s->waiting_count; ++i) {
+        int count = waiting_of(s, s->waiting[i].host);
+        if (count > most || (last >= 0 && count == most)) last = i, most = count;
+    }
+    if (last < 0) return false;
+    refuse(s, "too_many_associations", s->waiting[last].host);
+    forget_waiting(s, last);
+    return true;
+}
+
+/* Everybody who may come waits, if only for a moment; who has too many himself is not let in. */
+static void let_wait(struct server *s, int socket, const char *host) {
+    const char *event = NULL;
+    if (!host_is_allowed(s, host))
+        event = "refused_host";
+    else if (associations_of(s, host) + waiting_of(s, host) >= s->config->associations_per_host ||
+             (s->waiting_count == MOST_WAITING && !make_room(s, host)))
+        event = "too_many_associations";
+    if (event != NULL) {
+        refuse(s, event, host);
+        (void)close(socket);
+        return;
+    }
+    struct waiting *w = &s->waiting[s->waiting_count++];
+    *w = (struct waiting){.socket = socket, .since_s = now_s()};
+    snprintf(w->host, sizeof w->host, "%s", host);
+}
+
+/* Who waits and whose host has the fewest associations; of several who came first. */
+static int first_waiting(const struct server *s) {
+    int first = 0;
+    for (int i = 1; i < s->waiting_count; ++i)
+        if (associations_of(s, s->waiting[i].host) < associations_of(s, s->waiting[first].host))
+            first = i;
+    return first;
+}
+
+static long long last_stored(const struct peer *peer) {
+    return peer->sent_away ? LLONG_MAX : atomic_load(peer->stored_ms);
+}
+
+/* The host with most associations gives one up for a host that has two fewer: the one that has
+ * stored nothing for longest. What it stored is kept, and it may come again. */
+static void send_one_away(struct server *s, const struct waiting *for_whom) {
+    struct peer *chosen = NULL;
+    int most = associations_of(s, for_whom->host) + 2;
+    for (int i = 0; i < s->peer_count; ++i) {
+        struct peer *peer = &s->peers[i];
+        if (peer->sent_away && !peer->gone) return; /* one after the other */
+        int count = associations_of(s, peer->host);
+        if (count < most) continue;
+        if (count > most || chosen == NULL || last_stored(peer) < last_stored(chosen))
+            chosen = peer;
+        most = count;
+    }
+    if (chosen == NULL) return;
+    chosen->sent_away = true;
+    log_event(s, "association_sent_away", "host", chosen->host);
+    mrc_isolate_kill(chosen->pid);
+}
+
+static bool has_place(const struct server *s) {
+    return s->peer_count < s->config->associations && s->peer_count < MOST_PEERS;
+}
+
 static void welcome(struct server *s) {
     char host[MRC_HOST_TEXT];
     int socket = -1;
-    for (int n = 0; n < MOST_KNOCKS && s->peer_count < s->config->associations &&
-                    s->peer_count < MOST_PEERS && mrc_net_next(&socket, host, s->listener);
-         ++n) {
-        if (!host_is_allowed(s, host))
-            log_event(s, "refused_host", "host", host);
-        else if (count_from(s, host) >= s->config->associations_per_host)
-            log_event(s, "too_many_associations", "host", host);
-        else
-            start_peer(s, socket, host);
-        (void)close(socket);
+    for (int n = 0; n < MOST_KNOCKS && mrc_net_next(&socket, host, s->listener); ++n)
+        let_wait(s, socket, host);
+    while (s->waiting_count > 0 && has_place(s)) {
+        int first = first_waiting(s);
+        const struct waiting next = s->waiting[first];
+        start_peer(s, next.socket, next.host);
+        forget_waiting(s, first);
     }
+    double now = now_s();
+    for (int i = 0; i < s->waiting_count;) {
+        if (now - s->waiting[i].since_s <= s->config->node.acse_s) {
+            ++i;
+            continue;
+        }
+        refuse(s, "too_many_associations", s->waiting[i].host);
+        forget_waiting(s, i);
+    }
+    if (s->waiting_count == 0) return;
+    const struct waiting *first = &s->waiting[first_waiting(s)];
+    if (now - first->since_s > patience_s) send_one_away(s, first);
 }
 
 static void log_parting(struct server *s, const struct peer *peer) {
+    if (peer->sent_away) return; /* that is said already */
     if (peer->code < 0 || peer->code >= MRC_PARTINGS)
         log_event(s, "association_killed", "host", peer->host);
     else if (peer->code >= MRC_PARTED_UNLOGGED)
@@ -151,6 +349,7 @@ static void reap_peers(struct server *s) {
         if (!peer->gone) {
             ++i;
         } else if (mrc_queue_end_peer(s->queue, peer->number, released, &why) == MRC_OK) {
+            atomic_store(peer->stored_ms, -1);
             *peer = s->peers[--s->peer_count];
         } else {
             complain(s, &why);
@@ -281,14 +480,14 @@ static void reap_worker(struct server *s) {
 
 static void turn(struct server *s) {
     struct pollfd listener = {.fd = s->listener, .events = POLLIN};
-    bool room = s->peer_count < s->config->associations && s->peer_count < MOST_PEERS;
-    (void)poll(&listener, s->listener >= 0 && room ? 1 : 0, TICK_MS);
+    (void)poll(&listener, s->listener >= 0 ? 1 : 0, TICK_MS);
     if (s->listener >= 0) welcome(s);
     reap_peers(s);
     reap_worker(s);
     double now = now_s();
     if (now - s->looked_s >= look_s) {
         s->looked_s = now;
+        sum_refusals(s, now);
         (void)mrc_audit_flush(&s->audit);
         collect(s);
         if (s->ended) settle(s);
@@ -304,6 +503,7 @@ static void turn(struct server *s) {
 static void say_farewell(struct server *s) {
     double begin = now_s();
     if (s->listener >= 0) (void)close(s->listener);
+    while (s->waiting_count > 0) forget_waiting(s, s->waiting_count - 1);
     if (s->worker != 0) mrc_isolate_kill(s->worker);
     while (s->peer_count > 0) {
         const struct timespec tick = {.tv_nsec = 20000000};
@@ -318,10 +518,21 @@ static void say_farewell(struct server *s) {
     }
 }
 
+static enum mrc_status share_slots(struct server *s, struct mrc_error *err) {
+    void *slots = mmap(NULL, MOST_PEERS * sizeof *s->stored_ms, PROT_READ | PROT_WRITE,
+                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (slots == MAP_FAILED)
+        return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a server's associations");
+    s->stored_ms = slots;
+    for (int i = 0; i < MOST_PEERS; ++i) atomic_init(&s->stored_ms[i], -1);
+    return MRC_OK;
+}
+
 static enum mrc_status open_server(struct server *s, struct mrc_error *err) {
     const struct mrc_serve_config *config = s->config;
     int64_t again = 0;
-    enum mrc_status status = mrc_queue_open(&s->queue, config->queue, true, err);
+    enum mrc_status status = share_slots(s, err);
+    if (status == MRC_OK) status = mrc_queue_open(&s->queue, config->queue, true, err);
     if (status == MRC_OK) status = mrc_queue_serve(s->queue, &again, err);
     if (status == MRC_OK && config->port != 0)
         status = mrc_net_listen(&s->listener, config->bind, config->port, err);
@@ -354,6 +565,7 @@ enum mrc_status mrc_serve_run(const struct mrc_serve_config *config,
     mrc_audit_clear(&s->audit);
     mrc_serve_watch_clear(&s->watch);
     mrc_queue_close(s->queue);
+    if (s->stored_ms != NULL) (void)munmap(s->stored_ms, MOST_PEERS * sizeof *s->stored_ms);
     mrc_free(s);
     return status;
 }

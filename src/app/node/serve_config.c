@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "app/common/model_file.h"
 #include "app/common/place.h"
@@ -43,6 +44,13 @@ static const struct setting settings[] = {
     {.name = "association_s", .kind = NUMBER, .offset = AT(association_s), .lo = 1, .hi = 86400},
     {.name = "acse_timeout_s", .kind = INTEGER, .offset = AT(node.acse_s), .lo = 1, .hi = 3600},
     {.name = "dimse_timeout_s", .kind = INTEGER, .offset = AT(node.dimse_s), .lo = 1, .hi = 3600},
+    {.name = "idle_timeout_s", .kind = NUMBER, .offset = AT(node.idle_s), .lo = 1, .hi = 86400},
+    {.name = "min_rate_kb_s", .kind = NUMBER, .offset = AT(min_rate_kb_s), .lo = 0, .hi = 1e6},
+    {.name = "receive_memory_mb",
+     .kind = NUMBER,
+     .offset = AT(receive_memory_mb),
+     .lo = 64,
+     .hi = 65536},
     {.name = "max_object_mb", .kind = NUMBER, .offset = AT(max_object_mb), .lo = 0.1, .hi = 65536},
     {.name = "min_free_mb", .kind = NUMBER, .offset = AT(min_free_mb), .lo = 0, .hi = 1e9},
     {.name = "quiet_s", .kind = NUMBER, .offset = AT(quiet_s), .lo = 0.1, .hi = 86400},
@@ -72,21 +80,24 @@ static const struct setting settings[] = {
 enum { SETTINGS = sizeof settings / sizeof settings[0] };
 
 void mrc_serve_config_init(struct mrc_serve_config *config) {
-    *config = (struct mrc_serve_config){.bind = "127.0.0.1",
-                                        .node = {.aet = "MRCYCLE", .acse_s = 30, .dimse_s = 60},
-                                        .associations = 32,
-                                        .associations_per_host = 16,
-                                        .association_s = 3600.0,
-                                        .max_object_mb = 1024.0,
-                                        .min_free_mb = 1024.0,
-                                        .quiet_s = 30.0,
-                                        .broken_quiet_s = 900.0,
-                                        .to = MRC_CONTRAST_T2W,
-                                        .job_s = 3600.0,
-                                        .retries = 200,
-                                        .retry_wait_s = 10.0,
-                                        .retry_wait_max_s = 1800.0,
-                                        .keep_done_h = 24.0};
+    *config = (struct mrc_serve_config){
+        .bind = "127.0.0.1",
+        .node = {.aet = "MRCYCLE", .acse_s = 30, .dimse_s = 60, .idle_s = 120.0},
+        .associations = 32,
+        .associations_per_host = 16,
+        .association_s = 3600.0,
+        .min_rate_kb_s = 2.0,
+        .receive_memory_mb = 512.0,
+        .max_object_mb = 1024.0,
+        .min_free_mb = 1024.0,
+        .quiet_s = 30.0,
+        .broken_quiet_s = 900.0,
+        .to = MRC_CONTRAST_T2W,
+        .job_s = 3600.0,
+        .retries = 200,
+        .retry_wait_s = 10.0,
+        .retry_wait_max_s = 1800.0,
+        .keep_done_h = 24.0};
 }
 
 /* --- Values --- */
@@ -221,6 +232,7 @@ static enum mrc_status check_network(struct mrc_serve_config *config, struct mrc
         return mrc_fail(err, MRC_ERR_ARGUMENT,
                         "tls_cert and tls_key belong together, and tls_ca needs them");
     node->max_object_bytes = (uint64_t)(config->max_object_mb * 1048576.0);
+    node->min_bytes_s = config->min_rate_kb_s * 1024.0;
     return node->tls.cert[0] != '\0' ? mrc_net_check_tls(&node->tls, true, err) : MRC_OK;
 }
 
@@ -256,6 +268,14 @@ static enum mrc_status check_folders(const struct mrc_serve_config *config, stru
     return status == MRC_OK ? mrc_make_dirs(config->output, err) : status;
 }
 
+/* A link would lead the log into a file of somebody else's. */
+static enum mrc_status check_log(const struct mrc_serve_config *config, struct mrc_error *err) {
+    struct stat info;
+    if (lstat(config->audit, &info) != 0 || !S_ISLNK(info.st_mode)) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_ARGUMENT, "%s: is a link, expected a file of its own for the log",
+                    config->audit);
+}
+
 enum mrc_status mrc_serve_config_check(struct mrc_serve_config *config, struct mrc_error *err) {
     if (config->queue[0] == '\0')
         return mrc_fail(err, MRC_ERR_ARGUMENT, "no queue, expected queue = FOLDER");
@@ -273,7 +293,8 @@ enum mrc_status mrc_serve_config_check(struct mrc_serve_config *config, struct m
         if (length < 0 || length >= (int)sizeof config->audit)
             return mrc_fail(err, MRC_ERR_ARGUMENT, "queue: too long a path");
     }
-    enum mrc_status status = check_network(config, err);
+    enum mrc_status status = check_log(config, err);
+    if (status == MRC_OK) status = check_network(config, err);
     if (status == MRC_OK) status = check_peers(config, err);
     if (status == MRC_OK) status = check_folders(config, err);
     if (status == MRC_OK)

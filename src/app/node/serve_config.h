@@ -27,6 +27,7 @@ struct mrc_serve_config {
     size_t rule_count;
     int associations, associations_per_host;
     double association_s, max_object_mb, min_free_mb;
+    double min_rate_kb_s, receive_memory_mb; /* memory: of all associations together */
     double quiet_s, broken_quiet_s;
     /* translating */
     enum mrc_contrast to;

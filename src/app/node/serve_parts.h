@@ -3,6 +3,8 @@
 #ifndef MRC_APP_NODE_SERVE_PARTS_H
 #define MRC_APP_NODE_SERVE_PARTS_H
 
+#include <stdatomic.h>
+
 #include "app/common/events.h"
 #include "app/node/queue.h"
 #include "app/node/serve_config.h"
@@ -13,6 +15,7 @@ struct mrc_serve_peer {
     mrc_queue *queue;
     int socket, number; /* number: of the association, for the queue */
     char host[MRC_HOST_TEXT];
+    atomic_llong *stored_ms; /* shared: when the last image was stored, by CLOCK_MONOTONIC */
 };
 /** How an association ended, as the exit code of its process says. */
 enum mrc_serve_parting {

@@ -8,19 +8,21 @@
 #include "app/node/audit.h"
 #include "app/node/serve_parts.h"
 
-enum { NAMED_SERIES = 64, LOG_ATTEMPTS = 10 };
+enum { NAMED_SERIES = 64, LOG_ATTEMPTS = 10, MOST_DIFFERING = 100 };
 
 struct receiving {
     const struct mrc_serve_peer *peer;
     char path[MRC_JOB_PATH];
-    int64_t number, stored, known, refused, full;
+    char calling[MRC_AET_TEXT];
+    int64_t number, stored, known, differing, refused, full;
     char series[NAMED_SERIES][MRC_SERIES_TEXT];
     size_t series_count;
 };
 
 static bool admit(void *context, const char *calling) {
-    const struct receiving *r = context;
+    struct receiving *r = context;
     const struct mrc_serve_config *config = r->peer->config;
+    snprintf(r->calling, sizeof r->calling, "%s", calling);
     for (size_t i = 0; i < config->rule_count; ++i)
         if (mrc_net_rule_fits(&config->rules[i], calling, r->peer->host)) return true;
     return false;
@@ -54,30 +56,58 @@ static void name_series(struct receiving *r, const char *series) {
     snprintf(r->series[r->series_count++], MRC_SERIES_TEXT, "%s", series);
 }
 
+static void note_time(const struct receiving *r) {
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    atomic_store(r->peer->stored_ms, (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+}
+
+/* Somebody says of an image that is here that it is another: told at once, but not without end. */
+static void log_differing(const struct receiving *r, const char *series) {
+    struct mrc_audit audit = {.path = r->peer->config->audit};
+    if (r->differing > MOST_DIFFERING) return;
+    cJSON *line = mrc_audit_begin("differing_duplicate");
+    cJSON_AddStringToObject(line, "host", r->peer->host);
+    cJSON_AddStringToObject(line, "calling", r->calling);
+    cJSON_AddStringToObject(line, "series", series);
+    mrc_audit_end(line, &audit);
+    mrc_audit_clear(&audit);
+}
+
+/* Into the queue; the answer. */
+static uint16_t place(struct receiving *r, const char *path,
+                      const struct mrc_net_identity *identity) {
+    const struct mrc_queue_peer peer = {.number = r->peer->number, .host = r->peer->host};
+    char series[MRC_SERIES_TEXT];
+    enum mrc_placed how = MRC_PLACED;
+    if (mrc_queue_place(&how, series, r->peer->queue, path, identity, &peer, NULL) != MRC_OK) {
+        refuse(r, MRC_NET_NO_RESOURCES);
+        return MRC_NET_NO_RESOURCES;
+    }
+    name_series(r, series);
+    if (how == MRC_PLACED_DIFFERS) {
+        ++r->differing;
+        log_differing(r, series);
+        return MRC_NET_DIFFERS;
+    }
+    ++*(how == MRC_PLACED_KNOWN ? &r->known : &r->stored);
+    note_time(r);
+    return MRC_NET_SUCCESS;
+}
+
 static uint16_t end(void *context, const struct mrc_net_object *object, const char *path) {
     struct receiving *r = context;
     struct mrc_net_identity identity;
-    char series[MRC_SERIES_TEXT];
-    enum mrc_placed how = MRC_PLACED;
     uint16_t answer = MRC_NET_SUCCESS;
     if (mrc_net_identify(&identity, path, NULL) != MRC_OK)
         answer = MRC_NET_NOT_UNDERSTOOD;
     else if (strcmp(identity.sop_class, object->sop_class) != 0 ||
              strcmp(identity.instance, object->sop_instance) != 0)
         answer = MRC_NET_NOT_OF_CLASS;
-    if (answer != MRC_NET_SUCCESS) {
-        (void)unlink(path);
-        refuse(r, answer);
-        return answer;
-    }
-    if (mrc_queue_place(&how, series, r->peer->queue, path, &identity, r->peer->number, NULL) !=
-        MRC_OK) {
-        refuse(r, MRC_NET_NO_RESOURCES);
-        return MRC_NET_NO_RESOURCES;
-    }
-    name_series(r, series);
-    ++*(how == MRC_PLACED_KNOWN ? &r->known : &r->stored);
-    return MRC_NET_SUCCESS;
+    if (answer == MRC_NET_SUCCESS) return place(r, path, &identity);
+    (void)unlink(path);
+    refuse(r, answer);
+    return answer;
 }
 
 /* What had no room is expected again: as if it had broken off. */
@@ -115,6 +145,7 @@ static bool log_end(const struct receiving *r, const char *calling, enum mrc_sta
     if (status != MRC_OK) cJSON_AddStringToObject(line, "why", why);
     cJSON_AddNumberToObject(line, "stored", (double)r->stored);
     cJSON_AddNumberToObject(line, "known", (double)r->known);
+    cJSON_AddNumberToObject(line, "differing", (double)r->differing);
     cJSON_AddNumberToObject(line, "refused", (double)r->refused);
     cJSON_AddNumberToObject(line, "no_room", (double)r->full);
     cJSON *series = cJSON_AddArrayToObject(line, "series");

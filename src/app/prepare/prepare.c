@@ -17,6 +17,7 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/isolate.h"
+#include "base/plain.h"
 
 static enum mrc_status no_memory(struct mrc_error *err) {
     return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a set");
@@ -139,10 +140,31 @@ static enum mrc_status read_acquisition(void *context, size_t job, mrc_isolate_s
     return st == MRC_OK ? mrc_isolate_send(sink, &how, sizeof how, err) : st;
 }
 
+static bool is_acquisition(const void *bytes, size_t size) {
+#define FIELD(kind, member) MRC_PLAIN_AT(MRC_PLAIN_##kind, struct mrc_acquisition, member)
+    static const struct mrc_plain_field fields[] = {
+        {FIELD(NAME, subject)},    {FIELD(NAME, study)},           {FIELD(NAME, series)},
+        {FIELD(NAME, instance)},   {FIELD(NAME, scanner)},         {FIELD(CODE, manufacturer)},
+        {FIELD(CODE, sequence)},   {FIELD(CODE, variant)},         {FIELD(CODE, acquisition_type)},
+        {FIELD(NUMBER, echo_ms)},  {FIELD(NUMBER, repetition_ms)}, {FIELD(NUMBER, inversion_ms)},
+        {FIELD(NUMBER, flip_deg)}, {FIELD(NUMBER, field_t)},       {FIELD(NUMBER, thickness_mm)},
+    };
+#undef FIELD
+    return size == sizeof(struct mrc_acquisition) &&
+           mrc_plain_check(bytes, fields, sizeof fields / sizeof *fields);
+}
+
+static const char *file_to_read(void *context, size_t number) {
+    const struct mrc_prepare_set *set = context;
+    if (number >= set->list.count) return NULL;
+    const struct mrc_image_info *info = set->items[number].info;
+    return info->kind == MRC_SOURCE_DICOM && info->member_count > 0 ? info->members[0] : "";
+}
+
 static enum mrc_status take_acquisition(void *context, size_t job, const void *bytes, size_t size,
                                         struct mrc_error *err) {
     struct mrc_prepare_item *item = &((struct mrc_prepare_set *)context)->items[job];
-    if (size != sizeof item->how)
+    if (!is_acquisition(bytes, size))
         return mrc_fail(err, MRC_ERR_FORMAT, "%s: its reader sent what is no header", item->path);
     memcpy(&item->how, bytes, size);
     memcpy(item->subject, item->how.subject, sizeof item->subject);
@@ -163,7 +185,8 @@ static enum mrc_status name_all(struct mrc_prepare_set *set, struct mrc_error *e
     const struct mrc_isolate_work work = {.context = set,
                                           .run = read_acquisition,
                                           .take = take_acquisition,
-                                          .finish = finish_acquisition};
+                                          .finish = finish_acquisition,
+                                          .file = file_to_read};
     const struct mrc_isolate_limits limits = MRC_ISOLATE_DEFAULTS;
     enum mrc_status st = MRC_OK;
     for (size_t i = 0; st == MRC_OK && i < set->list.count; ++i) {
@@ -172,6 +195,7 @@ static enum mrc_status name_all(struct mrc_prepare_set *set, struct mrc_error *e
         if (st == MRC_OK && item->used && item->info->kind == MRC_SOURCE_NIFTI)
             st = name_nifti(set, item, err);
     }
+    mrc_image_prepare();
     return st == MRC_OK ? mrc_isolate_run(&work, set->list.count, &limits, err) : st;
 }
 
@@ -491,8 +515,8 @@ static void append_source(struct mrc_text *text, const struct mrc_prepare_item *
 }
 
 /* A row a file. */
-static enum mrc_status write_sources(const struct mrc_prepare_set *set, const char *path,
-                                     struct mrc_error *err) {
+static enum mrc_status write_sources(struct mrc_output *out, const struct mrc_prepare_set *set,
+                                     const char *path, struct mrc_error *err) {
     struct mrc_text text = {0};
     mrc_text_appendf(&text, "source\tsubject\tresult\tpath\n");
     for (size_t i = 0; i < set->count; ++i) {
@@ -501,9 +525,9 @@ static enum mrc_status write_sources(const struct mrc_prepare_set *set, const ch
         for (size_t m = 0; m < members; ++m) append_source(&text, item, item->info->members[m]);
         if (members == 0) append_source(&text, item, item->path);
     }
-    enum mrc_status st = text.failed
-                             ? no_memory(err)
-                             : mrc_write_private_file(path, text.data, strlen(text.data), err);
+    enum mrc_status st =
+        text.failed ? no_memory(err) : mrc_output_open_private_file(out, path, err);
+    if (st == MRC_OK) (void)fputs(text.data, out->stream); /* place sees the stream's error */
     mrc_text_clear(&text);
     return st;
 }
@@ -523,12 +547,18 @@ static enum mrc_status scan(struct mrc_prepare_set *set, const struct mrc_events
     return st;
 }
 
+/* The table of sources and the folder appear together or not at all. */
 static enum mrc_status finish(struct mrc_prepare_set *set, struct mrc_prepare_result *result,
                               const char *sources, struct mrc_error *err) {
+    struct mrc_output table = {0};
     enum mrc_status st = mrc_prepare_partial_clean(set, err);
     if (st == MRC_OK) st = mrc_prepare_write_tables(set, result, err);
-    if (st == MRC_OK) st = write_sources(set, sources, err);
-    return st == MRC_OK ? mrc_prepare_partial_place(set, err) : st;
+    if (st == MRC_OK) st = write_sources(&table, set, sources, err);
+    if (st == MRC_OK) st = mrc_output_place(&table, err);
+    if (st == MRC_OK) st = mrc_prepare_partial_place(set, err);
+    if (st == MRC_OK) st = mrc_output_commit(&table, err);
+    mrc_output_discard(&table);
+    return st;
 }
 
 static enum mrc_status run(struct mrc_prepare_set *set, struct mrc_prepare_result *result,

@@ -12,6 +12,7 @@
 #include "app/sets/cut.h"
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/json.h"
 #include "io/dicom/derived.h"
 #include "preprocess/slices.h"
 
@@ -338,12 +339,12 @@ static enum mrc_status write_sidecar(const struct mrc_prepare_set *set,
                                      const struct mrc_prepare_item *item,
                                      const struct mrc_slices *s, struct mrc_error *err) {
     struct mrc_text steps = {0};
-    cJSON *json = cJSON_CreateObject();
+    cJSON *json = mrc_json_begin();
     char *path = place_of(set, item, ".json");
     mrc_slices_record_print(&steps, &s->record);
     char *text = json != NULL && !steps.failed &&
                          fill_sidecar(json, set, item, s, steps.data != NULL ? steps.data : "")
-                     ? cJSON_Print(json)
+                     ? mrc_json_print(json, true)
                      : NULL;
     enum mrc_status st = path != NULL && text != NULL
                              ? mrc_write_file(path, text, strlen(text), err)

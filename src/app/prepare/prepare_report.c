@@ -9,6 +9,7 @@
 #include "app/sets/prepared.h"
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/json.h"
 
 static enum mrc_status no_memory(struct mrc_error *err) {
     return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for the tables of a set");
@@ -148,7 +149,7 @@ static bool add_item(cJSON *list, const struct mrc_prepare_item *item) {
 
 static enum mrc_status write_json(const struct mrc_prepare_set *set,
                                   const struct mrc_prepare_result *r, struct mrc_error *err) {
-    cJSON *json = cJSON_CreateObject(), *list = NULL;
+    cJSON *json = mrc_json_begin(), *list = NULL;
     bool whole = json != NULL && add_word(json, "made_by", "mrcycle prepare " MRC_VERSION) &&
                  add_settings(json, set->options) &&
                  add_number(json, "series", (double)r->series) &&
@@ -158,7 +159,7 @@ static enum mrc_status write_json(const struct mrc_prepare_set *set,
                  add_number(json, "slices_dropped", (double)r->dropped) &&
                  (list = cJSON_AddArrayToObject(json, "sources")) != NULL;
     for (size_t i = 0; whole && i < set->count; ++i) whole = add_item(list, &set->items[i]);
-    char *text = whole ? cJSON_Print(json) : NULL;
+    char *text = whole ? mrc_json_print(json, true) : NULL;
     enum mrc_status st = write_below(set, "report.json", text, err);
     cJSON_free(text);
     cJSON_Delete(json);

@@ -16,9 +16,12 @@
 #include "base/fault.h"
 #include "base/fs.h"
 #include "base/isolate.h"
+#include "base/json.h"
+#include "base/plain.h"
 #include "io/dicom/deidentify.h"
 #include "io/image.h"
 
+static const double MOST_BYTES = 4294967296.0;
 enum { MAX_FILES = 1000000, HEAD_BYTES = 4096, REASON = 300, SHOWN = 2000, PORTION = 1 << 20 };
 
 struct refusal {
@@ -194,11 +197,26 @@ static enum mrc_status rewrite(void *context, size_t file, mrc_isolate_sink *sin
 
 /* --- in this process --- */
 
+static bool is_rewritten(const void *bytes) {
+#define FIELD(kind, member) MRC_PLAIN_AT(MRC_PLAIN_##kind, struct rewritten, member)
+    static const struct mrc_plain_field fields[] = {
+        {FIELD(BOOL, dicom)},           {FIELD(NAME, names.subject)},
+        {FIELD(NAME, names.study)},     {FIELD(NAME, names.series)},
+        {FIELD(NAME, names.instance)},  {FIELD(BOOL, names.without_id)},
+        {FIELD(BOOL, names.burned_in)}, {FIELD(BOOL, names.compressed)},
+        {FIELD(BOOL, names.synthetic)}, {FIELD(SIZE, size), .most = MOST_BYTES},
+    };
+#undef FIELD
+    static const struct rewritten passed; /* no DICOM file */
+    return memcmp(bytes, &passed, sizeof passed) == 0 ||
+           mrc_plain_check(bytes, fields, sizeof fields / sizeof *fields);
+}
+
 static enum mrc_status take(void *context, size_t file, const void *bytes, size_t size,
                             struct mrc_error *err) {
     struct run *r = context;
     if (!r->begun) {
-        if (size != sizeof r->now)
+        if (size != sizeof r->now || !is_rewritten(bytes))
             return mrc_fail(err, MRC_ERR_FORMAT, "%s: its reader sent what is no file",
                             r->files.names[file]);
         memcpy(&r->now, bytes, size);
@@ -262,6 +280,11 @@ static enum mrc_status finish(void *context, size_t file, enum mrc_status status
     return st;
 }
 
+static const char *file_to_read(void *context, size_t number) {
+    const struct run *r = context;
+    return number < r->files.count ? r->files.names[number] : NULL;
+}
+
 static bool is_stopped(void *context) {
     return mrc_events_cancelled(((const struct run *)context)->events);
 }
@@ -279,12 +302,17 @@ static enum mrc_status refuse_oddities(struct run *r, struct mrc_error *err) {
 }
 
 static enum mrc_status do_files(struct run *r, struct mrc_error *err) {
-    const struct mrc_isolate_work work = {
-        .context = r, .run = rewrite, .take = take, .finish = finish, .stop = is_stopped};
+    const struct mrc_isolate_work work = {.context = r,
+                                          .run = rewrite,
+                                          .take = take,
+                                          .finish = finish,
+                                          .stop = is_stopped,
+                                          .file = file_to_read};
     struct mrc_isolate_limits held = MRC_ISOLATE_VOXELS;
     struct mrc_error why = {0};
     held.processes = 1;
     mrc_text_appendf(&r->sources, "number\tpath\tresult\n");
+    mrc_image_prepare();
     enum mrc_status st = mrc_isolate_run(&work, r->files.count, &held, &why);
     mrc_free(r->bytes);
     r->bytes = NULL;
@@ -350,14 +378,14 @@ static enum mrc_status write_below(const struct run *r, const char *name, const 
 }
 
 static enum mrc_status write_json(const struct run *r, struct mrc_error *err) {
-    cJSON *json = cJSON_CreateObject();
+    cJSON *json = mrc_json_begin();
     bool whole = json != NULL &&
                  cJSON_AddStringToObject(json, "made_by", "mrcycle deidentify " MRC_VERSION) &&
                  cJSON_AddStringToObject(
                      json, "profile",
                      "PS3.15 Basic Application Confidentiality Profile (113100), no options") &&
                  add_counts(json, r) && add_limits(json) && add_refused(json, r);
-    char *text = whole ? cJSON_Print(json) : NULL;
+    char *text = whole ? mrc_json_print(json, true) : NULL;
     enum mrc_status st = write_below(r, "report.json", text, err);
     cJSON_free(text);
     cJSON_Delete(json);
@@ -454,6 +482,19 @@ static enum mrc_status check_places(const struct mrc_deidentify_options *o, cons
     return st;
 }
 
+/* The table and the folder appear together or not at all. */
+static enum mrc_status place_both(struct run *r, const char *sources, struct mrc_error *err) {
+    struct mrc_output table = {0};
+    enum mrc_status st = mrc_output_open_private_file(&table, sources, err);
+    if (st != MRC_OK) return st;
+    (void)fputs(r->sources.data, table.stream); /* place sees the stream's error */
+    st = mrc_output_place(&table, err);
+    if (st == MRC_OK) st = mrc_output_commit(&r->out, err);
+    if (st == MRC_OK) st = mrc_output_commit(&table, err);
+    mrc_output_discard(&table);
+    return st;
+}
+
 static enum mrc_status run_all(struct run *r, const char *key, const char *sources,
                                const struct mrc_events *events, struct mrc_error *err) {
     bool created = false;
@@ -468,10 +509,7 @@ static enum mrc_status run_all(struct run *r, const char *key, const char *sourc
     if (st == MRC_OK) st = do_files(r, err);
     if (st == MRC_OK) st = write_json(r, err);
     if (st == MRC_OK) st = write_html(r, err);
-    if (st == MRC_OK)
-        st = mrc_write_private_file(sources, r->sources.data, strlen(r->sources.data), err);
-    if (st == MRC_OK) st = mrc_output_commit(&r->out, err);
-    return st;
+    return st == MRC_OK ? place_both(r, sources, err) : st;
 }
 
 enum mrc_status mrc_deidentify_run(const struct mrc_deidentify_options *options,

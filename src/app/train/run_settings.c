@@ -9,6 +9,7 @@
 #include "app/sets/class_balance.h"
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/json.h"
 #include "base/parallel.h"
 #include "base/text.h"
 #include "model/engine/blas_select.h"
@@ -169,7 +170,7 @@ static enum mrc_status print_tree(cJSON **out, const struct mrc_train_options *o
     char hash[MRC_DATASET_HASH_TEXT];
     enum mrc_status status = mrc_dataset_hash(hash, dataset, err);
     if (status != MRC_OK) return status;
-    cJSON *root = cJSON_CreateObject(), *nodes[GROUPS];
+    cJSON *root = mrc_json_begin(), *nodes[GROUPS];
     cJSON_AddStringToObject(root, "program", "mrcycle " MRC_VERSION);
     for (int g = 0; g < GROUPS; ++g)
         nodes[g] = group_names[g] != NULL ? cJSON_AddObjectToObject(root, group_names[g]) : root;
@@ -189,7 +190,7 @@ enum mrc_status mrc_run_settings_print(char **out, const struct mrc_train_option
     cJSON *root = NULL;
     enum mrc_status status = print_tree(&root, options, dataset, err);
     if (status != MRC_OK) return status;
-    char *text = cJSON_Print(root);
+    char *text = mrc_json_print(root, true);
     *out = text != NULL ? mrc_strdup(text) : NULL;
     cJSON_free(text);
     cJSON_Delete(root);

@@ -11,6 +11,7 @@
 #include "app/sets/likeness.h"
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/json.h"
 
 enum { ROWS = 5, COLUMNS = 4, HEAD_PIXELS = 20, SLIVER = 5 };
 /* --- Figures --- */
@@ -118,7 +119,7 @@ static void add_figures_of(cJSON *root, const char *key, const struct mrc_traine
 }
 
 static char *json_text(const struct mrc_report *r) {
-    cJSON *root = cJSON_CreateObject();
+    cJSON *root = mrc_json_begin();
     cJSON_AddStringToObject(root, "Report", "mrcycle translation");
     cJSON_AddStringToObject(root, "Version", r->version);
     cJSON_AddStringToObject(root, "From", mrc_contrast_name(r->from));
@@ -149,7 +150,7 @@ static char *json_text(const struct mrc_report *r) {
     cJSON *warnings = cJSON_AddArrayToObject(root, "Warnings");
     for (int n = 0; warning(r, n) != NULL; ++n)
         cJSON_AddItemToArray(warnings, cJSON_CreateString(warning(r, n)));
-    char *text = cJSON_Print(root);
+    char *text = mrc_json_print(root, true);
     cJSON_Delete(root);
     return text;
 }
