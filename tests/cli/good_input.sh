@@ -140,6 +140,9 @@ if command -v python3 >/dev/null; then
 else
     printf 'good_input: no python3, so nobody else has read the event files\n'
 fi
+for again in '' --replace; do # also of generators alone
+    prints "$out/g.onnx" "$mrcycle" export "$in/model.safetensors" -o "$out/g.onnx" --format onnx --to T2w $again
+done
 prints "$out/half.safetensors" "$mrcycle" export "$out/stopped" -o "$out/half.safetensors" --half
 
 # A model scored on a set of pairs, and two folders of images.
