@@ -32,7 +32,8 @@ struct mrc_command {
 const char *mrc_command_example(const char *name);
 
 mrc_command_fn mrc_cmd_echo, mrc_cmd_queue, mrc_cmd_send, mrc_cmd_serve;
-mrc_command_fn mrc_cmd_check, mrc_cmd_deidentify, mrc_cmd_evaluate, mrc_cmd_export, mrc_cmd_info,
-    mrc_cmd_phantom, mrc_cmd_prepare, mrc_cmd_train, mrc_cmd_translate;
+mrc_command_fn mrc_cmd_bids, mrc_cmd_compare, mrc_cmd_view, mrc_cmd_check, mrc_cmd_deidentify,
+    mrc_cmd_evaluate, mrc_cmd_export, mrc_cmd_info, mrc_cmd_phantom, mrc_cmd_prepare, mrc_cmd_train,
+    mrc_cmd_translate;
 
 #endif

@@ -13,6 +13,12 @@
 static const struct mrc_command commands[] = {
     {"translate", "make the other contrast of an image: T1w to T2w, or back",
      "mrcycle translate patient/t1 -o patient/t2_synth --to T2w", mrc_cmd_translate, true},
+    {"bids", "translate a BIDS dataset into a derivative",
+     "mrcycle bids /data/study /data/study/derivatives/mrcycle participant", mrc_cmd_bids, true},
+    {"view", "a page to look at images of one head",
+     "mrcycle view t1.nii.gz t2.nii.gz -o look.html", mrc_cmd_view, false},
+    {"compare", "score an image against the true one",
+     "mrcycle compare t2_synth.nii.gz t2_true.nii.gz -o compared", mrc_cmd_compare, false},
     {"train", "learn both translations from a set of T1w and T2w images",
      "mrcycle train set -o run1 --preset paired", mrc_cmd_train, true},
     {"evaluate", "score translations, with baselines beside them",

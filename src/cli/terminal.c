@@ -209,6 +209,17 @@ int mrc_terminal_fail(struct mrc_terminal *terminal, enum mrc_status status,
     return mrc_exit_code(status);
 }
 
+int mrc_terminal_batch(struct mrc_terminal *terminal, const struct mrc_batch *batch,
+                       enum mrc_status status, const struct mrc_error *err) {
+    struct mrc_text text = {0};
+    mrc_batch_print(&text, batch);
+    mrc_terminal_clear_bar(terminal);
+    if (batch->count > 0 && text.data != NULL) fputs(text.data, stdout);
+    mrc_text_clear(&text);
+    if (status != MRC_OK) return mrc_terminal_fail(terminal, status, err);
+    return mrc_exit_code(mrc_batch_status(batch));
+}
+
 int mrc_terminal_usage(const char *command, const char *fmt, ...) {
     char text[LINE_LIMIT];
     va_list args;

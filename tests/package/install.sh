@@ -2,6 +2,7 @@
 # install.sh SOURCE WORK: are the packages of scripts/package what a stranger needs? Built twice for the same bytes, looked over by
 # lintian, and put into a bare Debian 12: first the archive alone, then the packages by apt-get; translated with, asked for their
 # manual and completion, linked with, and removed without a trace. Needs root and a mirror; exit code 77 (skipped) without.
+# MRC_PACKAGES=FOLDER: takes the packages that lie there, and builds none.
 # shellcheck disable=SC2016  # what stands in single quotes is for the shell of the other root
 set -euo pipefail
 
@@ -14,12 +15,15 @@ fail() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
 rm -rf "$work"
 mkdir -p "$work"
 
-printf -- '-- twice the same bytes, built in two places\n'
-for n in 1 2; do
-    MRC_PACKAGE_BUILD=$work/build$n/of$n "$source/scripts/package" >"$work/sums$n"
-done
-diff "$work/sums1" "$work/sums2" || fail 'the two builds differ'
-out=$work/build1/of1/out
+out=${MRC_PACKAGES:-}
+if [ -z "$out" ]; then
+    printf -- '-- twice the same bytes, built in two places\n'
+    for n in 1 2; do
+        MRC_PACKAGE_BUILD=$work/build$n/of$n "$source/scripts/package" >"$work/sums$n"
+    done
+    diff "$work/sums1" "$work/sums2" || fail 'the two builds differ'
+    out=$work/build1/of1/out
+fi
 
 printf -- '-- lintian\n'
 lintian --fail-on error,warning "$out"/*.deb 2>"$work/lintian.err" || fail 'lintian has found something'
@@ -31,6 +35,9 @@ if ! mmdebstrap --quiet --variant=minbase bookworm "$root" 2>"$work/mmdebstrap.l
     printf 'skipped: no mirror of Debian 12\n'
     exit 77
 fi
+# a program finds its libraries and its model by where it lies, which it asks /proc
+mount -t proc proc "$root/proc" || { printf 'skipped: /proc cannot be mounted here\n'; exit 77; }
+trap 'umount "$root/proc"' EXIT
 mkdir -p "$root/out"
 cp "$out"/* "$root/out/"
 cp "$source/tests/house/consumer/main.c" "$root/out/consumer.c"
@@ -82,5 +89,7 @@ printf -- '-- and away again\n'
 bare sh -c 'rm -rf /tmp/* /out; dpkg --purge libmrcycle-dev libmrcycle0.1 mrcycle' >>"$work/apt.log" 2>&1 || fail 'purge'
 left=$(find "$root" -xdev -name '*mrcycle*' -not -path "$root/var/log/*" -not -path "$root/var/cache/*" -not -path "$root/proc/*")
 [ -z "$left" ] || fail "left behind: $left"
+umount "$root/proc"
+trap - EXIT
 rm -rf "$root"
 printf 'all is well\n'

@@ -8,6 +8,7 @@
 
 #include "app/pages/html.h"
 #include "app/pages/sheet.h"
+#include "app/pages/viewer.h"
 #include "app/sets/likeness.h"
 #include "base/alloc.h"
 #include "base/fs.h"
@@ -222,6 +223,26 @@ static enum mrc_status add_pictures(struct mrc_text *page, const struct mrc_repo
     return st;
 }
 
+/* The whole stack, to go through. */
+static enum mrc_status add_viewer(struct mrc_text *page, const struct mrc_report *r,
+                                  struct mrc_error *err) {
+    const struct mrc_slices_record *record = &r->before->record;
+    const bool physical = !r->of_pictures;
+    const double side = physical ? record->square.pixel_mm : 1.0;
+    char source[40], result[40];
+    snprintf(source, sizeof source, "%s (source)", mrc_contrast_name(r->from));
+    snprintf(result, sizeof result, "%s (synthetic)", mrc_contrast_name(r->to));
+    const struct mrc_viewer viewer = {
+        .size = {r->before->size, r->before->size, r->before->count},
+        .spacing_mm = {side, side, physical ? record->axial.spacing_mm[2] : 1.0},
+        .letters = physical,
+        .count = 3,
+        .images = {r->before->pixels, r->after->pixels, r->cycle->pixels},
+        .names = {source, result, "there and back"}};
+    mrc_text_appendf(page, "<h2>Look at it</h2>\n");
+    return mrc_viewer_append(page, &viewer, err);
+}
+
 static void add_row(struct mrc_text *page, const char *name, const char *value) {
     mrc_text_appendf(page, "<tr><td>");
     mrc_html_words(page, name);
@@ -273,6 +294,7 @@ static enum mrc_status html_text(struct mrc_text *page, const struct mrc_report 
         mrc_text_appendf(page, "</p>\n");
     }
     enum mrc_status st = add_pictures(page, r, err);
+    if (st == MRC_OK) st = add_viewer(page, r, err);
     add_figures(page, r);
     mrc_text_appendf(page,
                      "<p>A cycle error tells how well the way back finds the input again. "
