@@ -969,3 +969,27 @@ enum mrc_status mrc_translate_run(const struct mrc_translate_options *options,
     work_clear(&w);
     return status;
 }
+
+enum mrc_status mrc_translate_volume(mrc_volume **out, const mrc_volume *source,
+                                     const struct mrc_translate_options *options,
+                                     const struct mrc_events *events, struct mrc_error *err) {
+    struct work w = {.settled = *options, .events = events, .source = (mrc_volume *)source};
+    w.options = &w.settled;
+    w.settled.input = "the volume";
+    w.from = options->to == MRC_CONTRAST_T2W ? MRC_CONTRAST_T1W : MRC_CONTRAST_T2W;
+    enum mrc_status status = MRC_OK;
+    if (options->to != MRC_CONTRAST_T2W && options->to != MRC_CONTRAST_T1W)
+        status = mrc_fail(err, MRC_ERR_ARGUMENT, "translation to %s, expected T1w or T2w",
+                          mrc_contrast_name(options->to));
+    if (status == MRC_OK) status = load_generator(&w, options->to, 0, err);
+    if (status == MRC_OK) status = make_slices(&w.before, &w, source, w.settled.input, err);
+    if (status == MRC_OK) status = translate_slices(&w.after, &w.before, &w, "translating", err);
+    if (status == MRC_OK) status = lay_out(&w, err);
+    if (status == MRC_OK) {
+        *out = w.result;
+        w.result = NULL;
+    }
+    w.source = NULL; /* the caller's */
+    work_clear(&w);
+    return status;
+}
