@@ -273,8 +273,16 @@ static void add_all_metadata(struct bytes *model, const struct mrc_checkpoint_in
                  "axial slices, rows from anterior to posterior, columns from the patient's right "
                  "to the left, head in the middle, [0,1]");
     add_metadata(model, "mrcycle.normalisation",
-                 info->stored != 0 ? "as the pictures store them, black 0, white 1"
-                                   : "percentiles of the head to 0 and 1 (docs/preprocessing.md)");
+                 info->contract.stored ? "as the pictures store them, black 0, white 1"
+                                       : "percentiles of the head to 0 and 1, "
+                                         "docs/preprocessing.md; see mrcycle.contract.normalise");
+    for (int key = 0; key < MRC_CONTRACT_KEYS; ++key) {
+        char name[64], words[MRC_CONTRACT_TEXT];
+        (void)snprintf(name, sizeof name, "mrcycle.contract.%s",
+                       mrc_contract_key_name((enum mrc_contract_key)key));
+        mrc_contract_print(words, &info->contract, (enum mrc_contract_key)key);
+        add_metadata(model, name, words);
+    }
     add_metadata(model, "mrcycle.mirror",
                  "mrcycle translate takes the mean of y(x) and of y(x mirrored left to right), "
                  "mirrored back");

@@ -68,6 +68,7 @@ def check_file(path, channels):
     onnx.checker.check_model(model, full_check=True)     # infers all shapes, too
     said = {p.key: p.value for p in model.metadata_props}
     assert model.opset_import[0].version <= 17
+    assert said['mrcycle.contract.contrasts'] == 'T1w,T2w' and said['mrcycle.contract.normalise'] == '0.5,95'
     assert said['mrcycle.hash'] and 'not for diagnosis' in said['mrcycle.warning']
     dims = model.graph.input[0].type.tensor_type.shape.dim
     assert dims[0].dim_param == 'batch' and dims[1].dim_value == channels

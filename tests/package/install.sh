@@ -2,7 +2,7 @@
 # install.sh SOURCE WORK: are the packages of scripts/package what a stranger needs? Built twice for the same bytes, looked over by
 # lintian, and put into a bare Debian 12: first the archive alone, then the packages by apt-get; translated with, asked for their
 # manual and completion, linked with, and removed without a trace. Needs root and a mirror; exit code 77 (skipped) without.
-# MRC_PACKAGES=FOLDER: takes the packages that lie there, and builds none.
+# MRC_PACKAGES=FOLDER: takes the packages that lie there, and builds none. MRC_BARE_ROOT=FILE.tar: that root, and makes none.
 # shellcheck disable=SC2016  # what stands in single quotes is for the shell of the other root
 set -euo pipefail
 
@@ -30,7 +30,10 @@ lintian --fail-on error,warning "$out"/*.deb 2>"$work/lintian.err" || fail 'lint
 
 printf -- '-- a bare root\n'
 root=$work/root
-if ! mmdebstrap --quiet --variant=minbase bookworm "$root" 2>"$work/mmdebstrap.log"; then
+mkdir -p "$root"
+if [ -n "${MRC_BARE_ROOT:-}" ]; then
+    tar -xf "$MRC_BARE_ROOT" -C "$root"
+elif ! mmdebstrap --quiet --variant=minbase bookworm "$root" 2>"$work/mmdebstrap.log"; then
     tail -n 3 "$work/mmdebstrap.log"
     printf 'skipped: no mirror of Debian 12\n'
     exit 77
@@ -62,8 +65,8 @@ bare sh -euc 'cd /tmp
     mrcycle phantom -o p --seed 1 --voxel 4,4,4 >/dev/null
     mrcycle translate p/sub-01/dicom/T1w -o t2 --to T2w >/dev/null
     mrcycle check t2 >/dev/null
-    mrcycle translate p/sub-01/anat/sub-01_T1w.nii.gz -o t2.nii.gz --to T2w >/dev/null
-    test -s t2.nii.gz && test -s t2_report/report.html'
+    mrcycle translate p/sub-01/anat/sub-01_T1w.nii.gz -o s2.nii.gz --to T2w >/dev/null
+    test -s s2.nii.gz && test -s s2_report/report.html && test -s t2_report/report.html'
 bare man mrcycle | grep -q 'not for diagnosis' || fail 'man mrcycle'
 for page in "$root"/usr/share/man/man1/mrcycle*.1.gz; do
     page=$(basename "$page" .1.gz)

@@ -982,7 +982,7 @@ enum mrc_status mrc_translate_volume(mrc_volume **out, const mrc_volume *source,
         status = mrc_fail(err, MRC_ERR_ARGUMENT, "translation to %s, expected T1w or T2w",
                           mrc_contrast_name(options->to));
     if (status == MRC_OK) status = load_generator(&w, options->to, 0, err);
-    if (status == MRC_OK) status = make_slices(&w.before, &w, source, w.settled.input, err);
+    if (status == MRC_OK) status = make_slices(&w.before, &w, w.from, source, w.settled.input, err);
     if (status == MRC_OK) status = translate_slices(&w.after, &w.before, &w, "translating", err);
     if (status == MRC_OK) status = lay_out(&w, err);
     if (status == MRC_OK) {
