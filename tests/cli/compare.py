@@ -131,6 +131,37 @@ flat = save('flat.nii', numpy.full_like(voxels, 3), image.affine)
 assert 'one grey only' in run('compare', flat, t2, code=21).stderr
 assert 'expected' in run('compare', t2, flat, code=21).stderr
 
+# --- The report's viewer, of slices of whatever plane: the capsule on the left is on the left, the crown above
+with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), '../../sample_data/models/t1w-t2w-64.safetensors'), 'rb') as f:
+    data = f.read()
+length = int.from_bytes(data[:8], 'little')
+header = json.loads(data[8:8 + length])
+header['__metadata__'].update(format='mrcycle-2', planes='axial,sagittal,coronal')
+text = json.dumps(header).encode()
+text += b' ' * (-len(text) % 8)
+with open(at('planes.safetensors'), 'wb') as f:
+    f.write(len(text).to_bytes(8, 'little') + text + data[8 + length:])
+heads = {}
+for plane in ('axial', 'sagittal', 'coronal'):
+    run('phantom', '-o', at(plane), '--voxel', '3,3,6', '--orientation', plane)
+    run('translate', at(plane, 'sub-01', 'dicom', 'T1w'), '-o', at(plane + '.nii'), '--to', 'T2w', '--model', at('planes.safetensors'), '-q')
+    page = open(at(plane + '_report', 'report.html')).read()
+    assert plane.capitalize() + ' slices; ' in page, plane
+    spec, shown = images_of(page)
+    source = shown['T1w (source)'].astype(float)
+    nx, ny, nz = spec['size']
+    assert spec['mm'][{'sagittal': 0, 'coronal': 1, 'axial': 2}[plane]] == 6 and source.shape == (nz, ny, nx)
+    inside = numpy.argwhere(source > 60)
+    lowest, highest = inside.min(0), inside.max(0)
+    grid = numpy.meshgrid(*[numpy.linspace(lowest[a], highest[a], 40).round().astype(int) for a in range(3)], indexing='ij')
+    heads[plane] = source[tuple(grid)]
+for plane in ('sagittal', 'coronal'):           # the same head; turned or mirrored it would be less alike
+    def alike(turned):
+        return numpy.corrcoef(heads['axial'].ravel(), turned.ravel())[0, 1]
+    own = alike(heads[plane])
+    others = [alike(numpy.flip(heads[plane], axis)) for axis in (0, 1, 2)] + [alike(heads[plane].swapaxes(1, 2))]
+    assert own > 0.75 and own > max(others) + 0.05, (plane, own, others)
+
 # --- A browser draws it
 browser = shutil.which('chromium')
 if browser:

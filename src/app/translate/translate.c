@@ -922,6 +922,16 @@ static enum mrc_status fuse_planes(struct work *w, struct mrc_error *err) {
     return status;
 }
 
+/* From the source's voxels to the result's. */
+static enum mrc_status compute(struct work *w, struct mrc_error *err) {
+    const struct mrc_translate_options *o = w->options;
+    enum mrc_status status = load_generator(w, o->to, 0, err);
+    if (status == MRC_OK) status = make_slices(&w->before, w, w->from, w->source, o->input, err);
+    if (status == MRC_OK) status = compare_with_training(w, err);
+    if (status == MRC_OK) status = translate_slices(&w->after, &w->before, w, "translating", err);
+    return status == MRC_OK ? fuse_planes(w, err) : status;
+}
+
 static enum mrc_status run(struct work *w, struct mrc_error *err) {
     const struct mrc_translate_options *o = w->options;
     struct mrc_output companions[COMPANIONS] = {0};
@@ -932,11 +942,7 @@ static enum mrc_status run(struct work *w, struct mrc_error *err) {
     if (status == MRC_OK) status = settle_bids(w, err);
     if (status == MRC_OK) status = settle_format(w, err);
     if (status == MRC_OK) status = check_cancelled(w, err);
-    if (status == MRC_OK) status = load_generator(w, o->to, 0, err);
-    if (status == MRC_OK) status = make_slices(&w->before, w, w->from, w->source, o->input, err);
-    if (status == MRC_OK) status = compare_with_training(w, err);
-    if (status == MRC_OK) status = translate_slices(&w->after, &w->before, w, "translating", err);
-    if (status == MRC_OK) status = fuse_planes(w, err);
+    if (status == MRC_OK) status = compute(w, err);
     if (status == MRC_OK) status = prepare_sheet(sheet, w, err);
     if (status == MRC_OK) status = describe(w, err);
     if (status == MRC_OK) status = go_back(w, err);
@@ -981,10 +987,7 @@ enum mrc_status mrc_translate_volume(mrc_volume **out, const mrc_volume *source,
     if (options->to != MRC_CONTRAST_T2W && options->to != MRC_CONTRAST_T1W)
         status = mrc_fail(err, MRC_ERR_ARGUMENT, "translation to %s, expected T1w or T2w",
                           mrc_contrast_name(options->to));
-    if (status == MRC_OK) status = load_generator(&w, options->to, 0, err);
-    if (status == MRC_OK) status = make_slices(&w.before, &w, w.from, source, w.settled.input, err);
-    if (status == MRC_OK) status = translate_slices(&w.after, &w.before, &w, "translating", err);
-    if (status == MRC_OK) status = lay_out(&w, err);
+    if (status == MRC_OK) status = compute(&w, err);
     if (status == MRC_OK) {
         *out = w.result;
         w.result = NULL;
