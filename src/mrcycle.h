@@ -4,8 +4,11 @@
 #ifndef MRC_MRCYCLE_H
 #define MRC_MRCYCLE_H
 
+#include "app/batch/batch.h"
+#include "app/batch/bids.h"
 #include "app/common/events.h"
 #include "app/common/model_file.h"
+#include "app/compare/compare.h"
 #include "app/evaluate/evaluate.h"
 #include "app/heads/phantom.h"
 #include "app/inspect/check.h"
@@ -52,6 +55,7 @@
 #include "model/engine/op.h"
 #include "model/files/checkpoint.h"
 #include "model/files/contract.h"
+#include "model/files/onnx.h"
 #include "model/gan/augment.h"
 #include "model/gan/cyclegan.h"
 #include "model/gan/diff_augment.h"

@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <memory>
 #include <mutex>
 
+#include <unistd.h>
 #include <zlib.h>
 
 #include <dcmtk/dcmdata/dcistrmb.h>
@@ -31,6 +33,20 @@ struct stream_closer {
 };
 using stream_ptr = std::unique_ptr<std::FILE, stream_closer>;
 
+/* A program taken to a machine without DCMTK has the dictionary beside itself: bin/mrcycle,
+ * share/mrcycle/dicom.dic. */
+void load_dictionary_beside() {
+    char program[PATH_MAX];
+    const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (length <= 0) return;
+    std::string path(program, static_cast<size_t>(length));
+    for (int level = 0; level < 2 && !path.empty(); ++level) path.resize(path.rfind('/'));
+    path += "/share/mrcycle/dicom.dic";
+    if (access(path.c_str(), R_OK) != 0) return;
+    dcmDataDict.wrlock().loadDictionary(path.c_str());
+    dcmDataDict.wrunlock();
+}
+
 bool dictionary_loaded() {
     const bool loaded =
         dcmDataDict.rdlock().findEntry(DcmTagKey(0x0008, 0x0060), nullptr) != nullptr;
@@ -43,6 +59,7 @@ void register_all() {
     DcmRLEDecoderRegistration::registerCodecs();
     DJDecoderRegistration::registerCodecs();
     DJLSDecoderRegistration::registerCodecs();
+    if (!dictionary_loaded()) load_dictionary_beside();
 }
 
 mrc_status open_stream(stream_ptr &out, uint64_t &size, const char *path, mrc_error *err) {

@@ -26,20 +26,12 @@ enum {
 };
 
 static const struct argp_option table[] = {
-    {.name = "output",
-     .key = 'o',
-     .arg = "FOLDER",
-     .doc = "Also write scores.json, scores.csv, slices.csv and report.html there"},
+    {.doc = "What is scored:", .group = 1},
     {.name = "model",
      .key = KEY_MODEL,
      .arg = "FILE",
      .doc = "A model or the folder of a training run; may be given again, for runs that differ by "
             "their seed"},
-    {.name = "reference",
-     .key = KEY_REFERENCE,
-     .arg = "SET",
-     .doc = "The set the baselines are fitted to, such as the training set; default: the evaluated "
-            "images themselves"},
     {.name = "pairs",
      .key = KEY_PAIRS,
      .arg = "HOW",
@@ -67,6 +59,7 @@ static const struct argp_option table[] = {
      .key = KEY_FOREGROUND,
      .arg = "FRACTION",
      .doc = "Count slices with at least so much head; default 0.08"},
+    {.doc = "Images of any origin:", .group = 2},
     {.name = "truth",
      .key = KEY_TRUTH,
      .arg = "IMAGES",
@@ -89,6 +82,18 @@ static const struct argp_option table[] = {
      .arg = "FILE.npy",
      .doc = "With --fake-features: FID and KID of features computed elsewhere, [images][features]"},
     {.name = "fake-features", .key = KEY_FAKE, .arg = "FILE.npy", .doc = "See --real-features"},
+    {.doc = "Against what, and where to:", .group = 3},
+    {.name = "reference",
+     .key = KEY_REFERENCE,
+     .arg = "SET",
+     .doc = "The set the baselines are fitted to, such as the training set; default: the evaluated "
+            "images themselves"},
+    {.name = "output",
+     .key = 'o',
+     .arg = "FOLDER",
+     .doc = "Also write scores.json, scores.csv, slices.csv and report.html there"},
+    {.name = "replace", .key = MRC_OPTION_REPLACE, .doc = "Replace an earlier evaluation"},
+    {.doc = "What it reads:", .group = 4},
     {.name = "assume-ras",
      .key = MRC_OPTION_ASSUME_RAS,
      .doc = "Take the axes of a NIfTI file without orientation as right, anterior, superior"},
@@ -99,7 +104,7 @@ static const struct argp_option table[] = {
     {.name = "force",
      .key = MRC_OPTION_FORCE,
      .doc = "Accept images of SET recognised as another contrast than their folder's"},
-    {.name = "replace", .key = MRC_OPTION_REPLACE, .doc = "Replace an earlier evaluation"},
+    {.doc = "How it runs:", .group = 5},
     {.name = "threads", .key = MRC_OPTION_THREADS, .arg = "N", .doc = "Default: all cores"},
     {.name = "quiet", .key = 'q', .doc = "Say nothing but the table and errors"},
     {0}};

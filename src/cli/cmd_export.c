@@ -13,11 +13,20 @@ enum {
     KEY_TRAINED_ON,
     KEY_FINEST,
     KEY_NORMALISE,
-    KEY_ROOM
+    KEY_ROOM,
+    KEY_FORMAT,
+    KEY_TO
 };
 
 static const struct argp_option table[] = {
     {.name = "output", .key = 'o', .arg = "FILE", .doc = "The model to write"},
+    {.name = "format",
+     .key = KEY_FORMAT,
+     .arg = "safetensors|onnx",
+     .doc =
+         "safetensors: a model for translate (default); onnx: one generator, for onnxruntime and "
+         "others, also of a model that holds the generators only"},
+    {.name = "to", .key = KEY_TO, .arg = "T2w|T1w", .doc = "For onnx: what the generator makes"},
     {.name = "half", .key = KEY_HALF, .doc = "Write half precision: half the size"},
     {.name = "finest",
      .key = KEY_FINEST,
@@ -47,11 +56,30 @@ static const struct argp_option table[] = {
     {.name = "replace", .key = MRC_OPTION_REPLACE, .doc = "Replace an earlier model"},
     {0}};
 
+static void check(struct argp_state *state, const struct mrc_export_options *o) {
+    if (o->checkpoint == NULL) mrc_option_fail(state, "expected a RUN or CHECKPOINT");
+    if (o->output == NULL) mrc_option_fail(state, "expected -o FILE");
+    if (o->onnx && o->to == MRC_CONTRAST_UNKNOWN)
+        mrc_option_fail(state, "--format onnx is of one generator, expected --to T2w or --to T1w");
+    if (!o->onnx && o->to != MRC_CONTRAST_UNKNOWN)
+        mrc_option_fail(state, "--to is for --format onnx, expected both");
+    if (o->onnx && (o->half || o->finest > 0 || o->name != NULL || o->data_note != NULL ||
+                    o->trained_on != NULL))
+        mrc_option_fail(state, "--format onnx takes --to and --replace, expected no other option");
+}
+
 static error_t parse(int key, char *value, struct argp_state *state) {
+    static const char *const formats[] = {"safetensors", "onnx", NULL};
+    static const char *const contrasts[] = {"T2w", "T1w", NULL};
     struct mrc_export_options *o = state->input;
     struct mrc_contract contract = MRC_CONTRACT_DEFAULTS; /* which the words could be of */
     switch (key) {
     case 'o': o->output = value; break;
+    case KEY_FORMAT: o->onnx = mrc_option_choice(state, "--format", value, formats) == 1; break;
+    case KEY_TO:
+        o->to = mrc_option_choice(state, "--to", value, contrasts) == 0 ? MRC_CONTRAST_T2W
+                                                                        : MRC_CONTRAST_T1W;
+        break;
     case KEY_HALF: o->half = true; break;
     case KEY_NAME: o->name = mrc_option_words(state, "--name", value, 63); break;
     case KEY_DATA_NOTE: o->data_note = mrc_option_words(state, "--data-note", value, 255); break;
@@ -67,10 +95,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
             mrc_option_fail(state, "a second checkpoint '%s', expected one", value);
         o->checkpoint = value;
         break;
-    case ARGP_KEY_END:
-        if (o->checkpoint == NULL) mrc_option_fail(state, "expected a RUN or CHECKPOINT");
-        if (o->output == NULL) mrc_option_fail(state, "expected -o FILE");
-        break;
+    case ARGP_KEY_END: check(state, o); break;
     default: return ARGP_ERR_UNKNOWN;
     }
     return 0;
@@ -80,7 +105,9 @@ static const struct argp argp = {
     .options = table,
     .parser = parse,
     .args_doc = "RUN|CHECKPOINT -o FILE",
-    .doc = "Writes the two generators of a complete checkpoint as a model for translate.\v"
+    .doc = "Writes the two generators of a complete checkpoint as a model for translate, or one of "
+           "them "
+           "as ONNX.\v"
            "Of a run's folder, the last checkpoint is taken. Prints the path written."};
 
 int mrc_cmd_export(int argc, char **argv) {

@@ -29,7 +29,9 @@ static const struct argp_option table[] = {
      .doc = "Also the networks of models, layer by layer: shapes, bytes, algorithms"},
     {.name = "system",
      .key = KEY_SYSTEM,
-     .doc = "Instead: what this machine computes with, and the kernel of OpenBLAS that runs"},
+     .doc =
+         "Instead: what this machine computes with, and whether it is fit: the kernel of OpenBLAS, "
+         "memory, the model, child processes"},
     {0}};
 
 struct arguments {
@@ -251,7 +253,12 @@ static enum mrc_status print_system(bool json, struct mrc_error *err) {
     if (status == MRC_OK)
         status = json ? mrc_system_print_json(&text, &machine, err)
                       : mrc_system_print(&text, &machine, err);
-    if (status == MRC_OK) fputs(text.data, stdout);
+    if (status == MRC_OK && !json) {
+        struct mrc_fitness fitness;
+        mrc_system_check(&fitness, &machine);
+        mrc_system_print_fitness(&text, &fitness, &machine);
+    }
+    if (status == MRC_OK && text.data != NULL) fputs(text.data, stdout);
     mrc_text_clear(&text);
     return status;
 }

@@ -70,7 +70,9 @@ enum {
 };
 
 static const struct argp_option table[] = {
+    {.doc = "Where it goes:", .group = 1},
     {.name = "output", .key = 'o', .arg = "RUN", .doc = "The folder to write", .group = 1},
+    {.doc = "How it learns:", .group = 2},
     {.name = "preset",
      .key = KEY_PRESET,
      .arg = "NAME",
@@ -157,6 +159,7 @@ static const struct argp_option table[] = {
      .doc = "Begin with the weights of this model or run, of networks of the same kind and width, "
             "instead of random ones; without a warm-up, unless --warm-up asks for one"},
     {.name = "seed", .key = KEY_SEED, .arg = "N", .doc = "Default 1"},
+    {.doc = "Networks and set:", .group = 3},
     {.name = "generator",
      .key = KEY_GENERATOR,
      .arg = "KIND",
@@ -185,6 +188,7 @@ static const struct argp_option table[] = {
             "and T2w, of the same names in both, e.g. glioma and healthy), position (every tenth "
             "of the head's height); the last two show the same one of both contrasts at a time; "
             "none (default)"},
+    {.doc = "What they see:", .group = 4},
     {.name = "flip", .key = KEY_FLIP, .doc = "Mirror left to right at random", .group = 4},
     {.name = "no-flip", .key = KEY_NO_FLIP, .doc = "No random mirroring"},
     {.name = "gamma",
@@ -252,6 +256,7 @@ static const struct argp_option table[] = {
     {.name = "force",
      .key = MRC_OPTION_FORCE,
      .doc = "Use images recognised as another contrast than their folder's"},
+    {.doc = "Checks and checkpoints:", .group = 5},
     {.name = "check-every",
      .key = KEY_CHECK_EVERY,
      .arg = "K",
@@ -290,6 +295,7 @@ static const struct argp_option table[] = {
          "Make that run again, with its settings and set, which must be unchanged (SET says where "
          "it lies now); no other option but -o and those about the machine"},
     {.name = "replace", .key = MRC_OPTION_REPLACE, .doc = "Replace an earlier run in RUN"},
+    {.doc = "How it runs:", .group = 6},
     {.name = "threads",
      .key = MRC_OPTION_THREADS,
      .arg = "N",

@@ -6,37 +6,56 @@
 #include "base/alloc.h"
 #include "cli/blas_kernel.h"
 #include "cli/command.h"
+#include "cli/manual.h"
 #include "cli/spelling.h"
 #include "cli/terminal.h"
 
-static const struct command {
-    const char *name, *summary;
-    mrc_command_fn *run;
-    bool networks; /* creates them, so the kernel of OpenBLAS is settled first */
-} commands[] = {
-    {"translate", "make the other contrast of an image: T1w to T2w, or back", mrc_cmd_translate,
-     true},
-    {"train", "learn both translations from a set of T1w and T2w images", mrc_cmd_train, true},
-    {"evaluate", "score translations, with baselines beside them", mrc_cmd_evaluate, true},
-    {"export", "write the model of a training run as one small file", mrc_cmd_export, true},
-    {"info", "describe images and models", mrc_cmd_info, false},
-    {"prepare", "make a training set of scanner exports", mrc_cmd_prepare, false},
-    {"deidentify", "DICOM without the patients", mrc_cmd_deidentify, false},
-    {"check", "is a DICOM folder one consistent series, and marked if synthetic?", mrc_cmd_check,
+static const struct mrc_command commands[] = {
+    {"translate", "make the other contrast of an image: T1w to T2w, or back",
+     "mrcycle translate patient/t1 -o patient/t2_synth --to T2w", mrc_cmd_translate, true},
+    {"bids", "translate a BIDS dataset into a derivative",
+     "mrcycle bids /data/study /data/study/derivatives/mrcycle participant", mrc_cmd_bids, true},
+    {"view", "a page to look at images of one head",
+     "mrcycle view t1.nii.gz t2.nii.gz -o look.html", mrc_cmd_view, false},
+    {"compare", "score an image against the true one",
+     "mrcycle compare t2_synth.nii.gz t2_true.nii.gz -o compared", mrc_cmd_compare, false},
+    {"train", "learn both translations from a set of T1w and T2w images",
+     "mrcycle train set -o run1 --preset paired", mrc_cmd_train, true},
+    {"evaluate", "score translations, with baselines beside them",
+     "mrcycle evaluate heldout --model run1 -o scores", mrc_cmd_evaluate, true},
+    {"export", "write the model of a training run as one small file",
+     "mrcycle export run1 -o mine.safetensors --name mine --half", mrc_cmd_export, true},
+    {"info", "describe images and models", "mrcycle info /data/patient7", mrc_cmd_info, false},
+    {"prepare", "make a training set of scanner exports",
+     "mrcycle prepare /data/export -o set --dry-run", mrc_cmd_prepare, false},
+    {"deidentify", "DICOM without the patients", "mrcycle deidentify /data/export -o /data/anon",
+     mrc_cmd_deidentify, false},
+    {"check", "is a DICOM folder one consistent series, and marked if synthetic?",
+     "mrcycle check patient/t2_synth", mrc_cmd_check, false},
+    {"phantom", "generate patients with a known answer", "mrcycle phantom -o phantoms --subjects 4",
+     mrc_cmd_phantom, false},
+    {"simulate", "compute training heads from label maps",
+     "mrcycle simulate labels -o heads --subjects 20 --seed 1", mrc_cmd_simulate, false},
+    {"echo", "ask a PACS whether it answers", "mrcycle echo ORTHANC@10.0.0.7:4242", mrc_cmd_echo,
      false},
-    {"phantom", "generate patients with a known answer", mrc_cmd_phantom, false},
-    {"simulate", "compute training heads from label maps", mrc_cmd_simulate, false},
-    {"echo", "ask a PACS whether it answers", mrc_cmd_echo, false},
-    {"send", "store DICOM files in a PACS", mrc_cmd_send, false},
-    {"serve", "receive, translate and send on, or watch a folder", mrc_cmd_serve, true},
-    {"queue", "list the jobs of serve, and retry them", mrc_cmd_queue, false},
+    {"send", "store DICOM files in a PACS",
+     "mrcycle send patient/t2_synth --to ORTHANC@10.0.0.7:4242", mrc_cmd_send, false},
+    {"serve", "receive, translate and send on, or watch a folder",
+     "mrcycle serve --watch in -o out", mrc_cmd_serve, true},
+    {"queue", "list the jobs of serve, and retry them", "mrcycle queue /var/lib/mrcycle/queue",
+     mrc_cmd_queue, false},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
-static const struct command *find(const char *name) {
+static const struct mrc_command *find(const char *name) {
     for (size_t i = 0; i < COMMANDS; ++i)
         if (strcmp(commands[i].name, name) == 0) return &commands[i];
     return NULL;
+}
+
+const char *mrc_command_example(const char *name) {
+    const struct mrc_command *command = find(name);
+    return command != NULL ? command->example : NULL;
 }
 
 static int unknown_command(const char *name) {
@@ -69,7 +88,7 @@ static int fail(enum mrc_status status, const struct mrc_error *err) {
 }
 
 /* The command may change the array it is given; main's stays, for a second run of the program. */
-static int run(const struct command *command, int argc, char **argv) {
+static int run(const struct mrc_command *command, int argc, char **argv) {
     char *name = mrc_asprintf("mrcycle %s", command->name);
     char **own = mrc_alloc((size_t)argc + 1, sizeof *own);
     int code = MRC_EXIT_PROCESSING;
@@ -83,13 +102,22 @@ static int run(const struct command *command, int argc, char **argv) {
     return code;
 }
 
+/* argv: the words after "mrcycle help". */
 static int help(int argc, char **argv) {
-    if (argc < 2 || strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0) {
+    const char *word = argc > 0 ? argv[0] : "help", *form = argc > 1 ? argv[1] : "";
+    if (strcmp(word, "--man") == 0) {
+        mrc_manual_print_program(commands, COMMANDS);
+        return MRC_EXIT_OK;
+    }
+    if (strcmp(word, "--completion") == 0)
+        return mrc_manual_print_completion(form, commands, COMMANDS);
+    if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0) {
         print_help();
         return MRC_EXIT_OK;
     }
-    const struct command *command = find(argv[1]);
-    if (command == NULL) return unknown_command(argv[1]);
+    const struct mrc_command *command = find(word);
+    if (command == NULL) return unknown_command(word);
+    if (strcmp(form, "--man") == 0) return mrc_manual_print_command(command);
     char program[] = "mrcycle", option[] = "--help";
     char *arguments[] = {program, option, NULL};
     return run(command, 2, arguments);
@@ -104,9 +132,9 @@ static int dispatch(int argc, char **argv) {
         printf("mrcycle %s\n", MRC_VERSION);
         return MRC_EXIT_OK;
     }
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) return help(1, argv);
-    if (strcmp(name, "help") == 0) return help(argc - 1, argv + 1);
-    const struct command *command = find(name);
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) return help(0, argv);
+    if (strcmp(name, "help") == 0) return help(argc - 2, argv + 2);
+    const struct mrc_command *command = find(name);
     if (command == NULL) return unknown_command(name);
     struct mrc_error err = {0};
     enum mrc_status status = command->networks ? mrc_blas_kernel_settle(&err) : MRC_OK;

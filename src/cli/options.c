@@ -2,11 +2,13 @@
 #include "cli/options.h"
 
 #include <ctype.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/spelling.h"
@@ -105,7 +107,8 @@ struct known {
 };
 
 static void know(struct known *known, const struct argp_option *table) {
-    for (; table->name != NULL; ++table) {
+    for (; !mrc_option_is_end(table); ++table) {
+        if (table->name == NULL) continue; /* a heading */
         MRC_ASSERT(known->count < MOST_OPTIONS);
         size_t at = known->count++;
         known->options[at] = *table;
@@ -194,10 +197,14 @@ static error_t parse_help(int key, char *value, struct argp_state *state) {
     return 0;
 }
 
-/* Leaves out what argp says of every program. */
+static const char *example; /* of the command whose line is read */
+
+/* Leaves out what argp says of every program, and ends with an example. argp frees what is new. */
 static char *filter_help(int key, const char *text, void *input) {
     (void)input;
-    return key == ARGP_KEY_HELP_DUP_ARGS_NOTE ? NULL : (char *)text;
+    if (key == ARGP_KEY_HELP_DUP_ARGS_NOTE) return NULL;
+    if (key != ARGP_KEY_HELP_EXTRA || example == NULL) return (char *)text;
+    return mrc_asprintf("Example: %s", example); /* the heap is one, mrc_free is free */
 }
 
 /* Ends the program at the first option that argp would refuse. */
@@ -215,6 +222,17 @@ static void check_words(const struct argp *argp, int argc, char **argv) {
     }
 }
 
+/* Commands own nothing yet when they read their line, so one can be left there. */
+static mrc_option_teller *told_to;
+static jmp_buf told;
+
+int mrc_option_tell(mrc_command_fn *command, char **argv, mrc_option_teller *teller) {
+    told_to = teller;
+    int code = setjmp(told) == 0 ? (command(1, argv), MRC_EXIT_PROCESSING) : MRC_EXIT_OK;
+    told_to = NULL;
+    return code;
+}
+
 void mrc_option_parse(const struct argp *argp, int argc, char **argv, void *input) {
     static const struct argp help = {.options = help_table, .parser = parse_help};
     const struct argp_child children[] = {{.argp = &help}, {0}};
@@ -222,6 +240,13 @@ void mrc_option_parse(const struct argp *argp, int argc, char **argv, void *inpu
     whole.children = children;
     whole.help_filter = filter_help;
     argp_err_exit_status = MRC_EXIT_USAGE;
+    if (told_to != NULL) {
+        told_to(argp);
+        longjmp(told, 1);
+    }
+    const struct argp_state state = {.argc = argc, .argv = argv};
+    const char *command = command_of(&state);
+    example = command != NULL ? mrc_command_example(command) : NULL;
     check_words(argp, argc, argv);
     if (argp_parse(&whole, argc, argv, ARGP_NO_HELP, NULL, input) != 0)
         exit(mrc_terminal_usage(NULL, "out of memory"));

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/export.h"
+#include "cli/command.h"
 #include "model/files/contract.h"
 
 /** Keys of options without a letter; each command's own begin at MRC_OPTION_OWN. */
@@ -69,6 +70,14 @@ int mrc_option_choice(const struct argp_state *state, const char *name, const ch
  * patient. */
 const char *mrc_option_words(const struct argp_state *state, const char *name, const char *text,
                              int most);
+/** Ends a table: neither an option nor the heading of a group (a `doc` alone). */
+static inline bool mrc_option_is_end(const struct argp_option *option) {
+    return option->name == NULL && option->key == 0 && option->doc == NULL;
+}
+/** Runs the command until it reads its line, shows its table to `teller` in its stead, and comes
+ * back. Exit code 80 when the command read none. */
+typedef void mrc_option_teller(const struct argp *argp);
+int mrc_option_tell(mrc_command_fn *command, char **argv, mrc_option_teller *teller);
 /** Parses argv; ends the program after --help and on a wrong command line. */
 void mrc_option_parse(const struct argp *argp, int argc, char **argv, void *input);
 

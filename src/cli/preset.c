@@ -63,7 +63,8 @@ static void apply_line(char *line, const struct argp_option *table, const int *n
     }
     char *name = trim(line);
     if (*name == '\0' && value == NULL) return;
-    while (table->name != NULL && strcmp(table->name, name) != 0) ++table;
+    while (!mrc_option_is_end(table) && (table->name == NULL || strcmp(table->name, name) != 0))
+        ++table;
     if (table->name == NULL || is_among(table->key, never))
         mrc_option_fail(state, "'%.40s' is no option of a preset", name);
     if (table->arg == NULL && value != NULL)

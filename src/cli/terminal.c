@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -55,7 +56,10 @@ static int width_of_terminal(void) {
 }
 
 void mrc_terminal_init(struct mrc_terminal *terminal, bool quiet) {
-    *terminal = (struct mrc_terminal){.quiet = quiet, .is_terminal = isatty(STDERR_FILENO) == 1};
+    const char *plain = getenv("NO_COLOR"); /* no-color.org: present and not empty */
+    bool bare = plain != NULL && plain[0] != '\0';
+    *terminal =
+        (struct mrc_terminal){.quiet = quiet, .is_terminal = !bare && isatty(STDERR_FILENO) == 1};
 }
 
 void mrc_terminal_clear_bar(struct mrc_terminal *terminal) {
@@ -166,6 +170,21 @@ void mrc_terminal_training(void *context, const struct mrc_train_progress *progr
 
 /* --- Ends --- */
 
+const struct mrc_exit_meaning mrc_exit_meanings[] = {
+    {MRC_EXIT_OK, "done"},
+    {MRC_EXIT_USAGE, "usage: unknown option, impossible value"},
+    {MRC_EXIT_INPUT, "an input is missing or cannot be read"},
+    {MRC_EXIT_INPUT + 1, "an input is broken or contradicts itself"},
+    {MRC_EXIT_INPUT + 2, "an input is valid and refused: not MR, derived, sheared, two series"},
+    {MRC_EXIT_INPUT + 3, "an input exceeds a limit"},
+    {MRC_EXIT_OUTPUT, "an output cannot be written"},
+    {MRC_EXIT_NETWORK, "network: no connection, or it broke"},
+    {MRC_EXIT_NETWORK + 1, "network: the other side refused"},
+    {MRC_EXIT_PROCESSING, "out of memory"},
+    {MRC_EXIT_PROCESSING + 1, "the computation left the finite numbers"},
+    {MRC_EXIT_PROCESSING + 2, "stopped"},
+    {0, NULL}};
+
 int mrc_exit_code(enum mrc_status status) {
     switch (status) {
     case MRC_OK: return MRC_EXIT_OK;
@@ -188,6 +207,17 @@ int mrc_terminal_fail(struct mrc_terminal *terminal, enum mrc_status status,
                       const struct mrc_error *err) {
     write_line(terminal, err->text[0] != '\0' ? err->text : mrc_status_name(status));
     return mrc_exit_code(status);
+}
+
+int mrc_terminal_batch(struct mrc_terminal *terminal, const struct mrc_batch *batch,
+                       enum mrc_status status, const struct mrc_error *err) {
+    struct mrc_text text = {0};
+    mrc_batch_print(&text, batch);
+    mrc_terminal_clear_bar(terminal);
+    if (batch->count > 0 && text.data != NULL) fputs(text.data, stdout);
+    mrc_text_clear(&text);
+    if (status != MRC_OK) return mrc_terminal_fail(terminal, status, err);
+    return mrc_exit_code(mrc_batch_status(batch));
 }
 
 int mrc_terminal_usage(const char *command, const char *fmt, ...) {

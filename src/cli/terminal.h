@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "app/batch/batch.h"
 #include "app/common/events.h"
 #include "app/train/train.h"
 #include "base/status.h"
@@ -33,6 +34,10 @@ bool mrc_terminal_interrupted(void);
 /** Prints the error and gives the exit code of its status. */
 int mrc_terminal_fail(struct mrc_terminal *terminal, enum mrc_status status,
                       const struct mrc_error *err);
+/** Prints the table of a batch that ended with `status`, and gives the exit code: the first row's
+ * that was refused or failed, when there is one. */
+int mrc_terminal_batch(struct mrc_terminal *terminal, const struct mrc_batch *batch,
+                       enum mrc_status status, const struct mrc_error *err);
 /** A wrong command line: one line, exit code 1. `command` may be NULL. */
 MRC_PRINTF(2, 3) int mrc_terminal_usage(const char *command, const char *fmt, ...);
 /** Exit code of a status. */

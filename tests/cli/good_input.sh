@@ -78,6 +78,9 @@ says '"kind":	"dicom"' "$mrcycle" info "$in" --json || fail "info --json"
 says conv "$mrcycle" info "$in/model.safetensors" --plan || fail "info --plan"
 ! says '.\{81\}' "$mrcycle" info "$in/model.safetensors" --plan || fail "info: a line beyond 80 columns"
 says '^kernel  ' "$mrcycle" info --system || fail "info --system"
+says '^fit        yes' "$mrcycle" info --system || fail "a machine that runs these tests is not fit"
+says '^model      NOT to be had; .*holds no t1w-t2w-64' env MRCYCLE_MODEL_DIR="$out" "$mrcycle" info --system || fail "a model that is not there"
+says '^fit        NO' env MRCYCLE_MODEL_DIR="$out" "$mrcycle" info --system || fail "fit without a model"
 says '"sums_right":	true' "$mrcycle" info --system --json || fail "info --system --json"
 ! says 'Head^Test' "$mrcycle" info "$in" "$in/model.safetensors" || fail "info prints a name"
 
@@ -140,6 +143,9 @@ if command -v python3 >/dev/null; then
 else
     printf 'good_input: no python3, so nobody else has read the event files\n'
 fi
+for again in '' --replace; do # also of generators alone
+    prints "$out/g.onnx" "$mrcycle" export "$in/model.safetensors" -o "$out/g.onnx" --format onnx --to T2w $again
+done
 prints "$out/half.safetensors" "$mrcycle" export "$out/stopped" -o "$out/half.safetensors" --half
 
 # A model scored on a set of pairs, and two folders of images.

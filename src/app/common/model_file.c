@@ -60,7 +60,8 @@ static enum mrc_status find_shipped(char **out, struct mrc_error *err) {
     }
     installed_folder(installed);
     if (installed[0] != '\0') status = look_in(out, installed, err);
-    if (status == MRC_OK && *out == NULL) status = look_in(out, MRC_SOURCE_MODEL_DIR, err);
+    if (status == MRC_OK && *out == NULL && MRC_SOURCE_MODEL_DIR[0] != '\0')
+        status = look_in(out, MRC_SOURCE_MODEL_DIR, err);
     if (status != MRC_OK || *out != NULL) return status;
     return mrc_fail(err, MRC_ERR_IO,
                     "%s: not found in %s, expected the shipped model (--model names another)",

@@ -12,6 +12,7 @@
 #include "base/fs.h"
 #include "io/image.h"
 #include "model/files/checkpoint.h"
+#include "model/files/onnx.h"
 
 enum { MAX_TEXT_BYTES = 1 << 24, MAX_FILES = 1000000 };
 
@@ -210,10 +211,19 @@ enum mrc_status mrc_place_check_sheet(const char *path, bool replace, struct mrc
     return colour ? MRC_OK : fail_kept(path, "sheet", err);
 }
 
+static bool is_own_onnx(const char *path) {
+    unsigned char head[16];
+    FILE *file = fopen(path, "rb");
+    size_t size = file != NULL ? fread(head, 1, sizeof head, file) : 0;
+    if (file != NULL) fclose(file);
+    return mrc_onnx_is_ours(head, size);
+}
+
 enum mrc_status mrc_place_check_model(const char *path, bool replace, struct mrc_error *err) {
     struct mrc_checkpoint_info info = {0};
     enum mrc_status status = mrc_place_check_file(path, replace, err);
     if (status != MRC_OK || !mrc_path_exists(path)) return status;
+    if (is_own_onnx(path)) return MRC_OK;
     status = mrc_checkpoint_describe(&info, path, NULL);
     return status == MRC_OK ? MRC_OK : fail_kept(path, "model", err);
 }

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/common/model_file.h"
+#include "base/isolate.h"
 #include "base/json.h"
 #include "base/parallel.h"
 #include "model/engine/ops/winograd.h"
@@ -149,4 +151,78 @@ enum mrc_status mrc_system_print_json(struct mrc_text *out, const struct mrc_sys
     cJSON_free(text);
     cJSON_Delete(root);
     return failed ? mrc_fail(err, MRC_ERR_NOMEM, "info: out of memory") : MRC_OK;
+}
+
+/* --- Is it fit? --- */
+
+/* A translation of a fine scan, with its report. */
+static const double ENOUGH_GIB = 1.0;
+
+static enum mrc_status do_nothing(void *context, size_t job, mrc_isolate_sink *sink,
+                                  struct mrc_error *err) {
+    (void)context, (void)job;
+    return mrc_isolate_send(sink, "", 1, err);
+}
+
+static enum mrc_status count_bytes(void *context, size_t job, const void *bytes, size_t size,
+                                   struct mrc_error *err) {
+    (void)job, (void)bytes, (void)err;
+    *(size_t *)context += size;
+    return MRC_OK;
+}
+
+static enum mrc_status pass_on(void *context, size_t job, enum mrc_status status, const char *why,
+                               bool ended, struct mrc_error *err) {
+    (void)context, (void)job, (void)ended;
+    return status == MRC_OK ? MRC_OK : mrc_fail(err, status, "a child process %s", why);
+}
+
+static bool check_isolation(char why[256]) {
+    enum { JOBS = 2 };
+    size_t bytes = 0;
+    struct mrc_error err = {0};
+    const struct mrc_isolate_limits limits = MRC_ISOLATE_DEFAULTS;
+    const struct mrc_isolate_work work = {
+        .context = &bytes, .run = do_nothing, .take = count_bytes, .finish = pass_on};
+    bool good = mrc_isolate_run(&work, JOBS, &limits, &err) == MRC_OK && bytes == JOBS;
+    snprintf(why, 256, "%.255s", good ? "" : err.text);
+    return good;
+}
+
+void mrc_system_check(struct mrc_fitness *f, const struct mrc_system *s) {
+    struct mrc_error err = {0};
+    *f = (struct mrc_fitness){.sums = s->sums_right,
+                              .speed = s->faster == NULL,
+                              .memory =
+                                  s->available_bytes == 0 || gib(s->available_bytes) >= ENOUGH_GIB};
+    f->model = mrc_model_file_check(NULL, &err) == MRC_OK;
+    if (!f->model) snprintf(f->why_model, sizeof f->why_model, "%.255s", err.text);
+    f->isolation = check_isolation(f->why_isolation);
+}
+
+void mrc_system_print_fitness(struct mrc_text *out, const struct mrc_fitness *f,
+                              const struct mrc_system *s) {
+    const struct {
+        bool good;
+        const char *name, *yes, *no, *why;
+    } all[] = {
+        {f->model, "model", "found, whole, and can be loaded",
+         "NOT to be had; reinstall, or set MRCYCLE_MODEL_DIR or --model: ", f->why_model},
+        {f->isolation, "isolation", "strangers' files are read in child processes with limits",
+         "NO child processes can be had; allow some more: ", f->why_isolation},
+        {f->memory, "room", "enough for a translation",
+         "LITTLE memory: a translation may need 1 GiB", ""},
+        {f->sums, "right", "OpenBLAS computes right", "OpenBLAS computes WRONG; install another",
+         ""},
+        {f->speed, "fast", "the fastest kernel this processor has runs",
+         "slower than need be; unset OPENBLAS_CORETYPE, or set it to ",
+         s->faster != NULL ? s->faster : ""},
+    };
+    bool fit = true;
+    for (size_t n = 0; n < sizeof all / sizeof *all; ++n) {
+        mrc_text_appendf(out, "%-10s %s%s\n", all[n].name, all[n].good ? all[n].yes : all[n].no,
+                         all[n].good ? "" : all[n].why);
+        fit = fit && (all[n].good || n + 1 == sizeof all / sizeof *all); /* slow is fit */
+    }
+    mrc_text_appendf(out, "fit        %s\n", fit ? "yes" : "NO: see above");
 }

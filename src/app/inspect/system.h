@@ -2,6 +2,7 @@
 #ifndef MRC_APP_INSPECT_SYSTEM_H
 #define MRC_APP_INSPECT_SYSTEM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/cpu.h"
@@ -37,6 +38,16 @@ struct mrc_system {
     uint64_t memory_bytes;    /* of the machine; 0: not known */
     uint64_t available_bytes; /* without swapping, at this moment; 0: not known */
 };
+/** Is this machine fit to translate? What is asked for in words, with the remedy. */
+struct mrc_fitness {
+    bool model, isolation, memory, sums, speed; /* false: see the words */
+    char why_model[256], why_isolation[256];    /* "" when they are there */
+};
+/** Loads the shipped model and starts child processes, as a translation does. Cannot fail. */
+MRC_API void mrc_system_check(struct mrc_fitness *f, const struct mrc_system *s);
+/** Lines of "name  fact", the last "fit  yes" or what is missing. */
+MRC_API void mrc_system_print_fitness(struct mrc_text *out, const struct mrc_fitness *f,
+                                      const struct mrc_system *s);
 /** MRC_ERR_NOMEM only: wrong sums are a fact to report. */
 MRC_STATUS mrc_system_describe(struct mrc_system *s, const struct mrc_kernel_choice *choice,
                                struct mrc_error *err);

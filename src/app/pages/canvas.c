@@ -141,13 +141,11 @@ static cairo_status_t append(void *context, const unsigned char *data, unsigned 
     return CAIRO_STATUS_SUCCESS;
 }
 
-enum mrc_status mrc_canvas_render(unsigned char **png, size_t *size_bytes,
-                                  struct mrc_canvas *canvas, struct mrc_error *err) {
+static enum mrc_status encode(unsigned char **png, size_t *size_bytes, cairo_surface_t *surface,
+                              struct mrc_error *err) {
     struct bytes bytes = {0};
-    enum mrc_status status = check(cairo_status(canvas->cr), err);
-    cairo_surface_flush(canvas->surface);
-    if (status == MRC_OK)
-        status = check(cairo_surface_write_to_png_stream(canvas->surface, append, &bytes), err);
+    cairo_surface_flush(surface);
+    enum mrc_status status = check(cairo_surface_write_to_png_stream(surface, append, &bytes), err);
     if (status != MRC_OK) {
         mrc_free(bytes.data);
         return status;
@@ -155,4 +153,31 @@ enum mrc_status mrc_canvas_render(unsigned char **png, size_t *size_bytes,
     *png = bytes.data;
     *size_bytes = bytes.size;
     return MRC_OK;
+}
+
+enum mrc_status mrc_canvas_render(unsigned char **png, size_t *size_bytes,
+                                  struct mrc_canvas *canvas, struct mrc_error *err) {
+    enum mrc_status status = check(cairo_status(canvas->cr), err);
+    return status == MRC_OK ? encode(png, size_bytes, canvas->surface, err) : status;
+}
+
+enum mrc_status mrc_canvas_grey_png(unsigned char **png, size_t *size_bytes,
+                                    const unsigned char *pixels, int columns, int rows,
+                                    struct mrc_error *err) {
+    if (columns < 1 || rows < 1 || columns > SIDE_LIMIT_PX || rows > SIDE_LIMIT_PX)
+        return mrc_fail(err, MRC_ERR_RANGE, "picture: %d x %d pixels, expected at most %d a side",
+                        columns, rows, SIDE_LIMIT_PX);
+    cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_A8, columns, rows);
+    enum mrc_status status = check(cairo_surface_status(surface), err);
+    if (status == MRC_OK) {
+        unsigned char *to = cairo_image_surface_get_data(surface);
+        const int stride = cairo_image_surface_get_stride(surface);
+        for (int row = 0; row < rows; ++row)
+            memcpy(to + (size_t)row * (size_t)stride, pixels + (size_t)row * (size_t)columns,
+                   (size_t)columns);
+        cairo_surface_mark_dirty(surface);
+        status = encode(png, size_bytes, surface, err);
+    }
+    cairo_surface_destroy(surface);
+    return status;
 }

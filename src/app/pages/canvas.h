@@ -32,6 +32,10 @@ enum mrc_status mrc_canvas_grey(struct mrc_canvas *canvas, const float *pixels, 
 /** The page as PNG bytes, the caller's (mrc_free). */
 enum mrc_status mrc_canvas_render(unsigned char **png, size_t *size_bytes,
                                   struct mrc_canvas *canvas, struct mrc_error *err);
+/** Grey pixels [rows][columns] as they are, as PNG bytes, the caller's (mrc_free). */
+enum mrc_status mrc_canvas_grey_png(unsigned char **png, size_t *size_bytes,
+                                    const unsigned char *pixels, int columns, int rows,
+                                    struct mrc_error *err);
 /** A zeroed canvas is fine. */
 void mrc_canvas_close(struct mrc_canvas *canvas);
 

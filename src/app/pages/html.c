@@ -63,7 +63,7 @@ void mrc_html_words(struct mrc_text *page, const char *words) {
 }
 
 /* RFC 4648. Lines of 60 letters a piece, so that the text grows in steps. */
-static void append_base64(struct mrc_text *page, const unsigned char *data, size_t size) {
+void mrc_html_base64(struct mrc_text *page, const unsigned char *data, size_t size) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     char line[64];
     size_t used = 0;
@@ -87,7 +87,7 @@ void mrc_html_figure(struct mrc_text *page, const unsigned char *png, size_t siz
     mrc_text_appendf(page, "<figure><div class=\"scroll\"><img alt=\"");
     mrc_html_words(page, caption);
     mrc_text_appendf(page, "\" src=\"data:image/png;base64,");
-    append_base64(page, png, size_bytes);
+    mrc_html_base64(page, png, size_bytes);
     mrc_text_appendf(page, "\"></div><figcaption>");
     mrc_html_words(page, caption);
     mrc_text_appendf(page, "</figcaption></figure>\n");

@@ -18,6 +18,8 @@ MRC_API void mrc_html_begin(struct mrc_text *page, const char *title);
 MRC_API void mrc_html_end(struct mrc_text *page);
 /** Words with & < > " ' escaped; bytes that are no letters of UTF-8 become U+FFFD. */
 MRC_API void mrc_html_words(struct mrc_text *page, const char *words);
+/** Bytes in the letters of RFC 4648. */
+void mrc_html_base64(struct mrc_text *page, const unsigned char *data, size_t size);
 /** A PNG inside the page, with its caption. */
 MRC_API void mrc_html_figure(struct mrc_text *page, const unsigned char *png, size_t size_bytes,
                              const char *caption);

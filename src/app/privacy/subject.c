@@ -212,3 +212,8 @@ enum mrc_status mrc_subject_synthetic_name(char **out, const mrc_volume *source,
     *out = place_name(name, size, contrast);
     return *out != NULL ? MRC_OK : no_memory(err);
 }
+
+char *mrc_subject_synthetic_twin(const char *name, enum mrc_contrast contrast) {
+    size_t size = entities_length(name);
+    return size > 0 ? place_name(name, size, contrast) : NULL;
+}

@@ -26,4 +26,8 @@ MRC_MUST_CHECK enum mrc_status mrc_subject_synthetic_name(char **out, const mrc_
                                                           const struct mrc_pseudonym_key *key,
                                                           struct mrc_error *err);
 
+/** The same from the name of a file that is called by BIDS; NULL where it is not, or memory is
+ * exhausted. The caller's (mrc_free). */
+char *mrc_subject_synthetic_twin(const char *name, enum mrc_contrast contrast);
+
 #endif

@@ -23,6 +23,7 @@
 #include "base/team.h"
 #include "base/text.h"
 #include "model/files/checkpoint.h"
+#include "model/files/onnx.h"
 
 struct work {
     struct mrc_train_options settled; /* the caller's, with the contract */
@@ -706,12 +707,20 @@ static enum mrc_status export_model(const struct mrc_export_options *o, const ch
     return status;
 }
 
+static enum mrc_status export_onnx(const struct mrc_export_options *o, const char *path,
+                                   struct mrc_error *err) {
+    enum mrc_status status = mrc_place_make_parent(o->output, err);
+    if (status != MRC_OK) return status;
+    return mrc_onnx_save(path, o->to == MRC_CONTRAST_T2W ? MRC_NET_G : MRC_NET_F, o->output, err);
+}
+
 enum mrc_status mrc_train_export(const struct mrc_export_options *options, struct mrc_error *err) {
     char *path = NULL;
     enum mrc_status status = mrc_model_file_find_complete(&path, options->checkpoint, err);
     if (status == MRC_OK) status = mrc_place_keep_input(options->output, path, err);
     if (status == MRC_OK) status = mrc_place_check_model(options->output, options->replace, err);
-    if (status == MRC_OK) status = export_model(options, path, err);
+    if (status == MRC_OK)
+        status = options->onnx ? export_onnx(options, path, err) : export_model(options, path, err);
     mrc_free(path);
     return status;
 }

@@ -106,6 +106,10 @@ struct mrc_export_options {
     int64_t finest; /* slices up to that side translate may use unasked, though they were smaller in
                        training; both generators must take them; 0: what it recorded stays */
     bool half, replace;
+    bool
+        onnx; /* instead: the generator that makes `to`, as ONNX (model/files/onnx.h), of a complete
+                  checkpoint or of a model; nothing but output and replace is heeded */
+    enum mrc_contrast to;
 };
 MRC_STATUS mrc_train_export(const struct mrc_export_options *options, struct mrc_error *err);
 

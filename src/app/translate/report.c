@@ -8,6 +8,7 @@
 
 #include "app/pages/html.h"
 #include "app/pages/sheet.h"
+#include "app/pages/viewer.h"
 #include "app/sets/likeness.h"
 #include "base/alloc.h"
 #include "base/fs.h"
@@ -170,6 +171,11 @@ static size_t choose(int64_t chosen[ROWS], const struct mrc_report *r) {
     return rows;
 }
 
+static const char *const captions[MRC_CUT_COUNT] = {
+    [MRC_CUT_AXIAL] = "Axial slices; the patient's right is on the left.",
+    [MRC_CUT_SAGITTAL] = "Sagittal slices; the patient's front is on the left.",
+    [MRC_CUT_CORONAL] = "Coronal slices; the patient's right is on the left."};
+
 static enum mrc_status add_pictures(struct mrc_text *page, const struct mrc_report *r,
                                     struct mrc_error *err) {
     int64_t chosen[ROWS];
@@ -217,9 +223,69 @@ static enum mrc_status add_pictures(struct mrc_text *page, const struct mrc_repo
     if (st == MRC_OK)
         mrc_html_figure(page, png, bytes,
                         r->of_pictures ? "Slices as the pictures show them."
-                                       : "Axial slices; the patient's right is on the left.");
+                                       : captions[r->before->record.axial.cut]);
     mrc_free(png);
     mrc_free(difference);
+    return st;
+}
+
+/* Where a voxel of axial order (Left, Posterior, Superior) stands in slices of another cut. */
+static int64_t place_in_cut(enum mrc_cut cut, const int64_t at[3], int64_t side, int64_t count) {
+    int64_t column = at[0], row = at[1], slice = at[2];
+    if (cut == MRC_CUT_SAGITTAL) { /* columns to Posterior, rows to Inferior, slices to Right */
+        column = at[1];
+        row = side - 1 - at[2];
+        slice = count - 1 - at[0];
+    } else if (cut == MRC_CUT_CORONAL) { /* to Left, to Inferior, to Posterior */
+        row = side - 1 - at[2];
+        slice = at[1];
+    }
+    return (slice * side + row) * side + column;
+}
+
+static void order_axially(float *out, const struct mrc_slices *slices, const int64_t size[3]) {
+    int64_t at[3];
+    for (at[2] = 0; at[2] < size[2]; ++at[2])
+        for (at[1] = 0; at[1] < size[1]; ++at[1])
+            for (at[0] = 0; at[0] < size[0]; ++at[0])
+                *out++ = slices->pixels[place_in_cut(slices->record.axial.cut, at, slices->size,
+                                                     slices->count)];
+}
+
+/* The axis of axial order that the slices of a cut follow each other along. */
+static int axis_across(enum mrc_cut cut) {
+    return cut == MRC_CUT_SAGITTAL ? 0 : cut == MRC_CUT_CORONAL ? 1 : 2;
+}
+
+/* The whole stack, to go through. */
+static enum mrc_status add_viewer(struct mrc_text *page, const struct mrc_report *r,
+                                  struct mrc_error *err) {
+    enum { IMAGES = 3 };
+    const struct mrc_slices_record *record = &r->before->record;
+    const struct mrc_slices *const stacks[IMAGES] = {r->before, r->after, r->cycle};
+    const bool physical = !r->of_pictures;
+    const size_t count = (size_t)(r->before->size * r->before->size * r->before->count);
+    char source[40], result[40];
+    snprintf(source, sizeof source, "%s (source)", mrc_contrast_name(r->from));
+    snprintf(result, sizeof result, "%s (synthetic)", mrc_contrast_name(r->to));
+    struct mrc_viewer viewer = {
+        .letters = physical, .count = IMAGES, .names = {source, result, "there and back"}};
+    for (int a = 0; a < 3; ++a) {
+        const bool across = a == axis_across(record->axial.cut);
+        viewer.size[a] = across ? r->before->count : r->before->size;
+        viewer.spacing_mm[a] = !physical ? 1.0
+                               : across  ? record->axial.spacing_mm[2]
+                                         : record->square.pixel_mm;
+    }
+    float *ordered = mrc_alloc(IMAGES * count, sizeof *ordered);
+    if (ordered == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for the report");
+    for (size_t n = 0; n < IMAGES; ++n) {
+        order_axially(ordered + n * count, stacks[n], viewer.size);
+        viewer.images[n] = ordered + n * count;
+    }
+    mrc_text_appendf(page, "<h2>Look at it</h2>\n");
+    enum mrc_status st = mrc_viewer_append(page, &viewer, err);
+    mrc_free(ordered);
     return st;
 }
 
@@ -274,6 +340,7 @@ static enum mrc_status html_text(struct mrc_text *page, const struct mrc_report 
         mrc_text_appendf(page, "</p>\n");
     }
     enum mrc_status st = add_pictures(page, r, err);
+    if (st == MRC_OK) st = add_viewer(page, r, err);
     add_figures(page, r);
     mrc_text_appendf(page,
                      "<p>A cycle error tells how well the way back finds the input again. "

@@ -922,6 +922,16 @@ static enum mrc_status fuse_planes(struct work *w, struct mrc_error *err) {
     return status;
 }
 
+/* From the source's voxels to the result's. */
+static enum mrc_status compute(struct work *w, struct mrc_error *err) {
+    const struct mrc_translate_options *o = w->options;
+    enum mrc_status status = load_generator(w, o->to, 0, err);
+    if (status == MRC_OK) status = make_slices(&w->before, w, w->from, w->source, o->input, err);
+    if (status == MRC_OK) status = compare_with_training(w, err);
+    if (status == MRC_OK) status = translate_slices(&w->after, &w->before, w, "translating", err);
+    return status == MRC_OK ? fuse_planes(w, err) : status;
+}
+
 static enum mrc_status run(struct work *w, struct mrc_error *err) {
     const struct mrc_translate_options *o = w->options;
     struct mrc_output companions[COMPANIONS] = {0};
@@ -932,11 +942,7 @@ static enum mrc_status run(struct work *w, struct mrc_error *err) {
     if (status == MRC_OK) status = settle_bids(w, err);
     if (status == MRC_OK) status = settle_format(w, err);
     if (status == MRC_OK) status = check_cancelled(w, err);
-    if (status == MRC_OK) status = load_generator(w, o->to, 0, err);
-    if (status == MRC_OK) status = make_slices(&w->before, w, w->from, w->source, o->input, err);
-    if (status == MRC_OK) status = compare_with_training(w, err);
-    if (status == MRC_OK) status = translate_slices(&w->after, &w->before, w, "translating", err);
-    if (status == MRC_OK) status = fuse_planes(w, err);
+    if (status == MRC_OK) status = compute(w, err);
     if (status == MRC_OK) status = prepare_sheet(sheet, w, err);
     if (status == MRC_OK) status = describe(w, err);
     if (status == MRC_OK) status = go_back(w, err);
@@ -966,6 +972,27 @@ enum mrc_status mrc_translate_run(const struct mrc_translate_options *options,
     if (status == MRC_OK && !options->bids) status = check_places(&w.settled, err);
     if (status == MRC_OK) status = run(&w, err);
     if (status == MRC_OK) fill_report(report, &w);
+    work_clear(&w);
+    return status;
+}
+
+enum mrc_status mrc_translate_volume(mrc_volume **out, const mrc_volume *source,
+                                     const struct mrc_translate_options *options,
+                                     const struct mrc_events *events, struct mrc_error *err) {
+    struct work w = {.settled = *options, .events = events, .source = (mrc_volume *)source};
+    w.options = &w.settled;
+    w.settled.input = "the volume";
+    w.from = options->to == MRC_CONTRAST_T2W ? MRC_CONTRAST_T1W : MRC_CONTRAST_T2W;
+    enum mrc_status status = MRC_OK;
+    if (options->to != MRC_CONTRAST_T2W && options->to != MRC_CONTRAST_T1W)
+        status = mrc_fail(err, MRC_ERR_ARGUMENT, "translation to %s, expected T1w or T2w",
+                          mrc_contrast_name(options->to));
+    if (status == MRC_OK) status = compute(&w, err);
+    if (status == MRC_OK) {
+        *out = w.result;
+        w.result = NULL;
+    }
+    w.source = NULL; /* the caller's */
     work_clear(&w);
     return status;
 }

@@ -3,6 +3,7 @@
 #define MRC_APP_TRANSLATE_TRANSLATE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "app/common/events.h"
@@ -89,6 +90,21 @@ struct mrc_translate_report {
 MRC_STATUS mrc_translate_run(const struct mrc_translate_options *options,
                              struct mrc_translate_report *report, const struct mrc_events *events,
                              struct mrc_error *err);
+
+/** The same of a volume in memory: *out on options->grid, in [0,1], the caller's. Of the options only
+ * to, model, grid, upsampling, size, no_mirror and batch are heeded, and nothing is written. The
+ * volume is taken as what `to` starts from. `events` may be NULL. */
+MRC_STATUS mrc_translate_volume(mrc_volume **out, const mrc_volume *source,
+                                const struct mrc_translate_options *options,
+                                const struct mrc_events *events, struct mrc_error *err);
+
+/** And of an array, for languages that call C: voxels [n[2]][n[1]][n[0]] (the first axis fastest)
+ * that lie where the 3 x 4 matrix says, out as many, in [0,1]. `to`: "T2w" or "T1w"; model: NULL or
+ * "" for the shipped one; size: 0 or pixels a side; cubic: 0 for guided up-sampling; mirror: 0 to
+ * apply the generator once. Returns enum mrc_status; its words go to why[capacity]. */
+MRC_API int mrc_translate_array(float *out, const float *voxels, const int64_t n[3],
+                                const double index_to_ras_mm[12], const char *to, const char *model,
+                                int64_t size, int cubic, int mirror, char *why, size_t capacity);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,21 @@
+# Manual pages and completion, as the program tells them of its tables of options: cmake -DPROGRAM=… -DOUT=… -P MrcManual.cmake
+# writes OUT/man/*.1 and OUT/completion/{mrcycle,_mrcycle,mrcycle.fish}.
+function(tell file)
+    set(ENV{ASAN_OPTIONS} detect_leaks=0)
+    execute_process(COMMAND ${PROGRAM} help ${ARGN} OUTPUT_VARIABLE text RESULT_VARIABLE code)
+    if(NOT code EQUAL 0 OR text STREQUAL "")
+        message(FATAL_ERROR "${PROGRAM} help ${ARGN}: exit code ${code}")
+    endif()
+    file(WRITE ${OUT}/${file} "${text}")
+endfunction()
+
+file(REMOVE_RECURSE ${OUT}/man ${OUT}/completion)
+tell(man/mrcycle.1 --man)
+file(STRINGS ${OUT}/man/mrcycle.1 lines REGEX "^\\.BR mrcycle")
+foreach(line IN LISTS lines)
+    string(REGEX REPLACE "^\\.BR mrcycle\\\\-([a-z]+) .*" "\\1" name "${line}")
+    tell(man/mrcycle-${name}.1 ${name} --man)
+endforeach()
+tell(completion/mrcycle --completion bash)
+tell(completion/_mrcycle --completion zsh)
+tell(completion/mrcycle.fish --completion fish)
