@@ -64,7 +64,7 @@ def _load():
 
 def _shipped():
     """The model beside this file as it is installed; the library knows other places by itself."""
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'models', 't1w-t2w-64.safetensors')
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'models', 'brain-contrast.safetensors')
     return path if 'MRCYCLE_MODEL_DIR' not in os.environ and os.path.exists(path) else ''
 
 

@@ -50,6 +50,8 @@ static mrc_volume *load_anat(int subject, const char *suffix) {
     return load(path);
 }
 
+static const char *model; /* NULL: the one that is used where none is named */
+
 static mrc_volume *translate(int subject, const char *from, enum mrc_contrast to,
                              enum mrc_upsampling upsampling) {
     char input[128];
@@ -62,6 +64,7 @@ static mrc_volume *translate(int subject, const char *from, enum mrc_contrast to
     options.to = to;
     options.upsampling = upsampling;
     options.replace = true;
+    options.model = model;
     assert_ok(mrc_translate_run(&options, NULL, NULL, &err), &err);
     return load("out.nii");
 }
@@ -147,12 +150,33 @@ static void test_t1w_looks_like_t1w(void **state) {
     }
 }
 
+/* The model that users get, which has never seen a generated patient: brighter fluid than grey than
+ * white in a T2w, the other way round in a T1w, and air that is air. */
+static void test_the_default_model(void **state) {
+    (void)state;
+    double mean[LABELS];
+    model = MRC_SAMPLE_DIR "/models/brain-contrast.safetensors";
+    mrc_volume *made = translate(1, "T1w", MRC_CONTRAST_T2W, MRC_UPSAMPLE_GUIDED);
+    const double near = correlation_with_truth(made, 1);
+    mrc_volume_destroy(made);
+    printf("correlation with the true T2w: %.3f\n", near);
+    assert_true(near > 0.7);
+    tissue_means(mean, 1, "T1w", MRC_CONTRAST_T2W);
+    assert_true(mean[CSF] > mean[GREY] && mean[GREY] > mean[WHITE]);
+    assert_true(mean[VENTRICLES] > 1.5 * mean[WHITE] && mean[0] < 0.12);
+    tissue_means(mean, 1, "T2w", MRC_CONTRAST_T1W);
+    assert_true(mean[WHITE] > mean[GREY] && mean[GREY] > mean[VENTRICLES]);
+    assert_true(mean[0] < 0.12);
+    model = NULL;
+}
+
 int main(void) {
     mrc_isolate_disable(true); /* forks under ASan are slow; cli_hostile tests them */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_t2w_looks_like_t2w),
         cmocka_unit_test(test_t1w_looks_like_t1w),
         cmocka_unit_test(test_detail_is_nearer_to_the_truth),
+        cmocka_unit_test(test_the_default_model),
     };
     return cmocka_run_group_tests(tests, make_patients, remove_patients);
 }

@@ -62,7 +62,7 @@ says '^.*: consistent, a synthetic series of ' "$mrcycle" check "$out/sure_error
 code=0
 MRCYCLE_MODEL_DIR=$work "$mrcycle" translate "$in/axial" -o "$out/none" --to T2w --allow-synthetic 2>"$work/stderr" || code=$?
 [ "$code" -eq 20 ] || fail "a MRCYCLE_MODEL_DIR without a model: exit code $code"
-grep -qx "mrcycle: $work: holds no t1w-t2w-64.safetensors, expected .*" "$work/stderr" || fail "said $(cat "$work/stderr")"
+grep -qx "mrcycle: $work: holds no brain-contrast.safetensors, expected .*" "$work/stderr" || fail "said $(cat "$work/stderr")"
 
 # The same in, the same out, byte for byte, with any number of threads.
 prints "$out/one" "$mrcycle" translate "$in/axial" -o "$out/one" --to T2w "${model[@]}" --threads 1
@@ -79,7 +79,7 @@ says conv "$mrcycle" info "$in/model.safetensors" --plan || fail "info --plan"
 ! says '.\{81\}' "$mrcycle" info "$in/model.safetensors" --plan || fail "info: a line beyond 80 columns"
 says '^kernel  ' "$mrcycle" info --system || fail "info --system"
 says '^fit        yes' "$mrcycle" info --system || fail "a machine that runs these tests is not fit"
-says '^model      NOT to be had; .*holds no t1w-t2w-64' env MRCYCLE_MODEL_DIR="$out" "$mrcycle" info --system || fail "a model that is not there"
+says '^model      NOT to be had; .*holds no brain-contrast' env MRCYCLE_MODEL_DIR="$out" "$mrcycle" info --system || fail "a model that is not there"
 says '^fit        NO' env MRCYCLE_MODEL_DIR="$out" "$mrcycle" info --system || fail "fit without a model"
 says '"sums_right":	true' "$mrcycle" info --system --json || fail "info --system --json"
 ! says 'Head^Test' "$mrcycle" info "$in" "$in/model.safetensors" || fail "info prints a name"

@@ -180,7 +180,7 @@ def broken_model(top):
     with open(shipped, "rb") as f:
         whole = f.read()
     os.makedirs(top + "/models")
-    model = top + "/models/t1w-t2w-64.safetensors"
+    model = top + "/models/brain-contrast.safetensors"
     lines = "queue = %s/never\nport = %d\nallow = A@127.0.0.1\npacs = A@127.0.0.1:1\n" % (top, peers.free_port())
     for name, more, env in (("named.conf", "model = %s\n" % model, {}), ("shipped.conf", "", {"MRCYCLE_MODEL_DIR": top + "/models"})):
         with open(top + "/" + name, "w") as f:

@@ -11,7 +11,7 @@
 #include "base/isolate.h"
 #include "model/files/checkpoint.h"
 
-static const char shipped_name[] = "t1w-t2w-64.safetensors";
+static const char shipped[] = "brain-contrast"; /* used where none is named */
 
 static enum mrc_status no_memory(struct mrc_error *err) {
     return mrc_fail(err, MRC_ERR_NOMEM, "model: out of memory");
@@ -37,8 +37,9 @@ static void installed_folder(char out[PATH_MAX]) {
 }
 
 /* *out stays NULL when it does not lie there. */
-static enum mrc_status look_in(char **out, const char *folder, struct mrc_error *err) {
-    char *path = mrc_path_join(folder, shipped_name);
+static enum mrc_status look_in(char **out, const char *folder, const char *name,
+                               struct mrc_error *err) {
+    char *path = mrc_asprintf("%s/%s.safetensors", folder, name);
     if (path == NULL) return no_memory(err);
     if (mrc_path_exists(path))
         *out = path;
@@ -47,31 +48,45 @@ static enum mrc_status look_in(char **out, const char *folder, struct mrc_error 
     return MRC_OK;
 }
 
-static enum mrc_status find_shipped(char **out, struct mrc_error *err) {
+/* A model that came with the program; *out NULL: there is none of that name. */
+static enum mrc_status find_named(char **out, const char *name, struct mrc_error *err) {
     char installed[PATH_MAX];
     const char *asked = getenv("MRCYCLE_MODEL_DIR");
     enum mrc_status status = MRC_OK;
     *out = NULL;
-    if (asked != NULL && asked[0] != '\0') { /* another model would be a surprise */
-        status = look_in(out, asked, err);
-        if (status != MRC_OK || *out != NULL) return status;
-        return mrc_fail(err, MRC_ERR_IO, "%s: holds no %s, expected the model in MRCYCLE_MODEL_DIR",
-                        asked, shipped_name);
-    }
+    if (asked != NULL && asked[0] != '\0') /* another model would be a surprise */
+        return look_in(out, asked, name, err);
     installed_folder(installed);
-    if (installed[0] != '\0') status = look_in(out, installed, err);
+    if (installed[0] != '\0') status = look_in(out, installed, name, err);
     if (status == MRC_OK && *out == NULL && MRC_SOURCE_MODEL_DIR[0] != '\0')
-        status = look_in(out, MRC_SOURCE_MODEL_DIR, err);
+        status = look_in(out, MRC_SOURCE_MODEL_DIR, name, err);
+    return status;
+}
+
+static enum mrc_status find_shipped(char **out, struct mrc_error *err) {
+    char installed[PATH_MAX];
+    const char *asked = getenv("MRCYCLE_MODEL_DIR");
+    enum mrc_status status = find_named(out, shipped, err);
     if (status != MRC_OK || *out != NULL) return status;
-    return mrc_fail(err, MRC_ERR_IO,
-                    "%s: not found in %s, expected the shipped model (--model names another)",
-                    shipped_name, installed);
+    if (asked != NULL && asked[0] != '\0')
+        return mrc_fail(err, MRC_ERR_IO,
+                        "%s: holds no %s.safetensors, expected the model in MRCYCLE_MODEL_DIR",
+                        asked, shipped);
+    installed_folder(installed);
+    return mrc_fail(
+        err, MRC_ERR_IO,
+        "%s.safetensors: not found in %s, expected the shipped model (--model names another)",
+        shipped, installed);
 }
 
 static enum mrc_status find_given(char **out, const char *given, const char *in_run,
                                   struct mrc_error *err) {
-    if (!mrc_path_exists(given))
+    if (!mrc_path_exists(given)) {
+        enum mrc_status status = MRC_OK;
+        if (in_run[0] != '\0' && strchr(given, '/') == NULL) status = find_named(out, given, err);
+        if (status != MRC_OK || *out != NULL) return status;
         return mrc_fail(err, MRC_ERR_IO, "%s: not found, expected a model", given);
+    }
     if (!mrc_path_is_dir(given)) {
         *out = mrc_strdup(given);
         return *out != NULL ? MRC_OK : no_memory(err);
@@ -88,6 +103,7 @@ static enum mrc_status find_given(char **out, const char *given, const char *in_
 }
 
 enum mrc_status mrc_model_file_find(char **out, const char *given, struct mrc_error *err) {
+    *out = NULL;
     if (given == NULL) return find_shipped(out, err);
     return find_given(out, given, "model.safetensors", err);
 }

@@ -9,8 +9,9 @@ extern "C" {
 #endif
 
 /** Path of the model to use, the caller's (mrc_free).
- *  `given`: a safetensors file, or the folder of a training run (its model.safetensors). NULL: the
- * shipped model, t1w-t2w-64.safetensors, in $MRCYCLE_MODEL_DIR when that is set; else looked for in
+ *  `given`: a safetensors file, the folder of a training run (its model.safetensors), or the name
+ * of a model that came with the program, such as t1w-t2w-64. NULL: brain-contrast. Those that came
+ * with it lie in $MRCYCLE_MODEL_DIR when that is set; else they are looked for in
  * share/mrcycle/models beside the program's bin folder, and in the source tree it was built from.
  * MRC_ERR_IO when there is none. */
 MRC_STATUS mrc_model_file_find(char **out, const char *given, struct mrc_error *err);

@@ -87,7 +87,7 @@ static void object_to(struct mrc_image_info *image, enum mrc_status status, cons
 
 /* io says what can be loaded; translate wants more. */
 static void judge(struct mrc_image_info *image) {
-    const struct mrc_slices_options options = MRC_SLICES_DEFAULTS;
+    struct mrc_slices_options options = MRC_SLICES_DEFAULTS;
     struct mrc_extent extent = {image->columns, image->rows, image->slices};
     struct mrc_error why = {0};
     char text[sizeof image->reason];
@@ -98,6 +98,7 @@ static void judge(struct mrc_image_info *image) {
                  image->reason);
         object_to(image, MRC_ERR_UNSUPPORTED, text);
     } else if (image->physical) {
+        (void)mrc_slices_cuts(&options.cut, &image->geometry, extent);
         enum mrc_status status =
             mrc_slices_check_grid(&image->geometry, extent, image->path, &options, &why);
         if (status != MRC_OK) object_to(image, status, why.text);

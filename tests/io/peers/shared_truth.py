@@ -104,7 +104,7 @@ NIFTI = {
     "empty": "ends after 0 bytes", "huge_dim": "32767", "pixdim_negative": "spacing of -4", "pixdim_zero": "spacing of 0",
     "single_slice": "at least 3 a side", "trunc_header": "ends after 200", "trunc_raw": "holds 100000 bytes",
     "vox_offset_0": "vox_offset is 0", "vox_offset_1e9": "vox_offset is 1000000000",
-    "coronal_storage": "4.00 mm apart", "sagittal_storage": "4.00 mm apart", "oblique": "23.2 degrees",
+    "oblique": "23.2 degrees",
     "dim5_vector": "2 volumes", "series4d": "5 volumes", "example4d": "2 volumes", "example_nifti2": "2 volumes",
     "functional": "20 volumes", "analyze": "ANALYZE", "nifti1": "voxels are not there", "nifti2": "voxels are not there",
     "row_major.dconn": "at least 3 a side", "small": "not a DICOM", "test": "not a DICOM", "tiny": "not a DICOM",
