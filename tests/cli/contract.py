@@ -101,7 +101,7 @@ check("made with normalise 1,99, expected 0.5,95" in said, said)
 said = run("train", at("set"), "-o", at("no"), *NETS, "--size", "64", code=1)
 check("slices of 32 x 32 pixels, expected 64 x 64" in said, said)
 said = run("train", at("folders"), "-o", at("no"), *NETS, "--room", "T2w=0.5", code=1)
-check("--room is" in said, said)
+check("room is" in said, said)
 evaluate = ["evaluate", at("folders"), "--allow-synthetic", "--no-mirror", "--model"]
 said = run(*evaluate, at("run"), "--model", at("plain"), code=22)
 check("made with normalise 0.5,95, expected 1,99 as the first model" in said, said)
