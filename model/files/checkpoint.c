@@ -151,9 +151,9 @@ enum {
     FIELDS = sizeof(fields) / sizeof(fields[0]),
     TEXTS = 13 + MRC_CONTRACT_KEYS,
     NUMBER_TEXT = 40,
-    TRAINED_TEXT = 200
+    TRAINED_TEXT = 200,
+    KEY_TEXT = 32
 };
-static const char *const trained_keys[2] = {"trained_T1w", "trained_T2w"};
 static const char trained_form[] = "1"; /* of the figures: others would have another number */
 
 /* Metadata as they are written; numbers keep their text here. */
@@ -162,7 +162,7 @@ struct metadata {
     size_t count;
     char numbers[FIELDS][NUMBER_TEXT];
     char settings[MRC_CYCLEGAN_SETTING_COUNT][MRC_SETTING_TEXT];
-    char trained[2][TRAINED_TEXT];
+    char trained[2][TRAINED_TEXT], trained_keys[2][KEY_TEXT];
     char contract[MRC_CONTRACT_KEYS][MRC_CONTRACT_TEXT];
 };
 
@@ -171,8 +171,16 @@ static void put_text(struct metadata *out, const char *key, const char *value) {
     out->pairs[out->count++] = (struct mrc_metadata){key, value};
 }
 
+/* "trained_T1w" */
+static void trained_key(char out[KEY_TEXT], const struct mrc_contract *contract, int which) {
+    const bool there = which < contract->contrast_count;
+    (void)snprintf(out, KEY_TEXT, "trained_%s",
+                   mrc_contrast_name(there ? contract->contrasts[which] : MRC_CONTRAST_UNKNOWN));
+}
+
 /* "1 32 -1.06 0.24 …": form, slices, figures. */
-static void put_trained(struct metadata *out, int which, const struct mrc_trained_images *images) {
+static void put_trained(struct metadata *out, int which, const struct mrc_trained_images *images,
+                        const struct mrc_contract *contract) {
     char number[NUMBER_TEXT];
     size_t used = (size_t)snprintf(out->trained[which], TRAINED_TEXT, "%s %" PRId64, trained_form,
                                    images->slices);
@@ -181,7 +189,8 @@ static void put_trained(struct metadata *out, int which, const struct mrc_traine
         mrc_print_decimal(number, 18, images->figures[f]);
         used += (size_t)snprintf(out->trained[which] + used, TRAINED_TEXT - used, " %s", number);
     }
-    put_text(out, trained_keys[which], out->trained[which]);
+    trained_key(out->trained_keys[which], contract, which);
+    put_text(out, out->trained_keys[which], out->trained[which]);
 }
 
 /* Two are numbers here, as they have been since before they had words. */
@@ -213,7 +222,7 @@ static void put_all(struct metadata *out, const struct mrc_checkpoint_info *info
     put_text(out, "data", info->data);
     put_text(out, "hash", info->hash);
     put_settings(out, &info->settings);
-    for (int i = 0; i < 2; ++i) put_trained(out, i, &info->trained[i]);
+    for (int i = 0; i < 2; ++i) put_trained(out, i, &info->trained[i], &info->contract);
     put_contract(out, &info->contract);
     for (size_t i = 0; i < FIELDS; ++i) {
         int64_t whole;
@@ -348,8 +357,6 @@ static enum mrc_status read_info(struct mrc_checkpoint_info *info, const mrc_saf
     if (st == MRC_OK) st = get_text(info->data, sizeof(info->data), file, "data", path, err);
     if (st == MRC_OK) st = get_text(info->hash, sizeof(info->hash), file, "hash", path, err);
     if (st == MRC_OK) st = get_content(info, file, path, err);
-    for (int i = 0; st == MRC_OK && i < 2; ++i)
-        st = get_trained(&info->trained[i], trained_keys[i], file, path, err);
     for (size_t i = 0; st == MRC_OK && i < FIELDS; ++i)
         st = get_field(info, &fields[i], file, path, err);
     for (size_t i = 0; st == MRC_OK && i < MRC_CYCLEGAN_SETTING_COUNT; ++i)
@@ -358,7 +365,13 @@ static enum mrc_status read_info(struct mrc_checkpoint_info *info, const mrc_saf
     struct mrc_error reason = {0};
     if (cyclegan_check_settings(&info->settings, &reason) != MRC_OK)
         return mrc_fail(err, MRC_ERR_FORMAT, "%s: metadata: %s", path, reason.text);
-    return get_contract(info, file, path, err);
+    st = get_contract(info, file, path, err);
+    for (int i = 0; st == MRC_OK && i < 2; ++i) {
+        char key[KEY_TEXT];
+        trained_key(key, &info->contract, i);
+        st = get_trained(&info->trained[i], key, file, path, err);
+    }
+    return st;
 }
 
 /* --- Saving --- */

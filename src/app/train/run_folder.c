@@ -21,6 +21,7 @@ enum { CURVE_TEXT = 48, MAX_TEXT_BYTES = 1 << 28, MAX_SAMPLES_BYTES = 1 << 28 };
 #define EVENT_FILE "events.out.tfevents.0.mrcycle"
 
 struct mrc_run_folder {
+    const char *contrasts[MRC_DOMAIN_COUNT];
     char *path;
     struct mrc_text log, events; /* of log.csv and events.csv */
     mrc_tensorboard *board;
@@ -276,6 +277,8 @@ enum mrc_status mrc_run_folder_create(mrc_run_folder **out, const struct mrc_tra
                                       struct mrc_error *err) {
     mrc_run_folder *folder = mrc_alloc(1, sizeof *folder);
     if (folder == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
+    for (int domain = 0; domain < MRC_DOMAIN_COUNT; ++domain)
+        folder->contrasts[domain] = mrc_dataset_contrast(dataset, domain);
     enum mrc_status status =
         options->resume ? mrc_run_settings_compare(options, dataset, err) : MRC_OK;
     if (status == MRC_OK) status = make_folders(folder, options, err);
@@ -320,14 +323,14 @@ enum mrc_status mrc_run_folder_log(mrc_run_folder *folder, const struct mrc_trai
 }
 
 /* "cycle X" -> "cycle T1w". */
-static void label_curve(char out[CURVE_TEXT], const char *label) {
+static void label_curve(char out[CURVE_TEXT], const char *label,
+                        const char *const contrasts[MRC_DOMAIN_COUNT]) {
     size_t used = 0;
     for (; *label != '\0' && used + 1 < CURVE_TEXT; ++label) {
         const int domain = *label == 'X' ? MRC_DOMAIN_X : MRC_DOMAIN_Y;
         const bool alone = label[1] == '\0' || label[1] == ' ';
         if ((*label == 'X' || *label == 'Y') && alone && used > 0 && out[used - 1] == ' ')
-            used += (size_t)snprintf(out + used, CURVE_TEXT - used, "%s",
-                                     mrc_dataset_domain_name(domain));
+            used += (size_t)snprintf(out + used, CURVE_TEXT - used, "%s", contrasts[domain]);
         else
             out[used++] = *label;
     }
@@ -350,7 +353,7 @@ static size_t list_curves(struct mrc_curve out[MRC_LOSS_COUNT],
         all = all && !(mrc_loss_row(c)->chart == chart && is_used(folder, c));
     for (size_t c = 0; c < MRC_LOSS_COUNT; ++c) {
         if (mrc_loss_row(c)->chart != chart || !(all || is_used(folder, c))) continue;
-        label_curve(labels[c], mrc_loss_row(c)->label);
+        label_curve(labels[c], mrc_loss_row(c)->label, folder->contrasts);
         out[count++] = (struct mrc_curve){labels[c], folder->losses[c]};
     }
     return count;

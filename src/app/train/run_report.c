@@ -202,7 +202,8 @@ enum mrc_status mrc_run_report_save(const char *run, struct mrc_error *err) {
     struct mrc_text page = {0};
     mrc_html_begin(&page, "Training run");
     mrc_text_appendf(&page,
-                     "%s<h2>Losses</h2>\n<p>Means of each epoch; x is T1w, y is T2w. Point at "
+                     "%s<h2>Losses</h2>\n<p>Means of each epoch; x is the first and y the second "
+                     "contrast. Point at "
                      "a curve to read it.</p>\n<div id=\"losses\"></div>\n"
                      "<h2>Checks without pairs</h2>\n<div id=\"curves\"></div>\n",
                      STYLE);

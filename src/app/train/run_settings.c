@@ -62,7 +62,7 @@ static bool add_image(cJSON *images, const struct mrc_dataset_image *image) {
 
 static bool add_images(cJSON *data, const struct mrc_dataset *dataset, int domain) {
     const struct mrc_dataset_domain *d = &dataset->domains[domain];
-    cJSON *node = cJSON_AddObjectToObject(data, mrc_dataset_domain_name(domain));
+    cJSON *node = cJSON_AddObjectToObject(data, mrc_dataset_contrast(dataset, domain));
     bool whole = add_number(node, "slices", (double)d->place_count) &&
                  add_number(node, "slices_left_out", (double)d->left_out_slices) &&
                  add_number(node, "images_left_out", (double)d->left_out_images);
@@ -170,11 +170,12 @@ static enum mrc_status read_tree(cJSON **out, const char *run, struct mrc_error 
 /* --- The settings of a run that is to go on --- */
 
 /* What may differ: where the set lies, and the words about it. */
-static void drop_names(cJSON *data) {
+static void drop_names(cJSON *data, const struct mrc_dataset *dataset) {
     cJSON_DeleteItemFromObject(data, "set");
     cJSON_DeleteItemFromObject(data, "note");
     for (int domain = 0; domain < MRC_DOMAIN_COUNT; ++domain) {
-        cJSON *node = cJSON_GetObjectItem(data, mrc_dataset_domain_name(domain)), *image = NULL;
+        cJSON *node = cJSON_GetObjectItem(data, mrc_dataset_contrast(dataset, domain)),
+              *image = NULL;
         cJSON_ArrayForEach(image, cJSON_GetObjectItem(node, "images"))
             cJSON_DeleteItemFromObject(image, "path");
     }
@@ -203,8 +204,8 @@ enum mrc_status mrc_run_settings_compare(const struct mrc_train_options *options
                           options->run, other);
     if (status == MRC_OK) {
         cJSON *data = cJSON_GetObjectItem(now, group_names[MRC_GROUP_DATA]);
-        drop_names(data);
-        drop_names(cJSON_GetObjectItem(then, group_names[MRC_GROUP_DATA]));
+        drop_names(data, dataset);
+        drop_names(cJSON_GetObjectItem(then, group_names[MRC_GROUP_DATA]), dataset);
         other = first_difference(cJSON_GetObjectItem(then, group_names[MRC_GROUP_DATA]), data);
         if (other != NULL)
             status = mrc_fail(err, MRC_ERR_ARGUMENT,

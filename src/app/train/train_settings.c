@@ -42,6 +42,9 @@ static const char *const on[] = {"false", "true", NULL};
     ROW(normalise, WORDS, 0, 0, DATA, "normalise", "LOW,HIGH", DATA, NULL, "0.5,95", "normalise",  \
         "Percentiles of the head's core that become 0 and 1 (0: the air, where darker); default: " \
         "those of a prepared set, else 0.5,95")                                                    \
+    ROW(contrasts, WORDS, 0, 0, DATA, "contrasts", "X,Y", DATA, NULL, "T1w,T2w", "contrasts",      \
+        "The two to translate between, which the folders of SET are called as: of T1w, T2w, PDw, " \
+        "FLAIR, ...; default: those of a prepared set, else T1w,T2w")                              \
     ROW(room, WORDS, 0, 0, DATA, "room", "CONTRAST=X,...", DATA, NULL, "T1w=1,T2w=1", "room",      \
         "Leave room above the high percentile: X times as far from the lower limit becomes 1, so " \
         "that what is brighter than brain is told apart; T2w=2.2 keeps fluid and eyes; default: "  \
