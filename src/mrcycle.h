@@ -59,6 +59,7 @@
 #include "model/gan/augment.h"
 #include "model/gan/cyclegan.h"
 #include "model/gan/diff_augment.h"
+#include "model/gan/settings.h"
 #include "model/gan/structure.h"
 #include "model/gan/trainer.h"
 #include "model/nets/generator.h"

@@ -135,76 +135,52 @@ static void finish_hash(mrc_hash *hash, char out[MRC_HASH_TEXT]) {
 
 /* --- Metadata --- */
 
-enum field_kind { FIELD_WHOLE, FIELD_REAL };
+/* What a checkpoint counts beside the settings of its model, which are rows of their own. */
 static const struct field {
     const char *key;
-    enum field_kind kind;
     size_t offset; /* into struct mrc_checkpoint_info */
     bool later;    /* files of earlier versions do not have it: 0 */
 } fields[] = {
-#define WHOLE(member)                                                                              \
-    { #member, FIELD_WHOLE, offsetof(struct mrc_checkpoint_info, member), false }
-#define SETTING(member, kind)                                                                      \
-    { #member, kind, offsetof(struct mrc_checkpoint_info, settings.member), false }
-#define LATER(member, kind)                                                                        \
-    { #member, kind, offsetof(struct mrc_checkpoint_info, settings.member), true }
-    WHOLE(step),
-    WHOLE(epoch),
-    WHOLE(epochs),
-    SETTING(channels, FIELD_WHOLE),
-    SETTING(size, FIELD_WHOLE),
-    SETTING(generator_width, FIELD_WHOLE),
-    SETTING(discriminator_width, FIELD_WHOLE),
-    SETTING(batch, FIELD_WHOLE),
-    SETTING(seed, FIELD_WHOLE),
-    SETTING(lambda_cycle, FIELD_REAL),
-    SETTING(lambda_identity, FIELD_REAL),
-    SETTING(learning_rate, FIELD_REAL),
-    SETTING(beta1, FIELD_REAL),
-    SETTING(beta2, FIELD_REAL),
-    SETTING(adam_eps, FIELD_REAL),
-    SETTING(ema_decay, FIELD_REAL),
-    {"rollbacks", FIELD_WHOLE, offsetof(struct mrc_checkpoint_info, rollbacks), true},
-    {"finest", FIELD_WHOLE, offsetof(struct mrc_checkpoint_info, finest), true},
-    LATER(pool_size, FIELD_WHOLE),
-    LATER(r1_gamma, FIELD_REAL),
-    LATER(lambda_structure, FIELD_REAL),
-    LATER(lambda_paired, FIELD_REAL),
-    LATER(lambda_ssim, FIELD_REAL),
-    LATER(diff_augment, FIELD_WHOLE),
-    LATER(init_gain, FIELD_REAL),
-    LATER(warm_up, FIELD_WHOLE),
-    LATER(generator_f, FIELD_WHOLE),
-    LATER(depth, FIELD_WHOLE),
-#undef LATER
-#undef SETTING
-#undef WHOLE
+#define FIELD(member, later)                                                                       \
+    { #member, offsetof(struct mrc_checkpoint_info, member), later }
+    FIELD(step, false),     FIELD(epoch, false), FIELD(epochs, false),
+    FIELD(rollbacks, true), FIELD(finest, true),
+#undef FIELD
 };
 enum {
     FIELDS = sizeof(fields) / sizeof(fields[0]),
     TEXTS = 13 + MRC_CONTRACT_KEYS,
     NUMBER_TEXT = 40,
-    TRAINED_TEXT = 200
+    TRAINED_TEXT = 200,
+    KEY_TEXT = 32
 };
-static const char *const trained_keys[2] = {"trained_T1w", "trained_T2w"};
 static const char trained_form[] = "1"; /* of the figures: others would have another number */
 
 /* Metadata as they are written; numbers keep their text here. */
 struct metadata {
-    struct mrc_metadata pairs[FIELDS + TEXTS];
+    struct mrc_metadata pairs[FIELDS + MRC_CYCLEGAN_SETTING_COUNT + TEXTS];
     size_t count;
     char numbers[FIELDS][NUMBER_TEXT];
-    char trained[2][TRAINED_TEXT];
+    char settings[MRC_CYCLEGAN_SETTING_COUNT][MRC_SETTING_TEXT];
+    char trained[2][TRAINED_TEXT], trained_keys[2][KEY_TEXT];
     char contract[MRC_CONTRACT_KEYS][MRC_CONTRACT_TEXT];
 };
 
 static void put_text(struct metadata *out, const char *key, const char *value) {
-    MRC_ASSERT(out->count < FIELDS + TEXTS);
+    MRC_ASSERT(out->count < sizeof out->pairs / sizeof *out->pairs);
     out->pairs[out->count++] = (struct mrc_metadata){key, value};
 }
 
+/* "trained_T1w" */
+static void trained_key(char out[KEY_TEXT], const struct mrc_contract *contract, int which) {
+    const bool there = which < contract->contrast_count;
+    (void)snprintf(out, KEY_TEXT, "trained_%s",
+                   mrc_contrast_name(there ? contract->contrasts[which] : MRC_CONTRAST_UNKNOWN));
+}
+
 /* "1 32 -1.06 0.24 …": form, slices, figures. */
-static void put_trained(struct metadata *out, int which, const struct mrc_trained_images *images) {
+static void put_trained(struct metadata *out, int which, const struct mrc_trained_images *images,
+                        const struct mrc_contract *contract) {
     char number[NUMBER_TEXT];
     size_t used = (size_t)snprintf(out->trained[which], TRAINED_TEXT, "%s %" PRId64, trained_form,
                                    images->slices);
@@ -213,7 +189,20 @@ static void put_trained(struct metadata *out, int which, const struct mrc_traine
         mrc_print_decimal(number, 18, images->figures[f]);
         used += (size_t)snprintf(out->trained[which] + used, TRAINED_TEXT - used, " %s", number);
     }
-    put_text(out, trained_keys[which], out->trained[which]);
+    trained_key(out->trained_keys[which], contract, which);
+    put_text(out, out->trained_keys[which], out->trained[which]);
+}
+
+/* Two are numbers here, as they have been since before they had words. */
+static void put_settings(struct metadata *out, const struct mrc_cyclegan_settings *settings) {
+    for (size_t i = 0; i < MRC_CYCLEGAN_SETTING_COUNT; ++i) {
+        const struct mrc_setting *s = mrc_cyclegan_setting(i);
+        struct mrc_setting written = *s;
+        if (s->kind == MRC_SETTING_GENERATOR_F || s->kind == MRC_SETTING_DIFF_AUGMENT)
+            written.kind = MRC_SETTING_WHOLE;
+        mrc_setting_print(out->settings[i], settings, &written);
+        put_text(out, s->key, out->settings[i]);
+    }
 }
 
 static void put_contract(struct metadata *out, const struct mrc_contract *contract) {
@@ -232,23 +221,13 @@ static void put_all(struct metadata *out, const struct mrc_checkpoint_info *info
     put_text(out, "version", info->version);
     put_text(out, "data", info->data);
     put_text(out, "hash", info->hash);
-    put_text(out, "generator", mrc_generator_kind_name(info->settings.generator));
-    put_text(out, "gan_mode", mrc_gan_mode_name(info->settings.gan_mode));
-    put_text(out, "structure", mrc_structure_kind_name(info->settings.structure));
-    put_text(out, "init_type", mrc_init_kind_name(info->settings.init_type));
-    for (int i = 0; i < 2; ++i) put_trained(out, i, &info->trained[i]);
+    put_settings(out, &info->settings);
+    for (int i = 0; i < 2; ++i) put_trained(out, i, &info->trained[i], &info->contract);
     put_contract(out, &info->contract);
     for (size_t i = 0; i < FIELDS; ++i) {
-        const char *at = (const char *)info + fields[i].offset;
-        int64_t whole; /* seed is unsigned, and at most INT64_MAX */
-        double real;
-        if (fields[i].kind == FIELD_WHOLE) {
-            memcpy(&whole, at, sizeof(whole));
-            (void)snprintf(out->numbers[i], NUMBER_TEXT, "%" PRId64, whole);
-        } else {
-            memcpy(&real, at, sizeof(real));
-            mrc_print_decimal(out->numbers[i], NUMBER_TEXT, real);
-        }
+        int64_t whole;
+        memcpy(&whole, (const char *)info + fields[i].offset, sizeof(whole));
+        (void)snprintf(out->numbers[i], NUMBER_TEXT, "%" PRId64, whole);
         put_text(out, fields[i].key, out->numbers[i]);
     }
 }
@@ -281,40 +260,26 @@ static enum mrc_status get_field(struct mrc_checkpoint_info *info, const struct 
                                  const mrc_safetensors *file, const char *path,
                                  struct mrc_error *err) {
     const char *text = NULL;
-    char *at = (char *)info + field->offset;
     int64_t whole = 0;
-    double real = 0.0;
     if (field->later && mrc_safetensors_metadata(file, field->key) == NULL) return MRC_OK;
     enum mrc_status st = need_text(&text, file, field->key, path, err);
     if (st != MRC_OK) return st;
-    st = field->kind == FIELD_WHOLE ? mrc_parse_i64(&whole, text, 0, INT64_MAX)
-                                    : mrc_parse_f64(&real, text, 0.0, 1e6);
-    if (st != MRC_OK) return bad_value(path, field->key, text, err);
-    if (field->kind == FIELD_WHOLE)
-        memcpy(at, &whole, sizeof(whole));
-    else
-        memcpy(at, &real, sizeof(real));
+    if (mrc_parse_i64(&whole, text, 0, INT64_MAX) != MRC_OK)
+        return bad_value(path, field->key, text, err);
+    memcpy((char *)info + field->offset, &whole, sizeof(whole));
     return MRC_OK;
 }
 
-static enum mrc_status get_kinds(struct mrc_checkpoint_info *info, const mrc_safetensors *file,
-                                 const char *path, struct mrc_error *err) {
-    const char *text = NULL;
-    enum mrc_status st = need_text(&text, file, "generator", path, err);
-    if (st != MRC_OK) return st;
-    if (mrc_generator_kind_parse(&info->settings.generator, text, NULL) != MRC_OK)
-        return bad_value(path, "generator", text, err);
-    st = need_text(&text, file, "gan_mode", path, err);
-    if (st != MRC_OK) return st;
-    if (mrc_gan_mode_parse(&info->settings.gan_mode, text, NULL) != MRC_OK)
-        return bad_value(path, "gan_mode", text, err);
-    text = mrc_safetensors_metadata(file, "structure"); /* files of earlier versions lack both */
-    if (text != NULL && mrc_structure_kind_parse(&info->settings.structure, text, NULL) != MRC_OK)
-        return bad_value(path, "structure", text, err);
-    text = mrc_safetensors_metadata(file, "init_type");
-    if (text != NULL && mrc_init_kind_parse(&info->settings.init_type, text, NULL) != MRC_OK)
-        return bad_value(path, "init_type", text, err);
-    return MRC_OK;
+static enum mrc_status get_setting(struct mrc_cyclegan_settings *settings,
+                                   const struct mrc_setting *s, const mrc_safetensors *file,
+                                   const char *path, struct mrc_error *err) {
+    const char *text = mrc_safetensors_metadata(file, s->key);
+    enum mrc_status st = MRC_OK;
+    if (text == NULL) text = s->before;
+    if (text == NULL) st = need_text(&text, file, s->key, path, err);
+    if (st == MRC_OK && mrc_setting_parse(settings, s, text, NULL) != MRC_OK)
+        st = bad_value(path, s->key, text, err);
+    return st;
 }
 
 /* What a later version may write in another form is not understood and left. */
@@ -391,17 +356,22 @@ static enum mrc_status read_info(struct mrc_checkpoint_info *info, const mrc_saf
         st = get_text(info->version, sizeof(info->version), file, "version", path, err);
     if (st == MRC_OK) st = get_text(info->data, sizeof(info->data), file, "data", path, err);
     if (st == MRC_OK) st = get_text(info->hash, sizeof(info->hash), file, "hash", path, err);
-    if (st == MRC_OK) st = get_kinds(info, file, path, err);
     if (st == MRC_OK) st = get_content(info, file, path, err);
-    for (int i = 0; st == MRC_OK && i < 2; ++i)
-        st = get_trained(&info->trained[i], trained_keys[i], file, path, err);
     for (size_t i = 0; st == MRC_OK && i < FIELDS; ++i)
         st = get_field(info, &fields[i], file, path, err);
+    for (size_t i = 0; st == MRC_OK && i < MRC_CYCLEGAN_SETTING_COUNT; ++i)
+        st = get_setting(&info->settings, mrc_cyclegan_setting(i), file, path, err);
     if (st != MRC_OK) return st;
     struct mrc_error reason = {0};
     if (cyclegan_check_settings(&info->settings, &reason) != MRC_OK)
         return mrc_fail(err, MRC_ERR_FORMAT, "%s: metadata: %s", path, reason.text);
-    return get_contract(info, file, path, err);
+    st = get_contract(info, file, path, err);
+    for (int i = 0; st == MRC_OK && i < 2; ++i) {
+        char key[KEY_TEXT];
+        trained_key(key, &info->contract, i);
+        st = get_trained(&info->trained[i], key, file, path, err);
+    }
+    return st;
 }
 
 /* --- Saving --- */

@@ -36,7 +36,7 @@ struct mrc_checkpoint_info {
     int64_t rollbacks; /* each has halved the learning rate (app/train/train.h) */
     int64_t finest; /* pixels a side of slices that it is known to be good for too; 0: not known */
     bool complete;  /* all four networks and Adam's moments, else the generators; known when read */
-    struct mrc_trained_images trained[2]; /* of T1w and T2w */
+    struct mrc_trained_images trained[2]; /* of the first two contrasts of the contract */
     struct mrc_contract contract; /* its sample has the settings' size and channels; to the writer
                                      one without contrasts is the plain one */
     struct mrc_cyclegan_settings settings;

@@ -106,45 +106,11 @@ enum mrc_status mrc_gan_mode_parse(enum mrc_gan_mode *out, const char *text,
 
 /* --- Settings --- */
 
-static enum mrc_status check_number(const char *name, double value, double lo, double hi,
-                                    struct mrc_error *err) {
-    if (value >= lo && value <= hi) return MRC_OK;
-    return mrc_fail(err, MRC_ERR_ARGUMENT, "%s is %g, expected %g to %g", name, value, lo, hi);
-}
-
 enum mrc_status cyclegan_check_settings(const struct mrc_cyclegan_settings *s,
                                         struct mrc_error *err) {
-    static const double almost_one = 1.0 - 1e-9, large = 1e6;
-    const struct {
-        const char *name;
-        double value, lo, hi;
-    } numbers[] = {
-        {"seed", (double)s->seed, 0.0, (double)INT64_MAX},
-        {"image side", (double)s->size, 32.0, 1024.0},
-        {"discriminator's base width", (double)s->discriminator_width, 1.0, 512.0},
-        {"batch", (double)s->batch, 1.0, (double)LARGEST_BATCH},
-        {"weight of the cycle loss", s->lambda_cycle, 0.0, large},
-        {"weight of the identity loss", s->lambda_identity, 0.0, large},
-        {"learning rate", s->learning_rate, 1e-12, 1.0},
-        {"Adam's beta1", s->beta1, 0.0, almost_one},
-        {"Adam's beta2", s->beta2, 0.0, almost_one},
-        {"Adam's epsilon", s->adam_eps, 1e-30, 1.0},
-        {"decay of the moving average", s->ema_decay, 0.0, almost_one},
-        {"weight of the R1 penalty", s->r1_gamma, 0.0, large},
-        {"weight of the structure loss", s->lambda_structure, 0.0, large},
-        {"weight of the paired loss", s->lambda_paired, 0.0, large},
-        {"weight of the SSIM loss", s->lambda_ssim, 0.0, large},
-        {"DiffAugment policy", (double)s->diff_augment, 0.0, (double)MRC_DIFF_ALL},
-        {"gain of the first weights", s->init_gain, 0.0, 100.0},
-        {"image pool", (double)s->pool_size, 0.0, 65536.0},
-        {"number of warm-up steps", (double)s->warm_up, 0.0, 1e9},
-    };
     enum mrc_status st = MRC_OK;
-    for (size_t i = 0; st == MRC_OK && i < sizeof(numbers) / sizeof(numbers[0]); ++i)
-        st = check_number(numbers[i].name, numbers[i].value, numbers[i].lo, numbers[i].hi, err);
-    if (st == MRC_OK)
-        st = check_number("kind of F", (double)s->generator_f, 0.0, (double)MRC_GENERATOR_KINDS,
-                          err);
+    for (size_t i = 0; st == MRC_OK && i < MRC_CYCLEGAN_SETTING_COUNT; ++i)
+        st = mrc_setting_check(s, mrc_cyclegan_setting(i), err);
     int team = mrc_team_current()->count;
     if (st == MRC_OK && s->batch % team != 0)
         st = mrc_fail(err, MRC_ERR_ARGUMENT,

@@ -1,7 +1,8 @@
 /* cyclegan.h: the four networks and one training step.
  * Zhu, Park, Isola, Efros: "Unpaired image-to-image translation using cycle-consistent adversarial
  * networks" (ICCV 2017). Names follow the paper: G: X -> Y, F: Y -> X; D_Y judges y against G(x),
- * D_X judges x against F(y). X is T1w, Y is T2w. */
+ * D_X judges x against F(y). X and Y are the first and the
+ * second contrast of the contract, T1w and T2w where nothing else is said. */
 #ifndef MRC_MODEL_GAN_CYCLEGAN_H
 #define MRC_MODEL_GAN_CYCLEGAN_H
 
@@ -12,68 +13,11 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "model/engine/net.h"
-#include "model/gan/diff_augment.h"
-#include "model/gan/structure.h"
-#include "model/nets/generator.h"
+#include "model/gan/settings.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-enum mrc_gan_mode { MRC_GAN_BCE, MRC_GAN_LSGAN, MRC_GAN_HINGE };
-MRC_API const char *mrc_gan_mode_name(
-    enum mrc_gan_mode mode); /* "bce" (with logits), "lsgan", "hinge" */
-/** "vanilla" is "bce" too, as other programs call it. */
-MRC_STATUS mrc_gan_mode_parse(enum mrc_gan_mode *out, const char *text, struct mrc_error *err);
-
-struct mrc_cyclegan_settings {
-    enum mrc_generator_kind generator; /* of G, and of F where generator_f is 0 */
-    int64_t generator_f;               /* else 1 + F's enum mrc_generator_kind */
-    enum mrc_gan_mode gan_mode;
-    int64_t channels, size;
-    int64_t generator_width, discriminator_width;
-    int64_t depth; /* blocks of unet and hybrid on the way down, the first at full size; 0: down to
-                      one pixel */
-    int64_t batch;
-    double lambda_cycle, lambda_identity;
-    double learning_rate, beta1, beta2, adam_eps;
-    double ema_decay; /* exponential moving average of the generators; 0: none */
-    double r1_gamma;  /* weight of the R1 penalty of the discriminators; 0: none */
-    int64_t warm_up;  /* first steps, in which each generator only learns the true image where the
-                         partner is known and else the mean image of its target: a start at the
-                         right place and polarity; 0: none */
-    enum mrc_structure_kind structure;
-    double lambda_structure; /* weight of the structure loss between source and output; 0: none */
-    double lambda_ssim;      /* of the warm-up where the partner is known: mean |difference| +
-                             lambda_ssim (1 - SSIM) instead of the mean square; 0: that */
-    double lambda_paired; /* weight of the paired loss, on images whose partner is known; 0: none */
-    int64_t diff_augment; /* enum mrc_diff_augment: what the discriminators' images go through */
-    enum mrc_init_kind init_type; /* of all convolutions but those of the local branch */
-    double init_gain;
-    int64_t pool_size; /* fakes of each domain kept for the discriminators to see again; 0: none */
-    uint64_t seed;     /* at most INT64_MAX, so that it can be typed */
-};
-/** The reference design (docs/architecture.md): U-Net, BCE, width 64, batch 8, cycle 10, identity
- * 5, Adam 2e-4, 0.5, 0.999, weights N(0, 0.02); no average, no penalty, no warm-up. */
-#define MRC_CYCLEGAN_DEFAULTS                                                                      \
-    {                                                                                              \
-        .generator = MRC_GENERATOR_UNET, .gan_mode = MRC_GAN_BCE, .channels = 1, .size = 64,       \
-        .generator_width = 64, .discriminator_width = 64, .batch = 8, .lambda_cycle = 10.0,        \
-        .lambda_identity = 5.0, .learning_rate = 2e-4, .beta1 = 0.5, .beta2 = 0.999,               \
-        .adam_eps = 1e-8, .ema_decay = 0.0, .r1_gamma = 0.0, .warm_up = 0, .seed = 1,              \
-        .structure = MRC_STRUCTURE_NGF, .lambda_structure = 0.0, .lambda_paired = 0.0,             \
-        .lambda_ssim = 0.0, .diff_augment = 0, .init_type = MRC_INIT_NORMAL, .init_gain = 0.02     \
-    }
-
-/** Means over all elements, before weighting; the D terms before the factor one half. */
-struct mrc_losses {
-    double adversarial_g, adversarial_f; /* G against D_Y, F against D_X */
-    double cycle_x, cycle_y, identity_x, identity_y;
-    double d_y_real, d_y_fake, d_x_real, d_x_fake;
-    double total_generator, total_d_x, total_d_y;
-    double structure_g, structure_f; /* of G(x) against x, of F(y) against y */
-    double paired_x, paired_y;       /* of F(y) against x, of G(x) against y, where partners */
-};
 
 enum mrc_cyclegan_net { MRC_NET_G, MRC_NET_F, MRC_NET_D_X, MRC_NET_D_Y, MRC_NET_COUNT };
 MRC_API const char *mrc_cyclegan_net_name(enum mrc_cyclegan_net which); /* "G", "F", "D_X", "D_Y" */

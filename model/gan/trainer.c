@@ -199,23 +199,8 @@ static void fetch_batches(struct training *t, size_t *indices, int64_t epoch,
 }
 
 static void losses_add(struct mrc_losses *sum, const struct mrc_losses *more, double factor) {
-    sum->adversarial_g += factor * more->adversarial_g;
-    sum->adversarial_f += factor * more->adversarial_f;
-    sum->cycle_x += factor * more->cycle_x;
-    sum->cycle_y += factor * more->cycle_y;
-    sum->identity_x += factor * more->identity_x;
-    sum->identity_y += factor * more->identity_y;
-    sum->d_y_real += factor * more->d_y_real;
-    sum->d_y_fake += factor * more->d_y_fake;
-    sum->d_x_real += factor * more->d_x_real;
-    sum->d_x_fake += factor * more->d_x_fake;
-    sum->total_generator += factor * more->total_generator;
-    sum->total_d_x += factor * more->total_d_x;
-    sum->total_d_y += factor * more->total_d_y;
-    sum->structure_g += factor * more->structure_g;
-    sum->structure_f += factor * more->structure_f;
-    sum->paired_x += factor * more->paired_x;
-    sum->paired_y += factor * more->paired_y;
+    for (size_t i = 0; i < MRC_LOSS_COUNT; ++i)
+        mrc_loss_set(sum, i, mrc_loss_value(sum, i) + factor * mrc_loss_value(more, i));
 }
 
 /* --- The mean images a warm-up begins with --- */

@@ -147,6 +147,27 @@ static void print_refusals(const struct mrc_image_list *images) {
         printf("passed over: %zu file%s such as lie beside images\n", aside, aside == 1 ? "" : "s");
 }
 
+/* All that is not told above, with the words of settings.json. */
+static void print_settings(const struct mrc_cyclegan_settings *settings) {
+    char text[MRC_SETTING_TEXT];
+    size_t column = 0;
+    printf("  training  ");
+    for (size_t i = 0; i < MRC_CYCLEGAN_SETTING_COUNT; ++i) {
+        const struct mrc_setting *s = mrc_cyclegan_setting(i);
+        if (s->topic != MRC_TOPIC_TRAINING) continue;
+        mrc_setting_print(text, settings, s);
+        size_t length = strlen(s->json) + strlen(text) + 3;
+        const bool wraps = column > 0 && column + length > 90;
+        printf("%s%s%s %s", column > 0 ? "," : "",
+               wraps        ? "\n            "
+               : column > 0 ? " "
+                            : "",
+               s->json, text);
+        column = wraps ? length : column + length;
+    }
+    printf("\n");
+}
+
 static void print_contract(const struct mrc_contract *contract) {
     char words[MRC_CONTRACT_TEXT];
     for (int k = 0; k < MRC_CONTRACT_KEYS; ++k) {
@@ -180,17 +201,7 @@ static void print_checkpoint(const struct mrc_survey_checkpoint *checkpoint) {
         printf("\n            D_X and D_Y of width %lld; Adam's moments",
                (long long)s->discriminator_width);
     printf("\n");
-    char policy[MRC_DIFF_AUGMENT_TEXT];
-    mrc_diff_augment_print(policy, s->diff_augment);
-    printf(
-        "  training  %s, batch %lld, cycle %g, identity %g, Adam %g %g %g,\n            average "
-        "%g, R1 %g, warm-up %lld, seed %llu\n            %s %g, DiffAugment %s, first weights %s "
-        "%g, pool %lld, paired %g\n",
-        mrc_gan_mode_name(s->gan_mode), (long long)s->batch, s->lambda_cycle, s->lambda_identity,
-        s->learning_rate, s->beta1, s->beta2, s->ema_decay, s->r1_gamma, (long long)s->warm_up,
-        (unsigned long long)s->seed, mrc_structure_kind_name(s->structure), s->lambda_structure,
-        policy, mrc_init_kind_name(s->init_type), s->init_gain, (long long)s->pool_size,
-        s->lambda_paired);
+    print_settings(s);
     print_contract(&info->contract);
     printf("  progress  epoch %lld of %lld, step %lld\n", (long long)info->epoch,
            (long long)info->epochs, (long long)info->step);

@@ -199,10 +199,13 @@ static error_t parse_help(int key, char *value, struct argp_state *state) {
 
 static const char *example; /* of the command whose line is read */
 
+/* The command's own filter; its input is what its parser has. */
+static char *(*own_filter)(int key, const char *text, void *input);
+
 /* Leaves out what argp says of every program, and ends with an example. argp frees what is new. */
 static char *filter_help(int key, const char *text, void *input) {
-    (void)input;
     if (key == ARGP_KEY_HELP_DUP_ARGS_NOTE) return NULL;
+    if (own_filter != NULL && key != ARGP_KEY_HELP_EXTRA) return own_filter(key, text, input);
     if (key != ARGP_KEY_HELP_EXTRA || example == NULL) return (char *)text;
     return mrc_asprintf("Example: %s", example); /* the heap is one, mrc_free is free */
 }
@@ -238,6 +241,7 @@ void mrc_option_parse(const struct argp *argp, int argc, char **argv, void *inpu
     const struct argp_child children[] = {{.argp = &help}, {0}};
     struct argp whole = *argp;
     whole.children = children;
+    own_filter = argp->help_filter;
     whole.help_filter = filter_help;
     argp_err_exit_status = MRC_EXIT_USAGE;
     if (told_to != NULL) {

@@ -47,13 +47,13 @@ static char *trim(char *text) {
     return text;
 }
 
-static bool is_among(int key, const int *keys) {
-    for (; *keys != 0; ++keys)
-        if (*keys == key) return true;
+static bool is_among(const char *name, const char *const *names) {
+    for (; *names != NULL; ++names)
+        if (strcmp(*names, name) == 0) return true;
     return false;
 }
 
-static void apply_line(char *line, const struct argp_option *table, const int *never,
+static void apply_line(char *line, const struct argp_option *table, const char *const *never,
                        argp_parser_t parser, struct argp_state *state) {
     line[strcspn(line, "#")] = '\0';
     char *equals = strchr(line, '='), *value = NULL;
@@ -65,7 +65,7 @@ static void apply_line(char *line, const struct argp_option *table, const int *n
     if (*name == '\0' && value == NULL) return;
     while (!mrc_option_is_end(table) && (table->name == NULL || strcmp(table->name, name) != 0))
         ++table;
-    if (table->name == NULL || is_among(table->key, never))
+    if (table->name == NULL || is_among(name, never))
         mrc_option_fail(state, "'%.40s' is no option of a preset", name);
     if (table->arg == NULL && value != NULL)
         mrc_option_fail(state, "%s takes no value, found '%.40s'", name, value);
@@ -74,7 +74,7 @@ static void apply_line(char *line, const struct argp_option *table, const int *n
     (void)parser(table->key, value, state);
 }
 
-void mrc_preset_apply(const char *preset, const struct argp_option *table, const int *never,
+void mrc_preset_apply(const char *preset, const struct argp_option *table, const char *const *never,
                       argp_parser_t parser, struct argp_state *state) {
     char *text = open_preset(preset, state), place[200];
     void *hook = state->hook;

@@ -14,10 +14,10 @@ extern const struct mrc_preset_file { const char *name, *text; } mrc_preset_file
 const char *mrc_preset_text(const char *name);
 
 /** Calls parser(key, value, state) for each line of the preset, a name of the program's or a file.
- * `table` has the options a preset may hold; keys in `never` (up to 0) are refused. Ends the
+ * `table` has the options a preset may hold; names in `never` (up to NULL) are refused. Ends the
  * program with one line that names file and line. `state` comes back as it was. The values stay in
  * memory until the program ends. */
-void mrc_preset_apply(const char *preset, const struct argp_option *table, const int *never,
+void mrc_preset_apply(const char *preset, const struct argp_option *table, const char *const *never,
                       argp_parser_t parser, struct argp_state *state);
 
 #endif

@@ -101,7 +101,7 @@ check("made with normalise 1,99, expected 0.5,95" in said, said)
 said = run("train", at("set"), "-o", at("no"), *NETS, "--size", "64", code=1)
 check("slices of 32 x 32 pixels, expected 64 x 64" in said, said)
 said = run("train", at("folders"), "-o", at("no"), *NETS, "--room", "T2w=0.5", code=1)
-check("--room is" in said, said)
+check("room is" in said, said)
 evaluate = ["evaluate", at("folders"), "--allow-synthetic", "--no-mirror", "--model"]
 said = run(*evaluate, at("run"), "--model", at("plain"), code=22)
 check("made with normalise 0.5,95, expected 1,99 as the first model" in said, said)
@@ -109,6 +109,29 @@ run(*evaluate, at("run"), "-o", at("scores"))
 with open(at("scores", "scores.json")) as f:
     scores = json.load(f)
 check({k: scores[k] for k in WORDS} == WORDS, "scores.json: other limits than the model's")
+
+# --- a third contrast, by its name alone
+os.makedirs(at("folders", "FLAIR"))
+flair = at("heads", "sub-01", "anat", "sub-01_FLAIR.nii.gz")
+shutil.copy(flair, at("folders", "FLAIR"))
+for pair in (("FLAIR", "T2w"), ("T1w", "FLAIR")):
+    run("train", at("folders"), "-o", at("third"), *NETS, "--size", "32", "--contrasts", ",".join(pair), "--room", f"{pair[1]}=1.5",
+        "--allow-synthetic", "--replace", "-q")
+    found = contract(at("third", "model.safetensors"))
+    check(found["contrasts"] == ",".join(pair) and found["room"] == f"{pair[0]}=1,{pair[1]}=1.5", f"{pair}: {found}")
+    for source, to in (pair, pair[::-1]):
+        given = flair if source == "FLAIR" else nifti[source]
+        run("translate", given, "-o", at("third.nii"), "--to", to, "--model", at("third"), "--size", "32", "--allow-synthetic", "--replace", "-q")
+        with open(at("third.json")) as f:
+            sidecar = json.load(f)
+        check(sidecar["DerivedFromContrast"] == source and sidecar["Contrast"] == to, f"{source} to {to}: {sidecar['Description']}")
+said = run("translate", nifti["T1w"], "-o", at("no.nii"), "--to", "T2w", "--model", at("third"), "--allow-synthetic", code=1)
+check("translation to T2w, expected one of the model's, T1w,FLAIR" in said, said)
+said = run("translate", flair, "-o", at("no.nii"), "--to", "FLAIR", "--model", at("third"), "--allow-synthetic", code=22)
+check("recognised as FLAIR, expected T1w" in said, said)
+said = run("evaluate", at("folders"), "--model", at("third"), "--allow-synthetic", "--no-mirror")
+check("T1w to FLAIR" in said and "FLAIR to T1w" in said, said)
+run("train", at("folders"), "-o", at("no"), *NETS, "--contrasts", "T1w", code=1)
 
 # --- what a file does not say can be said for it
 run("export", at("plain", "model.safetensors"), "-o", at("told.safetensors"), "--normalise", "1,99", "--room", "T2w=2.2")

@@ -541,10 +541,12 @@ static enum mrc_status run_directions(struct work *w, struct mrc_error *err) {
         struct task t = {.work = w, .direction = d};
         t.from = n == 0 ? MRC_EVAL_FROM : MRC_EVAL_TO;
         t.to = n == 0 ? MRC_EVAL_TO : MRC_EVAL_FROM;
-        snprintf(d->name, sizeof d->name, "%s",
-                 !of_set  ? "source to truth"
-                 : n == 0 ? "T1w to T2w"
-                          : "T2w to T1w");
+        if (of_set)
+            snprintf(d->name, sizeof d->name, "%s to %s",
+                     mrc_contrast_name(w->found.contract.contrasts[t.from]),
+                     mrc_contrast_name(w->found.contract.contrasts[t.to]));
+        else
+            snprintf(d->name, sizeof d->name, "source to truth");
         const struct mrc_eval_domain *counted =
             &w->set.domains[w->set.domains[t.from].count > 0 ? t.from : t.to];
         for (size_t i = 0; i < counted->count; ++i)
@@ -616,8 +618,9 @@ static enum mrc_status load_sets(struct work *w, struct mrc_error *err) {
         status = mrc_eval_set_load_folders(&w->set, o, w->events, err);
     if (status == MRC_OK && o->set != NULL && !w->set.paired)
         mrc_events_note(w->events,
-                        "%s: T1w and T2w images do not pair by name: scored without a truth",
-                        o->set);
+                        "%s: %s and %s images do not pair by name: scored without a truth", o->set,
+                        mrc_contrast_name(w->found.contract.contrasts[MRC_EVAL_FROM]),
+                        mrc_contrast_name(w->found.contract.contrasts[MRC_EVAL_TO]));
     if (status == MRC_OK && o->reference != NULL) {
         struct mrc_evaluate_options training = *o; /* baselines learn from what models learn from */
         training.split = MRC_SPLIT_TRAIN;

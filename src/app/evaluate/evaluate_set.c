@@ -183,13 +183,11 @@ static enum mrc_status load_volume(mrc_volume **out, const struct loader *l,
 static enum mrc_status add_cut(struct mrc_eval_set *out, int domain, const struct loader *l,
                                const mrc_volume *vol, const mrc_volume *whole, const char *path,
                                struct mrc_error *err) {
-    static const enum mrc_contrast contrasts[] = {
-        [MRC_EVAL_FROM] = MRC_CONTRAST_T1W, [MRC_EVAL_TO] = MRC_CONTRAST_T2W};
     const int64_t size = l->contract->sample.h;
     struct mrc_slices_options cut;
     struct mrc_slices slices = {0};
     enum mrc_status status =
-        mrc_cut_options(&cut, l->contract, contrasts[domain], whole, path, err);
+        mrc_cut_options(&cut, l->contract, l->contract->contrasts[domain], whole, path, err);
     if (status == MRC_OK) status = mrc_slices_from_volume(&slices, vol, path, &cut, err);
     if (status == MRC_OK)
         status = mrc_eval_set_add(out, domain, path, slices.pixels, slices.count, size, size,
@@ -272,7 +270,7 @@ static enum mrc_status take_prepared(struct mrc_eval_set *out, const struct load
             st = add_prepared(out, d, set, out->paired ? pairs.images[n][d] : n, head, err);
         if (st == MRC_OK && count < all)
             mrc_events_note(l->events, "%s: %zu of %zu images have no partner and are not scored",
-                            mrc_dataset_domain_name(d), all - count, all);
+                            mrc_dataset_contrast(set, d), all - count, all);
     }
     mrc_image_pairs_clear(&pairs);
     return st;
@@ -296,11 +294,13 @@ static enum mrc_status load_prepared(struct mrc_eval_set *out, const struct load
 
 static enum mrc_status load_folders(struct mrc_eval_set *out, struct loader *l, const char *set,
                                     struct mrc_error *err) {
-    char *x = mrc_path_join(set, "T1w"), *y = mrc_path_join(set, "T2w");
+    const enum mrc_contrast *contrasts = l->contract->contrasts;
+    char *x = mrc_path_join(set, mrc_contrast_name(contrasts[MRC_EVAL_FROM]));
+    char *y = mrc_path_join(set, mrc_contrast_name(contrasts[MRC_EVAL_TO]));
     enum mrc_status status = MRC_OK;
     if (x == NULL || y == NULL) status = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", set);
-    if (status == MRC_OK) status = scan(l, MRC_EVAL_FROM, x, MRC_CONTRAST_T1W, err);
-    if (status == MRC_OK) status = scan(l, MRC_EVAL_TO, y, MRC_CONTRAST_T2W, err);
+    if (status == MRC_OK) status = scan(l, MRC_EVAL_FROM, x, contrasts[MRC_EVAL_FROM], err);
+    if (status == MRC_OK) status = scan(l, MRC_EVAL_TO, y, contrasts[MRC_EVAL_TO], err);
     if (status == MRC_OK) status = find_pairs(&out->paired, l, err);
     if (status == MRC_OK) status = load_all(out, l, err);
     mrc_free(y);

@@ -82,38 +82,19 @@ static void add_image(cJSON *array, const struct mrc_image_info *image, bool fil
     if (files) add_files(node, image);
 }
 
-static void add_settings(cJSON *parent, const struct mrc_cyclegan_settings *s) {
+static void add_settings(cJSON *parent, const struct mrc_cyclegan_settings *settings) {
     cJSON *node = cJSON_AddObjectToObject(parent, "settings");
-    cJSON_AddStringToObject(node, "generator", mrc_generator_kind_name(s->generator));
-    cJSON_AddStringToObject(node, "generator_f",
-                            mrc_generator_kind_name(mrc_cyclegan_generator_of(s, MRC_NET_F)));
-    cJSON_AddNumberToObject(node, "depth", (double)s->depth);
-    cJSON_AddStringToObject(node, "gan", mrc_gan_mode_name(s->gan_mode));
-    cJSON_AddNumberToObject(node, "channels", (double)s->channels);
-    cJSON_AddNumberToObject(node, "size", (double)s->size);
-    cJSON_AddNumberToObject(node, "generator_width", (double)s->generator_width);
-    cJSON_AddNumberToObject(node, "discriminator_width", (double)s->discriminator_width);
-    cJSON_AddNumberToObject(node, "batch", (double)s->batch);
-    cJSON_AddNumberToObject(node, "lambda_cycle", s->lambda_cycle);
-    cJSON_AddNumberToObject(node, "lambda_identity", s->lambda_identity);
-    cJSON_AddNumberToObject(node, "learning_rate", s->learning_rate);
-    cJSON_AddNumberToObject(node, "beta1", s->beta1);
-    cJSON_AddNumberToObject(node, "beta2", s->beta2);
-    cJSON_AddNumberToObject(node, "ema_decay", s->ema_decay);
-    cJSON_AddNumberToObject(node, "r1_gamma", s->r1_gamma);
-    cJSON_AddNumberToObject(node, "warm_up", (double)s->warm_up);
-    cJSON_AddNumberToObject(node, "pool_size", (double)s->pool_size);
-    cJSON_AddStringToObject(node, "structure_loss", mrc_structure_kind_name(s->structure));
-    cJSON_AddNumberToObject(node, "lambda_structure", s->lambda_structure);
-    cJSON_AddNumberToObject(node, "lambda_paired", s->lambda_paired);
-    char policy[MRC_DIFF_AUGMENT_TEXT];
-    mrc_diff_augment_print(policy, s->diff_augment);
-    cJSON_AddStringToObject(node, "diffaugment", policy);
-    cJSON_AddStringToObject(node, "init_type", mrc_init_kind_name(s->init_type));
-    cJSON_AddNumberToObject(node, "init_gain", s->init_gain);
-    char seed[24]; /* as text: a double does not hold every seed */
-    snprintf(seed, sizeof seed, "%llu", (unsigned long long)s->seed);
-    cJSON_AddStringToObject(node, "seed", seed);
+    char text[MRC_SETTING_TEXT];
+    double number = 0.0;
+    for (size_t i = 0; i < MRC_CYCLEGAN_SETTING_COUNT; ++i) {
+        const struct mrc_setting *s = mrc_cyclegan_setting(i);
+        bool is_number = s->kind == MRC_SETTING_WHOLE || s->kind == MRC_SETTING_REAL;
+        mrc_setting_print(text, settings, s);
+        if (is_number && mrc_parse_f64(&number, text, -1e300, 1e300) == MRC_OK)
+            cJSON_AddNumberToObject(node, s->json, number);
+        else
+            cJSON_AddStringToObject(node, s->json, text);
+    }
 }
 
 static void add_contract(cJSON *parent, const struct mrc_contract *contract) {

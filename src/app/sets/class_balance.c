@@ -55,8 +55,9 @@ static enum mrc_status number_labels(struct mrc_slice_source *source,
     if (st == MRC_OK && common == 0)
         st = mrc_fail(err, MRC_ERR_UNSUPPORTED,
                       "%s: no class has images of both contrasts, expected folders of the same "
-                      "names below T1w and T2w",
-                      set);
+                      "names below %s and %s",
+                      set, mrc_dataset_contrast(dataset, MRC_DOMAIN_X),
+                      mrc_dataset_contrast(dataset, MRC_DOMAIN_Y));
     for (int k = 0; st == MRC_OK && k < MRC_DOMAIN_COUNT; ++k) {
         const struct mrc_dataset_domain *d = &dataset->domains[k];
         source->class_count[k] = common;
@@ -71,8 +72,9 @@ static enum mrc_status number_labels(struct mrc_slice_source *source,
     if (st == MRC_OK)
         mrc_events_note(events,
                         "classes: %zu of both contrasts, drawn equally often; not drawn, because "
-                        "the other contrast lacks their class: %zu T1w and %zu T2w slices",
-                        common, unused[0], unused[1]);
+                        "the other contrast lacks their class: %zu %s and %zu %s slices",
+                        common, unused[0], mrc_dataset_contrast(dataset, MRC_DOMAIN_X), unused[1],
+                        mrc_dataset_contrast(dataset, MRC_DOMAIN_Y));
     for (int k = 0; k < MRC_DOMAIN_COUNT; ++k) mrc_free((void *)names[k]);
     return st;
 }

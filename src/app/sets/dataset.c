@@ -25,12 +25,16 @@ struct loader {
     int domain, notes;
 };
 
-static enum mrc_contrast contrast_of(int domain) {
-    return domain == MRC_DOMAIN_X ? MRC_CONTRAST_T1W : MRC_CONTRAST_T2W;
+const char *mrc_dataset_contrast(const struct mrc_dataset *dataset, int domain) {
+    return mrc_contrast_name(dataset->contrasts[domain]);
 }
 
-const char *mrc_dataset_domain_name(int domain) {
-    return mrc_contrast_name(contrast_of(domain));
+static const char *name_of(const struct loader *l) {
+    return mrc_dataset_contrast(l->dataset, l->domain);
+}
+
+static enum mrc_contrast contrast_of(const struct loader *l) {
+    return l->dataset->contrasts[l->domain];
 }
 
 enum mrc_status mrc_stored_range(double *range, const mrc_volume *vol, const char *name,
@@ -53,8 +57,7 @@ MRC_PRINTF(2, 3) static void note(struct loader *l, const char *fmt, ...) {
     if (++l->notes <= MOST_NOTES)
         mrc_events_note(l->events, "%s", text);
     else if (l->notes == MOST_NOTES + 1)
-        mrc_events_note(l->events, "more notes on %s images are not shown",
-                        mrc_dataset_domain_name(l->domain));
+        mrc_events_note(l->events, "more notes on %s images are not shown", name_of(l));
 }
 
 static void leave_out(struct loader *l, const char *path, const char *reason) {
@@ -85,8 +88,7 @@ static enum mrc_status read_slices(struct mrc_dataset_image *out, struct loader 
     mrc_volume *vol = NULL;
     enum mrc_status status = mrc_image_load_item(&vol, item, &image, err);
     if (status == MRC_OK)
-        status =
-            mrc_cut_options(&cut, &l->options->contract, contrast_of(l->domain), vol, path, err);
+        status = mrc_cut_options(&cut, &l->options->contract, contrast_of(l), vol, path, err);
     if (status == MRC_OK) status = mrc_slices_from_volume(&out->slices, vol, path, &cut, err);
     if (status == MRC_OK) keep_grid(out, vol);
     const char *remark = status == MRC_OK ? mrc_volume_provenance(vol)->remark : "";
@@ -133,7 +135,7 @@ static enum mrc_status add_image(struct loader *l, const char *path, const char 
  * file. */
 static void find_label(char out[MRC_DATASET_LABEL_TEXT], const struct loader *l,
                        const struct mrc_image_info *item) {
-    char *folder = mrc_path_join(l->options->set, mrc_dataset_domain_name(l->domain));
+    char *folder = mrc_path_join(l->options->set, name_of(l));
     size_t length = folder != NULL ? strlen(folder) : 0, label = 0;
     const char *below = item->path;
     if (length > 0 && strncmp(below, folder, length) == 0 && below[length] == '/') {
@@ -147,7 +149,7 @@ static void find_label(char out[MRC_DATASET_LABEL_TEXT], const struct loader *l,
 
 static enum mrc_status load_item(struct loader *l, const struct mrc_image_info *item,
                                  struct mrc_error *err) {
-    enum mrc_contrast wanted = contrast_of(l->domain);
+    enum mrc_contrast wanted = contrast_of(l);
     bool marked = (item->synthetic && l->options->allow_synthetic) ||
                   (item->derived && l->options->allow_derived);
     if (!item->usable && !marked) {
@@ -185,8 +187,7 @@ static enum mrc_status load_items(struct loader *l, const struct mrc_image_list 
         if (!list->refused[i].aside) leave_out(l, list->refused[i].path, list->refused[i].reason);
     for (size_t i = 0; status == MRC_OK && i < list->count; ++i) {
         status = load_item(l, &list->items[i], err);
-        mrc_events_progress(l->events, mrc_dataset_domain_name(l->domain), (int64_t)i + 1,
-                            (int64_t)list->count);
+        mrc_events_progress(l->events, name_of(l), (int64_t)i + 1, (int64_t)list->count);
         if (status == MRC_OK && mrc_events_cancelled(l->events))
             status = mrc_fail(err, MRC_ERR_CANCELLED, "%s: stopped while reading", l->options->set);
     }
@@ -242,8 +243,7 @@ static enum mrc_status read_prepared(struct mrc_dataset_image *image, struct loa
         memcpy(out->pixels, mrc_volume_voxels_const(vol), plane * (size_t)e.k * sizeof(float));
         out->record.normalise.lo = rows[0].low;
         out->record.normalise.hi = rows[0].high;
-        out->record.normalise.room =
-            mrc_contract_room(&l->options->contract, contrast_of(l->domain));
+        out->record.normalise.room = mrc_contract_room(&l->options->contract, contrast_of(l));
         for (int64_t k = 0; k < e.k; ++k) out->foreground[k] = -1.0f; /* not in the manifest */
     }
     for (size_t i = 0; status == MRC_OK && i < count; ++i) {
@@ -264,7 +264,7 @@ static enum mrc_status read_prepared(struct mrc_dataset_image *image, struct loa
 /* The slices of one side, as they are: preparing has chosen and normalised them. */
 static enum mrc_status load_prepared_domain(struct loader *l, const struct mrc_prepared *p,
                                             struct mrc_error *err) {
-    const char *name = mrc_dataset_domain_name(l->domain);
+    const char *name = name_of(l);
     const char *side = mrc_split_name(l->options->split);
     struct mrc_dataset_domain *d = &l->dataset->domains[l->domain];
     enum mrc_status status = MRC_OK;
@@ -314,7 +314,7 @@ static enum mrc_status load_prepared(struct mrc_dataset *out,
 }
 
 static enum mrc_status load_domain(struct loader *l, struct mrc_error *err) {
-    const char *name = mrc_dataset_domain_name(l->domain);
+    const char *name = name_of(l);
     const struct mrc_dataset_domain *d = &l->dataset->domains[l->domain];
     struct mrc_image_list list = {0};
     char *folder = mrc_path_join(l->options->set, name);
@@ -342,6 +342,12 @@ static enum mrc_status load_domain(struct loader *l, struct mrc_error *err) {
     return status;
 }
 
+static void take_contrast(struct mrc_dataset *out, const struct mrc_contract *contract,
+                          int domain) {
+    out->contrasts[domain] = contract->contrasts[domain];
+    out->room[domain] = mrc_contract_room(contract, contract->contrasts[domain]);
+}
+
 enum mrc_status mrc_dataset_load(struct mrc_dataset *out, const struct mrc_dataset_options *options,
                                  const struct mrc_events *events, struct mrc_error *err) {
     *out = (struct mrc_dataset){.size = options->contract.sample.h,
@@ -349,7 +355,7 @@ enum mrc_status mrc_dataset_load(struct mrc_dataset *out, const struct mrc_datas
                                 .is_prepared = mrc_prepared_is_there(options->set),
                                 .has_classes = options->balance == MRC_BALANCE_CLASS};
     for (int domain = 0; domain < MRC_DOMAIN_COUNT; ++domain)
-        out->room[domain] = mrc_contract_room(&options->contract, contrast_of(domain));
+        take_contrast(out, &options->contract, domain);
     if (!mrc_path_is_dir(options->set))
         return mrc_fail(err, MRC_ERR_IO, "%s: not found, expected a folder with T1w and T2w inside",
                         options->set);
@@ -387,7 +393,7 @@ enum mrc_status mrc_dataset_hash(char out[MRC_DATASET_HASH_TEXT], const struct m
     enum mrc_status status = slice != NULL ? mrc_hash_create(&hash, err)
                                            : mrc_fail(err, MRC_ERR_NOMEM, "set: out of memory");
     for (int domain = 0; status == MRC_OK && domain < MRC_DOMAIN_COUNT; ++domain) {
-        mrc_hash_add_text(hash, mrc_dataset_domain_name(domain));
+        mrc_hash_add_text(hash, mrc_dataset_contrast(dataset, domain));
         for (size_t i = 0; i < dataset->domains[domain].place_count; ++i) {
             mrc_dataset_fetch((void *)dataset, slice, domain, i);
             mrc_hash_add(hash, slice, floats * sizeof *slice);

@@ -1,5 +1,5 @@
 /* dataset.h: a training set in memory. SET was made by `mrcycle prepare`, and what stands on its
- * training side is taken as it is; or it holds two folders, T1w and T2w; each holds images of any
+ * training side is taken as it is; or it holds two folders, called as the contrasts; each holds images of any
  * supported kind at any depth. An image is normalised as a whole and becomes axial slices; slices
  * with little of the head in them are left out. */
 #ifndef MRC_APP_SETS_DATASET_H
@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-enum { MRC_DOMAIN_X, MRC_DOMAIN_Y, MRC_DOMAIN_COUNT }; /* T1w, T2w */
+enum { MRC_DOMAIN_X, MRC_DOMAIN_Y, MRC_DOMAIN_COUNT }; /* the contract's first two contrasts */
 
 struct mrc_dataset_options {
     const char *set;
@@ -58,6 +58,7 @@ struct mrc_dataset_domain {
 };
 struct mrc_dataset {
     int64_t size, channels;
+    enum mrc_contrast contrasts[MRC_DOMAIN_COUNT];
     double room[MRC_DOMAIN_COUNT]; /* of each contrast, for showing its slices */
     bool has_classes;              /* labels count: they are in the hash */
     bool is_prepared;
@@ -85,8 +86,8 @@ enum { MRC_DATASET_HASH_TEXT = 65, MRC_DATASET_LABEL_TEXT = 256 };
  * may change a run is in it, and no name. */
 MRC_STATUS mrc_dataset_hash(char out[MRC_DATASET_HASH_TEXT], const struct mrc_dataset *dataset,
                             struct mrc_error *err);
-/** "T1w" or "T2w". */
-MRC_API const char *mrc_dataset_domain_name(int domain);
+/** The name of X's or Y's contrast, "T1w". */
+MRC_API const char *mrc_dataset_contrast(const struct mrc_dataset *dataset, int domain);
 /** dst [size][size][channels]: one of place_count slices. The shape mrc_slice_source asks for;
  * context is the dataset. May be called from several threads. */
 MRC_API void mrc_dataset_fetch(void *context, float *dst, int domain, size_t index);

@@ -11,7 +11,7 @@
 
 /* Is text[at …] the name of a contrast, with nothing of a word around it? Its length, or 0. */
 static size_t contrast_word(const char *text, size_t at) {
-    static const char *const words[] = {"t1w", "t2w", "t1", "t2"};
+    static const char *const words[] = {"t1w", "t2w", "pdw", "flair", "t1", "t2", "pd"};
     if (at > 0 && isalnum((unsigned char)text[at - 1])) return 0;
     for (size_t w = 0; w < sizeof words / sizeof *words; ++w) {
         size_t n = strlen(words[w]), same = 0;
@@ -69,7 +69,7 @@ static enum mrc_status list_names(struct names *out, const struct mrc_dataset *d
                                   const char *set, struct mrc_error *err) {
     const struct mrc_dataset_domain *d = &dataset->domains[domain];
     char *folder = dataset->is_prepared ? mrc_strdup(set)
-                                        : mrc_path_join(set, mrc_dataset_domain_name(domain));
+                                        : mrc_path_join(set, mrc_dataset_contrast(dataset, domain));
     out->items = mrc_alloc(d->count, sizeof *out->items);
     bool whole = folder != NULL && out->items != NULL;
     for (size_t i = 0; whole && i < d->count; ++i) {
@@ -163,9 +163,10 @@ enum mrc_status mrc_pairs_find(struct mrc_dataset *dataset, const char *set,
     for (size_t n = 0; st == MRC_OK && n < found.count; ++n) add_slices(dataset, found.images[n]);
     if (st == MRC_OK && dataset->pair_count == 0)
         st = mrc_fail(err, MRC_ERR_UNSUPPORTED,
-                      "%s: no pairs, expected T1w and T2w images whose names agree but for the "
+                      "%s: no pairs, expected %s and %s images whose names agree but for the "
                       "contrast, on one grid",
-                      set);
+                      set, mrc_dataset_contrast(dataset, MRC_DOMAIN_X),
+                      mrc_dataset_contrast(dataset, MRC_DOMAIN_Y));
     if (st == MRC_OK)
         mrc_events_note(events, "pairs: %zu slices of %zu images in both contrasts",
                         dataset->pair_count, found.count);

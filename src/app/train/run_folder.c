@@ -14,29 +14,14 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 
-/* The columns of log.csv after epoch, step, seconds and images_per_second. */
-static const struct loss_column {
-    const char *name;
-    size_t offset;
-} loss_columns[] = {
-#define LOSS(field)                                                                                \
-    { #field, offsetof(struct mrc_losses, field) }
-    LOSS(adversarial_g),   LOSS(adversarial_f), LOSS(cycle_x),     LOSS(cycle_y),
-    LOSS(identity_x),      LOSS(identity_y),    LOSS(d_y_real),    LOSS(d_y_fake),
-    LOSS(d_x_real),        LOSS(d_x_fake),      LOSS(total_d_x),   LOSS(total_d_y),
-    LOSS(total_generator), LOSS(structure_g),   LOSS(structure_f), LOSS(paired_x),
-    LOSS(paired_y)
-#undef LOSS
-};
-_Static_assert(sizeof loss_columns / sizeof loss_columns[0] == MRC_LOSS_COUNT, "one row a loss");
-
-enum { MAX_TEXT_BYTES = 1 << 28, MAX_SAMPLES_BYTES = 1 << 28 };
+enum { CURVE_TEXT = 48, MAX_TEXT_BYTES = 1 << 28, MAX_SAMPLES_BYTES = 1 << 28 };
 
 /* TensorBoard takes files of such names: a number (of seconds, usually; ours is one file a run) and
  * who wrote it. */
 #define EVENT_FILE "events.out.tfevents.0.mrcycle"
 
 struct mrc_run_folder {
+    const char *contrasts[MRC_DOMAIN_COUNT];
     char *path;
     struct mrc_text log, events; /* of log.csv and events.csv */
     mrc_tensorboard *board;
@@ -44,12 +29,6 @@ struct mrc_run_folder {
     double *losses[MRC_LOSS_COUNT]; /* [rows] each */
     size_t rows, capacity;
 };
-
-static double loss_of(const struct mrc_losses *losses, size_t column) {
-    double value;
-    memcpy(&value, (const char *)losses + loss_columns[column].offset, sizeof value);
-    return value;
-}
 
 enum mrc_status mrc_run_folder_path(char **out, const mrc_run_folder *folder, const char *below,
                                     const char *name, int64_t epoch, const char *suffix,
@@ -99,7 +78,7 @@ static bool add_row(mrc_run_folder *folder, int64_t epoch, const struct mrc_loss
     }
     folder->capacity = capacity;
     for (size_t c = 0; c < MRC_LOSS_COUNT; ++c)
-        folder->losses[c][folder->rows] = loss_of(losses, c);
+        folder->losses[c][folder->rows] = mrc_loss_value(losses, c);
     folder->epochs[folder->rows++] = (double)epoch;
     return true;
 }
@@ -120,8 +99,7 @@ static bool read_row(int64_t *epoch, int64_t *step, struct mrc_losses *losses, c
     }
     *epoch = (int64_t)value[0];
     *step = (int64_t)value[1];
-    for (size_t c = 0; c < MRC_LOSS_COUNT; ++c)
-        memcpy((char *)losses + loss_columns[c].offset, &value[4 + c], sizeof value[c]);
+    for (size_t c = 0; c < MRC_LOSS_COUNT; ++c) mrc_loss_set(losses, c, value[4 + c]);
     return true;
 }
 
@@ -169,8 +147,9 @@ static enum mrc_status log_to_board(mrc_run_folder *folder, const struct mrc_tra
     double now = now_seconds();
     for (size_t c = 0; c < MRC_LOSS_COUNT; ++c) {
         char tag[64];
-        snprintf(tag, sizeof tag, "loss/%s", loss_columns[c].name);
-        mrc_tensorboard_scalar(folder->board, at->step, now, tag, loss_of(at->epoch_means, c));
+        snprintf(tag, sizeof tag, "loss/%s", mrc_loss_row(c)->name);
+        mrc_tensorboard_scalar(folder->board, at->step, now, tag,
+                               mrc_loss_value(at->epoch_means, c));
     }
     mrc_tensorboard_scalar(folder->board, at->step, now, "images_per_second", images_per_second);
     return mrc_tensorboard_flush(folder->board, err);
@@ -245,7 +224,7 @@ static enum mrc_status begin_log(mrc_run_folder *folder, int64_t steps_done,
     folder->rows = 0;
     mrc_text_appendf(&folder->log, "epoch,step,seconds,images_per_second");
     for (size_t c = 0; c < MRC_LOSS_COUNT; ++c)
-        mrc_text_appendf(&folder->log, ",%s", loss_columns[c].name);
+        mrc_text_appendf(&folder->log, ",%s", mrc_loss_row(c)->name);
     mrc_text_appendf(&folder->log, "\n");
     return steps_done >= 0 ? keep_rows(folder, steps_done, err) : MRC_OK;
 }
@@ -298,6 +277,8 @@ enum mrc_status mrc_run_folder_create(mrc_run_folder **out, const struct mrc_tra
                                       struct mrc_error *err) {
     mrc_run_folder *folder = mrc_alloc(1, sizeof *folder);
     if (folder == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
+    for (int domain = 0; domain < MRC_DOMAIN_COUNT; ++domain)
+        folder->contrasts[domain] = mrc_dataset_contrast(dataset, domain);
     enum mrc_status status =
         options->resume ? mrc_run_settings_compare(options, dataset, err) : MRC_OK;
     if (status == MRC_OK) status = make_folders(folder, options, err);
@@ -333,7 +314,7 @@ enum mrc_status mrc_run_folder_log(mrc_run_folder *folder, const struct mrc_trai
     append_number(&folder->log, at->seconds);
     append_number(&folder->log, images_per_second);
     for (size_t c = 0; c < MRC_LOSS_COUNT; ++c)
-        append_number(&folder->log, loss_of(at->epoch_means, c));
+        append_number(&folder->log, mrc_loss_value(at->epoch_means, c));
     mrc_text_appendf(&folder->log, "\n");
     if (folder->log.failed || !add_row(folder, at->epoch, at->epoch_means))
         return mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
@@ -341,16 +322,52 @@ enum mrc_status mrc_run_folder_log(mrc_run_folder *folder, const struct mrc_trai
     return status == MRC_OK ? log_to_board(folder, at, images_per_second, err) : status;
 }
 
+/* "cycle X" -> "cycle T1w". */
+static void label_curve(char out[CURVE_TEXT], const char *label,
+                        const char *const contrasts[MRC_DOMAIN_COUNT]) {
+    size_t used = 0;
+    for (; *label != '\0' && used + 1 < CURVE_TEXT; ++label) {
+        const int domain = *label == 'X' ? MRC_DOMAIN_X : MRC_DOMAIN_Y;
+        const bool alone = label[1] == '\0' || label[1] == ' ';
+        if ((*label == 'X' || *label == 'Y') && alone && used > 0 && out[used - 1] == ' ')
+            used += (size_t)snprintf(out + used, CURVE_TEXT - used, "%s", contrasts[domain]);
+        else
+            out[used++] = *label;
+    }
+    out[used < CURVE_TEXT ? used : CURVE_TEXT - 1] = '\0';
+}
+
+static bool is_used(const mrc_run_folder *folder, size_t loss) {
+    bool any = false;
+    for (size_t row = 0; row < folder->rows; ++row) any = any || folder->losses[loss][row] != 0.0;
+    return any;
+}
+
+/* Those of a chart that are anything but 0; where none is, all. */
+static size_t list_curves(struct mrc_curve out[MRC_LOSS_COUNT],
+                          char labels[MRC_LOSS_COUNT][CURVE_TEXT], const mrc_run_folder *folder,
+                          enum mrc_loss_chart chart) {
+    size_t count = 0;
+    bool all = true;
+    for (size_t c = 0; c < MRC_LOSS_COUNT; ++c)
+        all = all && !(mrc_loss_row(c)->chart == chart && is_used(folder, c));
+    for (size_t c = 0; c < MRC_LOSS_COUNT; ++c) {
+        if (mrc_loss_row(c)->chart != chart || !(all || is_used(folder, c))) continue;
+        label_curve(labels[c], mrc_loss_row(c)->label, folder->contrasts);
+        out[count++] = (struct mrc_curve){labels[c], folder->losses[c]};
+    }
+    return count;
+}
+
 enum mrc_status mrc_run_folder_draw(mrc_run_folder *folder, struct mrc_error *err) {
     if (folder->rows == 0) return MRC_OK;
-    double *const *l = folder->losses; /* in the order of loss_columns */
-    const struct mrc_curve images[] = {
-        {"cycle T1w", l[2]}, {"cycle T2w", l[3]}, {"identity T1w", l[4]}, {"identity T2w", l[5]}};
-    const struct mrc_curve contest[] = {
-        {"G against D_Y", l[0]}, {"F against D_X", l[1]}, {"D_X", l[10]}, {"D_Y", l[11]}};
-    const struct mrc_panel panels[] = {
-        {"cycle and identity: mean absolute difference, before weighting", images, 4},
-        {"adversarial losses, before weighting", contest, 4}};
+    struct mrc_curve images[MRC_LOSS_COUNT], contest[MRC_LOSS_COUNT];
+    char labels[MRC_LOSS_COUNT][CURVE_TEXT];
+    const struct mrc_panel panels[] = {{"of images: mean absolute difference, before weighting",
+                                        images,
+                                        list_curves(images, labels, folder, MRC_CHART_IMAGES)},
+                                       {"adversarial losses, before weighting", contest,
+                                        list_curves(contest, labels, folder, MRC_CHART_CONTEST)}};
     struct mrc_chart chart = {.title = "Losses, means of each epoch",
                               .x_label = "epoch",
                               .x = folder->epochs,

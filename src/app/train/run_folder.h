@@ -10,8 +10,6 @@
 #include "model/files/checkpoint.h"
 #include "model/gan/trainer.h"
 
-enum { MRC_LOSS_COUNT = 17 };
-
 typedef struct mrc_run_folder mrc_run_folder;
 
 /** Whether the run may be written where the options say (place.h). */

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/text.h"
+#include "model/gan/settings.h"
 
 enum { MAX_BYTES = 1 << 28, SHEETS = 6 };
 
@@ -64,11 +65,8 @@ static const char SCRIPT[] =
     "say(rows[rows.length-1])})}\n"
     "const log=table('log'),checks=table('checks'),a=document.getElementById('losses'),"
     "b=document.getElementById('curves');\n"
-    "chart(a,'cycle, identity, structure, paired',log,"
-    "['cycle_x','cycle_y','identity_x','identity_y','structure_g','structure_f','paired_x',"
-    "'paired_y'],true);\n"
-    "chart(a,'generators against discriminators',log,"
-    "['adversarial_g','adversarial_f','total_d_x','total_d_y'],false);\n"
+    "chart(a,'of images',log,images,true);\n"
+    "chart(a,'generators against discriminators',log,contest,false);\n"
     "chart(b,'selection: the best checkpoint has least',checks,['selection'],true);\n"
     "chart(b,'kernel distance of features',checks,['kid_y','kid_x'],true);\n"
     "chart(b,'variety, as part of the real "
@@ -110,6 +108,14 @@ static enum mrc_status add_table(struct mrc_text *page, const char *run, const c
     mrc_text_appendf(page, "%s</script>\n", text != NULL ? text : "epoch\n");
     mrc_free(text);
     return st;
+}
+
+/* The columns of log.csv that a chart shows. */
+static void add_columns(struct mrc_text *page, const char *name, enum mrc_loss_chart chart) {
+    mrc_text_appendf(page, "const %s=[", name);
+    for (size_t c = 0; c < MRC_LOSS_COUNT; ++c)
+        if (mrc_loss_row(c)->chart == chart) mrc_text_appendf(page, "'%s',", mrc_loss_row(c)->name);
+    mrc_text_appendf(page, "];\n");
 }
 
 static enum mrc_status add_events(struct mrc_text *page, const char *run, struct mrc_error *err) {
@@ -196,7 +202,8 @@ enum mrc_status mrc_run_report_save(const char *run, struct mrc_error *err) {
     struct mrc_text page = {0};
     mrc_html_begin(&page, "Training run");
     mrc_text_appendf(&page,
-                     "%s<h2>Losses</h2>\n<p>Means of each epoch; x is T1w, y is T2w. Point at "
+                     "%s<h2>Losses</h2>\n<p>Means of each epoch; x is the first and y the second "
+                     "contrast. Point at "
                      "a curve to read it.</p>\n<div id=\"losses\"></div>\n"
                      "<h2>Checks without pairs</h2>\n<div id=\"curves\"></div>\n",
                      STYLE);
@@ -205,7 +212,10 @@ enum mrc_status mrc_run_report_save(const char *run, struct mrc_error *err) {
     if (st == MRC_OK) st = add_events(&page, run, err);
     if (st == MRC_OK) st = add_sheets(&page, run, err);
     if (st == MRC_OK) st = add_settings(&page, run, err);
-    mrc_text_appendf(&page, "<script>\n%s</script>\n", SCRIPT);
+    mrc_text_appendf(&page, "<script>\n");
+    add_columns(&page, "images", MRC_CHART_IMAGES);
+    add_columns(&page, "contest", MRC_CHART_CONTEST);
+    mrc_text_appendf(&page, "%s</script>\n", SCRIPT);
     mrc_html_end(&page);
     char *path = mrc_path_join(run, "report.html");
     if (st == MRC_OK && (page.failed || path == NULL))

@@ -2,6 +2,7 @@
 #include "app/train/sampler.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "app/pages/sheet.h"
@@ -164,8 +165,15 @@ void mrc_sampler_judge(mrc_sampler *s, double gap[2], const float *const fake[2]
 
 enum mrc_status mrc_sampler_save(mrc_sampler *s, const char *title, const char *path,
                                  struct mrc_error *err) {
-    static const char *const labels[SHEET_COLUMNS] = {"T1w real", "T2w fake", "T1w reconstructed",
-                                                      "T2w real", "T1w fake", "T2w reconstructed"};
+    static const char *const kinds[3] = {"real", "fake", "reconstructed"};
+    char texts[SHEET_COLUMNS][40];
+    const char *labels[SHEET_COLUMNS];
+    for (int c = 0; c < SHEET_COLUMNS; ++c) {
+        int domain = (c / 3 + c % 3) % 2; /* x, G(x), F(G(x)); y, F(y), G(F(y)) */
+        snprintf(texts[c], sizeof texts[c], "%s %s", mrc_dataset_contrast(s->dataset, domain),
+                 kinds[c % 3]);
+        labels[c] = texts[c];
+    }
     use_best_weights(s, true);
     apply(s, 0, 1, 0);
     apply(s, 1, 2, 1);

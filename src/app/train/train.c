@@ -1,6 +1,7 @@
 /* train.c: joins the set, the trainer and the run folder. */
 #include "app/train/train.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -27,7 +28,7 @@
 
 struct work {
     struct mrc_train_options settled; /* the caller's, with the contract */
-    char words[MRC_CONTRACT_KEYS][MRC_CONTRACT_TEXT];
+    char words[MRC_CONTRACT_KEYS][MRC_CONTRACT_TEXT], name[64];
     const struct mrc_train_options *options; /* those */
     const struct mrc_events *events;
     mrc_train_report_fn *report;
@@ -139,7 +140,7 @@ static enum mrc_status tell_warnings(struct work *w, const struct mrc_check *che
     if ((check->warnings[0] | check->warnings[1]) == 0) return MRC_OK;
     struct mrc_text words = {0};
     mrc_text_appendf(&words, "warning: ");
-    mrc_warnings_print(&words, check->warnings);
+    mrc_warnings_print(&words, check);
     enum mrc_status status = words.failed ? mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory")
                                           : tell(w, check->epoch, check->step, words.data, err);
     mrc_text_clear(&words);
@@ -393,7 +394,7 @@ static enum mrc_status load_watched(struct work *w, const struct mrc_dataset_opt
             mrc_events_note(w->events,
                             "warning: no %s slice on the side val, checks are made on training "
                             "slices",
-                            mrc_dataset_domain_name(d));
+                            mrc_dataset_contrast(&w->watched, d));
     return status;
 }
 
@@ -451,12 +452,27 @@ static enum mrc_status ask_all(struct mrc_contract *contract, const struct mrc_t
     }
     if (o->stored) contract->stored = true;
     enum mrc_status status = ask(contract, MRC_CONTRACT_NORMALISE, o->normalise, err);
+    if (status == MRC_OK) status = ask(contract, MRC_CONTRACT_LIST, o->contrasts, err);
     if (status == MRC_OK) status = ask(contract, MRC_CONTRACT_ROOM, o->room, err);
+    if (status == MRC_OK && contract->contrast_count != MRC_DOMAIN_COUNT)
+        status =
+            mrc_fail(err, MRC_ERR_ARGUMENT, "%lld contrasts, expected two to translate between",
+                     (long long)contract->contrast_count);
     if (status == MRC_OK && o->stored && !contract->stored)
         status = mrc_fail(err, MRC_ERR_ARGUMENT,
                           "intensities as stored and normalised to %s, expected one of them",
                           o->normalise);
     return status == MRC_OK ? mrc_contract_check(contract, err) : status;
+}
+
+/* "flair-t2w" */
+static const char *name_by_contrasts(struct work *w) {
+    const struct mrc_contract *c = &w->options->data.contract;
+    snprintf(w->name, sizeof w->name, "%s-%s", mrc_contrast_name(c->contrasts[0]),
+             mrc_contrast_name(c->contrasts[1]));
+    for (char *letter = w->name; *letter != '\0'; ++letter)
+        *letter = (char)tolower((unsigned char)*letter);
+    return w->name;
 }
 
 static enum mrc_status settle_contract(struct work *w, struct mrc_error *err) {
@@ -476,6 +492,8 @@ static enum mrc_status settle_contract(struct work *w, struct mrc_error *err) {
         mrc_contract_print(w->words[key], &o->data.contract, (enum mrc_contract_key)key);
     o->normalise = w->words[MRC_CONTRACT_NORMALISE];
     o->room = w->words[MRC_CONTRACT_ROOM];
+    o->contrasts = w->words[MRC_CONTRACT_LIST];
+    if (strcmp(o->name, MRC_TRAIN_NAME) == 0) o->name = name_by_contrasts(w);
     return status;
 }
 
@@ -711,7 +729,16 @@ static enum mrc_status export_onnx(const struct mrc_export_options *o, const cha
                                    struct mrc_error *err) {
     enum mrc_status status = mrc_place_make_parent(o->output, err);
     if (status != MRC_OK) return status;
-    return mrc_onnx_save(path, o->to == MRC_CONTRAST_T2W ? MRC_NET_G : MRC_NET_F, o->output, err);
+    struct mrc_checkpoint_info info;
+    status = mrc_checkpoint_describe(&info, path, err);
+    if (status == MRC_OK && mrc_contract_index(&info.contract, o->to) < 0)
+        status =
+            mrc_fail(err, MRC_ERR_ARGUMENT, "%s: does not make %s", path, mrc_contrast_name(o->to));
+    return status == MRC_OK
+               ? mrc_onnx_save(
+                     path, mrc_contract_index(&info.contract, o->to) == 1 ? MRC_NET_G : MRC_NET_F,
+                     o->output, err)
+               : status;
 }
 
 enum mrc_status mrc_train_export(const struct mrc_export_options *options, struct mrc_error *err) {

@@ -21,10 +21,11 @@ struct mrc_train_options {
         model;   /* size, channels 0: those of a prepared set, else 64 and 1 */
     bool stored; /* intensities as pictures store them, not normalised to the head */
     const char
-        *normalise;   /* words of the contract (model/files/contract.h), such as "0.5,95"; NULL:
+        *normalise; /* words of the contract (model/files/contract.h), such as "0.5,95"; NULL:
                               those of a prepared set, else the defaults */
-    const char *room; /* the same, such as "T2w=2.2" */
-    const char *init; /* begin with the weights of this model or run; "": with random ones */
+    const char *contrasts; /* the same, such as "FLAIR,T2w": the folders of the set, and X and Y */
+    const char *room;      /* the same, such as "T2w=2.2" */
+    const char *init;      /* begin with the weights of this model or run; "": with random ones */
     struct mrc_trainer_settings trainer;
     int64_t check_every, keep_every, sample_every; /* epochs; 0: only at the end */
     int64_t rollbacks;     /* at most so many times back to the last good checkpoint */
@@ -37,11 +38,13 @@ struct mrc_train_options {
     bool resume;  /* go on with the run in the folder from its newest checkpoint, with the same
                      options and set; `trainer.epochs` may be more than before */
 };
+/** Stands for the contrasts of the model, "flair-t2w". */
+#define MRC_TRAIN_NAME "t1w-t2w"
 #define MRC_TRAIN_DEFAULTS                                                                         \
     {                                                                                              \
         .data = MRC_DATASET_DEFAULTS, .model = MRC_CYCLEGAN_DEFAULTS,                              \
         .trainer = MRC_TRAINER_DEFAULTS, .check_every = 10, .keep_every = 50, .sample_every = 10,  \
-        .rollbacks = 3, .preset = "", .init = "", .name = "t1w-t2w", .data_note = ""               \
+        .rollbacks = 3, .preset = "", .init = "", .name = MRC_TRAIN_NAME, .data_note = ""          \
     }
 
 /** How far training is; called after every step. */

@@ -221,7 +221,9 @@ static double selection_of(const struct mrc_check *check, const struct mrc_watch
 enum mrc_status mrc_watch_check(struct mrc_check *out, mrc_watch *w, mrc_sampler *sampler,
                                 struct mrc_error *err) {
     enum mrc_status st = MRC_OK;
-    *out = (struct mrc_check){.epoch = out->epoch, .step = out->step};
+    *out = (struct mrc_check){.epoch = out->epoch,
+                              .step = out->step,
+                              .contrasts = {w->dataset->contrasts[0], w->dataset->contrasts[1]}};
     for (int k = 0; k < WAYS; ++k) mrc_sampler_apply(sampler, k, w->fake[k], w->in[k], SLICES);
     for (int k = 0; k < WAYS; ++k)
         if (!is_finite(w->fake[k], SLICES * w->floats)) out->warnings[k] |= MRC_WARN_NOT_FINITE;
@@ -242,7 +244,8 @@ enum mrc_status mrc_watch_check(struct mrc_check *out, mrc_watch *w, mrc_sampler
     return st;
 }
 
-void mrc_warnings_print(struct mrc_text *out, const unsigned warnings[2]) {
+void mrc_warnings_print(struct mrc_text *out, const struct mrc_check *check) {
+    const unsigned *warnings = check->warnings;
     static const struct {
         unsigned bit;
         const char *words;
@@ -256,8 +259,9 @@ void mrc_warnings_print(struct mrc_text *out, const unsigned warnings[2]) {
     for (int k = 0; k < WAYS; ++k)
         for (size_t i = 0; i < sizeof names / sizeof *names; ++i) {
             if ((warnings[k] & names[i].bit) == 0) continue;
-            mrc_text_appendf(out, "%s%s (%s)", between, names[i].words,
-                             k == 0 ? "T1w to T2w" : "T2w to T1w");
+            mrc_text_appendf(out, "%s%s (%s to %s)", between, names[i].words,
+                             mrc_contrast_name(check->contrasts[k]),
+                             mrc_contrast_name(check->contrasts[1 - k]));
             between = "; ";
         }
 }
@@ -348,7 +352,7 @@ void mrc_check_log_add(struct mrc_check_log *log, const struct mrc_check *check,
         mrc_text_appendf(&row, "%s,", number);
     }
     mrc_text_appendf(&row, "\"");
-    mrc_warnings_print(&row, check->warnings);
+    mrc_warnings_print(&row, check);
     mrc_text_appendf(&row, "\"\n");
     *is_best = false;
     if (row.failed || !read_columns(value, row.data))

@@ -20,14 +20,12 @@ enum mrc_warning {
     MRC_WARN_CHECKERBOARD = 1 << 4, /* patterns of period 2 or 4, far stronger than in real ones */
     MRC_WARN_JUDGE_WON = 1 << 5     /* a discriminator tells every real image from every fake one */
 };
-/** "copies (T1w to T2w)" and so on, with ", " between. */
-void mrc_warnings_print(struct mrc_text *out, const unsigned warnings[2]);
-
-/** Index 0: from T1w to T2w and of T2w images; 1: the way back and of T1w images. */
+/** Index 0: from X to Y and of Y images; 1: the way back and of X images. */
 struct mrc_check {
     int64_t epoch, step;
-    double selection;       /* what the best checkpoint has least of; docs/model.md */
-    double cycle[2];        /* mean absolute difference of a slice from what comes back */
+    enum mrc_contrast contrasts[2]; /* X and Y */
+    double selection;               /* what the best checkpoint has least of; docs/model.md */
+    double cycle[2];                /* mean absolute difference of a slice from what comes back */
     double kid[2];          /* kernel distance of radiomic features, fakes from real images */
     double variety[2];      /* of fakes, as part of that of real images */
     double copy[2];         /* correlation of output and input inside the head */
@@ -36,6 +34,8 @@ struct mrc_check {
     double verdict_gap[2];  /* mean verdict on real less that on fake images, as probabilities */
     unsigned warnings[2];   /* enum mrc_warning */
 };
+/** "copies (T1w to T2w)" and so on, with ", " between. */
+void mrc_warnings_print(struct mrc_text *out, const struct mrc_check *check);
 
 typedef struct mrc_watch mrc_watch;
 /** Takes up to 16 evenly spaced slices of either domain. The set must outlive it. */

@@ -390,15 +390,15 @@ static enum mrc_status settle_format(struct work *w, struct mrc_error *err) {
 
 /* --- The model --- */
 
-static enum mrc_cyclegan_net generator_to(enum mrc_contrast to) {
-    return to == MRC_CONTRAST_T2W ? MRC_NET_G : MRC_NET_F;
+static enum mrc_cyclegan_net generator_to(const struct work *w, enum mrc_contrast to) {
+    return mrc_contract_index(&w->info.contract, to) == 1 ? MRC_NET_G : MRC_NET_F;
 }
 
 /* Is what makes `to` good for slices of that size? A local generator, which sees no shapes, is; a
  * U-Net where the model says so. */
 static bool knows_size(const struct work *w, enum mrc_contrast to, int64_t size) {
     const struct mrc_cyclegan_settings *trained = &w->info.settings;
-    enum mrc_cyclegan_net which = generator_to(to);
+    enum mrc_cyclegan_net which = generator_to(w, to);
     bool good = size == trained->size || size <= w->info.finest ||
                 mrc_cyclegan_generator_of(trained, which) == MRC_GENERATOR_LOCAL;
     return good && mrc_cyclegan_takes_side(trained, which, size);
@@ -452,8 +452,8 @@ static enum mrc_status load_generator(struct work *w, enum mrc_contrast to, int6
         settle_cuts(w);
         if (size == 0) size = choose_size(w);
         w->batch = choose_batch(w, size);
-        status = mrc_generator_load(&w->generator, &w->info, path, generator_to(to), size, w->batch,
-                                    err);
+        status = mrc_generator_load(&w->generator, &w->info, path, generator_to(w, to), size,
+                                    w->batch, err);
     }
     if (status == MRC_OK) mrc_generator_set_mirror(w->generator, !o->no_mirror && w->others == 0);
     if (status == MRC_OK && w->info.name[0] == '\0') {
@@ -517,7 +517,7 @@ static double room_of(const struct work *w, enum mrc_contrast contrast) {
 }
 
 static const struct mrc_trained_images *trained_images(const struct work *w) {
-    return &w->info.trained[w->from == MRC_CONTRAST_T2W];
+    return &w->info.trained[mrc_contract_index(&w->info.contract, w->from) == 1];
 }
 
 /* In slices of the size that was trained on, whatever size is worked on. */
@@ -672,8 +672,8 @@ static enum mrc_status describe(struct work *w, struct mrc_error *err) {
                      "from=%s;to=%s;generator=%s;channels=%lld;size=%lld;low_percentile=%g;"
                      "high_percentile=%g;grid=%s;upsampling=%s;mirror=%d;assume_ras=%d",
                      mrc_contrast_name(w->from), mrc_contrast_name(o->to),
-                     mrc_generator_kind_name(mrc_cyclegan_generator_of(
-                         &w->info.settings, o->to == MRC_CONTRAST_T2W ? MRC_NET_G : MRC_NET_F)),
+                     mrc_generator_kind_name(
+                         mrc_cyclegan_generator_of(&w->info.settings, generator_to(w, o->to))),
                      (long long)w->info.settings.channels, (long long)w->before.size,
                      c->low_percentile, c->high_percentile,
                      o->grid == MRC_GRID_MODEL ? "model" : "source",
@@ -954,20 +954,35 @@ static enum mrc_status run(struct work *w, struct mrc_error *err) {
     return status;
 }
 
+/* What the model makes `to` from. */
+static enum mrc_status settle_contrasts(struct work *w, struct mrc_error *err) {
+    const struct mrc_translate_options *o = w->options;
+    const struct mrc_contract *c = &w->info.contract;
+    char *path = NULL, words[MRC_CONTRACT_TEXT];
+    enum mrc_status status = mrc_model_file_find(&path, o->model, err);
+    if (status == MRC_OK) status = mrc_checkpoint_describe(&w->info, path, err);
+    mrc_free(path);
+    if (status != MRC_OK) return status;
+    mrc_contract_print(words, c, MRC_CONTRACT_LIST);
+    int to = mrc_contract_index(c, o->to);
+    if (to < 0 || c->contrast_count != 2)
+        return mrc_fail(err, MRC_ERR_ARGUMENT, "translation to %s, expected one of the model's, %s",
+                        mrc_contrast_name(o->to), words);
+    w->from = c->contrasts[1 - to];
+    if (o->from == MRC_CONTRAST_UNKNOWN || o->from == w->from) return MRC_OK;
+    return mrc_fail(
+        err, MRC_ERR_ARGUMENT, "translation from %s, expected %s, from which the model makes %s",
+        mrc_contrast_name(o->from), mrc_contrast_name(w->from), mrc_contrast_name(o->to));
+}
+
 enum mrc_status mrc_translate_run(const struct mrc_translate_options *options,
                                   struct mrc_translate_report *report,
                                   const struct mrc_events *events, struct mrc_error *err) {
     MRC_ASSERT(options->input != NULL && options->output != NULL && options->batch >= 0);
     struct work w = {.settled = *options, .events = events};
     w.options = &w.settled;
-    if (options->to == MRC_CONTRAST_T2W)
-        w.from = MRC_CONTRAST_T1W;
-    else if (options->to == MRC_CONTRAST_T1W)
-        w.from = MRC_CONTRAST_T2W;
-    else
-        return mrc_fail(err, MRC_ERR_ARGUMENT, "translation to %s, expected T1w or T2w",
-                        mrc_contrast_name(options->to));
-    enum mrc_status status = settle_key(&w, err);
+    enum mrc_status status = settle_contrasts(&w, err);
+    if (status == MRC_OK) status = settle_key(&w, err);
     if (status == MRC_OK && !options->bids) status = settle_report(&w, err);
     if (status == MRC_OK && !options->bids) status = check_places(&w.settled, err);
     if (status == MRC_OK) status = run(&w, err);
@@ -982,11 +997,7 @@ enum mrc_status mrc_translate_volume(mrc_volume **out, const mrc_volume *source,
     struct work w = {.settled = *options, .events = events, .source = (mrc_volume *)source};
     w.options = &w.settled;
     w.settled.input = "the volume";
-    w.from = options->to == MRC_CONTRAST_T2W ? MRC_CONTRAST_T1W : MRC_CONTRAST_T2W;
-    enum mrc_status status = MRC_OK;
-    if (options->to != MRC_CONTRAST_T2W && options->to != MRC_CONTRAST_T1W)
-        status = mrc_fail(err, MRC_ERR_ARGUMENT, "translation to %s, expected T1w or T2w",
-                          mrc_contrast_name(options->to));
+    enum mrc_status status = settle_contrasts(&w, err);
     if (status == MRC_OK) status = compute(&w, err);
     if (status == MRC_OK) {
         *out = w.result;

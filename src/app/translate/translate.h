@@ -35,8 +35,9 @@ struct mrc_translate_options {
         deidentify; /* by the rules of mrc_dicom_deidentify: nothing of the patient but the image */
     const char *key; /* for `deidentify`: the key file, made when absent; NULL: beside the output,
                         its name without .nii.gz and ".key" */
-    enum mrc_contrast to; /* MRC_CONTRAST_T1W or MRC_CONTRAST_T2W */
-    const char *model;    /* as mrc_model_file_find takes it; NULL: the shipped one */
+    enum mrc_contrast to;   /* one of the model's */
+    enum mrc_contrast from; /* MRC_CONTRAST_UNKNOWN: what the model makes `to` from */
+    const char *model;      /* as mrc_model_file_find takes it; NULL: the shipped one */
     enum mrc_source_kind
         format; /* MRC_SOURCE_NONE: NIfTI when the output's name says so, else the input's */
     enum mrc_grid grid;
