@@ -176,7 +176,9 @@ static const struct argp_option table[] = {
     {.name = "size",
      .key = KEY_SIZE,
      .arg = "N",
-     .doc = "Pixels a side, a power of two: 64 (default), 128, ...; of a prepared set its own"},
+     .doc = "Pixels a side, 32 to 1024: 64 (default), of a prepared set its own; a power of two "
+            "where the "
+            "U-Net goes down to one pixel"},
     {.name = "channels",
      .key = KEY_CHANNELS,
      .arg = "N",
@@ -354,13 +356,6 @@ static void parse_kinds(int key, const char *value, struct argp_state *state,
     if (key == KEY_GENERATOR) parse_generators(value, state, model);
 }
 
-static int64_t parse_side(struct argp_state *state, const char *value) {
-    int64_t side = mrc_option_integer(state, "--size", value, 32, 1024);
-    if ((side & (side - 1)) != 0)
-        mrc_option_fail(state, "--size is %lld, expected a power of two", (long long)side);
-    return side;
-}
-
 /* The settings of the model; false when the key is none of them. */
 static bool parse_model(int key, const char *value, struct argp_state *state,
                         struct mrc_cyclegan_settings *model) {
@@ -407,7 +402,7 @@ static bool parse_model(int key, const char *value, struct argp_state *state,
         model->seed = (uint64_t)mrc_option_integer(state, "--seed", value, 0, INT64_MAX);
         break;
     case KEY_DEPTH: model->depth = mrc_option_integer(state, "--depth", value, 0, 11); break;
-    case KEY_SIZE: model->size = parse_side(state, value); break;
+    case KEY_SIZE: model->size = mrc_option_integer(state, "--size", value, 32, 1024); break;
     case KEY_CHANNELS:
         model->channels = mrc_option_integer(state, "--channels", value, 1, 3);
         if (model->channels == 2) mrc_option_fail(state, "--channels is 2, expected 1 or 3");
