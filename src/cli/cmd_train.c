@@ -163,12 +163,13 @@ static const struct argp_option table[] = {
     {.name = "generator",
      .key = KEY_GENERATOR,
      .arg = "KIND",
-     .doc = "unet, local, hybrid or shuffle; local,hybrid: local from T1w to T2w, hybrid back",
+     .doc = "unet, local, hybrid, shuffle, resnet, mesh or separable; local,hybrid: local from T1w "
+            "to T2w, hybrid back",
      .group = 3},
     {.name = "width",
      .key = KEY_WIDTH,
      .arg = "N",
-     .doc = "Base width of the generators unet, hybrid and shuffle"},
+     .doc = "Base width of the generators, but of local"},
     {.name = "disc-width",
      .key = KEY_DISC_WIDTH,
      .arg = "N",
@@ -228,7 +229,8 @@ static const struct argp_option table[] = {
      .arg = "N",
      .doc =
          "Blocks of the U-Net on the way down, the first at full size (of shuffle at a quarter of "
-         "the sides); 0: down to one pixel (of shuffle 4 blocks)",
+         "the sides); 0: down to one pixel (of shuffle 4 blocks); of resnet "
+         "and separable the residual blocks, 0: 9",
      .group = 3},
     {.name = "intensities",
      .key = KEY_INTENSITIES,
@@ -334,8 +336,10 @@ static void parse_generators(const char *value, struct argp_state *state,
     else
         known = known && comma == NULL;
     if (!known)
-        mrc_option_fail(state, "--generator is '%s', expected unet, local, hybrid or shuffle",
-                        value);
+        mrc_option_fail(
+            state,
+            "--generator is '%s', expected unet, local, hybrid, shuffle, resnet, mesh or separable",
+            value);
 }
 
 static void parse_kinds(int key, const char *value, struct argp_state *state,

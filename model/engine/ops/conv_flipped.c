@@ -30,7 +30,8 @@ struct mrc_conv mrc_conv_mirror(const struct mrc_conv *c) {
     struct mrc_attributes attr = {.stride = {1, 1, 1}};
     for (int axis = 0; axis < 3; ++axis) {
         attr.k[axis] = c->k[axis];
-        attr.pad[axis] = c->k[axis] - 1 - c->pad[axis];
+        attr.dilation[axis] = c->dilation[axis];
+        attr.pad[axis] = (c->k[axis] - 1) * c->dilation[axis] - c->pad[axis];
     }
     return mrc_conv_between(in, out, &attr, c->lanes);
 }
