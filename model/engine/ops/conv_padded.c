@@ -15,7 +15,8 @@
 
 enum {
     BAND_PIXELS = 512,       /* outputs of a chunk, whole rows */
-    LEAST_CHANNELS = 8,      /* of either side: half a vector */
+    LEAST_CHANNELS = 8,      /* of the out side, and of the in side but for few: half a vector */
+    FEW_TO_MOST = 8,         /* forward from fewer: channels of the out side */
     MOST_WEIGHTS = 64 << 10, /* they stay in the second cache, 256 KB */
     PARTIAL_CHUNKS = 16      /* sums of backward-weights, added in order */
 };
@@ -252,9 +253,11 @@ static double padded_cost(const struct mrc_conv *c, enum mrc_conv_direction dire
     for (int axis = 0; axis < 3; ++axis)
         if (c->stride[axis] != 1 || c->pad[axis] > (c->k[axis] - 1) * c->dilation[axis])
             return (double)INFINITY;
-    if (mrc_min_i64(c->cin, c->cout) < LEAST_CHANNELS || mrc_conv_weight_count(c) > MOST_WEIGHTS)
+    if (c->cout < LEAST_CHANNELS || mrc_conv_weight_count(c) > MOST_WEIGHTS)
         return (double)INFINITY;
-    (void)direction;
+    if (c->cin < LEAST_CHANNELS && (direction == MRC_CONV_BACKWARD_DATA ||
+                                    (direction == MRC_CONV_FORWARD && c->cout > FEW_TO_MOST)))
+        return (double)INFINITY;
     return product * (double)mrc_conv_out_pixels(c) * (double)mrc_conv_weight_count(c);
 }
 
