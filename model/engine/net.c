@@ -41,6 +41,7 @@ enum mrc_status mrc_net_create(mrc_net **out, int64_t in_channels, struct mrc_er
     }
     (void)snprintf(input->name, sizeof(input->name), "input");
     input->channels = in_channels;
+    net->dims = 2;
     *out = net;
     return MRC_OK;
 }
@@ -54,16 +55,16 @@ void mrc_net_destroy(mrc_net *net) {
     mrc_free(net);
 }
 
-/* PyTorch's shape of a kernel: [out][in] or, transposed, [in][out], and the kernel without a depth
- * of 1. */
-static void set_kernel_shape(struct mrc_parameter *p, const struct mrc_node *node) {
+/* PyTorch's shape of a kernel: [out][in] or, transposed, [in][out], and the kernel, of two dimensions
+ * without a depth of 1. */
+static void set_kernel_shape(struct mrc_parameter *p, const struct mrc_node *node, int dims) {
     const bool transposed = node->op == &mrc_op_conv_transpose;
     p->shape[0] = transposed ? node->in_channels[0] : node->channels;
     p->shape[1] = transposed ? node->channels : node->in_channels[0];
     if (node->op == &mrc_op_conv_depthwise) p->shape[1] = 1;
     p->rank = 2;
     for (int axis = 0; axis < 3; ++axis)
-        if (axis > 0 || node->attr.k[0] > 1) p->shape[p->rank++] = node->attr.k[axis];
+        if (axis > 0 || dims == 3 || node->attr.k[0] > 1) p->shape[p->rank++] = node->attr.k[axis];
 }
 
 static bool is_kernel(const struct mrc_node *node) {
@@ -89,7 +90,7 @@ static ptrdiff_t push_parameter(mrc_net *net, size_t node_index, bool is_weight,
                    is_weight ? "weight" : "bias");
     p->seen.rank = 1;
     p->seen.shape[0] = (int64_t)count;
-    if (is_weight && is_kernel(node)) set_kernel_shape(&p->seen, node);
+    if (is_weight && is_kernel(node)) set_kernel_shape(&p->seen, node, net->dims);
     p->seen.offset = net->size;
     p->seen.count = count;
     net->size += (count + CACHE_LINE_FLOATS - 1) / CACHE_LINE_FLOATS * CACHE_LINE_FLOATS;
@@ -132,21 +133,62 @@ int mrc_net_add(mrc_net *net, const char *name, const struct mrc_op *op,
     return net->failure.code == MRC_OK ? (int)index : -1;
 }
 
-static struct mrc_attributes in_plane(int64_t channels, int64_t k, int64_t stride, int64_t pad) {
-    return (struct mrc_attributes){
-        .channels = channels, .k = {1, k, k}, .stride = {1, stride, stride}, .pad = {0, pad, pad}};
+void mrc_net_set_dims(mrc_net *net, int dims) {
+    MRC_ASSERT(dims == 2 || dims == 3);
+    net->dims = dims;
+}
+
+/* The same along all axes of the net; in the plane, depth stays as it is. */
+static struct mrc_attributes along_axes(const mrc_net *net, int64_t k, int64_t stride, int64_t pad,
+                                        int64_t dilation) {
+    struct mrc_attributes attr = {.k = {1, k, k},
+                                  .stride = {1, stride, stride},
+                                  .pad = {0, pad, pad},
+                                  .dilation = {1, dilation, dilation}};
+    if (net->dims == 3) {
+        attr.k[0] = k;
+        attr.stride[0] = stride;
+        attr.pad[0] = pad;
+        attr.dilation[0] = dilation;
+    }
+    return attr;
 }
 
 int mrc_net_add_conv(mrc_net *net, const char *name, int in, int64_t channels, int64_t k,
                      int64_t stride, int64_t pad) {
-    struct mrc_attributes attr = in_plane(channels, k, stride, pad);
+    struct mrc_attributes attr = along_axes(net, k, stride, pad, 1);
+    attr.channels = channels;
     return mrc_net_add(net, name, &mrc_op_conv, &attr, in, -1);
 }
 
 int mrc_net_add_conv_transpose(mrc_net *net, const char *name, int in, int64_t channels, int64_t k,
                                int64_t stride, int64_t pad) {
-    struct mrc_attributes attr = in_plane(channels, k, stride, pad);
+    struct mrc_attributes attr = along_axes(net, k, stride, pad, 1);
+    attr.channels = channels;
     return mrc_net_add(net, name, &mrc_op_conv_transpose, &attr, in, -1);
+}
+
+int mrc_net_add_dilated(mrc_net *net, const char *name, int in, int64_t channels, int64_t k,
+                        int64_t dilation) {
+    struct mrc_attributes attr = along_axes(net, k, 1, k / 2 * dilation, dilation);
+    attr.channels = channels;
+    return mrc_net_add(net, name, &mrc_op_conv, &attr, in, -1);
+}
+
+int mrc_net_add_depthwise(mrc_net *net, const char *name, int in, int64_t k, int64_t dilation) {
+    struct mrc_attributes attr = along_axes(net, k, 1, k / 2 * dilation, dilation);
+    attr.channels = in >= 0 ? net->nodes[in].channels : 0;
+    return mrc_net_add(net, name, &mrc_op_conv_depthwise, &attr, in, -1);
+}
+
+int mrc_net_add_space_to_depth(mrc_net *net, const char *name, int in, int64_t side) {
+    const struct mrc_attributes attr = along_axes(net, 1, side, 0, 1);
+    return mrc_net_add(net, name, &mrc_op_space_to_depth, &attr, in, -1);
+}
+
+int mrc_net_add_depth_to_space(mrc_net *net, const char *name, int in, int64_t side) {
+    const struct mrc_attributes attr = along_axes(net, 1, side, 0, 1);
+    return mrc_net_add(net, name, &mrc_op_depth_to_space, &attr, in, -1);
 }
 
 int mrc_net_add_norm(mrc_net *net, const char *name, int in) {

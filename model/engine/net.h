@@ -28,7 +28,9 @@ typedef struct mrc_pass mrc_pass;
 MRC_STATUS mrc_net_create(mrc_net **out, int64_t in_channels, struct mrc_error *err);
 MRC_API int mrc_net_add(mrc_net *net, const char *name, const struct mrc_op *op,
                         const struct mrc_attributes *attr, int in0, int in1);
-/** k x k, all in the plane. */
+/** From now on what is added is in `dims` dimensions: 2 (the plane, as at first) or 3. */
+MRC_API void mrc_net_set_dims(mrc_net *net, int dims);
+/** k x k in the plane or, in three dimensions, k x k x k. */
 MRC_API int mrc_net_add_conv(mrc_net *net, const char *name, int in, int64_t channels, int64_t k,
                              int64_t stride, int64_t pad);
 MRC_API int mrc_net_add_conv_transpose(mrc_net *net, const char *name, int in, int64_t channels,
@@ -38,6 +40,14 @@ MRC_API int mrc_net_add_leaky_relu(mrc_net *net, const char *name, int in, float
 MRC_API int mrc_net_add_unary(mrc_net *net, const char *name, const struct mrc_op *op, int in);
 MRC_API int mrc_net_add_binary(mrc_net *net, const char *name, const struct mrc_op *op, int a,
                                int b);
+/** k x k of which neighbours lie `dilation` pixels apart, as many around as keep the sides. */
+MRC_API int mrc_net_add_dilated(mrc_net *net, const char *name, int in, int64_t channels, int64_t k,
+                                int64_t dilation);
+MRC_API int mrc_net_add_depthwise(mrc_net *net, const char *name, int in, int64_t k,
+                                  int64_t dilation);
+/** side x side pixels to channels, or back (op.h). */
+MRC_API int mrc_net_add_space_to_depth(mrc_net *net, const char *name, int in, int64_t side);
+MRC_API int mrc_net_add_depth_to_space(mrc_net *net, const char *name, int in, int64_t side);
 /** The last node is the output; every other must be read by a later one. Allocates the blocks,
  * zeroed. */
 MRC_STATUS mrc_net_finish(mrc_net *net, struct mrc_error *err);

@@ -16,6 +16,7 @@ struct mrc_net {
     struct net_parameter *parameters;
     size_t parameter_count, parameter_capacity;
     size_t size; /* floats in a block; every tensor begins on a cache line, gaps stay zero */
+    int dims;    /* of what is added: 2 or 3 */
     float *values, *gradients; /* NULL until mrc_net_finish; no gradients after net_finish_values */
     struct mrc_error failure;  /* the first one while building */
 };

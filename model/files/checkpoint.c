@@ -673,7 +673,7 @@ static enum mrc_status compare_complete(const struct mrc_cyclegan_settings *s,
                  ? net_declare_generator(&nets[i],
                                          mrc_cyclegan_generator_of(s, (enum mrc_cyclegan_net)i),
                                          &generator, err)
-                 : net_declare_patchgan(&nets[i], s->channels, s->discriminator_width, err);
+                 : net_declare_patchgan(&nets[i], 2, s->channels, s->discriminator_width, err);
     if (st == MRC_OK) list_complete(&list, nets, NULL, s);
     if (st == MRC_OK) st = sort_list(&list, path, err);
     if (st == MRC_OK) st = compare_list(&list, file, path, err);

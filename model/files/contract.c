@@ -140,6 +140,13 @@ static void add_number(char out[MRC_CONTRACT_TEXT], const char *before, double v
     add(out, text);
 }
 
+/* In digits: the shortest text of 160 would be 1.6e2. */
+static void add_whole(char out[MRC_CONTRACT_TEXT], int64_t value) {
+    char text[24];
+    (void)snprintf(text, sizeof text, "%lld", (long long)value);
+    add(out, text);
+}
+
 static void add_rooms(char out[MRC_CONTRACT_TEXT], const struct mrc_contract *c) {
     char before[32];
     for (int i = 0; i < c->contrast_count; ++i) {
@@ -156,11 +163,11 @@ void mrc_contract_print(char out[MRC_CONTRACT_TEXT], const struct mrc_contract *
     case MRC_CONTRACT_LIST:
         for (int i = 0; i < c->contrast_count; ++i) add(out, mrc_contrast_name(c->contrasts[i]));
         break;
-    case MRC_CONTRACT_DIMS: add_number(out, "", (double)c->dims); break;
+    case MRC_CONTRACT_DIMS: add_whole(out, c->dims); break;
     case MRC_CONTRACT_SAMPLE:
-        for (int i = 0; i < 4; ++i) add_number(out, "", (double)sides[i]);
+        for (int i = 0; i < 4; ++i) add_whole(out, sides[i]);
         break;
-    case MRC_CONTRACT_OUT: add_number(out, "", (double)c->out_channels); break;
+    case MRC_CONTRACT_OUT: add_whole(out, c->out_channels); break;
     case MRC_CONTRACT_CHANNELS: add(out, channel_names[c->channels]); break;
     case MRC_CONTRACT_PIXEL: add_number(out, "", c->pixel_mm); break;
     case MRC_CONTRACT_PLANES:

@@ -123,6 +123,18 @@ static void add_convolution(struct bytes *out, const struct mrc_attributes *a) {
     add_integers(out, "kernel_shape", a->k + 1, 2);
     add_integers(out, "strides", a->stride + 1, 2);
     add_integers(out, "pads", pads, 4);
+    const int64_t dilations[] = {mrc_dilation(a, 1), mrc_dilation(a, 2)};
+    if (dilations[0] > 1 || dilations[1] > 1) add_integers(out, "dilations", dilations, 2);
+}
+
+static void add_depthwise(struct bytes *out, const struct mrc_attributes *a) {
+    add_convolution(out, a);
+    add_integer(out, "group", a->channels);
+}
+
+/* Both in the order that ONNX calls DCR, its default; blocks are squares. */
+static void add_block(struct bytes *out, const struct mrc_attributes *a) {
+    add_integer(out, "blocksize", a->stride[1]);
 }
 
 static void add_epsilon(struct bytes *out, const struct mrc_attributes *a) {
@@ -149,6 +161,9 @@ static const struct form {
 } forms[] = {
     {&mrc_op_conv, "Conv", add_convolution},
     {&mrc_op_conv_transpose, "ConvTranspose", add_convolution},
+    {&mrc_op_conv_depthwise, "Conv", add_depthwise},
+    {&mrc_op_space_to_depth, "SpaceToDepth", add_block},
+    {&mrc_op_depth_to_space, "DepthToSpace", add_block},
     {&mrc_op_instance_norm, "InstanceNormalization", add_epsilon},
     {&mrc_op_leaky_relu, "LeakyRelu", add_slope},
     {&mrc_op_sigmoid, "Sigmoid", add_nothing},

@@ -164,7 +164,7 @@ static enum mrc_status declare_nets(mrc_cyclegan *gan, struct mrc_error *err) {
                  ? net_declare_generator(&gan->nets[i],
                                          mrc_cyclegan_generator_of(s, (enum mrc_cyclegan_net)i),
                                          &generator, err)
-                 : net_declare_patchgan(&gan->nets[i], s->channels, s->discriminator_width, err);
+                 : net_declare_patchgan(&gan->nets[i], 2, s->channels, s->discriminator_width, err);
         if (st == MRC_OK) gan->bytes += 2 * mrc_net_size(gan->nets[i]) * sizeof(float);
     }
     return st;

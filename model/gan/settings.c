@@ -258,7 +258,9 @@ static void print_expected(char out[MRC_SETTING_TEXT], const struct mrc_setting 
         return;
     case MRC_SETTING_SEED: words = "a whole number from 0 to 9223372036854775807"; break;
     case MRC_SETTING_GENERATOR:
-    case MRC_SETTING_GENERATOR_F: words = "unet, local, hybrid or shuffle"; break;
+    case MRC_SETTING_GENERATOR_F:
+        words = "unet, local, hybrid, shuffle, resnet, mesh or separable";
+        break;
     case MRC_SETTING_GAN_MODE: words = "vanilla, lsgan or hinge"; break;
     case MRC_SETTING_STRUCTURE: words = "ngf or mind"; break;
     case MRC_SETTING_DIFF_AUGMENT:

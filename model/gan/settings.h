@@ -89,20 +89,23 @@ MRC_STATUS mrc_setting_check(const void *record, const struct mrc_setting *setti
 #define MRC_CYCLEGAN_SETTINGS(ROW)                                                                 \
     ROW(generator, GENERATOR, MRC_GENERATOR_UNET, 0, 0, "generator", "generator", "KIND",          \
         NETWORKS, NULL,                                                                            \
-        "unet, local, hybrid or shuffle; local,hybrid: local one way, hybrid back")                \
+        "unet, local, hybrid, shuffle, resnet, mesh or separable; local,hybrid: local one way, "   \
+        "hybrid back")                                                                             \
     ROW(generator_f, GENERATOR_F, 0, 0, MRC_GENERATOR_KINDS, "generator_f", NULL, NULL, NETWORKS,  \
         "0", NULL)                                                                                 \
     ROW(depth, WHOLE, 0, 0, 16, "depth", "depth", "N", NETWORKS, "0",                              \
         "Blocks of the U-Net on the way down, the first at full size (of shuffle at a quarter of " \
-        "the sides); 0: down to one pixel (of shuffle 4 blocks)")                                  \
+        "the sides); 0: down to one pixel (of shuffle 4 blocks); of resnet and separable the "     \
+        "residual blocks, 0: 9")                                                                   \
     ROW(gan_mode, GAN_MODE, MRC_GAN_BCE, 0, 0, "gan", "gan-mode", "LOSS", TRAINING, NULL,          \
         "vanilla (binary cross-entropy, also called bce), lsgan or hinge")                         \
     ROW(size, WHOLE, 64, 32, 1024, "size", "size", "N", NETWORKS, NULL,                            \
-        "Pixels a side, of most networks a power of two; of a prepared set its own")               \
+        "Pixels a side; of a prepared set its own; a power of two where the U-Net goes down to "   \
+        "one pixel")                                                                               \
     ROW(channels, WHOLE, 1, 1, 3, "channels", "channels", "N", NETWORKS, NULL,                     \
         "1, or 3: a slice and its neighbours; of a prepared set its own")                          \
     ROW(generator_width, WHOLE, 64, 1, 512, "generator_width", "width", "N", NETWORKS, NULL,       \
-        "Base width of the generators unet, hybrid and shuffle")                                   \
+        "Base width of the generators, but of local")                                              \
     ROW(discriminator_width, WHOLE, 64, 1, 512, "discriminator_width", "disc-width", "N",          \
         NETWORKS, NULL, "Base width of the discriminators")                                        \
     ROW(batch, WHOLE, 8, 1, 4096, "batch", "batch", "N", TRAINING, NULL,                           \

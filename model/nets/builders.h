@@ -11,17 +11,25 @@ void net_build_unet(mrc_net *net, const struct mrc_generator_settings *settings)
 void net_build_local(mrc_net *net, const struct mrc_generator_settings *settings);
 void net_build_hybrid(mrc_net *net, const struct mrc_generator_settings *settings);
 void net_build_shuffle(mrc_net *net, const struct mrc_generator_settings *settings);
+void net_build_resnet(mrc_net *net, const struct mrc_generator_settings *settings);
+void net_build_mesh(mrc_net *net, const struct mrc_generator_settings *settings);
+void net_build_separable(mrc_net *net, const struct mrc_generator_settings *settings);
 void net_build_patchgan(mrc_net *net, int64_t width);
 
 /* The branches of a generator, from node `in`, without the sigmoid; the trunk without its head too.
  * Each returns its last node, or -1. */
-int net_add_unet_trunk(mrc_net *net, int in, const struct mrc_generator_settings *settings);
+typedef int net_trunk(mrc_net *net, int in, const struct mrc_generator_settings *settings);
+net_trunk net_add_unet_trunk;
 int net_add_unet_logits(mrc_net *net, int in, const struct mrc_generator_settings *settings);
 int net_add_local_logits(mrc_net *net, int in, int64_t channels);
+/* A generator around a trunk that works on blocks of 4x4 pixels as channels (shuffle.c). */
+void net_build_on_blocks(mrc_net *net, const struct mrc_generator_settings *settings,
+                         net_trunk *trunk);
 
 enum { NET_LOCAL_LAYERS = 5 };                          /* of the local branch */
 enum { NET_SHUFFLE_BLOCK = 4, NET_SHUFFLE_LAYERS = 4 }; /* pixels a side; of full size */
 int net_shuffle_depth(const struct mrc_generator_settings *settings);
+int64_t net_shuffle_pixels(const struct mrc_generator_settings *settings); /* of a block */
 
 /** Channels, sides, width and depth in their ranges? */
 enum mrc_status net_check_generator(enum mrc_generator_kind kind,
@@ -32,7 +40,7 @@ enum mrc_status net_check_generator(enum mrc_generator_kind kind,
 enum mrc_status net_declare_generator(mrc_net **out, enum mrc_generator_kind kind,
                                       const struct mrc_generator_settings *settings,
                                       struct mrc_error *err);
-enum mrc_status net_declare_patchgan(mrc_net **out, int64_t channels, int64_t width,
+enum mrc_status net_declare_patchgan(mrc_net **out, int dims, int64_t channels, int64_t width,
                                      struct mrc_error *err);
 /* How first weights are drawn: see mrc_net_init. */
 struct net_init {

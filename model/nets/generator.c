@@ -50,7 +50,14 @@ static void init_hybrid(mrc_net *net, const struct net_init *init) {
 static void init_shuffle(mrc_net *net, const struct net_init *init) {
     init_unet(net, init);
     init_branch(net, init, NET_SHUFFLE_LAYERS);
-    mrc_net_repeat(net, "head.conv.weight", NET_SHUFFLE_BLOCK * NET_SHUFFLE_BLOCK);
+    mrc_net_repeat(net, "head.conv.weight", net_shuffle_pixels(init->settings));
+}
+
+/* Without norms behind the 1x1 convolutions, deviations of .02 would leave nothing of a signal. */
+static void init_separable(mrc_net *net, const struct net_init *init) {
+    init_shuffle(net, init);
+    mrc_net_init_uniform(net, "sep", init->seed, init->stream);
+    mrc_net_init_uniform(net, "stem", init->seed, init->stream);
 }
 
 static int64_t step_of_local(const struct mrc_generator_settings *s) {
@@ -66,6 +73,11 @@ static int64_t step_of_shuffle(const struct mrc_generator_settings *s) {
     return (int64_t)NET_SHUFFLE_BLOCK << (net_shuffle_depth(s) - 1);
 }
 
+static int64_t step_of_quarter(const struct mrc_generator_settings *s) {
+    (void)s;
+    return 4;
+}
+
 static const struct generator {
     const char *name;
     void (*build)(mrc_net *net, const struct mrc_generator_settings *settings);
@@ -76,6 +88,9 @@ static const struct generator {
     [MRC_GENERATOR_LOCAL] = {"local", net_build_local, init_local, step_of_local},
     [MRC_GENERATOR_HYBRID] = {"hybrid", net_build_hybrid, init_hybrid, step_of_unet},
     [MRC_GENERATOR_SHUFFLE] = {"shuffle", net_build_shuffle, init_shuffle, step_of_shuffle},
+    [MRC_GENERATOR_RESNET] = {"resnet", net_build_resnet, init_unet, step_of_quarter},
+    [MRC_GENERATOR_MESH] = {"mesh", net_build_mesh, init_unet, step_of_local},
+    [MRC_GENERATOR_SEPARABLE] = {"separable", net_build_separable, init_separable, step_of_quarter},
 };
 _Static_assert(sizeof(generators) / sizeof(generators[0]) == MRC_GENERATOR_KINDS, "a row for each");
 
@@ -92,7 +107,9 @@ enum mrc_status mrc_generator_kind_parse(enum mrc_generator_kind *out, const cha
         return MRC_OK;
     }
     return mrc_fail(err, MRC_ERR_ARGUMENT,
-                    "generator \"%s\" is unknown, expected unet, local, hybrid or shuffle", text);
+                    "generator \"%s\" is unknown, expected unet, local, hybrid, shuffle, resnet, "
+                    "mesh or separable",
+                    text);
 }
 
 int64_t mrc_generator_step(enum mrc_generator_kind kind,
@@ -113,11 +130,17 @@ static enum mrc_status check_range(const char *what, int64_t value, int64_t lo, 
 static enum mrc_status check_sides(enum mrc_generator_kind kind,
                                    const struct mrc_generator_settings *s, struct mrc_error *err) {
     const int64_t step = generators[kind].step(s);
-    if (step == 0 && (s->h != s->w || (s->h & (s->h - 1)) != 0))
+    const bool is_volume = s->d > 1;
+    if (step == 0 && (s->h != s->w || (is_volume && s->d != s->h) || (s->h & (s->h - 1)) != 0))
         return mrc_fail(err, MRC_ERR_ARGUMENT,
                         "generator for images of %" PRId64 "x%" PRId64
                         " down to one pixel, expected equal sides that are a power of two",
                         s->h, s->w);
+    if (step > 0 && is_volume && s->d % step != 0)
+        return mrc_fail(err, MRC_ERR_ARGUMENT,
+                        "%s generator of %" PRId64 " blocks for volumes of depth %" PRId64
+                        ", expected a multiple of %" PRId64,
+                        mrc_generator_kind_name(kind), s->depth, s->d, step);
     if (step > 0 && (s->h % step != 0 || s->w % step != 0))
         return mrc_fail(err, MRC_ERR_ARGUMENT,
                         "%s generator of %" PRId64 " blocks for images of %" PRId64 "x%" PRId64
@@ -136,6 +159,7 @@ enum mrc_status net_check_generator(enum mrc_generator_kind kind,
         st = check_range("for images of height", s->h, MRC_SMALLEST_SIDE, MRC_LARGEST_SIDE, err);
     if (st == MRC_OK)
         st = check_range("for images of width", s->w, MRC_SMALLEST_SIDE, MRC_LARGEST_SIDE, err);
+    if (st == MRC_OK) st = check_range("for volumes of depth", s->d, 0, MRC_LARGEST_SIDE, err);
     if (st == MRC_OK) st = check_range("of base width", s->width, 1, LARGEST_WIDTH, err);
     if (st == MRC_OK && s->depth != 0)
         st = check_range("with blocks:", s->depth, 2, LARGEST_DEPTH, err);
@@ -151,6 +175,7 @@ enum mrc_status net_declare_generator(mrc_net **out, enum mrc_generator_kind kin
         settings->in_channels > 0 ? settings->in_channels : settings->channels;
     if (st == MRC_OK) st = mrc_net_create(&net, in_channels, err);
     if (st == MRC_OK) {
+        mrc_net_set_dims(net, settings->d > 1 ? 3 : 2);
         generators[kind].build(net, settings);
         st = net_check(net, err);
     }

@@ -16,10 +16,13 @@ enum mrc_generator_kind {
     MRC_GENERATOR_LOCAL,
     MRC_GENERATOR_HYBRID,
     MRC_GENERATOR_SHUFFLE,
+    MRC_GENERATOR_RESNET,
+    MRC_GENERATOR_MESH,
+    MRC_GENERATOR_SEPARABLE,
     MRC_GENERATOR_KINDS
 };
 MRC_API const char *mrc_generator_kind_name(
-    enum mrc_generator_kind kind); /* "unet", "local", "hybrid", "shuffle" */
+    enum mrc_generator_kind kind); /* "unet", "local", "hybrid", ... */
 MRC_STATUS mrc_generator_kind_parse(enum mrc_generator_kind *out, const char *text,
                                     struct mrc_error *err);
 
@@ -40,20 +43,25 @@ struct mrc_generator_settings {
     int64_t h, w;        /* sides in pixels, multiples of mrc_generator_step */
     int64_t width;       /* base width */
     int64_t depth; /* blocks of the U-Net on the way down, 2 or more; 0: unet and hybrid down to one
-                      pixel, shuffle 4 */
+                      pixel, shuffle 4. Of resnet and separable the residual blocks, 0: 9 */
+    int64_t d;     /* 0 or 1: of images; else the depth of volumes, for which all is made in three
+                      dimensions */
 };
-/** What the sides of images for a generator are multiples of: 1 for a local one, 2^(depth - 1) for a
- * U-Net, four times that for a shuffle one. 0: it takes the sides of its settings only, which are
+/** What the sides of images for a generator are multiples of: 1 for local and mesh, 2^(depth - 1) for
+ * a U-Net, four times that for shuffle, 4 for resnet and separable. 0: it takes the sides of its settings only, which are
  * equal and a power of two. */
 MRC_API int64_t mrc_generator_step(enum mrc_generator_kind kind,
                                    const struct mrc_generator_settings *settings);
 /** local: four 3x3 convolutions of 24 channels and a 1x1. hybrid: sigmoid(local + U-Net without its
  * sigmoid). shuffle: a U-Net on blocks of 4x4 pixels as channels, joined with a short branch of full
- * size. MRC_ERR_ARGUMENT for settings out of range. */
+ * size. resnet: residual blocks at a quarter of the sides. mesh: dilated convolutions of full size.
+ * separable: residual blocks of depthwise convolutions on blocks of 4x4 pixels. MRC_ERR_ARGUMENT for
+ * settings out of range. */
 MRC_STATUS mrc_generator_net_create(mrc_net **out, enum mrc_generator_kind kind,
                                     const struct mrc_generator_settings *settings,
                                     struct mrc_error *err);
-MRC_STATUS mrc_patchgan_create(mrc_net **out, int64_t channels, int64_t width,
+/** Of images (dims 2) or volumes (dims 3). */
+MRC_STATUS mrc_patchgan_create(mrc_net **out, int dims, int64_t channels, int64_t width,
                                struct mrc_error *err);
 
 #ifdef __cplusplus

@@ -27,7 +27,7 @@ void net_build_patchgan(mrc_net *net, int64_t width) {
     (void)mrc_net_add_conv(net, "conv5.conv", node, 1, 4, 1, 1);
 }
 
-enum mrc_status net_declare_patchgan(mrc_net **out, int64_t channels, int64_t width,
+enum mrc_status net_declare_patchgan(mrc_net **out, int dims, int64_t channels, int64_t width,
                                      struct mrc_error *err) {
     if (channels < 1 || channels > MRC_MOST_CHANNELS)
         return mrc_fail(err, MRC_ERR_ARGUMENT,
@@ -40,6 +40,7 @@ enum mrc_status net_declare_patchgan(mrc_net **out, int64_t channels, int64_t wi
     mrc_net *net = NULL;
     enum mrc_status st = mrc_net_create(&net, channels, err);
     if (st == MRC_OK) {
+        mrc_net_set_dims(net, dims);
         net_build_patchgan(net, width);
         st = net_check(net, err);
     }
@@ -51,10 +52,10 @@ enum mrc_status net_declare_patchgan(mrc_net **out, int64_t channels, int64_t wi
     return MRC_OK;
 }
 
-enum mrc_status mrc_patchgan_create(mrc_net **out, int64_t channels, int64_t width,
+enum mrc_status mrc_patchgan_create(mrc_net **out, int dims, int64_t channels, int64_t width,
                                     struct mrc_error *err) {
     mrc_net *net = NULL;
-    enum mrc_status st = net_declare_patchgan(&net, channels, width, err);
+    enum mrc_status st = net_declare_patchgan(&net, dims, channels, width, err);
     if (st == MRC_OK) st = mrc_net_finish(net, err);
     if (st != MRC_OK) {
         mrc_net_destroy(net);

@@ -33,7 +33,8 @@ static int depth_of(const struct mrc_generator_settings *settings) {
 
 /* Is one pixel left in this block? */
 static bool is_one_pixel(const struct mrc_generator_settings *settings, int block) {
-    return settings->h >> (block - 1) == 1 && settings->w >> (block - 1) == 1;
+    return settings->d >> (block - 1) <= 1 && settings->h >> (block - 1) == 1 &&
+           settings->w >> (block - 1) == 1;
 }
 
 static int add_encoder(mrc_net *net, int in, int block, int64_t width, bool one_pixel) {

@@ -24,6 +24,7 @@ static const char help[] =
     "  translate   a DICOM series to a DICOM series\n"
     "with, after a colon and separated by commas:\n"
     "  w=64 base width, b=8 batch, threads=0 (all cores), n=7 runs, side=64 pixels,\n"
+    "  d=1 (depth of volumes, forward only),\n"
     "  generator=unet, depth=0 (its usual one), dw=0 (width of the discriminators, 0: w),\n"
     "  identity=5 (weight of its loss), algorithm=table (of convolutions; gemm, winograd2, "
     "winograd4), slices=176, "
@@ -154,6 +155,7 @@ static enum mrc_status set(struct bench_problem *p, const char *key, const char 
                    {"threads", &p->threads, 0, MRC_MAX_THREADS},
                    {"n", &p->n, 1, BENCH_MOST_RUNS},
                    {"side", &p->side, 32, 1024},
+                   {"d", &p->d, 1, 1024},
                    {"depth", &p->depth, 0, 11},
                    {"dw", &p->dw, 0, 512},
                    {"identity", &p->identity, 0, 1000},
@@ -173,7 +175,7 @@ static enum mrc_status set(struct bench_problem *p, const char *key, const char 
 
 static enum mrc_status run(const char *text, struct mrc_error *err) {
     struct bench_problem p = {
-        .text = text, .w = 64, .b = 8, .n = 7, .side = 64, .identity = 5, .matrix = 256};
+        .text = text, .w = 64, .b = 8, .n = 7, .side = 64, .d = 1, .identity = 5, .matrix = 256};
     size_t name = strcspn(text, ":");
     char *settings = mrc_strdup(text[name] == ':' ? text + name + 1 : ""), *rest = NULL;
     enum mrc_status st = set_algorithm("table", err);

@@ -12,6 +12,7 @@ struct bench_problem {
     int64_t w, b;       /* base width; images of each contrast a step, or slices at once */
     int64_t threads, n; /* 0: all cores; runs that are timed, after BENCH_WARM_UP more */
     int64_t side;       /* of the network's images */
+    int64_t d;          /* forward: depth of volumes, which then are the slices; 1: images */
     int64_t depth;      /* of the generator; 0: its usual one */
     int64_t dw;         /* step: base width of the discriminators, 0: w */
     int64_t identity;   /* step: weight of the identity loss */

@@ -21,13 +21,13 @@ struct series {
 
 static enum mrc_status series_init(struct series *s, const struct bench_problem *p,
                                    struct mrc_error *err) {
-    struct mrc_shape in = {.n = p->b, .c = 1, .d = 1, .h = p->side, .w = p->side};
+    struct mrc_shape in = {.n = p->b, .c = 1, .d = p->d, .h = p->side, .w = p->side};
     const struct mrc_generator_settings generator = {
-        .channels = 1, .h = p->side, .w = p->side, .width = p->w, .depth = p->depth};
+        .channels = 1, .d = p->d, .h = p->side, .w = p->side, .width = p->w, .depth = p->depth};
     int64_t slices = p->slices > 0 ? p->slices : p->b;
     s->batches = (slices + p->b - 1) / p->b;
     s->batch = mrc_shape_count(in);
-    s->count = (size_t)(slices * p->side * p->side);
+    s->count = (size_t)(slices * p->d * p->side * p->side);
     s->src = mrc_alloc((size_t)s->batches * s->batch, sizeof *s->src);
     enum mrc_status st =
         s->src != NULL ? MRC_OK : mrc_fail(err, MRC_ERR_NOMEM, "out of memory for slices");

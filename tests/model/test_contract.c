@@ -40,8 +40,9 @@ static void assert_same(const struct mrc_contract *a, const struct mrc_contract 
 
 static void test_words_are_read_as_written(void **unused) {
     (void)unused;
-    struct mrc_contract all[3] = {of_volumes(), MRC_CONTRACT_DEFAULTS,
-                                  mrc_contract_of_slices(128, 3, true)};
+    struct mrc_contract all[] = {of_volumes(), MRC_CONTRACT_DEFAULTS,
+                                 mrc_contract_of_slices(128, 3, true),
+                                 mrc_contract_of_slices(160, 1, false)}; /* not 1.6e2 */
     struct mrc_error err = {0};
     char words[MRC_CONTRACT_TEXT];
     for (size_t n = 0; n < sizeof all / sizeof *all; ++n) {

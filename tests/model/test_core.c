@@ -169,6 +169,59 @@ static void test_shuffle(void **unused) {
     mrc_net_destroy(net);
 }
 
+/* Every kind in three dimensions: kernels are cubes, sides come back, all weights get a gradient,
+ * and inference gives the bytes of training. */
+static void test_volumes(void **unused) {
+    (void)unused;
+    for (int kind = 0; kind < MRC_GENERATOR_KINDS; ++kind) {
+        struct mrc_error err = {0};
+        const struct mrc_generator_settings s = {
+            .channels = 1, .d = 8, .h = 16, .w = 24, .width = 4, .depth = 2};
+        const struct mrc_shape in = {1, 1, s.d, s.h, s.w};
+        const size_t n = mrc_shape_count(in);
+        mrc_net *net = NULL;
+        struct bench t, i;
+        assert_ok(mrc_generator_net_create(&net, (enum mrc_generator_kind)kind, &s, &err), &err);
+        mrc_net_init(net, MRC_INIT_KAIMING, 0.0, 1, 0);
+        bench_open(&t, net, in, MRC_PLAN_TRAINING);
+        bench_open(&i, net, in, MRC_PLAN_INFERENCE);
+        const struct mrc_shape out = mrc_plan_output(t.plan);
+        assert_memory_equal(&out, &in, sizeof out);
+        float *src = random_floats(n, 1), *d = random_floats(n, 2), *d_src = random_floats(n, 3);
+        assert_memory_equal(mrc_pass_forward(t.pass, src), mrc_pass_forward(i.pass, src),
+                            n * sizeof(float));
+        mrc_pass_backward(t.pass, d, d_src, MRC_GRADIENTS_SET);
+        for (size_t k = 0; k < mrc_net_parameter_count(net); ++k) {
+            const struct mrc_parameter *p = mrc_net_parameter(net, k);
+            if (p->rank > 1) {
+                assert_int_equal(p->rank, 5);
+                assert_int_equal(p->shape[2], p->shape[4]);
+            }
+            double largest = 0.0;
+            for (size_t at = 0; at < p->count; ++at)
+                largest = fmax(largest, fabs((double)mrc_net_gradients(net)[p->offset + at]));
+            if (!(largest > 0.0 && isfinite(largest)))
+                fail_msg("%s of %s has gradients up to %g", p->name,
+                         mrc_generator_kind_name((enum mrc_generator_kind)kind), largest);
+        }
+        mrc_free(d_src);
+        mrc_free(d);
+        mrc_free(src);
+        bench_close(&i);
+        bench_close(&t);
+        mrc_net_destroy(net);
+    }
+    struct mrc_error err = {0};
+    mrc_net *judge = NULL;
+    struct bench b;
+    assert_ok(mrc_patchgan_create(&judge, 3, 1, 2, &err), &err);
+    bench_open(&b, judge, (struct mrc_shape){1, 1, 32, 32, 40}, MRC_PLAN_INFERENCE);
+    const struct mrc_shape map = mrc_plan_output(b.plan), expected = {1, 1, 2, 2, 3};
+    assert_memory_equal(&map, &expected, sizeof map);
+    bench_close(&b);
+    mrc_net_destroy(judge);
+}
+
 static void test_bad_settings(void **unused) {
     (void)unused;
     const struct {
@@ -176,17 +229,21 @@ static void test_bad_settings(void **unused) {
         struct mrc_generator_settings settings;
         const char *words;
     } bad[] = {
-        {MRC_GENERATOR_UNET, {65, 0, 64, 64, 8, 0}, "channels: 65, expected 1 to 64"},
-        {MRC_GENERATOR_UNET, {1, -1, 64, 64, 8, 0}, "reads channels: -1"},
-        {MRC_GENERATOR_UNET, {1, 0, 48, 48, 8, 0}, "48x48 down to one pixel, expected equal sides"},
-        {MRC_GENERATOR_HYBRID, {1, 0, 64, 32, 8, 0}, "expected equal sides"},
-        {MRC_GENERATOR_UNET, {1, 0, 8, 8, 8, 0}, "height 8, expected 16 to 1024"},
-        {MRC_GENERATOR_UNET, {1, 0, 64, 64, 0, 0}, "base width 0"},
-        {MRC_GENERATOR_UNET, {1, 0, 64, 2048, 1, 0}, "width 2048"},
-        {MRC_GENERATOR_UNET, {1, 0, 64, 64, 8, 1}, "blocks: 1, expected 2 to 11"},
-        {MRC_GENERATOR_UNET, {1, 0, 64, 64, 8, 8}, "8 blocks for images of 64x64"},
-        {MRC_GENERATOR_UNET, {1, 0, 64, 72, 8, 5}, "64x72, expected multiples of 16"},
-        {MRC_GENERATOR_SHUFFLE, {1, 0, 96, 48, 8, 4}, "96x48, expected multiples of 32"},
+        {MRC_GENERATOR_UNET, {65, 0, 64, 64, 8, 0, 0}, "channels: 65, expected 1 to 64"},
+        {MRC_GENERATOR_UNET, {1, -1, 64, 64, 8, 0, 0}, "reads channels: -1"},
+        {MRC_GENERATOR_UNET,
+         {1, 0, 48, 48, 8, 0, 0},
+         "48x48 down to one pixel, expected equal sides"},
+        {MRC_GENERATOR_HYBRID, {1, 0, 64, 32, 8, 0, 0}, "expected equal sides"},
+        {MRC_GENERATOR_UNET, {1, 0, 8, 8, 8, 0, 0}, "height 8, expected 16 to 1024"},
+        {MRC_GENERATOR_UNET, {1, 0, 64, 64, 0, 0, 0}, "base width 0"},
+        {MRC_GENERATOR_UNET, {1, 0, 64, 2048, 1, 0, 0}, "width 2048"},
+        {MRC_GENERATOR_UNET, {1, 0, 64, 64, 8, 1, 0}, "blocks: 1, expected 2 to 11"},
+        {MRC_GENERATOR_UNET, {1, 0, 64, 64, 8, 8, 0}, "8 blocks for images of 64x64"},
+        {MRC_GENERATOR_UNET, {1, 0, 64, 72, 8, 5, 0}, "64x72, expected multiples of 16"},
+        {MRC_GENERATOR_SHUFFLE, {1, 0, 96, 48, 8, 4, 0}, "96x48, expected multiples of 32"},
+        {MRC_GENERATOR_UNET, {1, 0, 64, 64, 8, 4, 12}, "depth 12, expected a multiple of 8"},
+        {MRC_GENERATOR_UNET, {1, 0, 64, 64, 8, 0, 32}, "expected equal sides"},
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); ++i) {
         struct mrc_error err = {0};
@@ -793,7 +850,7 @@ static void test_penalty_has_its_own_gradient(void **unused) {
     struct bench b;
     mrc_net *judge = NULL;
     find_penalty(&before, &gradient, &size, s, x, y);
-    assert_ok(mrc_patchgan_create(&judge, 1, s.discriminator_width, &err), &err);
+    assert_ok(mrc_patchgan_create(&judge, 2, 1, s.discriminator_width, &err), &err);
     bench_open(&b, judge, (struct mrc_shape){.n = s.batch, .c = 1, .d = 1, .h = 32, .w = 32},
                MRC_PLAN_TRAINING);
     double squares = slope_of(g, &b, before, y, batch, n), along = 0.0;
@@ -1143,6 +1200,7 @@ int main(void) {
         cmocka_unit_test(test_unet_sizes),
         cmocka_unit_test(test_local_is_small),
         cmocka_unit_test(test_shuffle),
+        cmocka_unit_test(test_volumes),
         cmocka_unit_test(test_bad_settings),
         cmocka_unit_test(test_builder_failures),
         cmocka_unit_test(test_torch_order),

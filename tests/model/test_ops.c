@@ -85,6 +85,10 @@ static const struct op_case cases[] = {
      {.channels = 8, .k = {1, 2, 5}, .stride = {1, 1, 1}, .pad = {0, 1, 4}},
      {{2, 11, 1, 7, 3}}},
     {"local, planes of a volume", CONV, {.channels = 10, PLANE(3, 1, 1)}, {{2, 8, 3, 5, 6}}},
+    {"local, volume", CONV, {.channels = 10, CUBE(3, 1, 1)}, {{2, 9, 4, 6, 7}}},
+    {"local, volume without padding", CONV, {.channels = 8, CUBE(3, 1, 0)}, {{1, 8, 4, 5, 9}}},
+    {"local, bands of volumes", CONV, {.channels = 16, CUBE(3, 1, 1)}, {{1, 16, 3, 30, 40}}},
+    {"up, local volume", TRANSPOSE, {.channels = 9, CUBE(3, 1, 1)}, {{1, 8, 3, 5, 6}}},
     {"up, local", TRANSPOSE, {.channels = 24, PLANE(3, 1, 1)}, {{2, 24, 1, 21, 30}}},
     /* large maps: bands, slabs, partial sums */
     {"bands", CONV, {.channels = 8, PLANE(3, 1, 1)}, {{2, 2, 1, 40, 41}}},

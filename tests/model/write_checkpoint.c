@@ -23,6 +23,10 @@ static const struct kind {
     {"local", MRC_GENERATOR_LOCAL, 0, 64, 0, 1, 50, 0.0},
     {"hybrid", MRC_GENERATOR_HYBRID, 0, 64, 0, 1, 0, 0.0},
     {"hybrid_of_depth", MRC_GENERATOR_HYBRID, 0, 64, 4, 1, 96, 0.99},
+    {"shuffle", MRC_GENERATOR_SHUFFLE, 0, 48, 2, 1, 56, 0.0},
+    {"shuffle_of_three", MRC_GENERATOR_SHUFFLE, 0, 64, 3, 3, 0, 0.9},
+    {"resnet", MRC_GENERATOR_RESNET, 0, 32, 2, 1, 44, 0.0},
+    {"mesh_and_separable", MRC_GENERATOR_MESH, 1 + MRC_GENERATOR_SEPARABLE, 40, 4, 1, 60, 0.0},
     {"local_and_hybrid", MRC_GENERATOR_LOCAL, 1 + MRC_GENERATOR_HYBRID, 32, 3, 3, 0, 0.99},
 };
 

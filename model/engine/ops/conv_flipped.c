@@ -12,16 +12,26 @@
 #include "model/engine/ops/conv_kernel.h"
 #include "model/engine/ops/op_tools.h"
 
+enum {
+    DOTS = 8,       /* outputs of a row that are summed at once */
+    MOST_DOTTED = 4 /* channels of the out side */
+};
+
+/* Is the gradient of an input with few channels such a sum, over the taps of the mirror image? */
+static bool is_dotted_back(const struct mrc_conv *c) {
+    return c->cin <= MOST_DOTTED && c->cin * 4 <= c->cout;
+}
+
 /* Where it can, it is better than any other; few channels are left out, where it gains nothing. */
 static double flipped_cost(const struct mrc_conv *c, enum mrc_conv_direction direction) {
-    (void)direction;
     int64_t taps = 1;
     for (int axis = 0; axis < 3; ++axis) {
         if (c->stride[axis] != 1 || c->dilation[axis] != 1 || c->pad[axis] >= c->k[axis])
             return (double)INFINITY;
         taps *= c->k[axis];
     }
-    return taps > 1 && c->cout * 4 <= c->cin ? 0.0 : (double)INFINITY;
+    const bool few = direction == MRC_CONV_BACKWARD_DATA && is_dotted_back(c);
+    return taps > 1 && (few || c->cout * 4 <= c->cin) ? 0.0 : (double)INFINITY;
 }
 
 struct mrc_conv mrc_conv_mirror(const struct mrc_conv *c) {
@@ -30,7 +40,8 @@ struct mrc_conv mrc_conv_mirror(const struct mrc_conv *c) {
     struct mrc_attributes attr = {.stride = {1, 1, 1}};
     for (int axis = 0; axis < 3; ++axis) {
         attr.k[axis] = c->k[axis];
-        attr.pad[axis] = c->k[axis] - 1 - c->pad[axis];
+        attr.dilation[axis] = c->dilation[axis];
+        attr.pad[axis] = (c->k[axis] - 1) * c->dilation[axis] - c->pad[axis];
     }
     return mrc_conv_between(in, out, &attr, c->lanes);
 }
@@ -72,11 +83,6 @@ static enum mrc_conv_direction mirrored_direction(enum mrc_conv_direction direct
 }
 
 /* --- Forward to very few channels --- */
-
-enum {
-    DOTS = 8,       /* outputs of a row that are summed at once */
-    MOST_DOTTED = 4 /* channels of the out side */
-};
 
 /* Columns that the outputs of a row read, up to whole DOTS. */
 static int64_t columns_of(const struct mrc_conv *c) {
@@ -235,11 +241,20 @@ static bool flipped_takes_parts(const struct mrc_conv *c, enum mrc_conv_directio
     return direction == MRC_CONV_FORWARD && is_dotted(c) && c->out_first == 0;
 }
 
+/* The algorithm of the mirror image, from few channels to many. */
+static const struct mrc_conv_algorithm *of_mirror(const struct mrc_conv *m,
+                                                  enum mrc_conv_direction direction) {
+    const struct mrc_conv_algorithm *padded = &mrc_conv_padded;
+    return isfinite(padded->cost(m, direction)) ? padded : &mrc_conv_gemm;
+}
+
 static size_t flipped_scratch_bytes(const struct mrc_conv *c, enum mrc_conv_direction direction) {
     if (direction == MRC_CONV_FORWARD && is_dotted(c)) return dotted_bytes(c);
-    struct mrc_conv m = mrc_conv_mirror(c);
+    const struct mrc_conv m = mrc_conv_mirror(c);
+    const enum mrc_conv_direction its = mirrored_direction(direction);
+    const bool few = direction == MRC_CONV_BACKWARD_DATA && is_dotted_back(c);
     return (size_t)aligned_count(c) * sizeof(float) +
-           mrc_conv_gemm.scratch_bytes(&m, mirrored_direction(direction));
+           (few ? dotted_bytes(&m) : of_mirror(&m, its)->scratch_bytes(&m, its));
 }
 
 static void flipped_forward(const struct mrc_conv *c, float *const *dst, const float *const *src,
@@ -260,7 +275,12 @@ static void flipped_backward_data(const struct mrc_conv *c, float *const *d_src,
     struct mrc_conv m = mrc_conv_mirror(c);
     float *mirrored = scratch;
     mrc_conv_mirror_weights(mirrored, weight, c);
-    mrc_conv_gemm.forward(&m, d_src, d_dst, mirrored, bias, mirrored + aligned_count(c));
+    if (is_dotted_back(c)) {
+        dotted_forward(&m, d_src[0], d_dst, mirrored, bias, mirrored + aligned_count(c));
+        return;
+    }
+    of_mirror(&m, MRC_CONV_FORWARD)
+        ->forward(&m, d_src, d_dst, mirrored, bias, mirrored + aligned_count(c));
 }
 
 static void flipped_backward_weights(const struct mrc_conv *c, float *d_weight, bool add,
@@ -269,7 +289,8 @@ static void flipped_backward_weights(const struct mrc_conv *c, float *d_weight, 
     struct mrc_conv m = mrc_conv_mirror(c);
     float *mirrored = scratch;
     for (int64_t i = 0; i < mrc_conv_weight_count(c); ++i) mirrored[i] = 0.0f;
-    mrc_conv_gemm.backward_weights(&m, mirrored, true, d_dst, src, mirrored + aligned_count(c));
+    of_mirror(&m, MRC_CONV_BACKWARD_WEIGHTS)
+        ->backward_weights(&m, mirrored, true, d_dst, src, mirrored + aligned_count(c));
     mirror_gradient(d_weight, add, mirrored, c);
 }
 

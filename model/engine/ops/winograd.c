@@ -10,6 +10,7 @@ enum { SUM_BLOCK = 256 };
 
 #define LANES         1
 #define STRIP_ROWS    6
+#define TALL_ROWS     12
 #define STRIP_VECTORS 2
 #define NAME(x)       x##_single
 #define TARGET
@@ -17,6 +18,7 @@ enum { SUM_BLOCK = 256 };
 
 #define LANES         4
 #define STRIP_ROWS    6
+#define TALL_ROWS     12
 #define STRIP_VECTORS 2
 #define NAME(x)       x##_portable
 #define TARGET
@@ -26,6 +28,7 @@ enum { SUM_BLOCK = 256 };
 #if defined(__x86_64__)
 #define LANES         8
 #define STRIP_ROWS    6
+#define TALL_ROWS     12
 #define STRIP_VECTORS 2
 #define NAME(x)       x##_avx2
 #define TARGET        __attribute__((target("avx2,fma")))
@@ -34,6 +37,7 @@ enum { SUM_BLOCK = 256 };
 
 #define LANES         16
 #define STRIP_ROWS    8
+#define TALL_ROWS     12
 #define STRIP_VECTORS 3
 #define NAME(x)       x##_avx512
 #define TARGET        __attribute__((target("avx512f")))

@@ -237,7 +237,7 @@ enum mrc_status mrc_survey_print_plans(struct mrc_text *out, const struct mrc_ch
         if (status == MRC_OK) status = print_plan(out, "generator F", back, in, err);
     }
     if (status == MRC_OK && info->complete)
-        status = mrc_patchgan_create(&discriminator, s->channels, s->discriminator_width, err);
+        status = mrc_patchgan_create(&discriminator, 2, s->channels, s->discriminator_width, err);
     if (status == MRC_OK && info->complete)
         status = print_plan(out, "discriminators D_X and D_Y", discriminator, in, err);
     mrc_net_destroy(discriminator);
