@@ -183,6 +183,7 @@ void mrc_parallel_for(size_t count, size_t grain, mrc_range_fn *fn, void *contex
         return;
     }
     pthread_mutex_lock(&one_loop);
+    if (pool.wanted == 0) pool.wanted = available_cores();
     if (count <= grain || pool.wanted == 1) {
         current_lane = 0;
         run_serially(count, grain, fn, context, 0);

@@ -32,8 +32,11 @@ static const struct argp_option table[] = {
     {.name = "labels",
      .key = KEY_LABELS,
      .arg = "TABLE",
-     .doc = "What the maps' numbers mean: freesurfer (also SynthSeg's), brainweb, or a file of "
-            "lines number, tab, tissue; default: the first of the two that knows all numbers"},
+     .doc =
+         "What the maps' numbers mean: freesurfer (also SynthSeg's), brainweb, phantom (the dseg "
+         "of "
+         "mrcycle phantom), or a file of "
+         "lines number, tab, tissue; default: the first of the first two that knows all numbers"},
     {.name = "contrasts",
      .key = KEY_CONTRASTS,
      .arg = "LIST",
@@ -179,7 +182,8 @@ static const struct argp argp = {
     .args_doc = "LABELS... -o SET",
     .doc = "Computes heads from label maps: T1w, T2w, PDw and FLAIR images of one anatomy, with "
            "the map of their tissues and the mask of their lesions, as a BIDS set.\v"
-           "LABELS are NIfTI label maps, or folders of them. Head 17 is the same alone or among a "
+           "LABELS are NIfTI label maps, or folders of them, or the word phantom: eight generated "
+           "heads (phantom:5: the one of seed 5). Head 17 is the same alone or among a "
            "thousand. SET appears when it is whole; an interrupted run is gone on with by the same "
            "command. Prints the folder written."};
 

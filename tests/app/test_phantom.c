@@ -123,6 +123,7 @@ static void test_contrasts_are_in_order(void **state) {
     const int white = MRC_TISSUE_WHITE, grey = MRC_TISSUE_CORTEX, csf = MRC_TISSUE_VENTRICLE;
     assert_true(mean[T1W][white] > 1.1 * mean[T1W][grey] && mean[T1W][grey] > 1.4 * mean[T1W][csf]);
     assert_true(mean[T2W][csf] > 1.7 * mean[T2W][grey] && mean[T2W][grey] > 1.2 * mean[T2W][white]);
+    assert_true(mean[T2W][white] > 1.02 * mean[T2W][MRC_TISSUE_PALLIDUM]);
     assert_true(mean[PDW][grey] > mean[PDW][white]);
     assert_true(mean[FLAIR][csf] < 0.4 * mean[FLAIR][white]);
     assert_true(mean[FLAIR][MRC_TISSUE_LESION] > 1.4 * mean[FLAIR][white]);

@@ -11,6 +11,7 @@
 #include "app/heads/head.h"
 #include "app/heads/library.h"
 #include "app/heads/phantom_image.h"
+#include "app/heads/source.h"
 #include "base/fs.h"
 #include "base/parallel.h"
 #include "io/dicom/derived.h"
@@ -146,7 +147,7 @@ static void test_nothing_is_folded(void **state) {
         struct mrc_error err = {0};
         if (n >= 12) set(&config, MRC_SIM_COARSE_RANGE, (double)n - 4.0); /* far too much */
         if (n >= 12) set(&config, MRC_SIM_VENTRICLE_MM_RANGE, 10.0);
-        assert_ok(mrc_sim_head_init(&h, &config, l.map[0], &l.normals, 1, n, &err), &err);
+        assert_ok(mrc_sim_head_init(&h, &config, l.map[0], &l.normals, 1, n, -1, &err), &err);
         assert_ok(mrc_sim_head_prepare(&h, 0, h.scan.grid.n[2] - 1, &err), &err);
         assert_true(mrc_sim_anatomy_least_stretch(h.channel, &h.anatomy, h.map, &h.lattice,
                                                   h.scan.grid.axis) > 0.0);
@@ -170,7 +171,7 @@ static void test_a_fold_is_seen(void **state) {
     (void)state;
     open_library(&l);
     mrc_sim_config_init(&config);
-    assert_ok(mrc_sim_head_init(&h, &config, l.map[0], &l.normals, 1, 1, &err), &err);
+    assert_ok(mrc_sim_head_init(&h, &config, l.map[0], &l.normals, 1, 1, -1, &err), &err);
     assert_ok(mrc_sim_head_prepare(&h, 0, h.scan.grid.n[2] - 1, &err), &err);
     const size_t middle =
         mrc_grid_at(h.lattice.n, h.lattice.n[0] / 2, h.lattice.n[1] / 2, h.lattice.n[2] / 2);
@@ -253,7 +254,7 @@ static void test_means_are_the_formula(void **state) {
         struct images m;
         struct mrc_error err = {0};
         double sum[MRC_SIM_TISSUES][MRC_SIM_CONTRASTS] = {{0}}, count[MRC_SIM_TISSUES] = {0};
-        assert_ok(mrc_sim_head_init(&h, &config, l.map[0], &l.normals, 3, number, &err), &err);
+        assert_ok(mrc_sim_head_init(&h, &config, l.map[0], &l.normals, 3, number, -1, &err), &err);
         render_all(&m, &h, 0, h.scan.grid.n[2] - 1);
         for (size_t v = 0; v < m.count; ++v) {
             const int t = (int)m.tissue[v];
@@ -301,7 +302,7 @@ static void test_lesions_are_where_their_mask_is(void **state) {
         size_t ill = 0;
         for (int k = 0; k < MRC_SIM_LESION_KINDS - 1; ++k)
             set(&config, (enum mrc_sim_key)(MRC_SIM_HYPERINTENSITIES_RANGE + k), k == kind);
-        assert_ok(mrc_sim_head_init(&h, &config, l.map[0], &l.normals, 4, 7, &err), &err);
+        assert_ok(mrc_sim_head_init(&h, &config, l.map[0], &l.normals, 4, 7, -1, &err), &err);
         assert_int_equal(h.lesion, kind + 1);
         render_all(&m, &h, 0, h.scan.grid.n[2] - 1);
         for (size_t v = 0; v < m.count; ++v) {
@@ -329,7 +330,7 @@ static void test_a_slice_is_the_slice_of_the_whole(void **state) {
     mrc_sim_config_init(&config);
     set(&config, MRC_SIM_PIXEL_RANGE, 2.0);
     set(&config, MRC_SIM_CUBE_RANGE, 3.0);
-    assert_ok(mrc_sim_head_init(&h, &config, l.map[0], &l.normals, 1, 5, &err), &err);
+    assert_ok(mrc_sim_head_init(&h, &config, l.map[0], &l.normals, 1, 5, -1, &err), &err);
     const int last = h.scan.grid.n[2] - 1, k = last / 2;
     render_all(&whole, &h, 0, last);
     render_all(&one, &h, k, k);
@@ -340,6 +341,75 @@ static void test_a_slice_is_the_slice_of_the_whole(void **state) {
     mrc_free(one.image[0]);
     mrc_sim_head_clear(&h);
     mrc_sim_library_clear(&l);
+}
+
+/* Where there is no data: the procedural head, with its pallidum, without its marker. */
+static void test_generated_maps(void **state) {
+    static const char *const paths[] = {"phantom:3"}, *const bad[] = {"phantom:x"};
+    struct mrc_sim_library l;
+    const bool wanted[] = {true};
+    struct mrc_error err = {0};
+    size_t count[MRC_SIM_CODES] = {0};
+    (void)state;
+    assert_ok(mrc_sim_library_open(&l, paths, 1, NULL, &err), &err);
+    assert_ok(mrc_sim_library_read(&l, wanted, &err), &err);
+    for (size_t v = 0; v < mrc_grid_count(l.map[0]->n); ++v) ++count[l.map[0]->code[v] & 0x7f];
+    assert_true(count[MRC_SIM_PALLIDUM] > 100);
+    assert_true(count[MRC_SIM_WHITE] > 50000 && count[MRC_SIM_LENS] > 0);
+    mrc_sim_library_clear(&l);
+    assert_int_equal(mrc_sim_library_open(&l, bad, 1, NULL, &err), MRC_ERR_ARGUMENT);
+    mrc_sim_library_clear(&l);
+}
+
+/* --- Samples --- */
+
+enum { SIDE = 64, PIXELS = SIDE * SIDE, SAMPLES = 6 };
+
+static void set_samples(struct mrc_sim_sample s[SAMPLES], float *values) {
+    for (int n = 0; n < SAMPLES; ++n) {
+        float *own = values + n * 6 * PIXELS;
+        s[n] = (struct mrc_sim_sample){.tissue = own + 4 * PIXELS, .lesion = own + 5 * PIXELS};
+        for (int c = 0; c < MRC_SIM_CONTRASTS; ++c) s[n].image[c] = own + c * PIXELS;
+    }
+}
+
+/* The same whatever the order, the threads and what was asked before; of the planes asked for. */
+static void test_samples_depend_on_their_number_alone(void **state) {
+    static const char *const paths[] = {MAP};
+    static float all[SAMPLES * 6 * PIXELS], one[SAMPLES * 6 * PIXELS];
+    struct mrc_sim_sample batch[SAMPLES], single[SAMPLES];
+    struct mrc_sim_source_options o;
+    mrc_sim_source *source = NULL;
+    struct mrc_error err = {0};
+    unsigned planes = 0;
+    (void)state;
+    mrc_sim_source_options_init(&o);
+    o.maps = paths;
+    o.map_count = 1;
+    o.table = TABLE;
+    o.planes = 1u << MRC_SAGITTAL | 1u << MRC_CORONAL;
+    assert_ok(mrc_sim_source_create(&source, &o, &err), &err);
+    set_samples(batch, all);
+    set_samples(single, one);
+    assert_ok(mrc_sim_source_fetch_batch(source, batch, SAMPLES, 100, &err), &err);
+    for (int n = SAMPLES - 1; n >= 0; --n) {
+        assert_ok(mrc_sim_source_fetch(source, &single[n], 100 + (uint64_t)n, &err), &err);
+        planes |= 1u << single[n].plane;
+    }
+    assert_memory_equal(all, one, sizeof all);
+    assert_int_equal(planes, o.planes);
+    for (int n = 0; n < SAMPLES; ++n) {
+        double brain = 0.0, sum = 0.0;
+        for (int p = 0; p < PIXELS; ++p) {
+            for (int c = 0; c < MRC_SIM_CONTRASTS; ++c)
+                assert_true(batch[n].image[c][p] >= 0.0f && batch[n].image[c][p] <= 1.0f);
+            if ((int)batch[n].tissue[p] != MRC_SIM_WHITE) continue;
+            brain += 1.0;
+            sum += (double)batch[n].image[0][p];
+        }
+        if (brain > 100.0) assert_true(sum / brain > 0.5); /* white matter is bright in T1w */
+    }
+    mrc_sim_source_destroy(source);
 }
 
 static void test_memory_runs_out(void **state) {
@@ -358,7 +428,7 @@ static void test_memory_runs_out(void **state) {
     for (long n = 1;; ++n) {
         err = (struct mrc_error){0};
         mrc_alloc_fail_after(n);
-        st = mrc_sim_head_init(&h, &config, l.map[0], &l.normals, 2, 3, &err);
+        st = mrc_sim_head_init(&h, &config, l.map[0], &l.normals, 2, 3, -1, &err);
         if (st == MRC_OK) st = mrc_sim_head_prepare(&h, 3, 4, &err);
         mrc_alloc_fail_after(0);
         mrc_sim_head_clear(&h);
@@ -421,6 +491,8 @@ int main(void) {
         cmocka_unit_test(test_means_are_the_formula),
         cmocka_unit_test(test_lesions_are_where_their_mask_is),
         cmocka_unit_test(test_a_slice_is_the_slice_of_the_whole),
+        cmocka_unit_test(test_generated_maps),
+        cmocka_unit_test(test_samples_depend_on_their_number_alone),
         cmocka_unit_test(test_memory_runs_out),
         cmocka_unit_test(test_ranges_survive_their_file),
         cmocka_unit_test(test_the_default_file_is_the_default),

@@ -25,6 +25,19 @@ static void visit_range(void *context, size_t begin, size_t end, int lane) {
     atomic_fetch_sub(&visit->lane_busy[lane], 1);
 }
 
+static void ask_threads(void *context, size_t begin, size_t end, int lane) {
+    (void)begin, (void)end, (void)lane;
+    *(int *)context = mrc_parallel_threads();
+}
+
+/* Before anybody has asked: the first of all loops, and one of a single chunk. */
+static void test_threads_are_known_in_the_first_loop(void **state) {
+    int threads = -1;
+    (void)state;
+    mrc_parallel_for(1, 1, ask_threads, &threads);
+    assert_true(threads >= 1);
+}
+
 static void test_every_item_once(void **state) {
     (void)state;
     static struct visit visit;
@@ -80,6 +93,7 @@ static void test_sum_is_the_same_on_any_number_of_threads(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_threads_are_known_in_the_first_loop), /* must be the first */
         cmocka_unit_test(test_every_item_once),
         cmocka_unit_test(test_loop_inside_a_loop),
         cmocka_unit_test(test_sum_is_the_same_on_any_number_of_threads),

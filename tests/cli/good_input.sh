@@ -28,7 +28,7 @@ says() {
     grep -q "$1" <<<"$said"
 }
 "$mrcycle" --help >"$work/help"
-for command in translate train evaluate export info check phantom prepare deidentify; do
+for command in translate train evaluate export info check phantom simulate prepare deidentify; do
     grep -q "^  $command " "$work/help" || fail "help lacks $command"
     "$mrcycle" help "$command" >"$work/of_command" || fail "help $command"
     grep -q "^Usage: mrcycle $command " "$work/of_command" || fail "help $command: no usage"

@@ -43,7 +43,7 @@
       "white matter at the lowest … highest field strength")                                       \
     R(WHITE_T2, "white-t2", 64, 84, 10, 1000, "")                                                  \
     R(WHITE_PD, "white-pd", 0.66, 0.74, 0, 1.2, "")                                                \
-    R(GREY_T1, "grey-t1", 1.38, 1.75, 0.2, 5, "cortex, in parts of white matter's")                \
+    R(GREY_T1, "grey-t1", 1.28, 1.75, 0.2, 5, "cortex, in parts of white matter's")                \
     R(GREY_T2, "grey-t2", 1.12, 1.38, 0.2, 5, "in parts of white matter's")                        \
     R(GREY_PD, "grey-pd", 1.08, 1.22, 0.2, 2, "in parts of white matter's")                        \
     R(CAUDATE_T1, "caudate-t1", 0.75, 1.02, 0, 2, "way from white matter to cortex")               \
@@ -126,9 +126,9 @@
     R(FLAIR_TE, "flair-te", 80, 140, 10, 500, "")                                                  \
     R(FLAIR_NULL, "flair-null", 0.9, 1.1, 0.2, 3,                                                  \
       "inversion time, in parts of the one that nulls CSF")                                        \
-    P(STRONG, "t1w-strong", 0.45, 1, "T1w stretched so that fluid goes to black")                  \
+    P(STRONG, "t1w-strong", 0.35, 1, "T1w stretched so that fluid goes to black")                  \
     R(STRONG_BY, "t1w-strong-by", 0.2, 1.1, 0, 3, "by how much of the fluid's signal")             \
-    P(BRIGHT, "t1w-bright-fluid", 0.2, 1, "T1w in which fluid is nearly grey")                     \
+    P(BRIGHT, "t1w-bright-fluid", 0.25, 1, "T1w in which fluid is nearly grey")                    \
     R(BRIGHT_BY, "t1w-bright-by", 1.2, 2.8, 0.2, 5, "times its signal")                            \
     P(CURVED, "t1w-curved", 0.2, 1, "T1w with a power of its grey values")                         \
     R(CURVE, "t1w-curve", 0.75, 1.35, 0.2, 5, "the power")                                         \

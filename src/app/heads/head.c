@@ -40,7 +40,7 @@ static void set_look(struct mrc_sim_head *h) {
 enum mrc_status mrc_sim_head_init(struct mrc_sim_head *h, const struct mrc_sim_config *config,
                                   const struct mrc_sim_map *map,
                                   const struct mrc_sim_normals *normals, uint64_t seed,
-                                  uint64_t number, struct mrc_error *err) {
+                                  uint64_t number, int plane, struct mrc_error *err) {
     *h = (struct mrc_sim_head){.map = map, .normals = normals};
     struct mrc_rng rng = stream(seed, number, FIELDS);
     h->key = mrc_rng_u64(&rng);
@@ -50,22 +50,26 @@ enum mrc_status mrc_sim_head_init(struct mrc_sim_head *h, const struct mrc_sim_c
     mrc_sim_physics_draw(&h->physics, config, &rng);
     mrc_sim_signals_make(&h->signals, &h->physics);
     rng = stream(seed, number, SCAN);
-    mrc_sim_scan_draw(&h->scan, config, &h->anatomy, map, &rng);
+    mrc_sim_scan_draw(&h->scan, config, &h->anatomy, map, plane, &rng);
     rng = stream(seed, number, LESION);
     h->lesion = mrc_sim_lesion_choose(config, &rng);
     settle_codes(h);
     set_look(h);
+    h->code = map->code;
+    if (h->lesion == MRC_SIM_HEALTHY) return MRC_OK;
     const size_t count = mrc_grid_count(map->n);
-    h->code = mrc_alloc(count, 1);
-    if (h->code == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a head");
-    memcpy(h->code, map->code, count);
-    return mrc_sim_lesion_paint(h->code, &h->anatomy, h->lesion, map, config, &rng, normals, h->key,
+    h->own = mrc_alloc(count, 1);
+    if (h->own == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a head");
+    memcpy(h->own, map->code, count);
+    h->code = h->own;
+    return mrc_sim_lesion_paint(h->own, &h->anatomy, h->lesion, map, config, &rng, normals, h->key,
                                 err);
 }
 
 void mrc_sim_head_clear(struct mrc_sim_head *h) {
-    mrc_free(h->code);
+    mrc_free(h->own);
     mrc_free(h->channel[0]);
+    h->own = NULL;
     h->code = NULL;
     memset(h->channel, 0, sizeof h->channel);
 }

@@ -21,17 +21,22 @@ struct mrc_sim_head {
     struct mrc_sim_signals signals;
     struct mrc_sim_scan scan;
     double deformation_kept;
-    uint8_t *code;                  /* the map's, with lesions */
+    const uint8_t *code;            /* the map's, or own */
+    uint8_t *own;                   /* a copy with lesions; NULL in a healthy head */
     uint8_t settled[MRC_SIM_CODES]; /* what codes mean in this head */
     float look_lo[3], look_hi[3];   /* the part of the map that can be seen, in voxels */
     struct mrc_sim_lattice lattice;
     float *channel[MRC_SIM_CHANNELS]; /* all in one block, channel[0] */
 };
 
-/** Draws head `number` of `seed`. The map must outlive it. Clear also after a failure. */
-MRC_MUST_CHECK enum mrc_status mrc_sim_head_init(
-    struct mrc_sim_head *head, const struct mrc_sim_config *config, const struct mrc_sim_map *map,
-    const struct mrc_sim_normals *normals, uint64_t seed, uint64_t number, struct mrc_error *err);
+/** Draws head `number` of `seed`. `plane`: of its slices, enum mrc_orientation; less than 0: drawn.
+ * The map must outlive it. Clear also after a failure. */
+MRC_MUST_CHECK enum mrc_status mrc_sim_head_init(struct mrc_sim_head *head,
+                                                 const struct mrc_sim_config *config,
+                                                 const struct mrc_sim_map *map,
+                                                 const struct mrc_sim_normals *normals,
+                                                 uint64_t seed, uint64_t number, int plane,
+                                                 struct mrc_error *err);
 /** Prepares slices first … last of the head's grid (scan.grid) for rendering; what was prepared
  * before goes. */
 MRC_MUST_CHECK enum mrc_status mrc_sim_head_prepare(struct mrc_sim_head *head, int first, int last,

@@ -432,6 +432,20 @@ static enum mrc_status build(struct mrc_sim_map *m, const mrc_volume *vol,
     return MRC_OK;
 }
 
+enum mrc_status mrc_sim_map_make(struct mrc_sim_map **out, const mrc_volume *vol,
+                                 const struct mrc_sim_table *table, const char *name,
+                                 struct mrc_error *err) {
+    *out = NULL;
+    struct mrc_sim_map *m = mrc_alloc(1, sizeof *m);
+    if (m == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for the map", name);
+    enum mrc_status st = build(m, vol, table, name, err);
+    if (st == MRC_OK)
+        *out = m;
+    else
+        mrc_sim_map_destroy(m);
+    return st;
+}
+
 enum mrc_status mrc_sim_map_load(struct mrc_sim_map **out, const char *path,
                                  const struct mrc_sim_table *table, struct mrc_error *err) {
     mrc_volume *vol = NULL;
@@ -439,15 +453,7 @@ enum mrc_status mrc_sim_map_load(struct mrc_sim_map **out, const char *path,
     options.allow_synthetic = options.allow_derived = true;
     *out = NULL;
     enum mrc_status st = mrc_image_load(&vol, path, &options, err);
-    struct mrc_sim_map *m = st == MRC_OK ? mrc_alloc(1, sizeof *m) : NULL;
-    if (st == MRC_OK && m == NULL)
-        st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for the map", path);
-    if (st == MRC_OK) st = build(m, vol, table, path, err);
+    if (st == MRC_OK) st = mrc_sim_map_make(out, vol, table, path, err);
     mrc_volume_destroy(vol);
-    if (st != MRC_OK) {
-        mrc_sim_map_destroy(m);
-        return st;
-    }
-    *out = m;
-    return MRC_OK;
+    return st;
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "app/heads/tissue.h"
+#include "io/volume.h"
 
 /** Codes on a grid whose axes run to Right, Anterior, Superior, cut to the head with a margin of
  * air. Coarse maps have a step of about 2 mm; a place `at` in voxels is at / coarse_step there. */
@@ -30,6 +31,14 @@ enum { MRC_SIM_BORDER = 0x80 };
 MRC_MUST_CHECK enum mrc_status mrc_sim_map_load(struct mrc_sim_map **out, const char *path,
                                                 const struct mrc_sim_table *table,
                                                 struct mrc_error *err);
+/** The same of a volume in memory. */
+MRC_MUST_CHECK enum mrc_status mrc_sim_map_make(struct mrc_sim_map **out, const mrc_volume *vol,
+                                                const struct mrc_sim_table *table, const char *name,
+                                                struct mrc_error *err);
+/** The generated head (phantom_shape.h) of that seed, without lesions, as a map of 1.5 mm: label
+ * maps for those who have none. */
+MRC_MUST_CHECK enum mrc_status mrc_sim_map_generate(struct mrc_sim_map **out, uint64_t seed,
+                                                    struct mrc_error *err);
 /** NULL is fine. */
 void mrc_sim_map_destroy(struct mrc_sim_map *map);
 

@@ -1,11 +1,13 @@
 /* library.c: finding and reading label maps. */
 #include "app/heads/library.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/parallel.h"
+#include "base/text.h"
 
 enum { MOST_FILES = 100000 };
 static const size_t LARGEST_FILE = (size_t)1 << 30;
@@ -30,8 +32,44 @@ static bool is_volume(const char *path) {
     return mrc_path_has_suffix(path, ".nii.gz") || mrc_path_has_suffix(path, ".nii");
 }
 
+/* "phantom" is eight generated heads, "phantom:5" the one of seed 5. */
+static const char generated[] = "phantom";
+
+static bool is_generated(const char *path) {
+    const size_t length = sizeof generated - 1;
+    return strncmp(path, generated, length) == 0 && (path[length] == '\0' || path[length] == ':') &&
+           !mrc_path_exists(path);
+}
+
+static enum mrc_status seed_of(uint64_t *seed, const char *path, struct mrc_error *err) {
+    int64_t number = 0;
+    if (mrc_parse_i64(&number, path + sizeof generated, 0, INT64_MAX) != MRC_OK)
+        return mrc_fail(err, MRC_ERR_ARGUMENT, "%s: no seed, expected phantom or phantom:NUMBER",
+                        path);
+    *seed = (uint64_t)number;
+    return MRC_OK;
+}
+
+static enum mrc_status add_generated(struct mrc_sim_library *l, const char *path,
+                                     struct mrc_error *err) {
+    enum { HEADS = 8 };
+    uint64_t seed;
+    char name[24];
+    enum mrc_status st = MRC_OK;
+    if (path[sizeof generated - 1] == ':') {
+        st = seed_of(&seed, path, err);
+        return st == MRC_OK ? add(l, path, err) : st;
+    }
+    for (int n = 1; n <= HEADS && st == MRC_OK; ++n) {
+        (void)snprintf(name, sizeof name, "%s:%d", generated, n);
+        st = add(l, name, err);
+    }
+    return st;
+}
+
 static enum mrc_status add_all(struct mrc_sim_library *l, const char *path, struct mrc_error *err) {
     struct mrc_name_list files = {0};
+    if (is_generated(path)) return add_generated(l, path, err);
     if (!mrc_path_exists(path))
         return mrc_fail(err, MRC_ERR_IO, "%s: not there, expected a label map or a folder of them",
                         path);
@@ -90,14 +128,22 @@ struct reading {
     enum mrc_status *status;
 };
 
+static enum mrc_status read_one(struct mrc_sim_map **out, const struct mrc_sim_library *l,
+                                const char *path, struct mrc_error *err) {
+    uint64_t seed = 0;
+    if (!is_generated(path))
+        return mrc_sim_map_load(out, path, l->has_table ? &l->table : NULL, err);
+    enum mrc_status st = seed_of(&seed, path, err);
+    return st == MRC_OK ? mrc_sim_map_generate(out, seed, err) : st;
+}
+
 static void read_maps(void *context, size_t begin, size_t end, int lane) {
     const struct reading *r = context;
     (void)lane;
     for (size_t m = begin; m < end; ++m) {
         struct mrc_sim_library *l = r->library;
         if (!r->wanted[m] || l->map[m] != NULL) continue;
-        r->status[m] = mrc_sim_map_load(&l->map[m], l->paths[m], l->has_table ? &l->table : NULL,
-                                        &r->errors[m]);
+        r->status[m] = read_one(&l->map[m], l, l->paths[m], &r->errors[m]);
     }
 }
 
@@ -124,6 +170,10 @@ enum mrc_status mrc_sim_library_read(struct mrc_sim_library *l, const bool *want
 static enum mrc_status add_file(mrc_hash *hash, const char *path, struct mrc_error *err) {
     unsigned char *bytes = NULL;
     size_t size = 0;
+    if (is_generated(path)) {
+        mrc_hash_add_text(hash, path);
+        return MRC_OK;
+    }
     enum mrc_status st = mrc_read_file(&bytes, &size, path, LARGEST_FILE, err);
     if (st == MRC_OK) mrc_hash_add(hash, bytes, size);
     mrc_free(bytes);

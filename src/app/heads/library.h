@@ -14,8 +14,8 @@ struct mrc_sim_library {
     bool has_table;
     struct mrc_sim_normals normals;
 };
-/** Finds the maps: files, and all *.nii and *.nii.gz below folders. Reads none of them. `table`
- * may be NULL. Clear also after a failure. */
+/** Finds the maps: files, and all *.nii and *.nii.gz below folders; "phantom" stands for eight
+ * generated heads, "phantom:5" for that of seed 5. Reads none of them. `table` may be NULL. Clear also after a failure. */
 MRC_MUST_CHECK enum mrc_status mrc_sim_library_open(struct mrc_sim_library *out,
                                                     const char *const *paths, size_t count,
                                                     const char *table, struct mrc_error *err);

@@ -2,6 +2,7 @@
 #include "app/heads/noise.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "app/heads/grid.h"
 #include "base/alloc.h"
@@ -59,30 +60,52 @@ static void along(float *out, const float *in, size_t outer, size_t inner, int n
         }
 }
 
+/* Planes first … last of the grid of normal numbers; each begins with a draw of its own. */
+static void draw_planes(float *out, int first, int last, size_t square, struct mrc_sim_stream s) {
+    const size_t draws = (square + 3) / 4;
+    for (int k = first; k <= last; ++k) {
+        float *plane = out + (size_t)(k - first) * square, rest[4];
+        struct mrc_sim_stream own = mrc_sim_stream_after(s, (uint64_t)k * draws);
+        size_t c = 0;
+        for (; c + 4 <= square; c += 4) mrc_sim_normal4(plane + c, &own);
+        if (c == square) continue;
+        mrc_sim_normal4(rest, &own);
+        memcpy(plane + c, rest, (square - c) * sizeof *plane);
+    }
+}
+
+static void set_weights(struct weights *w, const struct mrc_sim_lattice *l, int axis,
+                        double feature_mm, int n) {
+    for (int i = 0; i < l->n[axis]; ++i)
+        w[i] = spline(l->first_mm[axis] + l->step_mm[axis] * i, feature_mm, n);
+}
+
 enum mrc_status mrc_sim_field(float *out, const struct mrc_sim_lattice *l, double feature_mm,
                               struct mrc_sim_stream stream, struct mrc_error *err) {
     const int n = (int)ceil(2.0 * HALF_BOX_MM / feature_mm) + 4;
-    const size_t square = (size_t)n * (size_t)n, count = square * (size_t)n;
-    const size_t second = (size_t)l->n[2] * square,
-                 third = (size_t)l->n[2] * (size_t)l->n[1] * (size_t)n;
-    const size_t most = (size_t)(l->n[0] + l->n[1] + l->n[2]);
-    float *control = mrc_alloc(count + 4 + second + third, sizeof *control);
-    struct weights *w = mrc_alloc(most, sizeof *w);
-    if (control == NULL || w == NULL) {
-        mrc_free(control);
+    const size_t square = (size_t)n * (size_t)n, planes = (size_t)l->n[2];
+    const size_t rows = planes * (size_t)l->n[1];
+    struct weights *w = mrc_alloc((size_t)(l->n[0] + l->n[1] + l->n[2]), sizeof *w);
+    if (w == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a smooth field");
+    struct weights *w1 = w + l->n[0], *w2 = w1 + l->n[1];
+    set_weights(w, l, 0, feature_mm, n);
+    set_weights(w1, l, 1, feature_mm, n);
+    set_weights(w2, l, 2, feature_mm, n);
+    const int a = w2[0].first, b = w2[planes - 1].first;
+    const int first = a < b ? a : b, last = (a < b ? b : a) + 3;
+    const size_t drawn = (size_t)(last - first + 1) * square;
+    float *control = mrc_alloc(drawn + planes * square + rows * (size_t)n, sizeof *control);
+    if (control == NULL) {
         mrc_free(w);
         return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a smooth field");
     }
-    for (size_t c = 0; c < count; c += 4) mrc_sim_normal4(control + c, &stream);
-    for (size_t c = 0; c < count; ++c) control[c] *= (float)(1.0 / SPLINE_DEVIATION);
-    float *a = control + count + 4, *b = a + second;
-    struct weights *at[3] = {w, w + l->n[0], w + l->n[0] + l->n[1]};
-    for (int r = 0; r < 3; ++r)
-        for (int i = 0; i < l->n[r]; ++i)
-            at[r][i] = spline(l->first_mm[r] + l->step_mm[r] * i, feature_mm, n);
-    along(a, control, 1, square, n, l->n[2], at[2]);
-    along(b, a, (size_t)l->n[2], (size_t)n, n, l->n[1], at[1]);
-    along(out, b, (size_t)l->n[2] * (size_t)l->n[1], 1, n, l->n[0], at[0]);
+    float *second = control + drawn, *third = second + planes * square;
+    draw_planes(control, first, last, square, stream);
+    for (size_t c = 0; c < drawn; ++c) control[c] *= (float)(1.0 / SPLINE_DEVIATION);
+    for (size_t k = 0; k < planes; ++k) w2[k].first -= first;
+    along(second, control, 1, square, last - first + 1, l->n[2], w2);
+    along(third, second, planes, (size_t)n, n, l->n[1], w1);
+    along(out, third, rows, 1, n, l->n[0], w);
     mrc_free(control);
     mrc_free(w);
     return MRC_OK;

@@ -33,6 +33,11 @@ static inline uint64_t mrc_sim_bits(struct mrc_sim_stream *s) {
     z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
     return z ^ (z >> 31);
 }
+/** The stream as it is after `draws` of mrc_sim_bits. */
+static inline struct mrc_sim_stream mrc_sim_stream_after(struct mrc_sim_stream s, uint64_t draws) {
+    s.state += draws * 0x9E3779B97F4A7C15u;
+    return s;
+}
 /** Four standard normal numbers: sums and differences of two quantiles each, which are independent
  * and reach to more than five deviations. */
 static inline void mrc_sim_normal4(float out[4], struct mrc_sim_stream *s) {

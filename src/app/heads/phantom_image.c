@@ -1,7 +1,7 @@
 /* phantom_image.c: the signal equations, partial volume, receive field and noise.
  * Tissue values at 1.5 T are those of the BrainWeb simulator (Kwan, Evans, Pike: "MRI
  * simulation-based evaluation of image-processing and classification methods", IEEE TMI 18, 1999),
- * which are one consistent set; marrow, eye and the marker (an oil capsule) are estimates. With
+ * which are one consistent set; marrow, eye, pallidum and the marker (an oil capsule) are estimates. With
  * them, T1w has white > grey > CSF, T2w CSF > grey > white, and the FLAIR's inversion time is the
  * one at which CSF passes through zero. */
 #include "app/heads/phantom_image.h"
@@ -24,7 +24,7 @@ static const struct {
     [MRC_TISSUE_LESION] = {752, 237, 0.76},   [MRC_TISSUE_BONE] = {1000, 5, 0.05},
     [MRC_TISSUE_MARROW] = {400, 60, 0.6},     [MRC_TISSUE_FAT] = {350, 70, 1.0},
     [MRC_TISSUE_MUSCLE] = {900, 47, 1.0},     [MRC_TISSUE_EYE] = {2400, 300, 1.0},
-    [MRC_TISSUE_MARKER] = {250, 150, 1.0},
+    [MRC_TISSUE_MARKER] = {250, 150, 1.0},    [MRC_TISSUE_PALLIDUM] = {620, 60, 0.79},
 };
 
 const struct mrc_phantom_sequence mrc_phantom_sequences[MRC_PHANTOM_SEQUENCES] = {

@@ -31,6 +31,7 @@ static const struct {
     [MRC_TISSUE_MUSCLE] = {"muscle and skin", "ST"},
     [MRC_TISSUE_EYE] = {"eye", "EYE"},
     [MRC_TISSUE_MARKER] = {"marker on the patient's left", "MRK"},
+    [MRC_TISSUE_PALLIDUM] = {"pallidum", "PAL"},
 };
 
 const char *mrc_tissue_name(enum mrc_tissue tissue) {
@@ -297,7 +298,7 @@ static void paint_deep(struct point *at, const struct mrc_head *h) {
     const double turned[3] = {m[0] + 0.22 * (m[1] - 2.0), m[1],
                               m[2]}; /* putamen: nearer in front */
     paint_ellipsoid(at, MRC_TISSUE_DEEP_GREY, turned, 27, 2, 2, 4.6, 17, 10 + lumps);
-    paint_ellipsoid(at, MRC_TISSUE_DEEP_GREY, turned, 20, -1, 0, 3.6, 10, 7);
+    paint_ellipsoid(at, MRC_TISSUE_PALLIDUM, turned, 20, -1, 0, 3.6, 10, 7);
     paint(at, MRC_TISSUE_DEEP_GREY, mrc_field_rod(m, hippocampus, 5.0, fimbria, 3.0));
     double size = h->ventricle[at->p[0] > 0.0];
     paint(at, MRC_TISSUE_VENTRICLE, lateral_ventricle(m, size));

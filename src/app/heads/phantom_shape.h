@@ -19,6 +19,7 @@ enum mrc_tissue {
     MRC_TISSUE_MUSCLE, /* and skin */
     MRC_TISSUE_EYE,
     MRC_TISSUE_MARKER,
+    MRC_TISSUE_PALLIDUM, /* dark in T2w: iron */
     MRC_TISSUES
 };
 /** "air", "CSF", "cortical grey matter", …; and a short form for tables: "CSF", "CGM". */

@@ -144,7 +144,6 @@ static void draw_around(struct mrc_sim_relaxation *t, struct draws *d) {
     t[MRC_SIM_DURA] = (struct mrc_sim_relaxation){OF(DURA_T1), OF(DURA_T2), OF(DURA_PD)};
     t[MRC_SIM_ARTERY] = (struct mrc_sim_relaxation){1500, 150, OF(ARTERY_PD)};
     t[MRC_SIM_VEIN] = (struct mrc_sim_relaxation){1500, 90, OF(VEIN_PD)};
-    t[MRC_SIM_MARKER] = (struct mrc_sim_relaxation){250, 150, 1.0};
 }
 
 static void draw_lesions(struct mrc_sim_relaxation *t, struct draws *d) {
@@ -177,7 +176,7 @@ static double magnitude(const struct mrc_sim_sequence *s, const struct mrc_sim_p
 /* White matter above grey matter above fluid. */
 static bool is_t1w(const struct mrc_sim_sequence *s, const struct mrc_sim_physics *p) {
     const double grey = magnitude(s, p, MRC_SIM_CORTEX);
-    return magnitude(s, p, MRC_SIM_WHITE) > 1.06 * grey &&
+    return magnitude(s, p, MRC_SIM_WHITE) > 1.03 * grey &&
            1.06 * magnitude(s, p, MRC_SIM_VENTRICLE) < grey &&
            magnitude(s, p, MRC_SIM_FLUID) < grey;
 }

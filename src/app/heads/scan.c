@@ -44,7 +44,7 @@ static void lay(struct mrc_sim_grid *g, int a, double lo_mm, double hi_mm, doubl
 
 static void draw_grid(struct mrc_sim_scan *s, const struct mrc_sim_config *config,
                       const struct mrc_sim_anatomy *anatomy, const struct mrc_sim_map *map,
-                      struct mrc_rng *rng) {
+                      int plane, struct mrc_rng *rng) {
     enum { LEAST_SLICES = 8, LEAST_SIDE = 16 };
     const int kind = mrc_sim_choose(rng, config, MRC_SIM_AXIAL_RANGE, 4);
     const int any = (int)mrc_rng_below(rng, 3);
@@ -53,7 +53,9 @@ static void draw_grid(struct mrc_sim_scan *s, const struct mrc_sim_config *confi
     const double aside = 8.0 * mrc_rng_normal(rng), edge = 10.0 * mrc_rng_uniform(rng) - 4.0;
     double half[3];
     s->isotropic = kind == 3;
-    mrc_sim_grid_init(&s->grid, (enum mrc_orientation)(s->isotropic ? any : kind));
+    mrc_sim_grid_init(&s->grid, (enum mrc_orientation)(plane >= 0     ? plane
+                                                       : s->isotropic ? any
+                                                                      : kind));
     for (int r = 0; r < 3; ++r)
         half[r] = 0.5 * (map->brain_hi[r] - map->brain_lo[r]) * map->spacing_mm[r] *
                   fabs(anatomy->to_image[r][r]);
@@ -98,9 +100,9 @@ static void draw_images(struct mrc_sim_scan *s, const struct mrc_sim_config *con
 
 void mrc_sim_scan_draw(struct mrc_sim_scan *s, const struct mrc_sim_config *config,
                        const struct mrc_sim_anatomy *anatomy, const struct mrc_sim_map *map,
-                       struct mrc_rng *rng) {
+                       int plane, struct mrc_rng *rng) {
     *s = (struct mrc_sim_scan){.isotropic = false};
-    draw_grid(s, config, anatomy, map, rng);
+    draw_grid(s, config, anatomy, map, plane, rng);
     s->stripped = CHANCE(STRIP);
     s->masked = CHANCE(MASKED);
     s->strip_at = OF(STRIP_AT);

@@ -39,8 +39,9 @@ struct mrc_sim_scan {
     double strip_at, bias_mm, texture_mm[3];
     struct mrc_sim_image image[MRC_SIM_CONTRASTS];
 };
+/** `plane`: enum mrc_orientation; less than 0: drawn. */
 void mrc_sim_scan_draw(struct mrc_sim_scan *out, const struct mrc_sim_config *config,
                        const struct mrc_sim_anatomy *anatomy, const struct mrc_sim_map *map,
-                       struct mrc_rng *rng);
+                       int plane, struct mrc_rng *rng);
 
 #endif

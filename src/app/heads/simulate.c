@@ -185,7 +185,7 @@ static enum mrc_status draw_head(struct mrc_sim_head *head, const struct set *se
     const struct mrc_simulate_options *o = set->options;
     const size_t map = mrc_sim_library_choose(&set->library, o->seed, (uint64_t)subject);
     return mrc_sim_head_init(head, &o->config, set->library.map[map], &set->library.normals,
-                             o->seed, (uint64_t)subject, err);
+                             o->seed, (uint64_t)subject, -1, err);
 }
 
 static enum mrc_status make_subject(const struct set *set, int64_t subject, int lanes,

@@ -48,7 +48,6 @@ const struct mrc_sim_tissue_record mrc_sim_tissues[MRC_SIM_TISSUES] = {
     [MRC_SIM_CAVITY] = {"resection cavity", "CAV", .brain = true, .lesion = true, .texture = 0.5f},
     [MRC_SIM_INFARCT] = {"infarct", "INF", .brain = true, .lesion = true, .texture = 3.0f},
     [MRC_SIM_HAEMORRHAGE] = {"haemorrhage", "HAEM", .brain = true, .lesion = true, .texture = 3.0f},
-    [MRC_SIM_MARKER] = {"marker on the patient's left", "MRK", .texture = 0.5f},
 };
 
 /* FreeSurfer's colour table, and the numbers SynthSeg's maps add for what lies outside the brain. */
@@ -121,12 +120,23 @@ static const struct mrc_sim_label brainweb[] = {
     {8, 8, MRC_SIM_VEIN}, {9, 9, MRC_SIM_FAT},    {10, 10, MRC_SIM_DURA}, {11, 11, MRC_SIM_MARROW},
 };
 
+/* enum mrc_tissue of the generated head. Its marker says where left is, and heads may be mirrored: it
+ * is left out. */
+static const struct mrc_sim_label phantom[] = {
+    {0, 0, MRC_SIM_AIR},          {1, 1, MRC_SIM_FLUID},      {2, 2, MRC_SIM_CORTEX},
+    {3, 3, MRC_SIM_WHITE},        {4, 4, MRC_SIM_PUTAMEN},    {5, 5, MRC_SIM_VENTRICLE},
+    {6, 6, MRC_SIM_WHITE_LESION}, {7, 7, MRC_SIM_BONE},       {8, 8, MRC_SIM_MARROW},
+    {9, 9, MRC_SIM_FAT},          {10, 10, MRC_SIM_MUSCLE},   {11, 11, MRC_SIM_EYE},
+    {12, 12, MRC_SIM_AIR},        {13, 13, MRC_SIM_PALLIDUM},
+};
+
 static const struct {
     const char *name;
     const struct mrc_sim_label *rows;
     size_t count;
 } known[] = {{"freesurfer", freesurfer, sizeof freesurfer / sizeof freesurfer[0]},
-             {"brainweb", brainweb, sizeof brainweb / sizeof brainweb[0]}};
+             {"brainweb", brainweb, sizeof brainweb / sizeof brainweb[0]},
+             {"phantom", phantom, sizeof phantom / sizeof phantom[0]}};
 
 static enum mrc_status add_row(struct mrc_sim_table *t, struct mrc_sim_label row,
                                struct mrc_error *err) {
@@ -141,6 +151,7 @@ static enum mrc_status add_row(struct mrc_sim_table *t, struct mrc_sim_label row
 /* The code that a word of a table names: a tissue's name or abbreviation, or "soft tissue". */
 static int code_of(const char *word) {
     if (strcasecmp(word, "soft tissue") == 0) return MRC_SIM_SOFT;
+    if (strcasecmp(word, "marker on the patient's left") == 0) return MRC_SIM_AIR;
     if (strcasecmp(word, "deep grey matter") == 0) return MRC_SIM_PUTAMEN;
     if (strcasecmp(word, "lesion") == 0) return MRC_SIM_WHITE_LESION;
     if (strcasecmp(word, "muscle and skin") == 0) return MRC_SIM_MUSCLE;

@@ -45,7 +45,6 @@ enum mrc_sim_tissue {
     MRC_SIM_CAVITY,
     MRC_SIM_INFARCT,
     MRC_SIM_HAEMORRHAGE,
-    MRC_SIM_MARKER, /* an oil capsule on the skin */
     MRC_SIM_TISSUES
 };
 
@@ -77,7 +76,7 @@ struct mrc_sim_table {
     struct mrc_sim_label *rows;
     size_t count, capacity;
 };
-/** "freesurfer" (also SynthSeg), "brainweb", or a file of lines "number<TAB>tissue" (a dseg.tsv of
+/** "freesurfer" (also SynthSeg), "brainweb", "phantom", or a file of lines "number<TAB>tissue" (a dseg.tsv of
  * this program is one; columns are named by its first line, or are the first two). Clear also after
  * a failure. */
 MRC_MUST_CHECK enum mrc_status mrc_sim_table_load(struct mrc_sim_table *out, const char *name,
