@@ -23,6 +23,8 @@ static const struct kind {
     {"local", MRC_GENERATOR_LOCAL, 0, 64, 0, 1, 50, 0.0},
     {"hybrid", MRC_GENERATOR_HYBRID, 0, 64, 0, 1, 0, 0.0},
     {"hybrid_of_depth", MRC_GENERATOR_HYBRID, 0, 64, 4, 1, 96, 0.99},
+    {"shuffle", MRC_GENERATOR_SHUFFLE, 0, 64, 0, 1, 96, 0.9},
+    {"shuffle_of_depth", MRC_GENERATOR_SHUFFLE, 0, 64, 3, 3, 0, 0.0},
     {"local_and_hybrid", MRC_GENERATOR_LOCAL, 1 + MRC_GENERATOR_HYBRID, 32, 3, 3, 0, 0.99},
 };
 
