@@ -150,6 +150,11 @@ static void add_channel_axis(struct bytes *out, const struct mrc_attributes *a) 
     add_integer(out, "axis", 1);
 }
 
+/* Ours and ONNX's default (DCR) are one order of channels. */
+static void add_block(struct bytes *out, const struct mrc_attributes *a) {
+    add_integer(out, "blocksize", a->stride[1]);
+}
+
 static void add_nothing(struct bytes *out, const struct mrc_attributes *a) {
     (void)out, (void)a;
 }
@@ -170,11 +175,16 @@ static const struct form {
     {&mrc_op_tanh, "Tanh", add_nothing},
     {&mrc_op_concat, "Concat", add_channel_axis},
     {&mrc_op_add, "Add", add_nothing},
+    {&mrc_op_space_to_depth, "SpaceToDepth", add_block},
+    {&mrc_op_depth_to_space, "DepthToSpace", add_block},
 };
 
-static const struct form *form_of(const struct mrc_op *op) {
+static const struct form *form_of(const struct mrc_node *node) {
+    const int64_t *block = node->attr.stride;
+    const bool moves = node->op == &mrc_op_space_to_depth || node->op == &mrc_op_depth_to_space;
+    if (moves && (block[0] != 1 || block[1] != block[2])) return NULL; /* ONNX's are square */
     for (size_t n = 0; n < sizeof forms / sizeof *forms; ++n)
-        if (forms[n].op == op) return &forms[n];
+        if (forms[n].op == node->op) return &forms[n];
     return NULL;
 }
 
@@ -187,7 +197,7 @@ static const char *value_name(const mrc_net *net, int node) {
 /* NodeProto: input 1, output 2, name 3, op_type 4. */
 static void add_node(struct bytes *graph, const mrc_net *net, int index) {
     const struct mrc_node *node = &net->nodes[index];
-    const struct form *form = form_of(node->op);
+    const struct form *form = form_of(node);
     struct bytes out = {0};
     for (int n = 0; n < node->inputs; ++n) put_text(&out, 1, value_name(net, node->in[n]));
     for (size_t n = 0; n < net->parameter_count; ++n) /* weight, then bias, as declared */
@@ -244,13 +254,13 @@ static void add_value(struct bytes *graph, unsigned field, const char *name, int
     put_message(graph, field, &value);
 }
 
-static void add_graph(struct bytes *model, const mrc_net *net, int64_t channels, int64_t side) {
+static void add_graph(struct bytes *model, const mrc_net *net, int64_t side) {
     struct bytes graph = {0};
     for (size_t n = 1; n < net->node_count; ++n) add_node(&graph, net, (int)n);
     put_text(&graph, 2, "mrcycle generator");
     for (size_t n = 0; n < net->parameter_count; ++n) add_tensor(&graph, net, n);
-    add_value(&graph, 11, "x", channels, side);
-    add_value(&graph, 12, "y", channels, side);
+    add_value(&graph, 11, "x", net->nodes[0].channels, side);
+    add_value(&graph, 12, "y", net->nodes[net->node_count - 1].channels, side);
     put_message(model, 7, &graph);
 }
 
@@ -312,7 +322,7 @@ bool mrc_onnx_is_ours(const unsigned char *head, size_t size) {
 
 static enum mrc_status check(const mrc_net *net, const char *file, struct mrc_error *err) {
     for (size_t n = 1; n < net->node_count; ++n)
-        if (form_of(net->nodes[n].op) == NULL)
+        if (form_of(&net->nodes[n]) == NULL)
             return mrc_fail(err, MRC_ERR_UNSUPPORTED,
                             "%s: operation %s of %s has no ONNX form here, expected others", file,
                             net->nodes[n].op->name, net->nodes[n].name);
@@ -330,7 +340,7 @@ static enum mrc_status write(const mrc_net *net, const struct mrc_checkpoint_inf
     put_integer(&model, 1, IR_VERSION);
     put_text(&model, 2, "mrcycle");
     put_text(&model, 3, MRC_VERSION);
-    add_graph(&model, net, s->channels, mrc_cyclegan_side_step(s, which) > 0 ? 0 : s->size);
+    add_graph(&model, net, mrc_cyclegan_side_step(s, which) > 0 ? 0 : s->size);
     put_text(&opset, 1, "");
     put_integer(&opset, 2, OPSET);
     put_message(&model, 8, &opset);

@@ -16,7 +16,8 @@ from torch import nn
 
 LEAK = 0.2
 LOCAL_CHANNELS = 24
-KINDS = ('unet', 'local', 'hybrid')
+KINDS = ('unet', 'local', 'hybrid', 'shuffle')
+BLOCK = 4                                                # of shuffle: pixels a side that become channels
 
 
 def read(path):
@@ -49,30 +50,55 @@ def apply(parts, x):
     return parts['norm'](x) if 'norm' in parts and x.shape[2] * x.shape[3] > 1 else x
 
 
-class Generator(nn.Module):
-    """A U-Net, a local branch, or the sum of both, before a sigmoid; modules are called as mrcycle's tensors."""
+def space_to_depth(x):
+    n, c, h, w = x.shape
+    return x.reshape(n, c, h // BLOCK, BLOCK, w // BLOCK, BLOCK).permute(0, 3, 5, 1, 2, 4).reshape(n, -1, h // BLOCK, w // BLOCK)
 
-    def __init__(self, kind, channels, size, width, depth):
+
+def depth_to_space(x):
+    n, c, h, w = x.shape
+    return x.reshape(n, BLOCK, BLOCK, -1, h, w).permute(0, 3, 4, 1, 5, 2).reshape(n, -1, h * BLOCK, w * BLOCK)
+
+
+class Generator(nn.Module):
+    """A U-Net, a local branch, or the sum of both, before a sigmoid; or a U-Net on blocks of pixels beside a short branch (shuffle).
+    Modules are called as mrcycle's tensors. taken, channels: of what it reads and makes."""
+
+    def __init__(self, kind, taken, channels, size, width, depth):
         super().__init__()
         if kind not in KINDS:
-            raise ValueError(f'generator "{kind}" is unknown here, expected unet, local or hybrid')
+            raise ValueError(f'generator "{kind}" is unknown here, expected one of {", ".join(KINDS)}')
         self.kind = kind
+        if kind == 'shuffle':
+            self.add_shuffle(taken, channels, size, width, depth or 4)
+            return
         whole = size.bit_length()                        # blocks down to one pixel
         self.depth = depth if 0 < depth < whole else whole
         self.side_step = 1 if kind == 'local' else 0 if self.depth == whole else 1 << (self.depth - 1)
         if kind != 'unet':
-            self.add_local(channels)
+            self.add_local(taken, channels)
         if kind != 'local':
-            self.add_unet(channels, size, width)
+            self.add_module('head', block(nn.Conv2d(self.add_trunk(taken, size, width), channels, 3, 1, 1)))
 
-    def add_local(self, channels):
+    def add_shuffle(self, taken, channels, size, width, depth):
+        self.depth = depth
+        self.side_step = BLOCK << (depth - 1)
+        detail = -(-max(taken, channels, width // 4) // 8) * 8
+        self.add_module('local1', block(nn.Conv2d(taken, detail, 3, 1, 1)))
+        self.add_module('local2', block(nn.Conv2d(detail, detail, 3, 1, 1)))
+        self.add_module('head', block(nn.Conv2d(self.add_trunk(BLOCK ** 2 * taken, size // BLOCK, width), BLOCK ** 2 * detail, 1)))
+        self.add_module('local3', block(nn.Conv2d(2 * detail, detail, 3, 1, 1)))
+        self.add_module('local4', block(nn.Conv2d(detail, channels, 3, 1, 1)))
+
+    def add_local(self, first, channels):
         for n in range(1, 6):
-            taken = channels if n == 1 else LOCAL_CHANNELS
+            taken = first if n == 1 else LOCAL_CHANNELS
             given = LOCAL_CHANNELS if n < 5 else channels
             self.add_module(f'local{n}', block(nn.Conv2d(taken, given, 3, 1, 1) if n < 5 else nn.Conv2d(taken, given, 1)))
 
-    def add_unet(self, channels, size, width):
-        wide = [channels] + [min(1 << n, 8) * width for n in range(self.depth)]
+    def add_trunk(self, taken, size, width):
+        """The U-Net but for its head; returns the channels that the head reads."""
+        wide = [taken] + [min(1 << n, 8) * width for n in range(self.depth)]
         self.add_module('enc1', block(nn.Conv2d(wide[0], wide[1], 3, 1, 1)))
         for n in range(2, self.depth + 1):
             one_pixel = size >> (n - 1) == 1             # the norm of one pixel is always its shift: there is none
@@ -82,14 +108,14 @@ class Generator(nn.Module):
             given = wide[self.depth - n]
             self.add_module(f'dec{n}', block(nn.ConvTranspose2d(taken, given, 4, 2, 1), given))
             taken = 2 * given
-        self.add_module('head', block(nn.Conv2d(taken, channels, 3, 1, 1)))
+        return taken
 
     def local_logits(self, x):
         for n in range(1, 5):
             x = nn.functional.leaky_relu(apply(getattr(self, f'local{n}'), x), LEAK)
         return apply(self.local5, x)
 
-    def unet_logits(self, x):
+    def trunk(self, x):
         encoded = []
         for n in range(1, self.depth + 1):
             x = nn.functional.leaky_relu(apply(getattr(self, f'enc{n}'), x), LEAK)
@@ -97,11 +123,20 @@ class Generator(nn.Module):
         for n in range(1, self.depth):
             x = torch.relu(apply(getattr(self, f'dec{n}'), x))
             x = torch.cat((x, encoded[self.depth - n - 1]), 1)
-        return apply(self.head, x)
+        return x
+
+    def shuffled(self, x):
+        detail = nn.functional.leaky_relu(apply(self.local1, x), LEAK)
+        detail = nn.functional.leaky_relu(apply(self.local2, detail), LEAK)
+        context = nn.functional.leaky_relu(apply(self.head, self.trunk(space_to_depth(x))), LEAK)
+        x = nn.functional.leaky_relu(apply(self.local3, torch.cat((detail, depth_to_space(context)), 1)), LEAK)
+        return apply(self.local4, x)
 
     def forward(self, x):
+        if self.kind == 'shuffle':
+            return torch.sigmoid(self.shuffled(x))
         local = self.local_logits(x) if self.kind != 'unet' else 0
-        context = self.unet_logits(x) if self.kind != 'local' else 0
+        context = apply(self.head, self.trunk(x)) if self.kind != 'local' else 0
         return torch.sigmoid(local + context)
 
 
@@ -113,7 +148,8 @@ def load(path, net='G'):
     averages = f'{net}.ema.' if any(name.startswith(f'{net}.ema.') for name in tensors) else f'{net}.'
     kept = {name[len(averages):]: t for name, t in tensors.items() if name.startswith(averages)}
     kept = {name: t for name, t in kept.items() if not name.startswith(('adam_', 'ema.'))}
-    module = Generator(kinds[net], int(about['channels']), int(about['size']), int(about['generator_width']),
+    taken = next(kept[n] for n in ('local1.conv.weight', 'enc1.conv.weight') if n in kept).shape[1]
+    module = Generator(kinds[net], taken, int(about['channels']), int(about['size']), int(about['generator_width']),
                        int(about.get('depth', 0)))
     module.load_state_dict(kept)
     module.about = about

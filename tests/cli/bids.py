@@ -129,5 +129,13 @@ assert 'of several inputs' in run('translate', one, '-o', at('x.nii'), '--to', '
 open(at('set', 'bad.nii'), 'w').write('no image')
 done = run('translate', at('set', 'bad.nii'), one, '-o', at('with_bad'), '--to', 'T2w', *model, code=21)
 assert '1 done, 1 refused' in done.stdout, done.stdout
+# --- The Boutiques descriptor knows the options that there are, and no others
+with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), '../../share/boutiques/mrcycle-bids.json')) as f:
+    boutiques = json.load(f)
+known = {w.split('=')[0].rstrip(',') for w in run('help', 'bids').stdout.split() if w.startswith('--')}
+flags = {i['command-line-flag'] for i in boutiques['inputs'] if 'command-line-flag' in i}
+assert flags <= known and known - flags <= {'--quiet', '--verbose', '--help', '--usage', '--participant-label', '--session-label'}, known - flags
+assert all(i['value-key'] in boutiques['command-line'] for i in boutiques['inputs'])
+assert run('--version').stdout.split()[1] == boutiques['tool-version']
 shutil.rmtree(work)
 print('participants, group, shards, kill and resume, many inputs')

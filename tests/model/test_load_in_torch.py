@@ -73,7 +73,7 @@ def main(writer, folder, shipped):
     os.makedirs(folder, exist_ok=True)
     subprocess.run([writer, folder], check=True)
     kinds = sorted(glob.glob(os.path.join(folder, '*', '')))
-    assert len(kinds) >= 6
+    assert len(kinds) >= 8
     for kind in kinds:
         check_kind(kind.rstrip('/'))
     for net in ('G', 'F'):

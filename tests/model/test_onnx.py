@@ -81,7 +81,7 @@ def main(writer, folder, modules=''):
     os.makedirs(folder, exist_ok=True)
     subprocess.run([writer, folder], check=True)
     kinds = sorted(os.path.dirname(f) for f in glob.glob(os.path.join(folder, '*', 'G.onnx')))
-    assert len(kinds) >= 6
+    assert len(kinds) >= 8
     modules = find_runtime(folder, modules)
     if onnx is None and modules is None:
         print('skipped: neither python3-onnx nor npm')
