@@ -24,7 +24,7 @@
 #include "base/rng.h"
 
 struct place {
-    char own[64], other[64], folder[64], made[64]; /* own: what the run may read */
+    char own[96], other[96], folder[64], made[96]; /* own: what the run may read */
 };
 
 static bool opens(const char *path, int flags) {
