@@ -205,6 +205,10 @@ mrc_status mrc_dcmtk_start(mrc_error *err) {
                     "DCMDICTPATH");
 }
 
+const char *mrc_dcmtk_version(void) {
+    return PACKAGE_VERSION;
+}
+
 void mrc_dcmtk_prepare(void) {
     (void)guarded_value(MRC_OK, [] { return mrc_dcmtk_start(nullptr); });
 }

@@ -25,6 +25,9 @@ typedef struct mrc_dcmtk_item
  * who could not read them any more. */
 void mrc_dcmtk_prepare(void);
 
+/** "3.6.7". */
+const char *mrc_dcmtk_version(void);
+
 /** Is this the beginning of a DICOM file, with or without the Part 10 preamble? Strict and silent.
  */
 bool mrc_dcmtk_probe(const unsigned char *head, size_t head_bytes);

@@ -117,3 +117,7 @@ enum mrc_status mrc_jpeg2000_decode(struct mrc_dcmtk_pixels *layout, const uint8
     if (codec != NULL) opj_destroy_codec(codec);
     return st;
 }
+
+const char *mrc_jpeg2000_version(void) {
+    return opj_version();
+}

@@ -21,6 +21,8 @@ MRC_MUST_CHECK enum mrc_status mrc_jpeg2000_decode(struct mrc_dcmtk_pixels *layo
                                                    const uint8_t *data, size_t size,
                                                    const char *name, struct mrc_error *err);
 
+const char *mrc_jpeg2000_version(void);
+
 #ifdef __cplusplus
 }
 #endif

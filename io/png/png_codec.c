@@ -8,6 +8,7 @@
 #include <png.h>
 #include <string.h>
 #include <strings.h>
+#include <zlib.h>
 
 #include "base/alloc.h"
 #include "base/fault.h"
@@ -300,4 +301,12 @@ enum mrc_status mrc_png_encode(FILE *stream, const float *pixels, int64_t column
     png_destroy_write_struct(&e.png, &e.info);
     mrc_free(e.row);
     return st;
+}
+
+const char *mrc_png_version(void) {
+    return png_get_libpng_ver(NULL);
+}
+
+const char *mrc_png_zlib_version(void) {
+    return zlibVersion();
 }

@@ -40,4 +40,7 @@ enum mrc_status mrc_png_encode(FILE *stream, const float *pixels, int64_t column
                                int bit_depth, const struct mrc_png_text *texts, size_t text_count,
                                const char *name, struct mrc_error *err);
 
+const char *mrc_png_version(void);
+const char *mrc_png_zlib_version(void); /* of the library that unpacks pictures and NIfTI files */
+
 #endif

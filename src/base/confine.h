@@ -42,9 +42,8 @@ struct mrc_confined {
  * what holds. */
 struct mrc_confined mrc_confine(enum mrc_confinement what, int ruleset);
 
-/** What this kernel can do: tried in a child process. *landlock: the version of its interface, 0:
- * none. */
-struct mrc_confined mrc_confine_probe(int *landlock);
+/** The version of the kernel's Landlock; 0: it has none. */
+int mrc_confine_landlock(void);
 
 #ifdef __cplusplus
 }

@@ -2,6 +2,7 @@
 #include "base/hash.h"
 
 #include <limits.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <stdio.h>
@@ -95,4 +96,8 @@ void mrc_hash_print_uid(char out[MRC_UID_TEXT], const uint8_t digest[MRC_HASH_BY
     memcpy(out, "2.25.", 5);
     for (int i = 0; i < digits; ++i) out[5 + i] = reversed[digits - 1 - i];
     out[5 + digits] = '\0';
+}
+
+const char *mrc_hash_version(void) {
+    return OpenSSL_version(OPENSSL_VERSION_STRING);
 }

@@ -32,6 +32,9 @@ MRC_API void mrc_hash_print(char out[MRC_HASH_TEXT], const uint8_t digest[MRC_HA
  * 9562): the same digest gives the same UID. At most 44 characters. */
 MRC_API void mrc_hash_print_uid(char out[MRC_UID_TEXT], const uint8_t digest[MRC_HASH_BYTES]);
 
+/** Of the library that computes it. */
+const char *mrc_hash_version(void);
+
 #ifdef __cplusplus
 }
 #endif

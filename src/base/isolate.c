@@ -472,3 +472,20 @@ bool mrc_isolate_ended(int *code, int pid) {
 void mrc_isolate_kill(int pid) {
     (void)kill((pid_t)pid, SIGKILL);
 }
+
+static int try_confinement(void *context) {
+    const struct mrc_confine_files none = {.context = context};
+    struct mrc_confined held =
+        mrc_confine(MRC_CONFINE_DECODER, mrc_confine_ruleset(MRC_CONFINE_DECODER, &none));
+    return (held.calls ? 1 : 0) | (held.files ? 2 : 0);
+}
+
+struct mrc_confined mrc_isolate_probe(void) {
+    const struct mrc_isolate_task task = {.run = try_confinement, .keep = -1};
+    const struct timespec pause = {.tv_nsec = 1000000};
+    int pid = 0, code = 0;
+    if (mrc_isolate_start(&pid, &task, NULL) != MRC_OK) return (struct mrc_confined){0};
+    while (!mrc_isolate_ended(&code, pid)) (void)nanosleep(&pause, NULL);
+    code = code > 0 ? code : 0;
+    return (struct mrc_confined){.calls = (code & 1) != 0, .files = (code & 2) != 0};
+}

@@ -93,6 +93,9 @@ MRC_API bool mrc_isolate_ended(int *code, int pid);
 /** Ends it at once; mrc_isolate_ended still has to be asked. */
 MRC_API void mrc_isolate_kill(int pid);
 
+/** What holds of a decoder's confinement on this kernel (base/confine.h), tried in a child. */
+struct mrc_confined mrc_isolate_probe(void);
+
 /** For tests that count allocations and for debuggers: runs all jobs in the calling process. */
 MRC_API void mrc_isolate_disable(bool disabled);
 

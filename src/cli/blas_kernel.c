@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static const char variable[] = "OPENBLAS_CORETYPE", marker[] = "MRCYCLE_BLAS_KERNEL";
@@ -68,8 +69,21 @@ static void choose(struct mrc_kernel_choice *choice) {
     snprintf(choice->other, sizeof choice->other, "%s", other);
 }
 
+/* OpenBLAS makes a thread a core when it is loaded, which mrcycle does not use. Each asks for a large
+ * buffer, in an address space that is too small for it again and again for ever, and is waited for at
+ * the end. */
+static void do_without_threads(void) {
+    static const char threads[] = "OPENBLAS_NUM_THREADS";
+    struct rlimit space;
+    if (getrlimit(RLIMIT_AS, &space) != 0 || space.rlim_cur == RLIM_INFINITY ||
+        getenv(threads) != NULL || !is_own_executable() || setenv(threads, "1", 1) != 0)
+        return;
+    execve("/proc/self/exe", arguments, environ);
+}
+
 void mrc_blas_kernel_begin(char **argv) {
     arguments = argv;
+    do_without_threads();
     mrc_blas_require_check();
 }
 

@@ -47,20 +47,10 @@ static const struct argp argp = {
            "consistent, 21 when one is not, 20 when one holds no DICOM, 22 when it is no MR."};
 
 static enum mrc_status check(const char *path, bool json, struct mrc_error *err) {
-    struct mrc_dicom_check check;
     struct mrc_text text = {0};
-    enum mrc_status status = mrc_dicom_check_folder(&check, path, err);
-    if (status != MRC_OK) return status;
-    if (json)
-        status = mrc_check_print_json(&text, &check, path, err);
-    else
-        mrc_check_print(&text, &check, path);
-    if (status == MRC_OK && text.failed)
-        status = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
-    if (status == MRC_OK) fputs(text.data, stdout);
-    if (status == MRC_OK) status = mrc_check_verdict(&check, path, err);
+    enum mrc_status status = mrc_check_apart(&text, path, json, err);
+    if (text.data != NULL) fputs(text.data, stdout);
     mrc_text_clear(&text);
-    mrc_dicom_check_clear(&check);
     return status;
 }
 

@@ -3,7 +3,9 @@
 
 #include <cjson/cJSON.h>
 
+#include "base/isolate.h"
 #include "base/json.h"
+#include "io/image.h"
 
 static const struct mrc_finding *first_error(const struct mrc_dicom_check *check) {
     for (size_t f = 0; f < check->count; ++f)
@@ -66,4 +68,87 @@ enum mrc_status mrc_check_print_json(struct mrc_text *out, const struct mrc_dico
     cJSON_free(text);
     cJSON_Delete(root);
     return failed ? mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path) : MRC_OK;
+}
+
+/* --- in a child --- */
+
+enum { PORTION = 1 << 16, MOST_TEXT = 1 << 28 };
+
+struct checking {
+    const char *dir;
+    bool json;
+    struct mrc_text *out;
+};
+
+static enum mrc_status send_text(mrc_isolate_sink *sink, const struct mrc_text *text,
+                                 struct mrc_error *err) {
+    enum mrc_status status = MRC_OK;
+    for (size_t at = 0; status == MRC_OK && at < text->size; at += PORTION) {
+        size_t part = text->size - at < PORTION ? text->size - at : PORTION;
+        status = mrc_isolate_send(sink, text->data + at, part, err);
+    }
+    return status;
+}
+
+static enum mrc_status check_one(void *context, size_t job, mrc_isolate_sink *sink,
+                                 struct mrc_error *err) {
+    const struct checking *c = context;
+    struct mrc_dicom_check check;
+    struct mrc_text text = {0};
+    (void)job;
+    enum mrc_status status = mrc_dicom_check_folder(&check, c->dir, err);
+    if (status != MRC_OK) return status;
+    if (c->json)
+        status = mrc_check_print_json(&text, &check, c->dir, err);
+    else
+        mrc_check_print(&text, &check, c->dir);
+    if (status == MRC_OK && text.failed)
+        status = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", c->dir);
+    if (status == MRC_OK) status = send_text(sink, &text, err);
+    if (status == MRC_OK) status = mrc_check_verdict(&check, c->dir, err);
+    mrc_text_clear(&text);
+    mrc_dicom_check_clear(&check);
+    return status;
+}
+
+/* It goes to a terminal: nothing that one would obey. */
+static enum mrc_status take_text(void *context, size_t job, const void *bytes, size_t size,
+                                 struct mrc_error *err) {
+    const struct checking *c = context;
+    const char *text = bytes;
+    (void)job;
+    if (c->out->size + size > MOST_TEXT)
+        return mrc_fail(err, MRC_ERR_FORMAT, "%s: its reader does not cease to speak", c->dir);
+    for (size_t i = 0; i < size; ++i) {
+        bool control = (unsigned char)text[i] < ' ' && text[i] != '\n' && text[i] != '\t';
+        mrc_text_appendf(c->out, "%c", control || text[i] == 127 ? '?' : text[i]);
+    }
+    return c->out->failed ? mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", c->dir) : MRC_OK;
+}
+
+static enum mrc_status end_check(void *context, size_t job, enum mrc_status status, const char *why,
+                                 bool ended, struct mrc_error *err) {
+    const struct checking *c = context;
+    (void)job;
+    if (status == MRC_OK) return MRC_OK;
+    return ended ? mrc_fail(err, status, "%s: %s", c->dir, why) : mrc_fail(err, status, "%s", why);
+}
+
+static const char *folder_to_read(void *context, size_t number) {
+    return number == 0 ? ((const struct checking *)context)->dir : NULL;
+}
+
+enum mrc_status mrc_check_apart(struct mrc_text *out, const char *dir, bool json,
+                                struct mrc_error *err) {
+    struct checking c = {.dir = dir, .json = json, .out = out};
+    const struct mrc_isolate_work work = {.context = &c,
+                                          .run = check_one,
+                                          .take = take_text,
+                                          .finish = end_check,
+                                          .file = folder_to_read};
+    struct mrc_isolate_limits limits = MRC_ISOLATE_VOXELS;
+    limits.processor_s = 600.0; /* of many files */
+    limits.elapsed_s = 1800.0;
+    mrc_image_prepare();
+    return mrc_isolate_run(&work, 1, &limits, err);
 }

@@ -51,6 +51,9 @@ enum mrc_status mrc_system_describe(struct mrc_system *s, const struct mrc_kerne
                              .memory_bytes = read_meminfo("MemTotal"),
                              .available_bytes = read_meminfo("MemAvailable")};
     mrc_cpu_describe(&s->cpu);
+    s->confined = mrc_isolate_probe();
+    s->landlock = mrc_confine_landlock();
+    mrc_libraries(s->libraries);
     s->faster = mrc_blas_faster_kernel(&s->cpu, s->kernel, NULL);
     enum mrc_status status = mrc_blas_check(&s->worst_error, &wrong);
     s->sums_right = status == MRC_OK;
@@ -77,6 +80,19 @@ static double gib(uint64_t bytes) {
     return (double)bytes / (1024.0 * 1024.0 * 1024.0);
 }
 
+static void print_confined(struct mrc_text *out, const struct mrc_system *s) {
+    mrc_text_appendf(out, "decoders   ");
+    if (s->confined.calls)
+        mrc_text_appendf(out, "without network, writing, exec and ptrace (seccomp)");
+    else
+        mrc_text_appendf(out, "NOT held from network, exec and ptrace: the kernel has no seccomp");
+    if (s->confined.files)
+        mrc_text_appendf(out, "; see the files they read and no other (Landlock %d)\n",
+                         s->landlock);
+    else
+        mrc_text_appendf(out, "; NOT held from other files: the kernel has no Landlock\n");
+}
+
 enum mrc_status mrc_system_print(struct mrc_text *out, const struct mrc_system *s,
                                  struct mrc_error *err) {
     char why[96];
@@ -99,6 +115,12 @@ enum mrc_status mrc_system_print(struct mrc_text *out, const struct mrc_system *
                      s->sums_right ? "right" : "WRONG", s->worst_error);
     mrc_text_appendf(out, "memory     %.1f GiB, %.1f GiB available\n", gib(s->memory_bytes),
                      gib(s->available_bytes));
+    print_confined(out, s);
+    mrc_text_appendf(out, "libraries ");
+    for (int l = 0; l < MRC_LIBRARIES; ++l)
+        mrc_text_appendf(out, "%s %s %s", l > 0 ? "," : "", s->libraries[l].name,
+                         s->libraries[l].version);
+    mrc_text_appendf(out, "\n");
     return out->failed ? mrc_fail(err, MRC_ERR_NOMEM, "info: out of memory") : MRC_OK;
 }
 
@@ -134,6 +156,13 @@ static void add_blas(cJSON *root, const struct mrc_system *s) {
     cJSON_AddNumberToObject(node, "worst_error", s->worst_error); /* null when infinite */
 }
 
+static void add_confined(cJSON *root, const struct mrc_system *s) {
+    cJSON *node = cJSON_AddObjectToObject(root, "decoders");
+    cJSON_AddBoolToObject(node, "seccomp", s->confined.calls);
+    cJSON_AddBoolToObject(node, "landlock", s->confined.files);
+    cJSON_AddNumberToObject(node, "landlock_version", s->landlock);
+}
+
 enum mrc_status mrc_system_print_json(struct mrc_text *out, const struct mrc_system *s,
                                       struct mrc_error *err) {
     cJSON *root = mrc_json_begin();
@@ -145,6 +174,10 @@ enum mrc_status mrc_system_print_json(struct mrc_text *out, const struct mrc_sys
     cJSON_AddStringToObject(root, "transforms", s->transforms);
     cJSON_AddNumberToObject(root, "memory_bytes", (double)s->memory_bytes);
     cJSON_AddNumberToObject(root, "available_bytes", (double)s->available_bytes);
+    add_confined(root, s);
+    cJSON *libraries = cJSON_AddObjectToObject(root, "libraries");
+    for (int l = 0; l < MRC_LIBRARIES; ++l)
+        cJSON_AddStringToObject(libraries, s->libraries[l].name, s->libraries[l].version);
     char *text = mrc_json_print(root, true);
     if (text != NULL) mrc_text_appendf(out, "%s\n", text);
     bool failed = text == NULL || out->failed;

@@ -5,9 +5,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/confine.h"
 #include "base/cpu.h"
 #include "base/status.h"
 #include "base/text.h"
+#include "io/libraries.h"
 #include "model/engine/blas_select.h"
 
 #ifdef __cplusplus
@@ -31,11 +33,14 @@ struct mrc_system {
     int cores, threads; /* of the machine; of our loops */
     const char *blas, *kernel;
     struct mrc_kernel_choice choice;
-    const char *faster;       /* the kernel this processor deserves, or NULL: it runs */
-    const char *transforms;   /* instructions of the convolutions' transforms: "AVX-512" … */
-    double worst_error;       /* of mrc_blas_check; infinite where a result is no number */
-    bool sums_right;          /* mrc_blas_check passed */
-    uint64_t memory_bytes;    /* of the machine; 0: not known */
+    const char *faster;           /* the kernel this processor deserves, or NULL: it runs */
+    const char *transforms;       /* instructions of the convolutions' transforms: "AVX-512" … */
+    double worst_error;           /* of mrc_blas_check; infinite where a result is no number */
+    bool sums_right;              /* mrc_blas_check passed */
+    uint64_t memory_bytes;        /* of the machine; 0: not known */
+    struct mrc_confined confined; /* of what a decoder gives up what this kernel holds it to */
+    int landlock;                 /* version of its interface; 0: none */
+    struct mrc_library libraries[MRC_LIBRARIES];
     uint64_t available_bytes; /* without swapping, at this moment; 0: not known */
 };
 /** Is this machine fit to translate? What is asked for in words, with the remedy. */
