@@ -22,8 +22,12 @@ struct mrc_image_info {
     enum mrc_source_kind kind;
     char modality[17]; /* "MR", "CT", … ; "" where the format does not say */
     enum mrc_contrast contrast;
-    bool usable;            /* translate can work on it */
+    bool unweighted; /* something says that it is no plain weighted image: a map, a scout …;
+                               its contrast is unknown then */
+    bool usable;     /* it can be loaded */
     enum mrc_status status; /* MRC_OK when usable; else what loading it would fail with */
+    bool doubted;           /* not usable only for what its name or values look like: a contrast
+                               that the user's map gives it makes it so */
     char reason[200];       /* why not, or how the contrast was recognised; no patient data */
     int64_t files, slices, rows, columns;
     double spacing_mm[3]; /* between rows, between columns, between slices */

@@ -199,8 +199,11 @@ static enum mrc_status describe_series(struct mrc_image_list *list,
     info->status = info->usable               ? MRC_OK
                    : series->damage != MRC_OK ? series->damage
                                               : MRC_ERR_UNSUPPORTED;
-    (void)snprintf(info->reason, sizeof info->reason, "%.*s", (int)sizeof info->reason - 1,
-                   info->usable ? series->contrast_reason : series->reason);
+    info->unweighted = series->unweighted;
+    bool jitter = info->usable && series->jitter[0] != '\0';
+    (void)snprintf(info->reason, sizeof info->reason, "%.*s%s%s", jitter ? 110 : 199,
+                   info->usable ? series->contrast_reason : series->reason, jitter ? "; " : "",
+                   jitter ? series->jitter : "");
     if (info->usable && broken != NULL) { /* as loading would find it */
         info->usable = false;
         info->status = broken->status;
@@ -430,6 +433,8 @@ static void remark_on(char *out, size_t capacity, const struct mrc_dicom_series 
                        "%zu slices, but ImagesInAcquisition (0020,1002) is %lld: some may be "
                        "missing",
                        series->count, (long long)said);
+    else
+        (void)snprintf(out, capacity, "%s", series->jitter);
 }
 
 /* As recognised, or as the user's map has it. */
