@@ -52,52 +52,6 @@ bool is_walkable(const bytes &set) {
            !more && !walk.has_pixels && walk.header_end == set.size();
 }
 
-/* What the element is; null: its value cannot be interpreted. */
-std::unique_ptr<DcmElement> interpret(DcmElement &element, DcmItem &item) {
-    const DcmTagKey tag = element.getTag().getXTag();
-    const unsigned char *value = nullptr;
-    size_t count = 0;
-    bytes alone;
-    if (!get_value(&value, &count, element)) return nullptr;
-    put_creator(alone, item, tag);
-    put_element(alone, tag, value, count);
-    DcmDataset set;
-    if (!is_walkable(alone) || mrc_dcmtk_parse(set, alone.data(), alone.size(),
-                                               EXS_LittleEndianImplicit, "", nullptr) != MRC_OK)
-        return nullptr;
-    std::unique_ptr<DcmElement> known(set.remove(tag));
-    return known && mrc_dcmtk_is_sound(*known) ? std::move(known) : nullptr;
-}
-
-bool is_unknown(DcmObject &object) {
-    return object.ident() != EVR_SQ && object.getVR() == EVR_UN;
-}
-
-void settle(DcmItem &item);
-
-void settle_items(DcmSequenceOfItems &sequence) {
-    for (DcmObject *item = sequence.nextInContainer(nullptr); item != nullptr;
-         item = sequence.nextInContainer(item))
-        settle(*static_cast<DcmItem *>(item));
-}
-
-void settle(DcmItem &item) {
-    std::vector<DcmElement *> unknown;
-    for (DcmObject *object = item.nextInContainer(nullptr); object != nullptr;
-         object = item.nextInContainer(object)) {
-        if (object->ident() == EVR_SQ)
-            settle_items(*static_cast<DcmSequenceOfItems *>(object));
-        else if (is_unknown(*object))
-            unknown.push_back(static_cast<DcmElement *>(object));
-    }
-    for (DcmElement *element : unknown) {
-        std::unique_ptr<DcmElement> known = interpret(*element, item);
-        if (known && is_unknown(*known)) continue; // nor does the dictionary know it
-        const std::unique_ptr<DcmElement> gone(item.remove(element));
-        if (known && item.insert(known.get()).good()) (void)known.release();
-    }
-}
-
 size_t number_bytes(DcmEVR vr) {
     switch (vr) {
     case EVR_US:
@@ -133,14 +87,61 @@ bool are_numbers(DcmElement &element) {
     return true;
 }
 
-} // namespace
-
-bool mrc_dcmtk_is_sound(DcmElement &element) {
+/* Does a value of `count` bytes consist of whole numbers of that kind, or of a text of numbers? */
+bool is_sound(DcmElement &element, size_t count) {
     const DcmEVR vr = element.getVR();
     if (element.ident() == EVR_SQ) return true;
     if (vr == EVR_DS || vr == EVR_IS) return are_numbers(element);
-    return element.getLength() % number_bytes(vr) == 0;
+    return count % number_bytes(vr) == 0; // DCMTK cuts what is beyond
 }
+
+/* What the element is; null: its value cannot be interpreted. */
+std::unique_ptr<DcmElement> interpret(DcmElement &element, DcmItem &item) {
+    const DcmTagKey tag = element.getTag().getXTag();
+    const unsigned char *value = nullptr;
+    size_t count = 0;
+    bytes alone;
+    if (!get_value(&value, &count, element)) return nullptr;
+    put_creator(alone, item, tag);
+    put_element(alone, tag, value, count);
+    DcmDataset set;
+    if (!is_walkable(alone) || mrc_dcmtk_parse(set, alone.data(), alone.size(),
+                                               EXS_LittleEndianImplicit, "", nullptr) != MRC_OK)
+        return nullptr;
+    std::unique_ptr<DcmElement> known(set.remove(tag));
+    return known && is_sound(*known, count) ? std::move(known) : nullptr;
+}
+
+bool is_unknown(DcmObject &object) {
+    return object.ident() != EVR_SQ && object.getVR() == EVR_UN;
+}
+
+void settle(DcmItem &item);
+
+void settle_items(DcmSequenceOfItems &sequence) {
+    for (DcmObject *item = sequence.nextInContainer(nullptr); item != nullptr;
+         item = sequence.nextInContainer(item))
+        settle(*static_cast<DcmItem *>(item));
+}
+
+void settle(DcmItem &item) {
+    std::vector<DcmElement *> unknown;
+    for (DcmObject *object = item.nextInContainer(nullptr); object != nullptr;
+         object = item.nextInContainer(object)) {
+        if (object->ident() == EVR_SQ)
+            settle_items(*static_cast<DcmSequenceOfItems *>(object));
+        else if (is_unknown(*object))
+            unknown.push_back(static_cast<DcmElement *>(object));
+    }
+    for (DcmElement *element : unknown) {
+        std::unique_ptr<DcmElement> known = interpret(*element, item);
+        if (known && is_unknown(*known)) continue; // nor does the dictionary know it
+        const std::unique_ptr<DcmElement> gone(item.remove(element));
+        if (known && item.insert(known.get()).good()) (void)known.release();
+    }
+}
+
+} // namespace
 
 void mrc_dcmtk_settle_unknown(DcmItem &set) {
     settle(set);

@@ -10,7 +10,4 @@
  * representation is removed; one that the dictionary does not know stays as it is. */
 void mrc_dcmtk_settle_unknown(DcmItem &set);
 
-/* Does the value of a number or text of numbers consist of such? True of other representations. */
-bool mrc_dcmtk_is_sound(DcmElement &element);
-
 #endif
