@@ -111,11 +111,14 @@ struct mrc_image_options {
                          * it is given a file); NULL: any */
     int64_t frame;      /* and this frame of it; 0: any */
     const struct mrc_contrast_map *map; /* overrules the contrast that is recognised; NULL: none */
+    enum mrc_contrast wanted; /* of several images that can be used the only one of this contrast;
+                                 unknown: there must be one */
 };
 #define MRC_IMAGE_DEFAULTS                                                                         \
     {                                                                                              \
         .assume_ras = false, .allow_synthetic = false, .allow_derived = false, .flat = false,      \
-        .volume = 0, .allow_gaps = false, .series = NULL, .member = NULL, .frame = 0, .map = NULL  \
+        .volume = 0, .allow_gaps = false, .series = NULL, .member = NULL, .frame = 0, .map = NULL, \
+        .wanted = MRC_CONTRAST_UNKNOWN                                                             \
     }
 
 /** Loads the one image at `path`: a DICOM folder with exactly one usable series (or one DICOM
