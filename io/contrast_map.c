@@ -139,7 +139,13 @@ bool mrc_contrast_map_apply(const mrc_contrast_map *map, struct mrc_image_info *
         const struct rule *rule = &map->rules[r];
         if (!fits(rule, image)) continue;
         image->contrast = rule->contrast;
-        image->phantom = image->infant = false; /* who names it has looked at it */
+        image->phantom = image->infant = image->unweighted =
+            false; /* who names it has looked at it */
+        if (image->doubted) {
+            image->usable = true;
+            image->doubted = false;
+            image->status = MRC_OK;
+        }
         if (image->usable)
             (void)snprintf(image->reason, sizeof image->reason, "%s by line %zu of the map (%s)",
                            mrc_contrast_name(rule->contrast), rule->line, field_names[rule->field]);

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "io/apart.h"
+#include "io/contrast_map.h"
 #include "io/finds.h"
 
 static const struct mrc_format *const formats[] = {&mrc_format_dicom, &mrc_format_nifti,
@@ -496,11 +497,19 @@ static enum mrc_status load_only_usable(mrc_volume **out, const struct mrc_finds
                                         struct mrc_error *err) {
     struct mrc_image_list list = {0};
     enum mrc_status st = scan_finds(&list, f, err);
-    size_t usable = 0, last = 0;
+    size_t usable = 0, last = 0, wanted = 0, of_wanted = 0;
     for (size_t i = 0; i < list.count; ++i) {
+        (void)mrc_contrast_map_apply(options->map, &list.items[i]);
         if (!list.items[i].usable) continue;
         ++usable;
         last = i;
+        if (list.items[i].contrast != options->wanted) continue;
+        ++wanted;
+        of_wanted = i;
+    }
+    if (usable > 1 && wanted == 1 && options->wanted != MRC_CONTRAST_UNKNOWN) {
+        usable = 1;
+        last = of_wanted;
     }
     if (st == MRC_OK && usable == 0 && list.count + list.refused_count == 1) {
         const char *path = list.count == 1 ? list.items[0].path : list.refused[0].path;

@@ -22,8 +22,12 @@ struct mrc_image_info {
     enum mrc_source_kind kind;
     char modality[17]; /* "MR", "CT", … ; "" where the format does not say */
     enum mrc_contrast contrast;
-    bool usable;            /* translate can work on it */
+    bool unweighted; /* something says that it is no plain weighted image: a map, a scout …;
+                               its contrast is unknown then */
+    bool usable;     /* it can be loaded */
     enum mrc_status status; /* MRC_OK when usable; else what loading it would fail with */
+    bool doubted;           /* not usable only for what its name or values look like: a contrast
+                               that the user's map gives it makes it so */
     char reason[200];       /* why not, or how the contrast was recognised; no patient data */
     int64_t files, slices, rows, columns;
     double spacing_mm[3]; /* between rows, between columns, between slices */
@@ -107,11 +111,14 @@ struct mrc_image_options {
                          * it is given a file); NULL: any */
     int64_t frame;      /* and this frame of it; 0: any */
     const struct mrc_contrast_map *map; /* overrules the contrast that is recognised; NULL: none */
+    enum mrc_contrast wanted; /* of several images that can be used the only one of this contrast;
+                                 unknown: there must be one */
 };
 #define MRC_IMAGE_DEFAULTS                                                                         \
     {                                                                                              \
         .assume_ras = false, .allow_synthetic = false, .allow_derived = false, .flat = false,      \
-        .volume = 0, .allow_gaps = false, .series = NULL, .member = NULL, .frame = 0, .map = NULL  \
+        .volume = 0, .allow_gaps = false, .series = NULL, .member = NULL, .frame = 0, .map = NULL, \
+        .wanted = MRC_CONTRAST_UNKNOWN                                                             \
     }
 
 /** Loads the one image at `path`: a DICOM folder with exactly one usable series (or one DICOM

@@ -8,9 +8,20 @@
 
 #include "io/volume.h"
 
+/** What a file's name (no folders) says of its image. */
+struct mrc_file_name_said {
+    enum mrc_contrast contrast;
+    bool unweighted; /* it is no plain weighted image, whatever else is said of it */
+    bool labels;     /* the name ends in a word for masks and segmentations */
+    char veto[120];  /* by which word: "'pve', a mask …"; "" when it may be one */
+};
+/** By the entities and the suffix of BIDS ("sub-1_part-mag_T2w.nii.gz"), by prefixes of SPM, and by
+ * words (name_words.h). */
+void mrc_file_name_read(struct mrc_file_name_said *out, const char *name);
+
 /** The contrast a name (no folders) speaks of: the BIDS suffix ("sub-1_T2w.nii.gz") when there is
- * one, else a word between non-letters ("Subj4_T1.nii", "t2-flair", "T1 Gd"). Two different ones:
- * unknown. */
+ * one, else its words ("Subj4_T1.nii", "t2-flair", "T1 Gd"). Two different ones, or a word that says
+ * that it is no plain weighted image: unknown. */
 enum mrc_contrast mrc_contrast_from_name(const char *name);
 
 /** Has the name a word for an object that is scanned in place of a patient: "phantom", "phantom01",
@@ -20,9 +31,6 @@ bool mrc_name_is_phantom(const char *name, bool who);
 /** Has the name or path a word for those whose white matter is not yet myelinated: "infant",
  * "neonatal", "fetal" …? */
 bool mrc_name_is_infant(const char *name);
-
-/** Does the name end in a word for masks and segmentations ("_dseg.nii.gz", "_mask.nii")? */
-bool mrc_name_is_label_map(const char *name);
 
 /** How long a name is without its .nii or .nii.gz, in any case; strlen for a name with neither. */
 size_t mrc_nifti_stem(const char *name);

@@ -1,5 +1,6 @@
 // bridge.cpp: opening and asking. See bridge.h; writing is in writer.cpp, pixels in pixels.cpp.
 #include "io/dcmtk/handle.hpp"
+#include "io/dcmtk/unknown.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -183,8 +184,10 @@ mrc_status open_file(mrc_dcmtk_file **out, const char *path, uint32_t until, mrc
     st = mrc_dcmtk_parse(*file->format.getDataset(), set.data() + file->walk.dataset_at,
                          file->walk.header_end - file->walk.dataset_at, header_syntax(file->walk),
                          path, err);
-    if (st == MRC_OK) *out = file.release();
-    return st;
+    if (st != MRC_OK) return st;
+    if (file->walk.has_unknown) mrc_dcmtk_settle_unknown(*file->format.getDataset());
+    *out = file.release();
+    return MRC_OK;
 }
 
 DcmElement *find(mrc_dcmtk_item *item, uint32_t tag) {
@@ -192,6 +195,61 @@ DcmElement *find(mrc_dcmtk_item *item, uint32_t tag) {
     if (item == nullptr || to_dcm(item)->findAndGetElement(to_key(tag), element).bad())
         return nullptr;
     return element;
+}
+
+/* With a value that can be asked for: bytes of which nobody knows what they are have none. */
+DcmElement *find_value(mrc_dcmtk_item *item, uint32_t tag) {
+    DcmElement *element = find(item, tag);
+    const bool unknown =
+        element != nullptr && element->ident() != EVR_SQ && element->getVR() == EVR_UN;
+    return unknown ? nullptr : element;
+}
+
+/* --- private blocks --- */
+
+/* The next block at or after `block` that the creator has reserved; 0: none. */
+unsigned next_block(mrc_dcmtk_item *item, unsigned group, const char *creator, unsigned block) {
+    char text[65];
+    for (; block <= 0xFF; ++block)
+        if (mrc_dcmtk_text(text, sizeof text, item, MRC_TAG(group, block), 0) &&
+            std::strcmp(text, creator) == 0)
+            return block;
+    return 0;
+}
+
+/* The first value of raw bytes in implicit VR little endian. */
+bool number_of(double *out, const unsigned char *raw, size_t count, const char *vr) {
+    const bool text = std::strcmp(vr, "IS") == 0 || std::strcmp(vr, "DS") == 0;
+    const size_t width = vr[0] == 'F' && vr[1] == 'D'                          ? 8
+                         : vr[0] == 'F' || std::strchr("LV", vr[1]) != nullptr ? 4
+                                                                               : 2;
+    if (text) {
+        std::string digits(reinterpret_cast<const char *>(raw), count);
+        digits.resize(std::min(digits.size(), digits.find_first_of(std::string("\\\0", 2))));
+        while (!digits.empty() && digits.back() == ' ') digits.pop_back();
+        const size_t begin = std::min(digits.size(), digits.find_first_not_of(' '));
+        return mrc_parse_f64(out, digits.c_str() + begin, -1e300, 1e300) == MRC_OK;
+    }
+    if (count == 0 || count % width != 0) return false;
+    uint64_t bits = 0;
+    for (size_t b = width; b > 0; --b) bits = bits << 8 | raw[b - 1];
+    if (vr[0] == 'U') *out = static_cast<double>(bits);
+    if (vr[0] == 'S')
+        *out = width == 2 ? static_cast<double>(static_cast<int16_t>(bits))
+                          : static_cast<double>(static_cast<int32_t>(bits));
+    if (vr[0] == 'F' && width == 4) {
+        const auto half = static_cast<uint32_t>(bits);
+        float value = 0.0F;
+        std::memcpy(&value, &half, sizeof value);
+        *out = static_cast<double>(value);
+    }
+    if (vr[0] == 'F' && width == 8) std::memcpy(out, &bits, sizeof bits);
+    return std::isfinite(*out);
+}
+
+/* An element whose bytes are of no known kind: UN, or what some make of it. */
+bool is_raw(DcmElement &element) {
+    return element.ident() != EVR_SQ && (element.getVR() == EVR_UN || element.getVR() == EVR_OB);
 }
 
 } // namespace
@@ -294,7 +352,7 @@ bool mrc_dcmtk_has(mrc_dcmtk_item *item, uint32_t tag) {
 
 size_t mrc_dcmtk_count(mrc_dcmtk_item *item, uint32_t tag) {
     return guarded_value(size_t{0}, [&]() -> size_t {
-        DcmElement *element = find(item, tag);
+        DcmElement *element = find_value(item, tag);
         if (element == nullptr) return 0;
         if (element->ident() == EVR_SQ) return static_cast<DcmSequenceOfItems *>(element)->card();
         return element->getLength() == 0 ? 0 : element->getVM();
@@ -305,7 +363,7 @@ bool mrc_dcmtk_text(char *out, size_t capacity, mrc_dcmtk_item *item, uint32_t t
     MRC_ASSERT(capacity > 0);
     out[0] = '\0';
     return guarded_value(false, [&] {
-        DcmElement *element = find(item, tag);
+        DcmElement *element = find_value(item, tag);
         OFString value;
         if (element == nullptr || index >= 0xFFFF ||
             element->getOFString(value, static_cast<unsigned long>(index)).bad())
@@ -323,7 +381,7 @@ bool mrc_dcmtk_text(char *out, size_t capacity, mrc_dcmtk_item *item, uint32_t t
 const char *mrc_dcmtk_raw(mrc_dcmtk_item *item, uint32_t tag, size_t *bytes) {
     *bytes = 0;
     return guarded_value(static_cast<const char *>(nullptr), [&]() -> const char * {
-        DcmElement *element = find(item, tag);
+        DcmElement *element = find_value(item, tag);
         char *text = nullptr;
         Uint32 length = 0;
         if (element == nullptr || element->getString(text, length).bad() || text == nullptr ||
@@ -350,6 +408,34 @@ bool mrc_dcmtk_integer(int64_t *out, mrc_dcmtk_item *item, uint32_t tag, size_t 
     if (mrc_parse_i64(&value, text, INT64_MIN, INT64_MAX) != MRC_OK) return false;
     *out = value;
     return true;
+}
+
+bool mrc_dcmtk_private_text(char *out, size_t capacity, mrc_dcmtk_item *item, uint16_t group,
+                            const char *creator, uint8_t element) {
+    out[0] = '\0';
+    for (unsigned block = next_block(item, group, creator, 0x10); block != 0;
+         block = next_block(item, group, creator, block + 1)) {
+        const uint32_t tag = MRC_TAG(group, block << 8 | element);
+        if (mrc_dcmtk_text(out, capacity, item, tag, 0)) return true;
+    }
+    return false;
+}
+
+bool mrc_dcmtk_private_number(double *out, mrc_dcmtk_item *item, uint16_t group,
+                              const char *creator, uint8_t element, const char *vr) {
+    return guarded_value(false, [&] {
+        for (unsigned block = next_block(item, group, creator, 0x10); block != 0;
+             block = next_block(item, group, creator, block + 1)) {
+            const uint32_t tag = MRC_TAG(group, block << 8 | element);
+            DcmElement *found = find(item, tag);
+            Uint8 *raw = nullptr;
+            if (found == nullptr) continue;
+            if (!is_raw(*found)) return mrc_dcmtk_number(out, item, tag, 0);
+            return found->getUint8Array(raw).good() && raw != nullptr &&
+                   number_of(out, raw, found->getLength(), vr);
+        }
+        return false;
+    });
 }
 
 mrc_dcmtk_item *mrc_dcmtk_child(mrc_dcmtk_item *item, uint32_t sequence, size_t index) {

@@ -54,7 +54,9 @@ bool mrc_dcmtk_has_pixels(const mrc_dcmtk_file *file);
 /** Does its transfer syntax say that they lie on a server (JPIP)? */
 bool mrc_dcmtk_pixels_are_elsewhere(const mrc_dcmtk_file *file);
 
-/* --- Asking. Absent and empty are the same: false, 0 or NULL. --- */
+/* --- Asking. Absent and empty are the same: false, 0 or NULL, and so is a value of which neither
+ * the file nor the dictionary says what it is. Elements of VR UN are what the dictionary has them
+ * as, in implicit little endian (PS3.5 6.2.2). --- */
 
 /** Number of values of an element, of items of a sequence. */
 size_t mrc_dcmtk_count(mrc_dcmtk_item *item, uint32_t tag);
@@ -70,6 +72,14 @@ bool mrc_dcmtk_integer(int64_t *out, mrc_dcmtk_item *item, uint32_t tag, size_t 
 /** Is the element there at all, be it empty? */
 bool mrc_dcmtk_has(mrc_dcmtk_item *item, uint32_t tag);
 mrc_dcmtk_item *mrc_dcmtk_child(mrc_dcmtk_item *item, uint32_t sequence, size_t index);
+/** The first value of (group,bbee) where `bb` is a block, wherever it lies, that `creator` has
+ * reserved in (group,00bb) (PS3.5 7.8.1), and `ee` is `element`. */
+bool mrc_dcmtk_private_text(char *out, size_t capacity, mrc_dcmtk_item *item, uint16_t group,
+                            const char *creator, uint8_t element);
+/** The same as a finite number. `vr`, of IS, DS, US, SS, UL, SL, FL, FD, is what it is where the
+ * file says UN or OB of it. */
+bool mrc_dcmtk_private_number(double *out, mrc_dcmtk_item *item, uint16_t group,
+                              const char *creator, uint8_t element, const char *vr);
 /** Name of a UID for messages ("CTImageStorage"), or NULL. The text is static. */
 const char *mrc_dcmtk_uid_name(const char *uid);
 

@@ -73,6 +73,15 @@ mrc_status mrc_dcmtk_read_range(std::vector<unsigned char> &out, const mrc_dcmtk
 mrc_status mrc_dcmtk_read_native(std::vector<unsigned char> &out, mrc_dcmtk_file &file, uint64_t at,
                                  uint64_t count, mrc_error *err);
 
+/* Checks the pixels and tells how they lie, without reading one. */
+mrc_status mrc_dcmtk_read_layout(mrc_dcmtk_pixels &out, mrc_dcmtk_file &file, mrc_error *err);
+
+size_t mrc_dcmtk_frames(const mrc_dcmtk_file &file);
+
+/* The compressed bytes of a frame, counted from 0, of a file whose pixels were checked. */
+mrc_status mrc_dcmtk_read_stream(std::vector<unsigned char> &out, const mrc_dcmtk_file &file,
+                                 size_t frame, mrc_error *err);
+
 /* Gives bytes of a data set to DCMTK. */
 mrc_status mrc_dcmtk_parse(DcmDataset &out, const unsigned char *bytes, size_t size,
                            E_TransferSyntax syntax, const char *name, mrc_error *err);

@@ -308,25 +308,25 @@ mrc_status decode(mrc_dcmtk_pixels &out, mrc_dcmtk_file &file, size_t frame, mrc
     return MRC_OK;
 }
 
-/* --- JPEG 2000: frame by frame --- */
+/* --- the stream of one frame --- */
 
 bool begins_image(const mrc_dcmtk_file &file, const mrc_dcmtk_fragment &fragment) {
     static const unsigned char codestream[] = {0xFF, 0x4F, 0xFF, 0x51};
     static const unsigned char box[] = {0, 0, 0, 12, 'j', 'P', ' ', ' '};
+    static const unsigned char jpeg[] = {0xFF, 0xD8, 0xFF};
     std::vector<unsigned char> head;
     if (fragment.length < sizeof box ||
         mrc_dcmtk_read_range(head, file, fragment.at, sizeof box, nullptr) != MRC_OK)
         return false;
     return std::memcmp(head.data(), codestream, sizeof codestream) == 0 ||
-           std::memcmp(head.data(), box, sizeof box) == 0;
+           std::memcmp(head.data(), box, sizeof box) == 0 ||
+           std::memcmp(head.data(), jpeg, sizeof jpeg) == 0;
 }
 
 /* Indices of the fragments a frame begins with, one for each frame and the end. One fragment a
  * frame is the rule; else each fragment that begins as an image does begins a frame. */
 mrc_status frame_starts(std::vector<size_t> &starts, const mrc_dcmtk_file &file, mrc_error *err) {
-    const auto frames = static_cast<size_t>(
-        frame_count(from_dcm(const_cast<mrc_dcmtk_file &>(file).format.getDataset())));
-    const size_t count = file.fragments.size();
+    const size_t frames = mrc_dcmtk_frames(file), count = file.fragments.size();
     for (size_t f = 1; f < count; ++f)
         if (frames + 1 == count || (frames == 1 ? f == 1 : begins_image(file, file.fragments[f])))
             starts.push_back(f);
@@ -340,13 +340,8 @@ mrc_status frame_starts(std::vector<size_t> &starts, const mrc_dcmtk_file &file,
 
 mrc_status decode_jpeg2000(mrc_dcmtk_pixels &out, const mrc_dcmtk_file &file, size_t frame,
                            mrc_error *err) {
-    std::vector<size_t> starts;
-    std::vector<unsigned char> stream, piece;
-    mrc_status st = frame_starts(starts, file, err);
-    for (size_t f = st == MRC_OK ? starts[frame] : 0; st == MRC_OK && f < starts[frame + 1]; ++f) {
-        st = mrc_dcmtk_read_range(piece, file, file.fragments[f].at, file.fragments[f].length, err);
-        stream.insert(stream.end(), piece.begin(), piece.end());
-    }
+    std::vector<unsigned char> stream;
+    mrc_status st = mrc_dcmtk_read_stream(stream, file, frame, err);
     if (st != MRC_OK) return st;
     out.bytes = mrc_alloc(out.size, 1);
     if (out.bytes == nullptr) throw std::bad_alloc();
@@ -371,6 +366,28 @@ mrc_status read_frame(mrc_dcmtk_pixels &out, mrc_dcmtk_file &file, size_t frame,
 }
 
 } // namespace
+
+size_t mrc_dcmtk_frames(const mrc_dcmtk_file &file) {
+    return static_cast<size_t>(
+        frame_count(from_dcm(const_cast<mrc_dcmtk_file &>(file).format.getDataset())));
+}
+
+mrc_status mrc_dcmtk_read_layout(mrc_dcmtk_pixels &out, mrc_dcmtk_file &file, mrc_error *err) {
+    return check(out, file, err);
+}
+
+mrc_status mrc_dcmtk_read_stream(std::vector<unsigned char> &out, const mrc_dcmtk_file &file,
+                                 size_t frame, mrc_error *err) {
+    std::vector<size_t> starts;
+    std::vector<unsigned char> piece;
+    out.clear();
+    mrc_status st = frame_starts(starts, file, err);
+    for (size_t f = st == MRC_OK ? starts[frame] : 0; st == MRC_OK && f < starts[frame + 1]; ++f) {
+        st = mrc_dcmtk_read_range(piece, file, file.fragments[f].at, file.fragments[f].length, err);
+        out.insert(out.end(), piece.begin(), piece.end());
+    }
+    return st;
+}
 
 /* Of 8 bits in words, the bytes of each word trade places. */
 mrc_status mrc_dcmtk_read_native(std::vector<unsigned char> &out, mrc_dcmtk_file &file, uint64_t at,

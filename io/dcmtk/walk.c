@@ -333,6 +333,7 @@ static enum step walk_one(struct walker *w, struct mrc_walk *out, bool *done) {
     enum step step = read_element(&e, &w->c, w->at, encoding);
     if (step != STEP_OK) return step;
     if (e.value_at > limit(w)) return overrun(w);
+    out->has_unknown = out->has_unknown || strcmp(e.vr, "UN") == 0;
     if (++w->elements > MRC_WALK_MAX_ELEMENTS) {
         (void)mrc_fail(w->c.err, MRC_ERR_RANGE, "%s: more than %d elements", w->c.name,
                        (int)MRC_WALK_MAX_ELEMENTS);
@@ -361,7 +362,7 @@ enum mrc_status mrc_walk_dataset(struct mrc_walk *out, bool *more, const uint8_t
     struct mrc_error local = {0};
     struct walker w = {.c = {bytes, size, file_bytes, name, &local}, .at = out->dataset_at};
     w.levels[0] = (struct level){.end = MRC_WALK_UNDEFINED, .encoding = out->encoding};
-    out->has_pixels = false;
+    out->has_pixels = out->has_unknown = false;
     enum step step = STEP_OK;
     bool done = false;
     while (step == STEP_OK && !done) {

@@ -35,6 +35,7 @@ struct mrc_walk {
     uint32_t until; /* set by the caller between the two walks: group << 16 | element beyond which
                        the data set is not looked at; 0: up to the pixels */
     size_t header_end; /* end of the elements before the pixels, or up to `until` */
+    bool has_unknown;  /* an element before them has the value representation UN */
     bool has_pixels;
     uint16_t pixel_element; /* 0x0010, or 0x0008, 0x0009 for floating point */
     bool pixels_are_bytes;  /* OB: a stream of bytes, which has no byte order (PS3.5 6.2) */

@@ -24,7 +24,7 @@ struct mrc_deidentified {
     char study[MRC_PSEUDONYM_TEXT], series[MRC_PSEUDONYM_TEXT], instance[MRC_PSEUDONYM_TEXT];
     bool without_id; /* PatientID is empty: each study is a patient of its own */
     bool burned_in;  /* the file says that its pixels hold text (BurnedInAnnotation YES) */
-    bool compressed; /* streams of pixels may hold comments, which are not looked for */
+    bool compressed; /* pixels stay compressed, with nothing in their streams but the picture */
     bool synthetic;  /* marked so, and so it stays */
 };
 /** The de-identified file as bytes (mrc_free), pixels bit by bit as they were. MR and enhanced MR

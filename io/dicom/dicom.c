@@ -199,8 +199,11 @@ static enum mrc_status describe_series(struct mrc_image_list *list,
     info->status = info->usable               ? MRC_OK
                    : series->damage != MRC_OK ? series->damage
                                               : MRC_ERR_UNSUPPORTED;
-    (void)snprintf(info->reason, sizeof info->reason, "%.*s", (int)sizeof info->reason - 1,
-                   info->usable ? series->contrast_reason : series->reason);
+    info->unweighted = series->unweighted;
+    bool jitter = info->usable && series->jitter[0] != '\0';
+    (void)snprintf(info->reason, sizeof info->reason, "%.*s%s%s", jitter ? 110 : 199,
+                   info->usable ? series->contrast_reason : series->reason, jitter ? "; " : "",
+                   jitter ? series->jitter : "");
     if (info->usable && broken != NULL) { /* as loading would find it */
         info->usable = false;
         info->status = broken->status;
@@ -378,11 +381,36 @@ static enum mrc_status fail_several(const struct mrc_dicom_study *study, size_t 
     return st;
 }
 
+/* As recognised, or as the user's map has it. */
+static enum mrc_contrast contrast_of(const struct mrc_dicom_series *series,
+                                     const mrc_contrast_map *map, char *folder) {
+    struct mrc_image_info info = {.path = folder};
+    describe_names(&info, series);
+    (void)mrc_contrast_map_apply(map, &info);
+    return info.contrast;
+}
+
+/* Of several series that can be used the only one of the contrast asked for. */
+static const struct mrc_dicom_series *only_wanted(const struct mrc_dicom_study *study,
+                                                  const struct mrc_image_options *options,
+                                                  char *folder) {
+    const struct mrc_dicom_series *found = NULL;
+    for (size_t i = 0; options->wanted != MRC_CONTRAST_UNKNOWN && i < study->series_count; ++i) {
+        const struct mrc_dicom_series *series = &study->series[i];
+        if (!acceptable(study, series, options) ||
+            contrast_of(series, options->map, folder) != options->wanted)
+            continue;
+        if (found != NULL) return NULL;
+        found = series;
+    }
+    return found;
+}
+
 /* The one series to load. A file broken before its series is known might be the slice that is
  * missing. */
 static enum mrc_status choose(const struct mrc_dicom_series **out,
                               const struct mrc_dicom_study *study,
-                              const struct mrc_image_options *options, const char *folder,
+                              const struct mrc_image_options *options, char *folder,
                               struct mrc_error *err) {
     size_t usable = 0;
     const struct mrc_dicom_refusal *broken = mrc_dicom_study_broken(study);
@@ -393,7 +421,11 @@ static enum mrc_status choose(const struct mrc_dicom_series **out,
         if (usable++ == 0) *out = &study->series[i];
     }
     if (usable == 0) return fail_none(study, options, folder, err);
-    return usable == 1 ? MRC_OK : fail_several(study, usable, options, folder, err);
+    if (usable == 1) return MRC_OK;
+    const struct mrc_dicom_series *wanted = only_wanted(study, options, folder);
+    if (wanted == NULL) return fail_several(study, usable, options, folder, err);
+    *out = wanted;
+    return MRC_OK;
 }
 
 /* --- its voxels --- */
@@ -430,15 +462,8 @@ static void remark_on(char *out, size_t capacity, const struct mrc_dicom_series 
                        "%zu slices, but ImagesInAcquisition (0020,1002) is %lld: some may be "
                        "missing",
                        series->count, (long long)said);
-}
-
-/* As recognised, or as the user's map has it. */
-static enum mrc_contrast contrast_of(const struct mrc_dicom_series *series,
-                                     const mrc_contrast_map *map, char *folder) {
-    struct mrc_image_info info = {.path = folder};
-    describe_names(&info, series);
-    (void)mrc_contrast_map_apply(map, &info);
-    return info.contrast;
+    else
+        (void)snprintf(out, capacity, "%s", series->jitter);
 }
 
 static enum mrc_status note_provenance(mrc_volume *vol, const struct mrc_dicom_series *series,

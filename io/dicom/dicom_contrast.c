@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "io/dicom/dicom_slice.h"
+#include "io/name_words.h"
 
 /* --- physics --- */
 
@@ -65,15 +66,21 @@ static enum mrc_contrast contrast_by_physics(const struct mrc_dicom_physics *p) 
 /* --- image type --- */
 
 /* A word among the values of ImageType that says: no weighted image, whatever its timing. */
-static const char *unweighted_type(const struct mrc_dicom_physics *p) {
-    static const char *const types[] = {
-        "ADC",       "FA",        "TRACEW",       "T1 MAP",    "T2 MAP",      "T2_STAR MAP",
-        "T1_MAP",    "T2_MAP",    "UNI",          "PERFUSION", "DENSITY MAP", "DIFFUSION MAP",
-        "PHASE MAP", "FIELD MAP", "VELOCITY MAP", "PHASE",     "DIFFUSION",   NULL};
-    for (const char *const *t = types; *t != NULL; ++t)
-        if (has_code(p->image_type, *t) && (strcmp(*t, "DIFFUSION") != 0 || p->echo_ms > 0.0))
-            return *t;
-    return NULL;
+static const struct mrc_name_word *unweighted_type(const struct mrc_dicom_physics *p) {
+    struct mrc_name_said said = {0};
+    bool untimed = has_code(p->image_type, "DIFFUSION") && !(p->echo_ms > 0.0);
+    if (!untimed) mrc_name_listen(&said, p->image_type, MRC_NAME_OF_SERIES);
+    return said.veto;
+}
+
+/* AcquisitionContrast that is none of ours. */
+static bool is_acquired_otherwise(const struct mrc_dicom_physics *p) {
+    static const char *const terms[] = {
+        "DIFFUSION", "FLOW_ENCODED",           "PERFUSION", "STIR", "TAGGING",
+        "TOF",       "MAGNETIZATION_TRANSFER", NULL};
+    for (const char *const *t = terms; *t != NULL; ++t)
+        if (strcmp(p->acquired_as, *t) == 0) return true;
+    return false;
 }
 
 /* AcquisitionContrast of PS3.3 C.8.13.3.1.1, and the one contrast that vendors name in ImageType.
@@ -95,73 +102,38 @@ static enum mrc_contrast contrast_by_type(const struct mrc_dicom_physics *p) {
 
 /* --- name --- */
 
-/* The names in lower case, apart by spaces, everything but letters, digits, '+' and '*' as a space.
+/* What the names of a series say, and what of contrast agents the first of them that speaks of it.
  */
-struct words {
-    char text[2 * MRC_DICOM_LONG + MRC_DICOM_CODE + 8];
+struct names {
+    struct mrc_name_said all;
+    unsigned agents;
 };
 
-static void collect_words(struct words *out, const struct mrc_dicom_physics *p) {
-    (void)snprintf(out->text, sizeof out->text, " %s %s %s ", p->series_description,
-                   p->protocol_name, p->sequence_name);
-    for (char *c = out->text; *c != '\0'; ++c) {
-        unsigned char u = (unsigned char)*c;
-        *c = (char)(isalnum(u) || u == '+' || u == '*' ? tolower(u) : ' ');
-    }
+static void listen_to_names(struct names *out, const struct mrc_dicom_physics *p) {
+    const unsigned of_agents = MRC_SAYS_AGENT | MRC_SAYS_NO_AGENT | MRC_SAYS_MAYBE_AGENT;
+    *out = (struct names){.agents = 0};
+    mrc_name_listen(&out->all, p->series_description, MRC_NAME_OF_SERIES);
+    out->agents = out->all.says & of_agents;
+    if (!p->protocol_is_of_exam || p->series_description[0] == '\0')
+        mrc_name_listen(&out->all, p->protocol_name, MRC_NAME_OF_SERIES);
+    mrc_name_listen(&out->all, p->sequence_name, MRC_NAME_OF_SERIES);
+    if (out->agents == 0) out->agents = out->all.says & of_agents;
 }
 
-/* Does a word begin with `stem`, as whole word or followed by no digit? A leading 's' of vendors
- * ("sT1W") is skipped. */
-static bool begins_word(const struct words *w, const char *stem) {
-    size_t length = strlen(stem);
-    for (const char *at = strstr(w->text, stem); at != NULL; at = strstr(at + 1, stem)) {
-        bool start = at[-1] == ' ' || (at[-1] == 's' && at[-2] == ' ');
-        if (start && !isdigit((unsigned char)at[length])) return true;
-    }
-    return false;
-}
-
-static bool is_word(const struct words *w, const char *word) {
-    size_t length = strlen(word);
-    for (const char *at = strstr(w->text, word); at != NULL; at = strstr(at + 1, word))
-        if (at[-1] == ' ' && at[length] == ' ') return true;
-    return false;
-}
-
-static bool contains_any(const struct words *w, const char *const *parts) {
-    for (; *parts != NULL; ++parts)
-        if (strstr(w->text, *parts) != NULL) return true;
-    return false;
-}
-
-static enum mrc_contrast contrast_by_name(const struct words *w) {
-    static const char *const quantitative[] = {"mp2rage", "t1rho", "relaxometry", "synth",
-                                               "magic",   "adc",   NULL};
-    static const char *const t1_names[] = {"mprage", "mp rage", "bravo", "spgr",
-                                           "vibe",   "tfl3d",   NULL};
-    static const char *const swi_names[] = {" swi", "swan", "venobold", NULL};
-    static const char *const t2star_names[] = {"t2*", "t2star", "t2 star", NULL};
-    static const char *const flair_names[] = {"flair", "dark fluid", "darkfluid", "tirm", NULL};
-    if (contains_any(w, quantitative) || is_word(w, "map") || is_word(w, "t1map") ||
-        is_word(w, "t2map"))
-        return MRC_CONTRAST_UNKNOWN;
-    bool t1 = begins_word(w, "t1") || contains_any(w, t1_names);
-    bool t2 = begins_word(w, "t2");
-    bool t2star = contains_any(w, t2star_names) || is_word(w, "medic") || is_word(w, "hemo");
-    if (contains_any(w, swi_names)) return t1 ? MRC_CONTRAST_UNKNOWN : MRC_CONTRAST_SWI;
-    if (t2star) return t1 ? MRC_CONTRAST_UNKNOWN : MRC_CONTRAST_T2STARW;
-    if (contains_any(w, flair_names))
-        return t1 ? MRC_CONTRAST_T1W : MRC_CONTRAST_FLAIR; /* T1-FLAIR is T1w */
-    bool pd = is_word(w, "pd") || is_word(w, "pdw") || strstr(w->text, "proton density") != NULL;
-    if ((int)t1 + (int)t2 + (int)pd != 1) return MRC_CONTRAST_UNKNOWN;
-    return t1 ? MRC_CONTRAST_T1W : t2 ? MRC_CONTRAST_T2W : MRC_CONTRAST_PDW;
-}
-
-static bool agent_by_name(const struct words *w) {
-    return is_word(w, "gd") || is_word(w, "+c") || is_word(w, "c+") || is_word(w, "+gd") ||
-           is_word(w, "post") || is_word(w, "postgd") || is_word(w, "ce") || is_word(w, "gad") ||
-           strstr(w->text, "gadolinium") != NULL || is_word(w, "t1c") || is_word(w, "t1ce") ||
-           is_word(w, "t1+c") || is_word(w, "km");
+/* Of a T1w: with contrast agent or without; unknown, and why, where nobody can tell. */
+static enum mrc_contrast judge_agent(const char **why, const struct names *names, bool given) {
+    bool said = (names->agents & MRC_SAYS_AGENT) != 0;
+    bool denied = (names->agents & MRC_SAYS_NO_AGENT) != 0;
+    *why = NULL;
+    if (said && denied)
+        *why = "the series name says both with and without contrast agent";
+    else if (given && denied)
+        *why = "the header names a contrast agent, the series name says that none was given";
+    else if (said || given)
+        return MRC_CONTRAST_T1W_CE;
+    else if ((names->agents & MRC_SAYS_MAYBE_AGENT) != 0)
+        *why = "the series name may say that a contrast agent was given";
+    return *why != NULL ? MRC_CONTRAST_UNKNOWN : MRC_CONTRAST_T1W;
 }
 
 /* --- all three --- */
@@ -208,45 +180,60 @@ static enum mrc_contrast count_votes(char *who, size_t capacity, const struct vo
     return contrast;
 }
 
-enum mrc_contrast mrc_dicom_contrast(char *reason, size_t capacity,
+/* A pattern's words in capitals, as ImageType has them. */
+static struct mrc_name_text in_capitals(const struct mrc_name_word *word) {
+    struct mrc_name_text text = mrc_name_word_text(word);
+    for (char *c = text.text; *c != '\0'; ++c) *c = (char)toupper((unsigned char)*c);
+    return text;
+}
+
+/* What says that the image is no plain weighted one, before any timing: true, with the reason. */
+static bool is_vetoed(char *reason, size_t capacity, const struct mrc_dicom_physics *p,
+                      const struct names *names) {
+    const struct mrc_name_word *type = unweighted_type(p), *name = names->all.veto;
+    if (type != NULL)
+        (void)snprintf(reason, capacity, "contrast unknown: ImageType has %s, no weighted image",
+                       in_capitals(type).text);
+    else if (has_code(p->sequence, "EP")) /* functional and diffusion, whatever they say */
+        (void)snprintf(reason, capacity, "contrast unknown: an echo-planar sequence");
+    else if (is_acquired_otherwise(p))
+        (void)snprintf(reason, capacity, "contrast unknown: AcquisitionContrast is %s",
+                       p->acquired_as);
+    else if (name != NULL)
+        (void)snprintf(reason, capacity, "contrast unknown: the series name has '%s', %s",
+                       mrc_name_word_text(name).text, mrc_name_veto_words(name->says));
+    else
+        return false;
+    return true;
+}
+
+enum mrc_contrast mrc_dicom_contrast(char *reason, size_t capacity, bool *unweighted,
                                      const struct mrc_dicom_physics *physics) {
-    struct words words;
+    struct names names;
     char timing[80], who[160];
     const struct vote *against[2] = {NULL, NULL};
-    collect_words(&words, physics);
+    listen_to_names(&names, physics);
+    *unweighted = is_vetoed(reason, capacity, physics, &names);
+    if (*unweighted) return MRC_CONTRAST_UNKNOWN;
     describe_timing(timing, sizeof timing, physics);
     const struct vote votes[] = {{"the image type", contrast_by_type(physics)},
                                  {timing, contrast_by_physics(physics)},
-                                 {"the series name", contrast_by_name(&words)}};
-    const char *type = unweighted_type(physics);
-    if (type != NULL) {
-        (void)snprintf(reason, capacity, "contrast unknown: ImageType has %s, no weighted image",
-                       type);
-        return MRC_CONTRAST_UNKNOWN;
-    }
-    if (has_code(physics->sequence,
-                 "EP")) { /* functional and diffusion series, whatever they say */
-        (void)snprintf(reason, capacity, "contrast unknown: an echo-planar sequence");
-        return MRC_CONTRAST_UNKNOWN;
-    }
+                                 {"the series name", mrc_name_contrast(names.all.says)}};
     enum mrc_contrast contrast =
         count_votes(who, sizeof who, against, votes, sizeof votes / sizeof *votes);
+    const char *why = NULL;
     if (against[0] != NULL)
         (void)snprintf(reason, capacity, "contrast unknown: %s says %s, %s says %s",
                        against[0]->who, mrc_contrast_name(against[0]->contrast), against[1]->who,
                        mrc_contrast_name(against[1]->contrast));
     else if (contrast == MRC_CONTRAST_UNKNOWN)
-        (void)snprintf(reason, capacity,
-                       "contrast unknown: neither timing nor series name tells it");
-    if (contrast == MRC_CONTRAST_T2W && strcmp(who, votes[0].who) == 0) {
-        (void)snprintf(
-            reason, capacity,
-            "contrast unknown: AcquisitionContrast is T2, which functional series say too");
-        return MRC_CONTRAST_UNKNOWN;
-    }
-    if (contrast == MRC_CONTRAST_UNKNOWN) return contrast;
-    bool agent = physics->contrast_agent || agent_by_name(&words);
-    if (contrast == MRC_CONTRAST_T1W && agent) contrast = MRC_CONTRAST_T1W_CE;
+        why = "neither timing nor series name tells it";
+    else if (contrast == MRC_CONTRAST_T2W && strcmp(who, votes[0].who) == 0)
+        why = "AcquisitionContrast is T2, which functional series say too";
+    else if (contrast == MRC_CONTRAST_T1W)
+        contrast = judge_agent(&why, &names, physics->contrast_agent);
+    if (why != NULL) (void)snprintf(reason, capacity, "contrast unknown: %s", why);
+    if (why != NULL || against[0] != NULL) return MRC_CONTRAST_UNKNOWN;
     (void)snprintf(reason, capacity, "%s by %s%s", mrc_contrast_name(contrast), who,
                    contrast == MRC_CONTRAST_T1W_CE ? ", with contrast agent" : "");
     return contrast;

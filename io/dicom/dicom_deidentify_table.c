@@ -236,6 +236,7 @@ const struct mrc_deidentify_rule mrc_deidentify_rules[] = {
     NUMBERS(0x0020, 0x9157),
     ACTION(0x0020, 0x9161, UID),
     NUMBERS(0x0020, 0x9162),
+    NUMBERS(0x0020, 0x9163),
     ACTION(0x0020, 0x9164, UID),
     NUMBERS(0x0020, 0x9165),
     NUMBERS(0x0020, 0x9167),

@@ -43,11 +43,17 @@ static bool same_kind(const struct mrc_dicom_slice *a, const struct mrc_dicom_sl
            strcmp(a->photometric, b->photometric) == 0;
 }
 
+/* Rounding, and repeats that wait for the heart, let these differ from slice to slice. */
+static bool near_number(double a, double b, double fraction) {
+    if (isnan(a) || isnan(b)) return isnan(a) && isnan(b);
+    return fabs(a - b) <= fmax(1e-2, fraction * fmax(fabs(a), fabs(b)));
+}
+
 static bool same_timing(const struct mrc_dicom_slice *a, const struct mrc_dicom_slice *b) {
     const struct mrc_dicom_physics *p = &a->physics, *q = &b->physics;
-    return same_number(p->echo_ms, q->echo_ms, 1e-3) &&
+    return near_number(p->echo_ms, q->echo_ms, MRC_DICOM_JITTER) &&
            same_number(p->inversion_ms, q->inversion_ms, 1e-2) &&
-           same_number(p->repetition_ms, q->repetition_ms, 1e-2) &&
+           near_number(p->repetition_ms, q->repetition_ms, MRC_DICOM_JITTER) &&
            same_number(p->flip_deg, q->flip_deg, 1e-2) &&
            same_number(a->b_value, b->b_value, 1e-2) && a->echo_number == b->echo_number;
 }
@@ -163,6 +169,12 @@ static int compare_numbers(double a, double b) {
     return (a > b) - (a < b);
 }
 
+/* Of echoes so close that their slices went into one group. */
+static int by_timing(const struct mrc_dicom_slice *a, const struct mrc_dicom_slice *b) {
+    int order = compare_numbers(a->physics.echo_ms, b->physics.echo_ms);
+    return order != 0 ? order : compare_numbers(a->physics.repetition_ms, b->physics.repetition_ms);
+}
+
 static int by_trigger(const struct mrc_dicom_slice *a, const struct mrc_dicom_slice *b) {
     return compare_numbers(a->trigger_ms, b->trigger_ms);
 }
@@ -196,6 +208,10 @@ static int by_volume(const void *a, const void *b) {
     const struct part *p = a, *q = b;
     if (p->volume != q->volume) return p->volume < q->volume ? -1 : 1;
     return compare_numbers(p->slice->along_mm, q->slice->along_mm);
+}
+
+static int part_by_timing(const void *a, const void *b) {
+    return by_timing(((const struct part *)a)->slice, ((const struct part *)b)->slice);
 }
 
 static int part_by_trigger(const void *a, const void *b) {
@@ -249,6 +265,17 @@ static bool separates(struct part *parts, size_t count) {
     return parts[count - 1].volume > parts[0].volume;
 }
 
+/* Have sorted parts volumes of equally many slices? */
+static bool are_equally_long(const struct part *parts, size_t count) {
+    size_t length = 0;
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        for (end = begin + 1; end < count && parts[end].volume == parts[begin].volume;) ++end;
+        if (begin > 0 && end - begin != length) return false;
+        length = end - begin;
+    }
+    return true;
+}
+
 static void reset_parts(struct part *parts, const struct mrc_dicom_series *series) {
     for (size_t i = 0; i < series->count; ++i) parts[i] = (struct part){.slice = series->slices[i]};
 }
@@ -256,6 +283,9 @@ static void reset_parts(struct part *parts, const struct mrc_dicom_series *serie
 static bool find_parts(struct part *parts, const struct mrc_dicom_series *series) {
     static compare_fn *const compares[] = {part_by_trigger, part_by_acquisition,
                                            part_by_further_types};
+    reset_parts(parts, series);
+    number_by(parts, series->count, part_by_timing);
+    if (separates(parts, series->count) && are_equally_long(parts, series->count)) return true;
     for (size_t c = 0; c < sizeof compares / sizeof *compares; ++c) {
         reset_parts(parts, series);
         number_by(parts, series->count, compares[c]);
@@ -299,6 +329,76 @@ static enum mrc_status split_repeats(struct mrc_dicom_study *study, size_t index
 }
 
 /* --- what volumes of one series say of each other --- */
+
+static bool has_part(const struct mrc_dicom_study *study, const struct mrc_dicom_series *series,
+                     const struct mrc_dicom_slice *of, int64_t part) {
+    for (size_t i = series->kin_first; i != SIZE_MAX; i = study->series[i].kin_next)
+        for (size_t k = 0; k < study->series[i].count; ++k) {
+            const struct mrc_dicom_slice *s = study->series[i].slices[k];
+            if (s->part == part && strcmp(s->concatenation, of->concatenation) == 0) return true;
+        }
+    return false;
+}
+
+/* An object cut into several files (PS3.3 C.7.6.16.2.2.4) needs all of them: at an end, the stack
+ * would have no gap that tells. */
+static void judge_parts(const struct mrc_dicom_study *study, struct mrc_dicom_series *series) {
+    const struct mrc_dicom_slice *first = series->slices[0];
+    int64_t parts = 0, part = 1;
+    if (first->concatenation[0] == '\0') return;
+    for (size_t i = series->kin_first; i != SIZE_MAX; i = study->series[i].kin_next)
+        for (size_t k = 0; k < study->series[i].count; ++k) {
+            const struct mrc_dicom_slice *s = study->series[i].slices[k];
+            if (strcmp(s->concatenation, first->concatenation) != 0) continue;
+            parts = s->parts > parts ? s->parts : parts;
+            parts = s->part > parts ? s->part : parts;
+        }
+    while (part <= parts && has_part(study, series, first, part)) ++part;
+    if (part <= parts)
+        mrc_dicom_series_object_to(
+            series, "part %lld of the %lld of its concatenation (0020,9163) is missing",
+            (long long)part, (long long)parts);
+}
+
+/* Do the other volume's slices lie between those of this one, nowhere at the place of one? Both are
+ * sorted. */
+static bool interleaves(const struct mrc_dicom_series *series,
+                        const struct mrc_dicom_series *other) {
+    const struct mrc_dicom_slice *const *s = series->slices, *const *o = other->slices;
+    size_t at = 0, between = 0;
+    for (size_t i = 0; i < other->count; ++i) {
+        while (at < series->count && s[at]->along_mm < o[i]->along_mm) ++at;
+        if ((at < series->count && repeats(s[at], o[i])) || (at > 0 && repeats(s[at - 1], o[i])))
+            return false;
+        between += at > 0 && at < series->count;
+    }
+    return between > 0;
+}
+
+/* One stack whose timing differs from slice to slice by more than a rounding is told as that, not
+ * as two with gaps. */
+static void judge_timing(const struct mrc_dicom_study *study, struct mrc_dicom_series *series) {
+    const double alike = 0.2;
+    const struct mrc_dicom_slice *a = series->slices[0];
+    if (!a->placed || a->reason[0] != '\0') return;
+    for (size_t i = series->kin_first; i != SIZE_MAX && series->reason[0] == '\0';
+         i = study->series[i].kin_next) {
+        const struct mrc_dicom_series *other = &study->series[i];
+        const struct mrc_dicom_slice *b = other->slices[0];
+        const struct mrc_dicom_physics *p = &a->physics, *q = &b->physics;
+        bool near = near_number(p->echo_ms, q->echo_ms, alike) &&
+                    near_number(p->repetition_ms, q->repetition_ms, alike) &&
+                    a->echo_number == b->echo_number;
+        if (other == series || !near || same_timing(a, b) || !b->placed || !same_kind(a, b) ||
+            !same_grid(a, b) || !same_orientation(a, b) || !interleaves(series, other))
+            continue;
+        bool echo = !near_number(p->echo_ms, q->echo_ms, MRC_DICOM_JITTER);
+        mrc_dicom_series_object_to(
+            series, "%s differs from slice to slice (%g and %g ms), expected one, 2 %% aside",
+            echo ? "EchoTime (0018,0081)" : "RepetitionTime (0018,0080)",
+            echo ? p->echo_ms : p->repetition_ms, echo ? q->echo_ms : q->repetition_ms);
+    }
+}
 
 /* Is it the first volume of its series in its plane? */
 static bool opens_plane(const struct mrc_dicom_study *study, size_t index) {
@@ -528,7 +628,7 @@ static enum mrc_status collect_slices(struct mrc_dicom_study *study,
 
 static enum mrc_status judge_series(struct mrc_dicom_series *series, struct mrc_error *err) {
     series->contrast = mrc_dicom_contrast(series->contrast_reason, sizeof series->contrast_reason,
-                                          &series->slices[0]->physics);
+                                          &series->unweighted, &series->slices[0]->physics);
     mrc_dicom_stack_judge_slices(series); /* anew: the volume may have been split */
     return series->reason[0] == '\0' ? mrc_dicom_stack_judge(series, err) : MRC_OK;
 }
@@ -554,8 +654,11 @@ enum mrc_status mrc_dicom_study_group(struct mrc_dicom_study *out,
     *out = (struct mrc_dicom_study){0};
     enum mrc_status st = collect_slices(out, files, count, err);
     if (st == MRC_OK) st = group(out, err);
-    for (size_t i = 0; st == MRC_OK && i < out->series_count; ++i)
+    for (size_t i = 0; st == MRC_OK && i < out->series_count; ++i) {
+        judge_parts(out, &out->series[i]);
+        judge_timing(out, &out->series[i]);
         st = judge_series(&out->series[i], err);
+    }
     for (size_t i = 0; st == MRC_OK && i < out->series_count; ++i) {
         judge_planes(out, &out->series[i]);
         judge_lengths(out, &out->series[i]);

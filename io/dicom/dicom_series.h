@@ -12,6 +12,8 @@
 #include "io/image.h"
 
 enum { MRC_DICOM_SELECTOR = 24 };
+/** By how much EchoTime and RepetitionTime may differ inside a volume, as a part of them. */
+#define MRC_DICOM_JITTER 0.02
 
 /** Slices of one volume, by increasing position along the normal. */
 struct mrc_dicom_series {
@@ -32,7 +34,9 @@ struct mrc_dicom_series {
     char gap_words[280]; /* the first gap that tells of it */
     enum mrc_contrast contrast;
     char contrast_reason[160];
-    bool usable; /* apart from the three marks below */
+    bool unweighted;  /* told to be no plain weighted image */
+    char jitter[100]; /* what differs a little from slice to slice; "": nothing does */
+    bool usable;      /* apart from the three marks below */
     bool synthetic, derived, gaps;
     bool phantom; /* of an object */
     bool infant;

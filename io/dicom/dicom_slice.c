@@ -54,6 +54,10 @@ static void read_identity(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
     s->instance_number = integer_or_0(item, MRC_TAG(0x0020, 0x0013));
     s->echo_number = integer_or_0(item, MRC_TAG(0x0018, 0x0086));
     s->acquisition_images = integer_or_0(item, MRC_TAG(0x0020, 0x1002));
+    (void)mrc_dcmtk_text(s->concatenation, sizeof s->concatenation, item, MRC_TAG(0x0020, 0x9161),
+                         0);
+    s->part = integer_or_0(item, MRC_TAG(0x0020, 0x9162));
+    s->parts = integer_or_0(item, MRC_TAG(0x0020, 0x9163));
     s->rows = integer_or_0(item, MRC_TAG(0x0028, 0x0010));
     s->columns = integer_or_0(item, MRC_TAG(0x0028, 0x0011));
 }
@@ -200,6 +204,7 @@ static enum mrc_status read_frames(struct mrc_dicom_slices *out, const struct mr
         struct mrc_dicom_slice *slice = &out->items[first + f];
         source.own = mrc_dcmtk_child(root, per_frame_groups, f);
         slice->frame = (int64_t)f + 1;
+        slice->frames = (int64_t)count;
         read_image(slice, &source);
     }
     return st;

@@ -28,6 +28,7 @@ struct mrc_dicom_physics {
     char image_type[2 * MRC_DICOM_LONG]; /* ImageType or FrameType, values joined */
     char acquired_as[MRC_DICOM_CODE];    /* AcquisitionContrast (0008,9209) of enhanced images */
     char series_description[MRC_DICOM_LONG], protocol_name[MRC_DICOM_LONG];
+    bool protocol_is_of_exam; /* ProtocolName is that of the whole examination (GE) */
     bool contrast_agent;
 };
 
@@ -35,6 +36,7 @@ struct mrc_dicom_physics {
 struct mrc_dicom_slice {
     const char *path; /* the caller's */
     int64_t frame;    /* from 1; 0: the file is this one image */
+    int64_t frames;   /* of its file; 0: the file is this one image */
     char study_uid[MRC_DICOM_UID], series_uid[MRC_DICOM_UID], sop_uid[MRC_DICOM_UID];
     char sop_class[MRC_DICOM_UID], frame_uid[MRC_DICOM_UID];
     char patient_name[MRC_DICOM_LONG], patient_id[MRC_DICOM_LONG]; /* to compare, never to tell */
@@ -46,7 +48,9 @@ struct mrc_dicom_slice {
     double b_value, trigger_ms;                                 /* NAN: not said */
     int64_t series_number, instance_number;                     /* 0: not said */
     int64_t echo_number, temporal_position, acquisition_number; /* 0: not said */
-    int64_t acquisition_images; /* ImagesInAcquisition (0020,1002); 0: not said */
+    int64_t acquisition_images;        /* ImagesInAcquisition (0020,1002); 0: not said */
+    char concatenation[MRC_DICOM_UID]; /* of whose parts the file is one; "": of none */
+    int64_t part, parts;               /* which, and how many there are; 0: not said */
     int64_t rows, columns;
     double spacing_mm[2];    /* between rows, between columns */
     double orientation[6];   /* LPS: along increasing column, along increasing row */
@@ -95,8 +99,9 @@ enum mrc_status mrc_dicom_slices_decode(float *voxels, const struct mrc_dicom_sl
                                         size_t count, struct mrc_error *err);
 
 /** The contrast by image type, physics and name, in that order (docs/dicom.md), with the reason in
- * words: those that speak must agree. No patient data. */
-enum mrc_contrast mrc_dicom_contrast(char *reason, size_t capacity,
+ * words: those that speak must agree. *unweighted: something says that it is no plain weighted
+ * image (a map, a scout, another weighting), and its contrast is unknown. No patient data. */
+enum mrc_contrast mrc_dicom_contrast(char *reason, size_t capacity, bool *unweighted,
                                      const struct mrc_dicom_physics *physics);
 
 #endif

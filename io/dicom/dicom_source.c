@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "io/dicom/deidentify.h"
+
 static mrc_dcmtk_item *holder(mrc_dcmtk_item *group, uint32_t sequence, uint32_t tag) {
     mrc_dcmtk_item *item = group != NULL ? mrc_dcmtk_child(group, sequence, 0) : NULL;
     return item != NULL && mrc_dcmtk_count(item, tag) > 0 ? item : NULL;
@@ -133,16 +135,20 @@ static void enhanced_sequence(struct mrc_dicom_physics *p, const struct mrc_dico
 }
 
 static bool has_agent(const struct mrc_dicom_source *source) {
-    static const char *const none[] = {"NO", "NONE", "no", "none"};
+    static const char *const none[] = {"NO",   "NONE", "N",     "N/A",     "NA",  "0",    "-",
+                                       "OHNE", "KEIN", "KEINE", "WITHOUT", "NIL", "SANS", "NON"};
     char agent[MRC_DICOM_LONG];
     if (mrc_dcmtk_count(source->root, MRC_TAG(0x0018, 0x0012)) > 0) return true;
     mrc_dicom_source_text(agent, sizeof agent, source, 0, MRC_TAG(0x0018, 0x0010));
     for (size_t n = 0; n < sizeof none / sizeof *none; ++n)
-        if (strcmp(agent, none[n]) == 0) return false;
+        if (strcasecmp(agent, none[n]) == 0) return false;
     return agent[0] != '\0';
 }
 
 void mrc_dicom_read_physics(struct mrc_dicom_physics *p, const struct mrc_dicom_source *source) {
+    char maker[MRC_DICOM_LONG];
+    mrc_dicom_source_text(maker, sizeof maker, source, 0, MRC_TAG(0x0008, 0x0070));
+    p->protocol_is_of_exam = strcmp(mrc_manufacturer_name(maker), "GE") == 0;
     p->repetition_ms = mrc_dicom_source_number(source, MR_TIMING, MRC_TAG(0x0018, 0x0080));
     p->echo_ms = first_of(mrc_dicom_source_number(source, MR_ECHO, MRC_TAG(0x0018, 0x9082)),
                           mrc_dicom_source_number(source, MR_ECHO, MRC_TAG(0x0018, 0x0081)));

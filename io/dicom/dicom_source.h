@@ -45,6 +45,8 @@ void mrc_dicom_read_physics(struct mrc_dicom_physics *out, const struct mrc_dico
 MRC_PRINTF(2, 3) void mrc_dicom_object_to(struct mrc_dicom_slice *slice, const char *fmt, ...);
 /** What can be said of a whole file: SOP class, kind of pixels, their encoding and length. */
 void mrc_dicom_judge_file(struct mrc_dicom_slice *slice, mrc_dcmtk_file *file);
+/** What ImageType and ComplexImageComponent say: magnitude or not, acquired or computed. */
+void mrc_dicom_judge_types(struct mrc_dicom_slice *slice);
 /** And of one image: acquired or computed, magnitude or not, by image type and vendor's marks. */
 void mrc_dicom_judge_image(struct mrc_dicom_slice *slice, const struct mrc_dicom_source *source);
 

@@ -2,6 +2,7 @@
  * and their origins: docs/dicom.md, "Slices". */
 #include <math.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -289,6 +290,25 @@ static void judge_line(struct mrc_dicom_series *series) {
     }
 }
 
+/* A time in ms of the slices: how it spreads, and where by too much. */
+static void judge_spread(struct mrc_dicom_series *series, const char *name, size_t offset) {
+    double least = INFINITY, most = -INFINITY;
+    for (size_t i = 0; i < series->count; ++i) {
+        double value = 0.0;
+        memcpy(&value, (const char *)&series->slices[i]->physics + offset, sizeof value);
+        least = fmin(least, value);
+        most = fmax(most, value);
+    }
+    if (!(most > least)) return; /* also where none says it */
+    if (most - least > fmax(2e-2, MRC_DICOM_JITTER * most))
+        mrc_dicom_series_object_to(
+            series, "%s differs from slice to slice (%g to %g ms), expected one, 2 %% aside", name,
+            least, most);
+    else if (series->jitter[0] == '\0')
+        (void)snprintf(series->jitter, sizeof series->jitter,
+                       "%s differs from slice to slice (%g to %g ms)", name, least, most);
+}
+
 static enum mrc_status judge_geometry(struct mrc_dicom_series *series, struct mrc_error *err) {
     if (series->count < MRC_DICOM_MIN_SLICES) {
         mrc_dicom_series_object_to(series, "%zu slice%s, expected at least %d", series->count,
@@ -312,6 +332,9 @@ static enum mrc_status judge_geometry(struct mrc_dicom_series *series, struct mr
 
 enum mrc_status mrc_dicom_stack_judge(struct mrc_dicom_series *series, struct mrc_error *err) {
     judge_identity(series);
+    judge_spread(series, "EchoTime (0018,0081)", offsetof(struct mrc_dicom_physics, echo_ms));
+    judge_spread(series, "RepetitionTime (0018,0080)",
+                 offsetof(struct mrc_dicom_physics, repetition_ms));
     enum mrc_status st = judge_uids(series, err);
     return st == MRC_OK ? judge_geometry(series, err) : st;
 }

@@ -70,7 +70,7 @@ static bool is_magnitude(const char *type) {
  * DERIVED\SECONDARY on untouched scans, and vendors DERIVED\PRIMARY\M. Refused is what names a
  * computation: any other value 3, or a word of the list. In an enhanced frame value 1 is reliable
  * (C.8.16.1.1). */
-static void judge_image_type(struct mrc_dicom_slice *s) {
+void mrc_dicom_judge_types(struct mrc_dicom_slice *s) {
     static const char *const parts[] = {
         "P",     "PHASE", "PHASE MAP", "P_SE",      "P_FFE", "R",     "REAL",         "R_SE",
         "R_FFE", "R_IR",  "I",         "IMAGINARY", "I_SE",  "I_FFE", "VELOCITY MAP", NULL};
@@ -103,7 +103,7 @@ static void judge_image_type(struct mrc_dicom_slice *s) {
                                            "SECONDARY CAPTURE",
                                            NULL};
     const char *word = "";
-    if (has_type(s, "MOSAIC"))
+    if (has_type(s, "MOSAIC") && s->frames <= 1) /* frames are slices, each in its place */
         mrc_dicom_object_to(s, "a Siemens mosaic, expected one slice an image");
     if (has_type(s, "VFRAME"))
         mrc_dicom_object_to(s, "a United Imaging mosaic (VFRAME), expected one slice an image");
@@ -126,67 +126,89 @@ static void judge_diffusion(struct mrc_dicom_slice *s) {
         mrc_dicom_object_to(s, "diffusion-weighted (b = %g s/mm2), expected none", s->b_value);
 }
 
-/* --- what vendors tell elsewhere --- */
+/* --- what vendors tell elsewhere, in blocks that may lie anywhere (PS3.5 7.8.1) --- */
 
-/* A private block is its maker's only when the creator's name stands at its reservation. */
-static bool is_made_by(mrc_dcmtk_item *item, uint32_t reservation, const char *creator) {
-    char text[MRC_DICOM_LONG];
-    return mrc_dcmtk_text(text, sizeof text, item, reservation, 0) && strcmp(text, creator) == 0;
-}
-
-enum { UIH_RESERVATION = MRC_TAG(0x0065, 0x0010) };
-static const char uih_creator[] = "Image Private Header";
+static const char ge_creator[] = "GEMS_PARM_01", siemens_creator[] = "SIEMENS MR HEADER",
+                  uih_creator[] = "Image Private Header",
+                  philips_creator[] = "Philips MR Imaging DD 001",
+                  philips_diffusion_creator[] = "Philips Imaging DD 001";
 
 /* GE's ImageType is ORIGINAL\PRIMARY\OTHER of phase, real and imaginary images too. */
 static void judge_ge(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
     static const char *const kinds[] = {"magnitude", "phase", "real", "imaginary"};
-    int64_t kind = 0;
-    if (!is_made_by(item, MRC_TAG(0x0043, 0x0010), "GEMS_PARM_01")) return;
-    if (mrc_dcmtk_integer(&kind, item, MRC_TAG(0x0043, 0x102F), 0) && kind >= 1 && kind <= 3)
-        mrc_dicom_object_to(s, "not a magnitude image (%s, by GE's (0043,102F))", kinds[kind]);
+    double kind = 0.0;
+    if (mrc_dcmtk_private_number(&kind, item, 0x0043, ge_creator, 0x2F, "SS") &&
+        (kind == 1.0 || kind == 2.0 || kind == 3.0))
+        mrc_dicom_object_to(s, "not a magnitude image (%s, by GE's (0043,102F))", kinds[(int)kind]);
 }
 
 /* NumberOfImagesInMosaic, where an anonymiser has changed ImageType. */
 static void judge_siemens(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
-    int64_t images = 0;
-    if (!is_made_by(item, MRC_TAG(0x0019, 0x0010), "SIEMENS MR HEADER")) return;
-    if (mrc_dcmtk_integer(&images, item, MRC_TAG(0x0019, 0x100A), 0) && images > 1)
-        mrc_dicom_object_to(s, "a Siemens mosaic of %lld slices, expected one slice an image",
-                            (long long)images);
+    double images = 0.0;
+    if (s->frames <= 1 &&
+        mrc_dcmtk_private_number(&images, item, 0x0019, siemens_creator, 0x0A, "US") &&
+        images > 1.0)
+        mrc_dicom_object_to(s, "a Siemens mosaic of %g slices, expected one slice an image",
+                            images);
 }
 
-/* The b-value where Canon and United Imaging put it: "b=1500(0.4,0.0,0.9)" in ImageComments
- * (0020,4000), and (0065,1009). */
-static void read_vendor_diffusion(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
+/* MRImageType, where an archive has changed ImageType. */
+static void judge_philips(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
+    char type[MRC_DICOM_CODE];
+    if (mrc_dcmtk_private_text(type, sizeof type, item, 0x2005, philips_creator, 0x11) &&
+        (strcmp(type, "P") == 0 || strcmp(type, "R") == 0 || strcmp(type, "I") == 0))
+        mrc_dicom_object_to(s, "not a magnitude image (%s, by Philips' (2005,1011))", type);
+}
+
+/* "b=1500(0.4,0.0,0.9)", as Canon has it in ImageComments (0020,4000). */
+static bool read_canon_diffusion(double *value, const struct mrc_dicom_slice *s,
+                                 mrc_dcmtk_item *item) {
     char text[MRC_DICOM_LONG], digits[MRC_DICOM_LONG];
+    if (strcmp(mrc_manufacturer_name(s->manufacturer), "Canon") != 0 ||
+        !mrc_dcmtk_text(text, sizeof text, item, MRC_TAG(0x0020, 0x4000), 0) ||
+        strncmp(text, "b=", 2) != 0)
+        return false;
+    (void)snprintf(digits, sizeof digits, "%.*s", (int)strspn(text + 2, "0123456789."), text + 2);
+    return mrc_parse_f64(value, digits, 0.0, 1e6) == MRC_OK;
+}
+
+/* The b-value where the makers put it. */
+static void read_vendor_diffusion(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
+    static const struct {
+        uint16_t group;
+        uint8_t element;
+        const char *creator, *vr;
+    } places[] = {{0x0065, 0x09, uih_creator, "FD"},
+                  {0x0019, 0x0C, siemens_creator, "IS"},
+                  {0x2001, 0x03, philips_diffusion_creator, "FL"}};
     double value = 0.0;
     if (s->b_value > 0.0) return;
-    if (is_made_by(item, UIH_RESERVATION, uih_creator)) {
-        if (mrc_dcmtk_number(&value, item, MRC_TAG(0x0065, 0x1009), 0)) s->b_value = value;
-    } else if (strcmp(mrc_manufacturer_name(s->manufacturer), "Canon") == 0 &&
-               mrc_dcmtk_text(text, sizeof text, item, MRC_TAG(0x0020, 0x4000), 0) &&
-               strncmp(text, "b=", 2) == 0) {
-        (void)snprintf(digits, sizeof digits, "%.*s", (int)strspn(text + 2, "0123456789."),
-                       text + 2);
-        if (mrc_parse_f64(&value, digits, 0.0, 1e6) == MRC_OK) s->b_value = value;
-    }
+    for (size_t p = 0; p < sizeof places / sizeof *places; ++p)
+        if (mrc_dcmtk_private_number(&value, item, places[p].group, places[p].creator,
+                                     places[p].element, places[p].vr) &&
+            value > 0.0) {
+            s->b_value = value;
+            return;
+        }
+    if (read_canon_diffusion(&value, s, item)) s->b_value = value;
 }
 
 /* The number of images in a grid, where ImageType does not say VFRAME. */
 static void judge_uih(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
     double images = 0.0;
-    if (!has_type(s, "VFRAME") && is_made_by(item, UIH_RESERVATION, uih_creator) &&
-        mrc_dcmtk_number(&images, item, MRC_TAG(0x0065, 0x1050), 0) && images > 1.0)
+    if (!has_type(s, "VFRAME") &&
+        mrc_dcmtk_private_number(&images, item, 0x0065, uih_creator, 0x50, "DS") && images > 1.0)
         mrc_dicom_object_to(s, "a United Imaging mosaic of %g slices, expected one slice an image",
                             images);
 }
 
 void mrc_dicom_judge_image(struct mrc_dicom_slice *slice, const struct mrc_dicom_source *source) {
     read_vendor_diffusion(slice, source->root);
-    judge_image_type(slice);
+    mrc_dicom_judge_types(slice);
     judge_diffusion(slice);
     judge_ge(slice, source->root);
     judge_siemens(slice, source->root);
+    judge_philips(slice, source->root);
     judge_uih(slice, source->root);
 }
 
@@ -206,16 +228,62 @@ static bool is_object(const char *name) {
     return mrc_name_is_phantom(name, false);
 }
 
-/* PatientAge (0010,1010) is "018M", or weeks, days and years. */
-static void judge_age(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
+enum { INFANT_MONTHS = 24, AGE_UNKNOWN = -1 };
+
+/* PatientAge (0010,1010) is "018M", or weeks, days and years; in months. */
+static int64_t age_said(mrc_dcmtk_item *item) {
     char age[MRC_DICOM_CODE], digits[4];
     int64_t count = 0;
     (void)mrc_dcmtk_text(age, sizeof age, item, MRC_TAG(0x0010, 0x1010), 0);
     (void)snprintf(digits, sizeof digits, "%.3s", age);
-    if (strlen(age) == 4 && mrc_parse_i64(&count, digits, 0, 999) == MRC_OK)
-        s->infant = (age[3] == 'D' && count < 730) || (age[3] == 'W' && count < 104) ||
-                    (age[3] == 'M' && count < 24) || (age[3] == 'Y' && count < 2 && count > 0);
-    s->infant = s->infant || is_called(item, mrc_name_is_infant);
+    if (strlen(age) != 4 || mrc_parse_i64(&count, digits, 0, 999) != MRC_OK) return AGE_UNKNOWN;
+    switch (age[3]) {
+    case 'D': return count * 12 / 365;
+    case 'W': return count * 12 / 52;
+    case 'M': return count;
+    case 'Y': return count * 12;
+    default: return AGE_UNKNOWN;
+    }
+}
+
+/* The date at a tag as days and months since year 0; false: none that a calendar has. */
+static bool read_date(int64_t *months, int64_t *day, mrc_dcmtk_item *item, uint32_t tag) {
+    char text[MRC_DICOM_LONG], digits[9] = "";
+    int64_t number = 0;
+    size_t size = 0;
+    (void)mrc_dcmtk_text(text, sizeof text, item, tag, 0);
+    for (const char *c = text; *c != '\0' && size < 8; ++c) /* once written 2020.01.31 */
+        if (*c != '.') digits[size++] = *c;
+    if (size != 8 || mrc_parse_i64(&number, digits, 18000101, 99991231) != MRC_OK) return false;
+    int64_t month = number / 100 % 100;
+    *day = number % 100;
+    *months = number / 10000 * 12 + month;
+    return month >= 1 && month <= 12 && *day >= 1 && *day <= 31;
+}
+
+/* PatientBirthDate against the date of the study, or of what else is dated; in months. */
+static int64_t age_by_dates(mrc_dcmtk_item *item) {
+    static const uint32_t dates[] = {MRC_TAG(0x0008, 0x0020), MRC_TAG(0x0008, 0x0022),
+                                     MRC_TAG(0x0008, 0x002A), MRC_TAG(0x0008, 0x0021),
+                                     MRC_TAG(0x0008, 0x0023)};
+    int64_t born = 0, born_day = 0, then = 0, then_day = 0;
+    if (!read_date(&born, &born_day, item, MRC_TAG(0x0010, 0x0030))) return AGE_UNKNOWN;
+    for (size_t d = 0; d < sizeof dates / sizeof *dates; ++d)
+        if (read_date(&then, &then_day, item, dates[d])) {
+            int64_t months = then - born - (then_day < born_day);
+            bool stamp = then == born && then_day == born_day; /* a de-identifier's one date */
+            return months >= 0 && !stamp ? months : AGE_UNKNOWN;
+        }
+    return AGE_UNKNOWN;
+}
+
+/* A PatientAge of some years counts before dates, which de-identifiers change; one of 000Y says
+ * less than they do. */
+static void judge_age(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
+    int64_t said = age_said(item), counted = age_by_dates(item);
+    int64_t months = said > 0 || counted == AGE_UNKNOWN ? said : counted;
+    s->infant =
+        (months != AGE_UNKNOWN && months < INFANT_MONTHS) || is_called(item, mrc_name_is_infant);
 }
 
 /* SyntheticData YES, unless the series is a generated head that says so (QualityControlImage YES)

@@ -17,6 +17,7 @@
 #include "base/status.h"
 #include "io/dcmtk/handle.hpp"
 #include "io/net/guard.hpp"
+#include "io/net/pdv.hpp"
 
 namespace {
 
@@ -275,7 +276,8 @@ mrc_status accept_peer(char calling[MRC_AET_TEXT], int socket, session &s, mrc_e
     dcmSocketSendTimeout.set(s.node.dimse_s);
     dcmSocketReceiveTimeout.set(s.node.acse_s); // until there is an association
     OFCondition done = ASC_initializeNetwork(NET_ACCEPTOR, 0, s.node.acse_s, &network);
-    if (done.good()) done = ASC_setTransportLayer(network, &s.guard.layer(tls.get()), 0);
+    const auto layer = mrc_net_cut_pdus(&s.guard.layer(tls.get())); // outlives the association
+    if (done.good()) done = ASC_setTransportLayer(network, layer.get(), 0);
     if (done.good())
         done = ASC_receiveAssociation(network, &s.association, max_pdu_bytes, nullptr, nullptr,
                                       tls ? OFTrue : OFFalse, DUL_NOBLOCK, s.node.acse_s);

@@ -7,6 +7,7 @@
 #include <dcmtk/dcmnet/scu.h>
 
 #include "io/dcmtk/handle.hpp"
+#include "io/net/pdv.hpp"
 
 struct tls_scu : DcmSCU {
     using DcmSCU::useSecureConnection;
@@ -24,7 +25,8 @@ struct tls_scu : DcmSCU {
 };
 
 struct mrc_net_association {
-    std::unique_ptr<DcmTLSTransportLayer> tls; // outlives the SCU that knows it
+    std::unique_ptr<DcmTLSTransportLayer> tls; // these outlive the SCU that knows them
+    std::unique_ptr<DcmTransportLayer> layer;
     tls_scu scu;
     std::string name; // "AET@host:port"
 };
@@ -121,7 +123,8 @@ mrc_status connect(mrc_net_association &a, const mrc_net_peer &peer, const mrc_n
     if (status == MRC_OK) status = mrc_net_make_tls(a.tls, peer.tls, false, err);
     if (status != MRC_OK) return status;
     OFCondition done = scu.initNetwork();
-    if (done.good() && a.tls) done = scu.useSecureConnection(a.tls.get());
+    a.layer = mrc_net_cut_pdus(a.tls.get());
+    if (done.good()) done = scu.useSecureConnection(a.layer.get()); // where there is no TLS, plain
     if (done.good()) done = scu.negotiateAssociation();
     return done.good() ? MRC_OK : fail_association(a, done, err);
 }

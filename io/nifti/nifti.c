@@ -21,8 +21,16 @@
 #include "io/nifti/nifti_header.h"
 #include "io/nifti/nifti_sidecar.h"
 #include "io/nifti/nifti_stream.h"
+#include "io/nifti/nifti_values.h"
 
-enum { PORTION = 1 << 16, LABEL_INTENT = 1002 };
+enum {
+    PORTION = 1 << 16,
+    LABEL_INTENT = 1002,
+    FIRST_STATISTIC = 2, /* NIFTI_FIRST_STATCODE … */
+    LAST_STATISTIC = 24,
+    FIRST_OTHER_INTENT = 1001, /* estimates, matrices, vectors, shapes */
+    LAST_OTHER_INTENT = 1011
+};
 
 /* An opened file whose header passed. */
 struct nifti_input {
@@ -35,6 +43,8 @@ struct nifti_input {
     double disagreement_mm; /* between sform and qform, when both hold */
     bool synthetic;
     struct mrc_nifti_sidecar sidecar;
+    struct mrc_file_name_said name;
+    struct mrc_nifti_values values; /* once they were read */
 };
 
 static void input_close(struct nifti_input *in) {
@@ -170,13 +180,24 @@ static bool contains_word(const char *text, const char *word) {
     return false;
 }
 
-/* By the file's name and by its sidecar; where both speak they must agree. */
-static enum mrc_contrast contrast_of(char *reason, size_t capacity, const struct nifti_input *in) {
-    enum mrc_contrast by_name = mrc_contrast_from_name(mrc_path_name(in->header_path));
-    enum mrc_contrast by_sidecar = MRC_CONTRAST_UNKNOWN;
+/* By the file's name and by its sidecar; where both speak they must agree, and either may say that
+ * it is no plain weighted image. */
+static enum mrc_contrast contrast_of(char *reason, size_t capacity, bool *unweighted,
+                                     const struct nifti_input *in) {
+    enum mrc_contrast by_name = in->name.contrast, by_sidecar = MRC_CONTRAST_UNKNOWN;
     char words[160] = "";
+    *unweighted = false;
     if (in->sidecar.there)
-        by_sidecar = mrc_dicom_contrast(words, sizeof words, &in->sidecar.physics);
+        by_sidecar = mrc_dicom_contrast(words, sizeof words, unweighted, &in->sidecar.physics);
+    if (*unweighted) {
+        (void)snprintf(reason, capacity, "by its sidecar: %s", words);
+        return MRC_CONTRAST_UNKNOWN;
+    }
+    if (in->name.unweighted) {
+        *unweighted = true;
+        (void)snprintf(reason, capacity, "contrast unknown: the file's name has %s", in->name.veto);
+        return MRC_CONTRAST_UNKNOWN;
+    }
     if (by_sidecar == MRC_CONTRAST_UNKNOWN || by_sidecar == by_name) {
         (void)snprintf(reason, capacity, "%s%s%s",
                        by_name != MRC_CONTRAST_UNKNOWN ? "contrast by the file's name"
@@ -185,9 +206,13 @@ static enum mrc_contrast contrast_of(char *reason, size_t capacity, const struct
                        by_sidecar != MRC_CONTRAST_UNKNOWN ? words : "");
         return by_name;
     }
-    if (by_name == MRC_CONTRAST_UNKNOWN) {
-        (void)snprintf(reason, capacity, "contrast by its sidecar: %s", words);
-        return by_sidecar;
+    bool agent = by_name == MRC_CONTRAST_T1W_CE || by_sidecar == MRC_CONTRAST_T1W_CE;
+    bool t1 = by_name == MRC_CONTRAST_T1W || by_sidecar == MRC_CONTRAST_T1W;
+    if (by_name == MRC_CONTRAST_UNKNOWN || (agent && t1)) { /* who speaks of an agent knows */
+        (void)snprintf(reason, capacity, "contrast by %s: %s",
+                       by_name == MRC_CONTRAST_UNKNOWN ? "its sidecar" : "its name and sidecar",
+                       words);
+        return by_name == MRC_CONTRAST_UNKNOWN ? by_sidecar : MRC_CONTRAST_T1W_CE;
     }
     (void)snprintf(reason, capacity, "contrast unknown: the file's name says %s, its sidecar %s",
                    mrc_contrast_name(by_name), words);
@@ -201,6 +226,8 @@ static enum mrc_status input_open(struct nifti_input *in, const char *path, stru
     if (st == MRC_OK) st = read_geometry(in, err);
     if (st == MRC_OK) {
         mrc_nifti_sidecar_read(&in->sidecar, in->header_path);
+        mrc_file_name_read(&in->name, mrc_path_name(in->header_path));
+        in->values = (struct mrc_nifti_values)MRC_NIFTI_VALUES_NONE;
         in->synthetic = in->sidecar.synthetic || contains_word(in->facts.descrip, "synthetic");
     } else {
         input_close(in);
@@ -244,8 +271,8 @@ static float to_float(double value) {
     return (float)value; /* NaN stays NaN */
 }
 
-/* One portion of stored voxels to floats; adds the ones that are no finite number to *nonfinite. */
-static enum mrc_status convert(float *dst, unsigned char *src, size_t count, int64_t *nonfinite,
+/* One portion of stored voxels to floats. */
+static enum mrc_status convert(float *dst, unsigned char *src, size_t count,
                                const struct nifti_input *in, struct mrc_error *err) {
     const struct mrc_nifti_facts *f = &in->facts;
     const double exact = 9007199254740992.0; /* 2^53: beyond, a double skips integers */
@@ -260,36 +287,47 @@ static enum mrc_status convert(float *dst, unsigned char *src, size_t count, int
                             stored);
         }
         dst[v] = to_float(stored * f->slope + f->inter);
-        *nonfinite += !isfinite(dst[v]);
     }
     return MRC_OK;
 }
 
-/* Volume `which` (from 0) of the file; a compressed one is read to its end, for its checksum. */
+/* The voxels of a volume, portion by portion: into `voxels`, where that is not NULL, and what they
+ * tell into in->values. */
+static enum mrc_status read_portions(float *voxels, struct nifti_input *in, struct mrc_error *err) {
+    const struct mrc_nifti_facts *f = &in->facts;
+    size_t count = (size_t)mrc_extent_count(f->extent), part = PORTION / f->voxel_bytes;
+    unsigned char *buffer = mrc_alloc(PORTION, 1);
+    float *values = mrc_alloc(part, sizeof *values);
+    enum mrc_status st = MRC_OK;
+    if (buffer == NULL || values == NULL)
+        st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for reading", in->voxel_path);
+    for (size_t at = 0; st == MRC_OK && at < count; at += part) {
+        size_t n = count - at < part ? count - at : part;
+        float *to = voxels != NULL ? voxels + at : values;
+        st = mrc_nifti_stream_read(&in->stream, buffer, n * f->voxel_bytes, err);
+        if (st == MRC_OK && at == 0) mrc_fault_check(buffer, n * f->voxel_bytes);
+        if (st == MRC_OK) st = convert(to, buffer, n, in, err);
+        if (st == MRC_OK) mrc_nifti_values_see(&in->values, to, n);
+    }
+    mrc_free(values);
+    mrc_free(buffer);
+    return st;
+}
+
+/* Volume `which` (from 0) of the file; a compressed one is read to its end, for its checksum. What
+ * is no number is background. */
 static enum mrc_status read_voxels(float *voxels, struct nifti_input *in, int64_t which,
                                    struct mrc_error *err) {
     const struct mrc_nifti_facts *f = &in->facts;
-    size_t count = (size_t)mrc_extent_count(f->extent), part = PORTION / f->voxel_bytes;
-    int64_t nonfinite = 0;
-    unsigned char *buffer = mrc_alloc(PORTION, 1);
-    if (buffer == NULL)
-        return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for reading", in->voxel_path);
     enum mrc_status st = mrc_nifti_stream_skip(&in->stream, which * f->data_bytes, err);
-    for (size_t at = 0; st == MRC_OK && at < count; at += part) {
-        size_t n = count - at < part ? count - at : part;
-        st = mrc_nifti_stream_read(&in->stream, buffer, n * f->voxel_bytes, err);
-        if (st == MRC_OK && at == 0) mrc_fault_check(buffer, n * f->voxel_bytes);
-        if (st == MRC_OK) st = convert(voxels + at, buffer, n, &nonfinite, in, err);
-    }
-    mrc_free(buffer);
+    if (st == MRC_OK) st = read_portions(voxels, in, err);
     if (st == MRC_OK && in->stream.packed)
         st = mrc_nifti_stream_skip(&in->stream, (f->volumes - 1 - which) * f->data_bytes, err);
     if (st == MRC_OK) st = mrc_nifti_stream_finish(&in->stream, err);
-    if (st == MRC_OK && nonfinite > (int64_t)(count / 2)) {
-        st = mrc_fail(err, MRC_ERR_FORMAT,
-                      "%s: %lld of %zu voxels are NaN or infinite, expected at most half",
-                      in->voxel_path, (long long)nonfinite, count);
-    }
+    const float background = mrc_nifti_values_background(&in->values);
+    size_t count = voxels != NULL && in->values.nonfinite > 0 ? (size_t)in->values.count : 0;
+    for (size_t v = 0; st == MRC_OK && v < count; ++v)
+        if (!isfinite(voxels[v])) voxels[v] = background;
     return st;
 }
 
@@ -322,6 +360,9 @@ static void remark_on(char *out, size_t capacity, const struct nifti_input *in) 
                            "%g mm, sform is used",
                            spacing, d + 1, pixdim);
     }
+    if (out[0] == '\0' && in->values.nonfinite > 0)
+        (void)snprintf(out, capacity, "%lld voxels are NaN or infinite, taken as background",
+                       (long long)in->values.nonfinite);
     if (out[0] == '\0' && !in->facts.unit_said)
         (void)snprintf(out, capacity, "xyzt_units names no unit of length, millimetres are taken");
 }
@@ -331,12 +372,36 @@ static void describe_names(struct mrc_image_info *info, char *how, size_t capaci
                            const struct nifti_input *in) {
     const struct mrc_dicom_physics *p = &in->sidecar.physics;
     info->kind = MRC_SOURCE_NIFTI;
-    info->contrast = contrast_of(how, capacity, in);
+    info->contrast = contrast_of(how, capacity, &info->unweighted, in);
     mrc_text_plain(info->manufacturer, sizeof info->manufacturer, in->sidecar.manufacturer);
     (void)snprintf(info->series_description, sizeof info->series_description, "%s",
                    p->series_description);
     (void)snprintf(info->protocol_name, sizeof info->protocol_name, "%s", p->protocol_name);
     (void)snprintf(info->sequence_name, sizeof info->sequence_name, "%s", p->sequence_name);
+}
+
+static void object_to(struct mrc_image_info *info, const char *reason) {
+    info->usable = false;
+    info->status = MRC_ERR_UNSUPPORTED;
+    (void)snprintf(info->reason, sizeof info->reason, "%s", reason);
+}
+
+/* The same by what only looks so: who has looked at it may know better. */
+static void doubt(struct mrc_image_info *info, const char *reason) {
+    object_to(info, reason);
+    info->doubted = true;
+}
+
+/* Statistics, estimates and labels (intent_code), tissues as SPM describes them; NULL: it may be an
+ * image. */
+static const char *no_image_by_header(const struct mrc_nifti_facts *f) {
+    if (f->intent_code == LABEL_INTENT) return "a label map (intent_code 1002), expected an image";
+    if ((f->intent_code >= FIRST_STATISTIC && f->intent_code <= LAST_STATISTIC) ||
+        (f->intent_code >= FIRST_OTHER_INTENT && f->intent_code <= LAST_OTHER_INTENT))
+        return "statistics, an estimate or vectors by its intent_code, expected an image";
+    if (contains_word(f->descrip, "tissue class"))
+        return "the map of a tissue, as SPM describes it, expected an image";
+    return NULL;
 }
 
 static void describe(struct mrc_image_info *info, const struct nifti_input *in) {
@@ -362,38 +427,50 @@ static void describe(struct mrc_image_info *info, const struct nifti_input *in) 
     info->infant = mrc_name_is_infant(in->header_path) ||
                    mrc_name_is_infant(info->series_description) ||
                    mrc_name_is_infant(info->protocol_name);
-    info->usable = false;
-    const char *reason = NULL;
+    info->derived = in->sidecar.derived && !in->synthetic;
+    info->usable = true;
+    (void)snprintf(info->reason, sizeof info->reason, "%s", how);
+    const char *askew = mrc_geometry_askew(&in->geometry);
     char several[80];
-    if (f->volumes > 1) {
-        (void)snprintf(several, sizeof several,
-                       "%lld volumes, expected one (--volume K takes the K-th)",
-                       (long long)f->volumes);
-        reason = several;
-    } else if (!in->oriented)
-        reason =
-            "neither sform nor qform says where the axes point (--assume-ras takes them as RAS+)";
+    (void)snprintf(several, sizeof several,
+                   "%lld volumes, expected one (--volume K takes the K-th)", (long long)f->volumes);
+    if (f->volumes > 1)
+        object_to(info, several);
+    else if (!in->oriented)
+        object_to(info, "neither sform nor qform says where the axes point (--assume-ras takes "
+                        "them as RAS+)");
     else if (in->synthetic)
-        reason = "marked as synthetic (--allow-synthetic accepts it)";
-    else if (f->intent_code == LABEL_INTENT || mrc_name_is_label_map(name))
-        reason = "a label map, not an image";
-    else
-        reason = mrc_geometry_askew(&in->geometry);
-    if (reason != NULL) {
-        info->status = MRC_ERR_UNSUPPORTED;
-        (void)snprintf(info->reason, sizeof info->reason, "%s", reason);
+        object_to(info, "marked as synthetic (--allow-synthetic accepts it)");
+    else if (in->sidecar.refused[0] != '\0')
+        object_to(info, in->sidecar.refused);
+    else if (info->derived)
+        object_to(info, "derived, by its sidecar, expected an acquired image (--allow-derived "
+                        "accepts it)");
+    else if (no_image_by_header(f) != NULL)
+        object_to(info, no_image_by_header(f));
+    else if (in->name.labels)
+        doubt(info, "a label map by its name, not an image (a --map with its contrast takes it)");
+    else if (askew != NULL)
+        object_to(info, askew);
+}
+
+/* And what its values say, once they were read. */
+static void describe_values(struct mrc_image_info *info, const struct nifti_input *in) {
+    const char *objection = mrc_nifti_values_objection(&in->values);
+    char words[200], remark[sizeof((struct mrc_provenance *)0)->remark];
+    if (objection != NULL) {
+        (void)snprintf(words, sizeof words, "%s (a --map with its contrast takes it)", objection);
+        doubt(info, words);
         return;
     }
-    info->usable = true;
-    int at = snprintf(info->reason, sizeof info->reason, "%.*s", (int)sizeof info->reason - 1, how);
-    char remark[sizeof((struct mrc_provenance *)0)->remark];
     remark_on(remark, sizeof remark, in);
+    size_t at = strlen(info->reason);
     if (remark[0] != '\0')
-        (void)snprintf(info->reason + at, sizeof info->reason - (size_t)at, "; %s", remark);
+        (void)snprintf(info->reason + at, sizeof info->reason - at, "; %s", remark);
 }
 
 /* A compressed file whose end does not speak for it is unpacked once: whether it was cut is known
- * before it is called usable. Of others only the header is read. */
+ * also of one that cannot be used as it is. */
 static enum mrc_status check_end(struct nifti_input *in, struct mrc_error *err) {
     const struct mrc_nifti_facts *f = &in->facts;
     int64_t bytes = f->data_bytes * f->volumes;
@@ -409,12 +486,18 @@ static enum mrc_status nifti_read(void **record, size_t *bytes, const char *path
     *record = NULL;
     enum mrc_status st = input_open(&in, path, err);
     if (st != MRC_OK) return st;
-    st = check_end(&in, err);
-    struct mrc_image_info *info = st == MRC_OK ? mrc_alloc(1, sizeof *info) : NULL;
-    if (info != NULL)
+    struct mrc_image_info *info = mrc_alloc(1, sizeof *info);
+    if (info == NULL) st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
+    if (st == MRC_OK) {
         describe(info, &in);
-    else if (st == MRC_OK)
-        st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
+        bool weighted = info->contrast == MRC_CONTRAST_T1W || info->contrast == MRC_CONTRAST_T2W;
+        st = info->usable && weighted ? read_voxels(NULL, &in, 0, err) : check_end(&in, err);
+    }
+    if (st == MRC_OK && info->usable) describe_values(info, &in);
+    if (st != MRC_OK) {
+        mrc_free(info);
+        info = NULL;
+    }
     input_close(&in);
     *record = info;
     *bytes = sizeof *info;
@@ -539,11 +622,32 @@ static enum mrc_status check_wanted(const struct nifti_input *in,
             "%s: marked as synthetic, expected an acquired image (--allow-synthetic accepts it)",
             in->header_path);
     }
-    if (in->facts.intent_code == LABEL_INTENT) {
+    if (in->sidecar.refused[0] != '\0')
+        return mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: %s", in->header_path, in->sidecar.refused);
+    if (in->sidecar.derived && !in->synthetic && !options->allow_derived)
         return mrc_fail(err, MRC_ERR_UNSUPPORTED,
-                        "%s: a label map (intent_code 1002), expected an image", in->header_path);
-    }
-    return MRC_OK;
+                        "%s: derived, by its sidecar, expected an acquired image (--allow-derived "
+                        "accepts it)",
+                        in->header_path);
+    const char *other = no_image_by_header(&in->facts);
+    return other == NULL ? MRC_OK
+                         : mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: %s", in->header_path, other);
+}
+
+/* What only looks as if it were no image: by its name, or by its values once they were read. Who
+ * names its contrast in a map knows better. */
+static enum mrc_status check_looks(const struct nifti_input *in, const mrc_contrast_map *map,
+                                   bool read, struct mrc_error *err) {
+    struct mrc_image_info info = {.path = in->header_path};
+    char how[200];
+    const char *objection = NULL;
+    if (read) objection = mrc_nifti_values_objection(&in->values);
+    if (!read && in->name.labels) objection = "a label map by its name, not an image";
+    if (objection == NULL) return MRC_OK;
+    describe_names(&info, how, sizeof how, in);
+    if (mrc_contrast_map_apply(map, &info)) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: %s (a --map with its contrast takes it)",
+                    in->header_path, objection);
 }
 
 static enum mrc_status keep_provenance(mrc_volume *vol, const struct nifti_input *in,
@@ -580,11 +684,13 @@ static enum mrc_status nifti_load(mrc_volume **out, const struct mrc_image_file 
     enum mrc_status st = input_open(&in, files[0]->path, err);
     if (st != MRC_OK) return st;
     st = check_wanted(&in, options, err);
+    if (st == MRC_OK) st = check_looks(&in, options->map, false, err);
     if (st == MRC_OK) st = mrc_volume_create(&vol, in.facts.extent, &in.geometry, err);
-    if (st == MRC_OK) st = keep_provenance(vol, &in, options->map, err);
     if (st == MRC_OK)
         st = read_voxels(mrc_volume_voxels(vol), &in, options->volume > 0 ? options->volume - 1 : 0,
                          err);
+    if (st == MRC_OK) st = check_looks(&in, options->map, true, err);
+    if (st == MRC_OK) st = keep_provenance(vol, &in, options->map, err);
     input_close(&in);
     if (st != MRC_OK) {
         mrc_volume_destroy(vol);

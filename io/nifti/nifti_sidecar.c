@@ -9,6 +9,8 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "io/dicom/deidentify.h"
+#include "io/dicom/dicom_source.h"
 #include "io/image_name.h"
 
 enum { MAX_SIDECAR_BYTES = 1 << 20 };
@@ -58,6 +60,29 @@ static void read_physics(struct mrc_dicom_physics *p, const cJSON *json) {
     p->contrast_agent = agent[0] != '\0' && strcasecmp(agent, "NONE") != 0;
 }
 
+/* ImageType and the like, as of a DICOM image. */
+static void read_types(struct mrc_nifti_sidecar *out, const cJSON *json) {
+    struct mrc_dicom_slice slice = {.image_types = 0};
+    char type[MRC_DICOM_LONG * 2], units[MRC_DICOM_CODE];
+    char *rest = NULL;
+    text_of(type, sizeof type, json, "ImageType");
+    for (char *word = strtok_r(type, "\\", &rest);
+         word != NULL && slice.image_types < MRC_DICOM_TYPES; word = strtok_r(NULL, "\\", &rest))
+        (void)snprintf(slice.image_type[slice.image_types++], MRC_DICOM_CODE, "%.16s", word);
+    text_of(slice.complex_component, sizeof slice.complex_component, json, "ComplexImageComponent");
+    mrc_dicom_judge_types(&slice);
+    text_of(units, sizeof units, json, "Units");
+    if (slice.reason[0] == '\0' && units[0] != '\0' && strcasecmp(units, "arbitrary") != 0 &&
+        strcasecmp(units, "a.u.") != 0 && strcasecmp(units, "au") != 0)
+        (void)snprintf(slice.reason, sizeof slice.reason,
+                       "a map: Units of its sidecar are not "
+                       "arbitrary");
+    (void)snprintf(out->refused, sizeof out->refused, "%.119s", slice.reason);
+    out->derived =
+        slice.derived || cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(json, "RawImage"));
+    out->synthetic = out->synthetic || slice.synthetic;
+}
+
 void mrc_nifti_sidecar_read(struct mrc_nifti_sidecar *out, const char *path) {
     char *name = mrc_nifti_sidecar_path(path);
     unsigned char *text = NULL;
@@ -71,7 +96,10 @@ void mrc_nifti_sidecar_read(struct mrc_nifti_sidecar *out, const char *path) {
         out->there = cJSON_IsObject(json);
         out->synthetic = cJSON_IsTrue(mark) || (word != NULL && strcasecmp(word, "YES") == 0);
         read_physics(&out->physics, json);
+        read_types(out, json);
         text_of(out->manufacturer, sizeof out->manufacturer, json, "Manufacturer");
+        out->physics.protocol_is_of_exam =
+            strcmp(mrc_manufacturer_name(out->manufacturer), "GE") == 0;
         cJSON_Delete(json);
     }
     mrc_free(text);

@@ -8,8 +8,11 @@
 #include "io/dicom/dicom_slice.h"
 
 struct mrc_nifti_sidecar {
-    bool there;                       /* there is one, and it can be read */
-    bool synthetic;                   /* SyntheticData is true or "YES" */
+    bool there;        /* there is one, and it can be read */
+    bool synthetic;    /* SyntheticData is true or "YES" */
+    bool derived;      /* ImageType, or RawImage false: computed from images */
+    char refused[120]; /* why it is no magnitude image at all: by ImageType, ComplexImageComponent
+                          or Units; "": it may be one */
     struct mrc_dicom_physics physics; /* in ms, as of a DICOM header; NAN: not said */
     char manufacturer[MRC_DICOM_LONG];
 };

@@ -2,6 +2,7 @@
 #include "base/contrast.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <strings.h>
 
 static const char *const names[MRC_CONTRASTS] = {
@@ -17,8 +18,11 @@ const char *mrc_contrast_name(enum mrc_contrast contrast) {
 
 enum mrc_status mrc_contrast_parse(enum mrc_contrast *out, const char *text,
                                    struct mrc_error *err) {
+    static const char *const shorter[MRC_CONTRASTS] = {
+        [MRC_CONTRAST_T1W] = "T1", [MRC_CONTRAST_T2W] = "T2", [MRC_CONTRAST_PDW] = "PD"};
     for (int c = MRC_CONTRAST_UNKNOWN + 1; c < MRC_CONTRASTS; ++c) {
-        if (strcasecmp(text, names[c]) != 0) continue;
+        bool is_short = shorter[c] != NULL && strcasecmp(text, shorter[c]) == 0;
+        if (strcasecmp(text, names[c]) != 0 && !is_short) continue;
         *out = (enum mrc_contrast)c;
         return MRC_OK;
     }

@@ -21,7 +21,7 @@ enum mrc_contrast {
 };
 /** "T1w", "T2w", "PDw", "FLAIR", "T1w-ce", "T2starw", "SWI" or "unknown". */
 MRC_API const char *mrc_contrast_name(enum mrc_contrast contrast);
-/** One of these names but "unknown" (case does not matter); anything else is MRC_ERR_ARGUMENT, and
+/** One of these names but "unknown", or "T1", "T2", "PD" (case does not matter); anything else is MRC_ERR_ARGUMENT, and
  * *out is untouched. */
 MRC_STATUS mrc_contrast_parse(enum mrc_contrast *out, const char *text, struct mrc_error *err);
 

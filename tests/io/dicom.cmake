@@ -1,7 +1,8 @@
 # Tests of DICOM in and out.
-foreach(name IN ITEMS dicom_read dicom_volumes dicom_check dicom_generated dicom_derived dicom_walk dicom_shared)
+foreach(name IN ITEMS dicom_read dicom_unknown dicom_volumes dicom_check dicom_generated dicom_derived dicom_walk dicom_shared)
     mrc_test(test_${name} SOURCES test_${name}.c dicom_support.c PACKAGES io dcmtk volume base EXTRA ZLIB::ZLIB m)
 endforeach()
+mrc_test(test_name_words SOURCES test_name_words.c PACKAGES io volume base EXTRA m)
 mrc_test(test_dicom_contrast SOURCES test_dicom_contrast.c PACKAGES io volume base EXTRA m)
 
 # What other people's readers say of what we write.

@@ -27,10 +27,11 @@ def theirs(path):
     image = nib.load(path)
     voxels = np.squeeze(np.asanyarray(image.dataobj)).astype(np.float32).astype(np.float64)
     unit = UNIT_MM[int(image.header["xyzt_units"]) & 7]
-    finite = voxels[np.isfinite(voxels)]
+    finite = np.isfinite(voxels)
+    voxels[~finite] = min(0.0, voxels[finite].min())  # background
     i, j, k = voxels.shape
     picked = [voxels[0, 0, 0], voxels[i // 2, j // 3, k // 4], voxels[-1, -1, -1]]
-    return voxels.shape, image.affine[:3].ravel() * unit, [finite.mean(), *picked]
+    return voxels.shape, image.affine[:3].ravel() * unit, [voxels.mean(), *picked]
 
 
 def compare(path, fields, may_refuse=False):

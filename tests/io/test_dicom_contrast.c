@@ -78,7 +78,8 @@ static void test_table(void **state) {
         (void)snprintf(p.variant, sizeof p.variant, "%s", k->variant);
         (void)snprintf(p.series_description, sizeof p.series_description, "%s", k->name);
         char reason[160];
-        enum mrc_contrast found = mrc_dicom_contrast(reason, sizeof reason, &p);
+        bool unweighted = false;
+        enum mrc_contrast found = mrc_dicom_contrast(reason, sizeof reason, &unweighted, &p);
         if (found != k->expected)
             fail_msg("case %zu \"%s\": %s, expected %s (%s)", c, k->name, mrc_contrast_name(found),
                      mrc_contrast_name(k->expected), reason);
@@ -108,11 +109,12 @@ static void test_image_type(void **state) {
         struct mrc_dicom_physics p = {
             .repetition_ms = 600, .echo_ms = 12, .inversion_ms = NAN, .flip_deg = 90};
         char reason[160];
+        bool unweighted = false;
         (void)snprintf(p.sequence, sizeof p.sequence, "SE");
         (void)snprintf(p.image_type, sizeof p.image_type, "%s", types[t].types);
         (void)snprintf(p.acquired_as, sizeof p.acquired_as, "%s", types[t].acquired_as);
         (void)snprintf(p.series_description, sizeof p.series_description, "%s", types[t].name);
-        assert_int_equal(mrc_dicom_contrast(reason, sizeof reason, &p), types[t].expected);
+        assert_int_equal(mrc_dicom_contrast(reason, sizeof reason, &unweighted, &p), types[t].expected);
         if (strstr(reason, types[t].reason) == NULL)
             fail_msg("\"%s\", expected \"%s\"", reason, types[t].reason);
     }
@@ -124,10 +126,11 @@ static void test_declared_t2_alone(void **state) {
     struct mrc_dicom_physics p = {
         .repetition_ms = NAN, .echo_ms = NAN, .inversion_ms = NAN, .flip_deg = NAN};
     char reason[160];
+    bool unweighted = false;
     (void)snprintf(p.acquired_as, sizeof p.acquired_as, "T2");
-    assert_int_equal(mrc_dicom_contrast(reason, sizeof reason, &p), MRC_CONTRAST_UNKNOWN);
+    assert_int_equal(mrc_dicom_contrast(reason, sizeof reason, &unweighted, &p), MRC_CONTRAST_UNKNOWN);
     (void)snprintf(p.series_description, sizeof p.series_description, "t2_tse");
-    assert_int_equal(mrc_dicom_contrast(reason, sizeof reason, &p), MRC_CONTRAST_T2W);
+    assert_int_equal(mrc_dicom_contrast(reason, sizeof reason, &unweighted, &p), MRC_CONTRAST_T2W);
 }
 
 static void test_map(void **state) {

@@ -69,7 +69,7 @@ static const struct verdict_case verdict_cases[] = {
     {"dicom2nifti_tests/philips_enhanced/anatomical/001", 1, "T1w", "T1w by the image type"},
     {"dicom2nifti_tests/philips_enhanced/fmri/001", 4, "unknown", "contrast unknown"},
     {"dicom2nifti_tests/siemens_multiframe/anatomical/001", 1, NULL, ""},
-    {"enh_misc/Philips", 1, "T1w", "T1w by the image type"},
+    {"enh_misc/Philips", 1, "unknown", "the series name has 'b0'"},
     {"philips_nonimage_raw", 0, NULL, NULL},
 };
 

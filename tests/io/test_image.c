@@ -209,9 +209,14 @@ static void test_contrast_names(void **state) {
         enum mrc_contrast got = mrc_contrast_from_name(cases[c].name);
         if (got != cases[c].contrast) fail_msg("%s: %s", cases[c].name, mrc_contrast_name(got));
     }
-    assert_true(mrc_name_is_label_map("sub-1_dseg.nii.gz"));
-    assert_true(mrc_name_is_label_map("T1w_mask.nii"));
-    assert_false(mrc_name_is_label_map("mask_T1w.nii"));
+    struct mrc_file_name_said said;
+    mrc_file_name_read(&said, "sub-1_dseg.nii.gz");
+    assert_true(said.labels);
+    mrc_file_name_read(&said, "T1w_mask.nii");
+    assert_true(said.labels);
+    mrc_file_name_read(&said, "mask_T1w.nii");
+    assert_false(said.labels);
+    assert_true(said.unweighted);
 }
 
 static void test_names_of_objects(void **state) {

@@ -298,19 +298,66 @@ static void test_units(void **state) {
     mrc_volume_destroy(vol);
 }
 
-static void test_too_many_nan(void **state) {
+/* What is no number is background: 0, or the least value where that is below 0. */
+static void test_nan_is_background(void **state) {
     (void)state;
     mrc_volume *vol = made_volume((struct mrc_extent){3, 3, 3}, storages[0].matrix, 0.0f);
     struct mrc_error err = {0};
-    for (int v = 0; v < 13; ++v) mrc_volume_voxels(vol)[v] = NAN;
-    assert_ok(mrc_nifti_save(vol, made_path("nan13.nii"), MRC_NIFTI_FLOAT32, NULL, &err), &err);
-    mrc_volume *back = load(made_path("nan13.nii"));
-    assert_true(isnan(mrc_volume_voxels(back)[12])); /* kept, for preprocess to count */
+    for (int v = 0; v < 25; ++v) mrc_volume_voxels(vol)[v] = NAN;
+    mrc_volume_voxels(vol)[25] = INFINITY;
+    mrc_volume_voxels(vol)[26] = 7.0f;
+    assert_ok(mrc_nifti_save(vol, made_path("nan26.nii"), MRC_NIFTI_FLOAT32, NULL, &err), &err);
+    mrc_volume *back = load(made_path("nan26.nii"));
+    for (int v = 0; v < 26; ++v) assert_true(mrc_volume_voxels(back)[v] == 0.0f);
+    assert_true(mrc_volume_voxels(back)[26] == 7.0f);
+    assert_non_null(strstr(mrc_volume_provenance(back)->remark, "26 voxels are NaN or infinite"));
     mrc_volume_destroy(back);
-    mrc_volume_voxels(vol)[13] = INFINITY;
-    assert_ok(mrc_nifti_save(vol, made_path("nan14.nii"), MRC_NIFTI_FLOAT32, NULL, &err), &err);
-    assert_refused(made_path("nan14.nii"), MRC_ERR_FORMAT, "14 of 27 voxels");
+    mrc_volume_voxels(vol)[26] = -7.0f;
+    assert_ok(mrc_nifti_save(vol, made_path("nan26.nii"), MRC_NIFTI_FLOAT32, NULL, &err), &err);
+    back = load(made_path("nan26.nii"));
+    for (int v = 0; v < 27; ++v) assert_true(mrc_volume_voxels(back)[v] == -7.0f);
+    mrc_volume_destroy(back);
+    mrc_volume_voxels(vol)[26] = NAN;
+    assert_ok(mrc_nifti_save(vol, made_path("nan27.nii"), MRC_NIFTI_FLOAT32, NULL, &err), &err);
+    assert_refused(made_path("nan27.nii"), MRC_ERR_UNSUPPORTED, "nearly all voxels are NaN");
     mrc_volume_destroy(vol);
+}
+
+/* Labels and probabilities under the name of a T1w; the same told by the header. */
+static void test_values_tell_labels(void **state) {
+    (void)state;
+    static const struct {
+        const char *name, *words;
+        float first, second;
+        int period; /* voxels of one value */
+    } cases[] = {{"two_T1w.nii", "a label map by its values", 2.0f, 41.0f, 9},
+                 {"binary_T1w.nii", "a label map by its values", 1.0f, 0.0f, 9},
+                 {"parts_T1w.nii", "probabilities by its values", 1.0f, 0.3f, 1},
+                 {"noise_T1w.nii", NULL, 100.0f, 101.0f, 1}};
+    struct mrc_error err = {0};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; ++c) {
+        mrc_volume *vol = made_volume((struct mrc_extent){9, 9, 9}, storages[0].matrix, 0.0f);
+        float *v = mrc_volume_voxels(vol);
+        for (int i = 0; i < 729; ++i)
+            v[i] = i / cases[c].period % 2 == 0 ? cases[c].first : cases[c].second;
+        const char *path = made_path(cases[c].name);
+        assert_ok(mrc_nifti_save(vol, path, MRC_NIFTI_FLOAT32, NULL, &err), &err);
+        mrc_volume_destroy(vol);
+        struct mrc_image_list list = {0};
+        assert_ok(mrc_image_list_scan(&list, path, &err), &err);
+        assert_int_equal(list.items[0].usable, cases[c].words == NULL);
+        if (cases[c].words != NULL) {
+            assert_non_null(strstr(list.items[0].reason, cases[c].words));
+            assert_refused(path, MRC_ERR_UNSUPPORTED, cases[c].words);
+        }
+        mrc_image_list_clear(&list);
+    }
+    struct nifti_1_header h = plain_header();
+    h.intent_code = 3;
+    assert_refused(write_plain("statistics.nii", &h), MRC_ERR_UNSUPPORTED, "statistics");
+    h.intent_code = 0;
+    (void)snprintf(h.descrip, sizeof h.descrip, "Tissue class 1");
+    assert_refused(write_plain("spm.nii", &h), MRC_ERR_UNSUPPORTED, "the map of a tissue");
 }
 
 static void test_wide_integers(void **state) {
@@ -396,7 +443,7 @@ static void test_derived_keeps_header(void **state) {
     h.xyzt_units = 10;
     h.scl_slope = 0.5f;
     h.cal_max = 77.0f;
-    h.intent_code = 3;
+    h.intent_code = 2016;
     (void)snprintf(h.descrip, sizeof h.descrip, "DOE^JANE");
     (void)snprintf(h.aux_file, sizeof h.aux_file, "doe.txt");
     (void)snprintf(h.db_name, sizeof h.db_name, "doe");
@@ -657,7 +704,8 @@ int main(void) {
         cmocka_unit_test(test_forms_that_disagree),
         cmocka_unit_test(test_shear_and_flat),
         cmocka_unit_test(test_units),
-        cmocka_unit_test(test_too_many_nan),
+        cmocka_unit_test(test_nan_is_background),
+        cmocka_unit_test(test_values_tell_labels),
         cmocka_unit_test(test_wide_integers),
         cmocka_unit_test(test_bombs),
         cmocka_unit_test(test_every_truncation),

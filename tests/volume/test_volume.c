@@ -127,6 +127,10 @@ static void test_contrast_names(void **state) {
     struct mrc_error err = {0};
     assert_ok(mrc_contrast_parse(&c, "t2W", &err), &err);
     assert_int_equal(c, MRC_CONTRAST_T2W);
+    assert_ok(mrc_contrast_parse(&c, "T1", &err), &err);
+    assert_int_equal(c, MRC_CONTRAST_T1W);
+    assert_ok(mrc_contrast_parse(&c, "t2", &err), &err);
+    assert_int_equal(c, MRC_CONTRAST_T2W);
     assert_ok(mrc_contrast_parse(&c, "flair", &err), &err);
     assert_int_equal(c, MRC_CONTRAST_FLAIR);
     assert_int_equal(mrc_contrast_parse(&c, "unknown", &err), MRC_ERR_ARGUMENT);

@@ -97,11 +97,18 @@ static void judge(struct mrc_image_info *image) {
         snprintf(text, sizeof text, "%.150s; expected T1w or T2w (--force overrides)",
                  image->reason);
         object_to(image, MRC_ERR_UNSUPPORTED, text);
-    } else if (image->physical) {
+        return;
+    }
+    if (image->physical) {
         (void)mrc_slices_cuts(&options.cut, &image->geometry, extent);
         enum mrc_status status =
             mrc_slices_check_grid(&image->geometry, extent, image->path, &options, &why);
         if (status != MRC_OK) object_to(image, status, why.text);
+    }
+    if (image->usable && image->contrast == MRC_CONTRAST_UNKNOWN) {
+        snprintf(text, sizeof text, "%.140s; expected T1w or T2w (--from says which it is)",
+                 image->reason);
+        object_to(image, MRC_ERR_UNSUPPORTED, text);
     }
 }
 

@@ -68,7 +68,10 @@ static const char *const vocabulary[] =
      "uncompressed under unevenly unit units unknown unpacked unpacking up usable used "
      "value values vectors volume volume's volumes vox vox_offset voxel voxels was way "
      "weighted weights what when where which while who whoever whole whose with without "
-     "word words work would write writing written wrong x xyzt xyzt_units years zero zeros "};
+     "word words work would write writing written wrong x xyzt xyzt_units years zero zeros "
+     "aside background both calibration cleaned complex concatenation describes differs "
+     "document estimate explicit given implicit marker probabilities quantitative run "
+     "scout segment statistics tile-part tissue weighting "};
 
 static bool is_among(const char *word, const char *words) {
     char spaced[WORD + 2];
@@ -178,6 +181,12 @@ static bool is_term(const char *word) {
                                         "RF",
                                         "SC",
                                         "US",
+                                        "EchoTime",
+                                        "RepetitionTime",
+                                        "SPM",
+                                        "PS3.8",
+                                        "AcquisitionContrast",
+                                        "Units",
                                         "XA"};
     for (size_t i = 0; i < sizeof terms / sizeof *terms; ++i)
         if (strcmp(terms[i], word) == 0) return true;

@@ -156,6 +156,10 @@ static enum mrc_status load_item(struct loader *l, const struct mrc_image_info *
         leave_out(l, item->path, item->reason);
         return MRC_OK;
     }
+    if (item->unweighted && !l->options->force) { /* a map is none, whatever its folder is called */
+        leave_out(l, item->path, item->reason);
+        return MRC_OK;
+    }
     if (item->contrast != MRC_CONTRAST_UNKNOWN && item->contrast != wanted && !l->options->force) {
         char reason[96];
         snprintf(reason, sizeof reason, "recognised as %s, expected %s",

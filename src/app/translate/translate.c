@@ -94,6 +94,7 @@ static enum mrc_status load_source(struct work *w, struct mrc_error *err) {
     image.series = o->series;
     image.volume = o->volume;
     image.map = o->map;
+    image.wanted = w->from;
     mrc_events_progress(w->events, "reading", 0, 1);
     enum mrc_status status = mrc_image_load(&w->source, o->input, &image, err);
     if (status != MRC_OK) return status;
