@@ -150,11 +150,6 @@ static void add_channel_axis(struct bytes *out, const struct mrc_attributes *a) 
     add_integer(out, "axis", 1);
 }
 
-/* Ours and ONNX's default (DCR) are one order of channels. */
-static void add_block(struct bytes *out, const struct mrc_attributes *a) {
-    add_integer(out, "blocksize", a->stride[1]);
-}
-
 static void add_nothing(struct bytes *out, const struct mrc_attributes *a) {
     (void)out, (void)a;
 }
@@ -175,8 +170,6 @@ static const struct form {
     {&mrc_op_tanh, "Tanh", add_nothing},
     {&mrc_op_concat, "Concat", add_channel_axis},
     {&mrc_op_add, "Add", add_nothing},
-    {&mrc_op_space_to_depth, "SpaceToDepth", add_block},
-    {&mrc_op_depth_to_space, "DepthToSpace", add_block},
 };
 
 static const struct form *form_of(const struct mrc_node *node) {
