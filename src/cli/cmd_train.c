@@ -71,32 +71,42 @@ static const struct argp_option own[] = {
      .group = 6},
     {.name = "quiet", .key = 'q', .doc = "Say nothing but errors", .group = 6}};
 
-/* Own options and one of each row, with an end. */
+/* Own options and one of each row, group by group, with an end. */
 static struct argp_option table[MOST_OPTIONS];
 
-static void fill_table(void) {
+static size_t add_row(size_t count, size_t index) {
     /* what these have been called before */
     static const struct {
         const char *option, *before;
     } names[] = {{"gan-mode", "gan"}, {"keep-every", "checkpoint-every"}};
+    const struct mrc_setting s = mrc_train_setting(index).setting;
+    const struct argp_option option = {.name = s.option,
+                                       .key = KEY_ROWS + (int)index,
+                                       .arg = s.arg,
+                                       .doc = s.help,
+                                       .group = (int)s.topic};
+    MRC_ASSERT(count + 2 < MOST_OPTIONS);
+    table[count++] = option;
+    for (size_t n = 0; n < sizeof names / sizeof *names; ++n) {
+        if (strcmp(names[n].option, s.option) != 0) continue;
+        table[count] = option;
+        table[count].name = names[n].before;
+        table[count].doc = NULL;
+        table[count++].flags = OPTION_HIDDEN;
+    }
+    return count;
+}
+
+static void fill_table(void) {
+    enum { GROUPS = 6 };
     size_t count = 0;
-    for (; count < sizeof own / sizeof *own; ++count) table[count] = own[count];
-    for (size_t i = 0; i < mrc_train_setting_count(); ++i) {
-        const struct mrc_setting s = mrc_train_setting(i).setting;
-        if (s.option == NULL) continue;
-        MRC_ASSERT(count + 2 + sizeof names / sizeof *names < MOST_OPTIONS);
-        table[count] = (struct argp_option){.name = s.option,
-                                            .key = KEY_ROWS + (int)i,
-                                            .arg = s.arg,
-                                            .doc = s.help,
-                                            .group = (int)s.topic};
-        const struct argp_option *named = &table[count++];
-        for (size_t n = 0; n < sizeof names / sizeof *names; ++n)
-            if (strcmp(names[n].option, s.option) == 0)
-                table[count++] = (struct argp_option){.name = names[n].before,
-                                                      .key = named->key,
-                                                      .arg = s.arg,
-                                                      .flags = OPTION_HIDDEN};
+    for (int group = 1; group <= GROUPS; ++group) {
+        for (size_t i = 0; i < sizeof own / sizeof *own; ++i)
+            if (own[i].group == group) table[count++] = own[i];
+        for (size_t i = 0; i < mrc_train_setting_count(); ++i) {
+            const struct mrc_setting s = mrc_train_setting(i).setting;
+            if (s.option != NULL && (int)s.topic == group) count = add_row(count, i);
+        }
     }
 }
 
