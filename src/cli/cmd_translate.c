@@ -170,13 +170,15 @@ static bool is_of_many(const struct arguments *a) {
 }
 
 static void parse_direction(struct argp_state *state, struct arguments *a, const char *text) {
-    if (mrc_contrast_parse(&a->options.to, text, NULL) != MRC_OK)
+    if (mrc_contrast_parse(&a->options.to, text, NULL) != MRC_OK ||
+        (a->options.to != MRC_CONTRAST_T1W && a->options.to != MRC_CONTRAST_T2W))
         mrc_option_fail(state, "--to is '%s', expected a contrast such as T2w", text);
     a->has_direction = true;
 }
 
 static void parse_from(struct argp_state *state, struct arguments *a, const char *text) {
-    if (mrc_contrast_parse(&a->from, text, NULL) != MRC_OK)
+    if (mrc_contrast_parse(&a->from, text, NULL) != MRC_OK ||
+        (a->from != MRC_CONTRAST_T1W && a->from != MRC_CONTRAST_T2W))
         mrc_option_fail(state, "--from is '%s', expected a contrast such as T1w", text);
     a->options.from = a->from;
     a->options.from_is_known = true;
