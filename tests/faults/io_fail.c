@@ -32,8 +32,8 @@ static long number_of(const char *name) {
 
 __attribute__((constructor)) static void begin(void) {
     const char *path = getenv("IO_FAIL_COUNT");
-    int (*real_open)(const char *, int, ...) =
-        (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, "open");
+    int (*real_open)(const char *, int, ...);
+    *(void **)(&real_open) = dlsym(RTLD_NEXT, "open");
     int file = path != NULL ? real_open(path, O_RDWR | O_CLOEXEC) : -1;
     if (file < 0) return;
     void *map = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
