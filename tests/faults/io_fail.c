@@ -65,7 +65,7 @@ static bool is_written(int file) {
 
 #define REAL(type, name, ...)                                                                      \
     static type (*real)(__VA_ARGS__);                                                              \
-    if (real == NULL) real = (type(*)(__VA_ARGS__))dlsym(RTLD_NEXT, #name)
+    if (real == NULL) *(void **)(&real) = dlsym(RTLD_NEXT, #name)
 
 ssize_t write(int file, const void *bytes, size_t size) {
     REAL(ssize_t, write, int, const void *, size_t);
