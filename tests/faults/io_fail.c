@@ -32,8 +32,8 @@ static long number_of(const char *name) {
 
 __attribute__((constructor)) static void begin(void) {
     const char *path = getenv("IO_FAIL_COUNT");
-    int (*real_open)(const char *, int, ...) =
-        (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, "open");
+    int (*real_open)(const char *, int, ...);
+    *(void **)(&real_open) = dlsym(RTLD_NEXT, "open");
     int file = path != NULL ? real_open(path, O_RDWR | O_CLOEXEC) : -1;
     if (file < 0) return;
     void *map = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
@@ -65,7 +65,7 @@ static bool is_written(int file) {
 
 #define REAL(type, name, ...)                                                                      \
     static type (*real)(__VA_ARGS__);                                                              \
-    if (real == NULL) real = (type(*)(__VA_ARGS__))dlsym(RTLD_NEXT, #name)
+    if (real == NULL) *(void **)(&real) = dlsym(RTLD_NEXT, #name)
 
 ssize_t write(int file, const void *bytes, size_t size) {
     REAL(ssize_t, write, int, const void *, size_t);
