@@ -26,6 +26,7 @@ struct mrc_image_info {
                                its contrast is unknown then */
     bool usable;     /* it can be loaded */
     enum mrc_status status; /* MRC_OK when usable; else what loading it would fail with */
+    bool unnamed;           /* not usable only because nothing tells its contrast */
     bool doubted;           /* not usable only for what its name or values look like: a contrast
                                that the user's map gives it makes it so */
     char reason[200];       /* why not, or how the contrast was recognised; no patient data */
@@ -101,7 +102,8 @@ struct mrc_image_options {
     bool assume_ras; /* NIfTI without sform and qform: take the axes as RAS+ instead of refusing */
     bool allow_synthetic; /* accept what is marked as synthetic */
     bool allow_derived;   /* accept what was computed from acquired images */
-    bool flat;            /* of a folder: its own files only, none of the folders below */
+    bool labels;     /* a map of labels is wanted: accept what by name, header or values is one */
+    bool flat;       /* of a folder: its own files only, none of the folders below */
     int64_t volume;  /* NIfTI of several volumes (4-D): the one to load, from 1; 0: there is one */
     bool allow_gaps; /* DICOM: fill slices that are missing in between, instead of refusing */
     const char *series; /* DICOM: only the one so called: SeriesNumber "4", or "4:2" for the second
@@ -116,9 +118,9 @@ struct mrc_image_options {
 };
 #define MRC_IMAGE_DEFAULTS                                                                         \
     {                                                                                              \
-        .assume_ras = false, .allow_synthetic = false, .allow_derived = false, .flat = false,      \
-        .volume = 0, .allow_gaps = false, .series = NULL, .member = NULL, .frame = 0, .map = NULL, \
-        .wanted = MRC_CONTRAST_UNKNOWN                                                             \
+        .assume_ras = false, .allow_synthetic = false, .allow_derived = false, .labels = false,    \
+        .flat = false, .volume = 0, .allow_gaps = false, .series = NULL, .member = NULL,           \
+        .frame = 0, .map = NULL, .wanted = MRC_CONTRAST_UNKNOWN                                    \
     }
 
 /** Loads the one image at `path`: a DICOM folder with exactly one usable series (or one DICOM

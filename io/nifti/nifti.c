@@ -622,14 +622,14 @@ static enum mrc_status check_wanted(const struct nifti_input *in,
             "%s: marked as synthetic, expected an acquired image (--allow-synthetic accepts it)",
             in->header_path);
     }
-    if (in->sidecar.refused[0] != '\0')
+    if (in->sidecar.refused[0] != '\0' && !options->labels)
         return mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: %s", in->header_path, in->sidecar.refused);
     if (in->sidecar.derived && !in->synthetic && !options->allow_derived)
         return mrc_fail(err, MRC_ERR_UNSUPPORTED,
                         "%s: derived, by its sidecar, expected an acquired image (--allow-derived "
                         "accepts it)",
                         in->header_path);
-    const char *other = no_image_by_header(&in->facts);
+    const char *other = options->labels ? NULL : no_image_by_header(&in->facts);
     return other == NULL ? MRC_OK
                          : mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: %s", in->header_path, other);
 }
@@ -684,12 +684,12 @@ static enum mrc_status nifti_load(mrc_volume **out, const struct mrc_image_file 
     enum mrc_status st = input_open(&in, files[0]->path, err);
     if (st != MRC_OK) return st;
     st = check_wanted(&in, options, err);
-    if (st == MRC_OK) st = check_looks(&in, options->map, false, err);
+    if (st == MRC_OK && !options->labels) st = check_looks(&in, options->map, false, err);
     if (st == MRC_OK) st = mrc_volume_create(&vol, in.facts.extent, &in.geometry, err);
     if (st == MRC_OK)
         st = read_voxels(mrc_volume_voxels(vol), &in, options->volume > 0 ? options->volume - 1 : 0,
                          err);
-    if (st == MRC_OK) st = check_looks(&in, options->map, true, err);
+    if (st == MRC_OK && !options->labels) st = check_looks(&in, options->map, true, err);
     if (st == MRC_OK) st = keep_provenance(vol, &in, options->map, err);
     input_close(&in);
     if (st != MRC_OK) {

@@ -255,7 +255,9 @@ static enum mrc_status check_tensors(mrc_safetensors *file, struct mrc_error *er
 static enum mrc_status parse_header(mrc_safetensors *file, const char *text, size_t size,
                                     struct mrc_error *err) {
     const char *end = NULL;
-    file->header = cJSON_ParseWithLengthOpts(text, size, &end, 0);
+    bool exhausted = false;
+    file->header = mrc_json_parse(text, size, &end, &exhausted);
+    if (exhausted) return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", file->file);
     bool whole = cJSON_IsObject(file->header) && end != NULL;
     for (; whole && end < text + size; ++end)
         whole = strchr(" \t\r\n", *end) != NULL && *end != '\0';

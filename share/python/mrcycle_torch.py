@@ -16,7 +16,8 @@ from torch import nn
 
 LEAK = 0.2
 LOCAL_CHANNELS = 24
-KINDS = ('unet', 'local', 'hybrid', 'shuffle')
+KINDS = ('unet', 'local', 'hybrid', 'shuffle')         # known here
+ALL_KINDS = KINDS + ('resnet', 'mesh', 'separable')      # in the program's order
 BLOCK = 4                                                # of shuffle: pixels a side that become channels
 
 
@@ -144,7 +145,9 @@ def load(path, net='G'):
     """Generator 'G' or 'F' of a model or a complete checkpoint: of one with moving averages these, as mrcycle applies them."""
     tensors, about = read(path)
     back = int(about.get('generator_f', 0))              # 1 + the kind of F, 0: as G
-    kinds = {'G': about['generator'], 'F': KINDS[back - 1] if 0 < back <= len(KINDS) else about['generator']}
+    kinds = {'G': about['generator'], 'F': ALL_KINDS[back - 1] if 0 < back <= len(ALL_KINDS) else about['generator']}
+    if kinds[net] not in KINDS:
+        raise ValueError(f'generator "{kinds[net]}" is unknown here, expected one of {", ".join(KINDS)}')
     averages = f'{net}.ema.' if any(name.startswith(f'{net}.ema.') for name in tensors) else f'{net}.'
     kept = {name[len(averages):]: t for name, t in tensors.items() if name.startswith(averages)}
     kept = {name: t for name, t in kept.items() if not name.startswith(('adam_', 'ema.'))}

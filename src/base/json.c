@@ -31,3 +31,11 @@ char *mrc_json_print(const cJSON *root, bool formatted) {
     cJSON_free(text);
     return NULL;
 }
+
+cJSON *mrc_json_parse(const char *text, size_t size, const char **end, bool *exhausted) {
+    (void)pthread_once(&hooked, hook);
+    failed = false;
+    cJSON *root = cJSON_ParseWithLengthOpts(text, size, end, 0);
+    *exhausted = failed;
+    return root;
+}

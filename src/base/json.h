@@ -6,6 +6,7 @@
 
 #include <cjson/cJSON.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -18,6 +19,10 @@ cJSON *mrc_json_begin(void);
 /** The text (cJSON_free), over several lines or on one; NULL: memory was exhausted at any time since
  * mrc_json_begin. */
 char *mrc_json_print(const cJSON *root, bool formatted);
+
+/** The tree of `text` (cJSON_Delete); NULL: it is no JSON, or *exhausted says that memory was. end:
+ * where the value ends; NULL: not asked. */
+cJSON *mrc_json_parse(const char *text, size_t size, const char **end, bool *exhausted);
 
 #ifdef __cplusplus
 }

@@ -147,6 +147,19 @@ static void print_refusals(const struct mrc_image_list *images) {
         printf("passed over: %zu file%s such as lie beside images\n", aside, aside == 1 ? "" : "s");
 }
 
+/* "name words", with a comma before it and on a new line where it must; *column: 0 at first. */
+static void print_wrapped(size_t *column, const char *name, const char *words) {
+    enum { WIDTH = 66 };
+    const size_t length = strlen(name) + strlen(words) + 3;
+    const bool wraps = *column > 0 && *column + length > WIDTH;
+    printf("%s%s%s %s", *column > 0 ? "," : "",
+           wraps         ? "\n            "
+           : *column > 0 ? " "
+                         : "",
+           name, words);
+    *column = wraps ? length : *column + length;
+}
+
 /* All that is not told above, with the words of settings.json. */
 static void print_settings(const struct mrc_cyclegan_settings *settings) {
     char text[MRC_SETTING_TEXT];
@@ -156,28 +169,19 @@ static void print_settings(const struct mrc_cyclegan_settings *settings) {
         const struct mrc_setting *s = mrc_cyclegan_setting(i);
         if (s->topic != MRC_TOPIC_TRAINING) continue;
         mrc_setting_print(text, settings, s);
-        size_t length = strlen(s->json) + strlen(text) + 3;
-        const bool wraps = column > 0 && column + length > 90;
-        printf("%s%s%s %s", column > 0 ? "," : "",
-               wraps        ? "\n            "
-               : column > 0 ? " "
-                            : "",
-               s->json, text);
-        column = wraps ? length : column + length;
+        print_wrapped(&column, s->json, text);
     }
     printf("\n");
 }
 
 static void print_contract(const struct mrc_contract *contract) {
     char words[MRC_CONTRACT_TEXT];
+    size_t column = 0;
+    printf("  contract  ");
     for (int k = 0; k < MRC_CONTRACT_KEYS; ++k) {
-        enum mrc_contract_key key = (enum mrc_contract_key)k;
+        const enum mrc_contract_key key = (enum mrc_contract_key)k;
         mrc_contract_print(words, contract, key);
-        printf("%s%s %s",
-               k == 0   ? "  contract  "
-               : k == 5 ? ",\n            "
-                        : ", ",
-               mrc_contract_key_name(key), words);
+        print_wrapped(&column, mrc_contract_key_name(key), words);
     }
     printf("\n");
 }

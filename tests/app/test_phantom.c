@@ -276,7 +276,7 @@ static void test_both_formats_hold_the_same_head(void **state) {
         struct mrc_error err = {0};
         struct mrc_image_options image = MRC_IMAGE_DEFAULTS;
         char dir[96], path[160];
-        image.allow_synthetic = true;
+        image.allow_synthetic = image.labels = true;
         snprintf(dir, sizeof dir, "%s/%s", folder,
                  mrc_orientation_name((enum mrc_orientation)plane));
         assert_ok(mrc_phantom_write(dir, &o, NULL, &err), &err);

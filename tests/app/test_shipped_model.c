@@ -36,7 +36,7 @@ static int remove_patients(void **state) {
 }
 
 static mrc_volume *load(const char *path) {
-    struct mrc_image_options options = {.allow_synthetic = true};
+    struct mrc_image_options options = {.allow_synthetic = true, .labels = true};
     struct mrc_error err = {0};
     mrc_volume *vol = NULL;
     assert_ok(mrc_image_load(&vol, path, &options, &err), &err);

@@ -47,6 +47,7 @@ def look(source, contrast, *more):
 
 def save(name, voxels):
     path = at(name + ".nii")
+    voxels = voxels + numpy.where(voxels > 0, 0.25 * numpy.sin(numpy.arange(voxels.size)).reshape(voxels.shape), 0)  # no label map
     nibabel.save(nibabel.Nifti1Image(voxels.astype("f4"), numpy.diag([3, 3, 3, 1])), path)
     return path
 

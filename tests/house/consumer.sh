@@ -12,7 +12,7 @@ prefix=$work/moved
 # the unit of `mrcycle serve` names the program where it was put
 unit=$prefix/share/mrcycle/examples/mrcycle-serve.service
 [ "$(grep -c "=$work/first/bin/mrcycle serve" "$unit")" = 2 ] || { cat "$unit" && exit 1; }
-if grep -E '@|=/usr/bin/mrcycle|man:' "$unit"; then exit 1; fi
+if grep -E '@[A-Z_]+@|=/usr/bin/mrcycle|man:' "$unit"; then exit 1; fi
 unset CFLAGS LDFLAGS CPATH LD_LIBRARY_PATH
 
 echo "-- find_package"

@@ -114,7 +114,8 @@ static void test_image_type(void **state) {
         (void)snprintf(p.image_type, sizeof p.image_type, "%s", types[t].types);
         (void)snprintf(p.acquired_as, sizeof p.acquired_as, "%s", types[t].acquired_as);
         (void)snprintf(p.series_description, sizeof p.series_description, "%s", types[t].name);
-        assert_int_equal(mrc_dicom_contrast(reason, sizeof reason, &unweighted, &p), types[t].expected);
+        assert_int_equal(mrc_dicom_contrast(reason, sizeof reason, &unweighted, &p),
+                         types[t].expected);
         if (strstr(reason, types[t].reason) == NULL)
             fail_msg("\"%s\", expected \"%s\"", reason, types[t].reason);
     }
@@ -128,7 +129,8 @@ static void test_declared_t2_alone(void **state) {
     char reason[160];
     bool unweighted = false;
     (void)snprintf(p.acquired_as, sizeof p.acquired_as, "T2");
-    assert_int_equal(mrc_dicom_contrast(reason, sizeof reason, &unweighted, &p), MRC_CONTRAST_UNKNOWN);
+    assert_int_equal(mrc_dicom_contrast(reason, sizeof reason, &unweighted, &p),
+                     MRC_CONTRAST_UNKNOWN);
     (void)snprintf(p.series_description, sizeof p.series_description, "t2_tse");
     assert_int_equal(mrc_dicom_contrast(reason, sizeof reason, &unweighted, &p), MRC_CONTRAST_T2W);
 }

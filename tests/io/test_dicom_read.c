@@ -489,7 +489,7 @@ static void test_infants_are_told(void **state) {
         bool infant;
     } cases[] = {{"000D", "T1", true},  {"103W", "T1", true},       {"018M", "T1", true},
                  {"001Y", "T1", true},  {"024M", "T1", false},      {"002Y", "T1", false},
-                 {"035Y", "T1", false}, {"000Y", "T1", true},      {NULL, "T1", false},
+                 {"035Y", "T1", false}, {"000Y", "T1", true},       {NULL, "T1", false},
                  {"18M", "T1", false},  {NULL, "neonatal T1", true}};
     for (size_t c = 0; c < sizeof cases / sizeof *cases; ++c) {
         char *folder = folder_make(), name[16];

@@ -450,6 +450,7 @@ enum mrc_status mrc_sim_map_load(struct mrc_sim_map **out, const char *path,
                                  const struct mrc_sim_table *table, struct mrc_error *err) {
     mrc_volume *vol = NULL;
     struct mrc_image_options options = MRC_IMAGE_DEFAULTS;
+    options.labels = true;
     options.allow_synthetic = options.allow_derived = true;
     *out = NULL;
     enum mrc_status st = mrc_image_load(&vol, path, &options, err);

@@ -109,6 +109,7 @@ static void judge(struct mrc_image_info *image) {
         snprintf(text, sizeof text, "%.140s; expected T1w or T2w (--from says which it is)",
                  image->reason);
         object_to(image, MRC_ERR_UNSUPPORTED, text);
+        image->unnamed = true;
     }
 }
 

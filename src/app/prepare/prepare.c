@@ -227,8 +227,10 @@ static enum mrc_status find_origins(struct mrc_prepare_set *set, struct mrc_erro
 static void take_folder(struct mrc_image_info *info, const char *path) {
     const char *begin = NULL;
     enum mrc_contrast contrast = MRC_CONTRAST_UNKNOWN;
-    if (info->contrast == MRC_CONTRAST_UNKNOWN && contrast_folder(&begin, &contrast, path) > 0)
-        info->contrast = contrast;
+    if (info->contrast != MRC_CONTRAST_UNKNOWN || contrast_folder(&begin, &contrast, path) == 0)
+        return;
+    info->contrast = contrast;
+    if (info->unnamed) info->usable = true;
 }
 
 static enum mrc_status list_items(struct mrc_prepare_set *set, struct mrc_error *err) {

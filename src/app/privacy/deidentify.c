@@ -60,7 +60,8 @@ static const char *const limits[] = {
     "(RecognizableVisualFeatures YES) and do not claim code 113102.",
     "Text drawn into the pixels is not looked for (no code 113101). Files that say of themselves "
     "that they hold such text are refused.",
-    "Samples are copied bit by bit; bits beside them are cleared, comments in compressed streams and "
+    "Samples are copied bit by bit; bits beside them are cleared, comments in compressed streams "
+    "and "
     "what stands behind their end are left out.",
     "Numbers of the scan (echo time, field strength, position, series number) are kept, and so is "
     "the "

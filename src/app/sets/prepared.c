@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/json.h"
 #include "base/text.h"
 
 enum { LIMIT = 1 << 30, MOST_COLUMNS = 64 };
@@ -164,7 +165,9 @@ static enum mrc_status read_json(cJSON **out, const char *set, const char *name,
     enum mrc_status st = MRC_OK;
     if (mrc_path_exists(path)) {
         st = mrc_read_file(&text, &size, path, LIMIT, err);
-        if (st == MRC_OK) *out = cJSON_ParseWithLength((const char *)text, size);
+        bool exhausted = false;
+        if (st == MRC_OK) *out = mrc_json_parse((const char *)text, size, NULL, &exhausted);
+        if (exhausted) st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
         if (st == MRC_OK && *out == NULL)
             st = mrc_fail(err, MRC_ERR_FORMAT, "%s: not JSON, expected what prepare wrote", path);
     }

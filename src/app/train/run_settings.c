@@ -153,9 +153,12 @@ static enum mrc_status read_tree(cJSON **out, const char *run, struct mrc_error 
                                  ? mrc_read_file(&text, &size, path, MAX_SETTINGS_BYTES, err)
                                  : mrc_fail(err, MRC_ERR_NOMEM, "run: out of memory");
     if (status == MRC_OK) {
-        *out = cJSON_ParseWithLength((const char *)text, size);
+        bool exhausted = false;
+        *out = mrc_json_parse((const char *)text, size, NULL, &exhausted);
         const cJSON *program = cJSON_GetObjectItemCaseSensitive(*out, "program");
-        if (!cJSON_IsString(program) || strncmp(program->valuestring, "mrcycle ", 8) != 0) {
+        if (exhausted) {
+            status = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
+        } else if (!cJSON_IsString(program) || strncmp(program->valuestring, "mrcycle ", 8) != 0) {
             cJSON_Delete(*out);
             *out = NULL;
             status = mrc_fail(err, MRC_ERR_FORMAT, "%s: not the settings of a run", path);
