@@ -25,7 +25,8 @@ static const struct {
 } cuts[MRC_CUT_COUNT] = {[MRC_CUT_AXIAL] = {"axial", {0, 1, 2}, {false, false, false}},
                          [MRC_CUT_SAGITTAL] = {"sagittal", {1, 2, 0}, {false, true, true}},
                          [MRC_CUT_CORONAL] = {"coronal", {0, 2, 1}, {false, true, false}}};
-#define THICK 1.5 /* voxels this much longer than wide are thick slices */
+#define FINE_MM 3.0 /* voxels at most this long may be cut across */
+#define THICK   1.5 /* voxels this much longer than wide are thick slices */
 
 const char *mrc_cut_name(enum mrc_cut cut) {
     return cuts[cut].name;
@@ -127,8 +128,11 @@ unsigned mrc_slices_cuts(enum mrc_cut *preferred, const struct mrc_geometry *g,
         if (r.spacing_mm[a] > r.spacing_mm[longest]) longest = a;
         if (r.spacing_mm[a] < r.spacing_mm[shortest]) shortest = a;
     }
-    if (r.spacing_mm[longest] <= THICK * r.spacing_mm[shortest] + ROUNDING_MM)
-        return (1u << MRC_CUT_COUNT) - 1;
+    if (r.spacing_mm[longest] <= THICK * r.spacing_mm[shortest] + ROUNDING_MM) {
+        if (r.spacing_mm[longest] <= FINE_MM + ROUNDING_MM) return (1u << MRC_CUT_COUNT) - 1;
+        for (int a = 0; a < 3; ++a) /* coarse all over: as it was stacked */
+            if (r.axis[a] == 2) longest = a;
+    }
     *preferred = across[longest];
     return 1u << across[longest];
 }
