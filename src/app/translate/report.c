@@ -145,7 +145,7 @@ static char *json_text(const struct mrc_report *r) {
     add_figures_of(root, "FiguresOfInput", r->input);
     add_figures_of(root, "FiguresOfTraining", r->trained);
     cJSON *errors = cJSON_AddArrayToObject(root, "CycleErrorBySlice");
-    for (int64_t k = 0; k < r->before->count; ++k)
+    for (int64_t k = 0; errors != NULL && k < r->before->count; ++k)
         cJSON_AddItemToArray(errors, isfinite(r->errors[k]) ? cJSON_CreateNumber(r->errors[k])
                                                             : cJSON_CreateNull());
     cJSON *warnings = cJSON_AddArrayToObject(root, "Warnings");
