@@ -138,6 +138,20 @@ static enum mrc_status alloc_slices(struct mrc_slices *out, const char *name,
     return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for its slices", name);
 }
 
+/* The limits the options ask for: those stored, or those found. */
+static enum mrc_status find_limits(struct mrc_normalise_record *limits, int64_t *per_slice,
+                                   const float *voxels, const struct mrc_axial_record *axial,
+                                   const struct mrc_slices_options *options, const char *name,
+                                   struct mrc_error *err) {
+    enum mrc_status st = mrc_normalise_find(limits, per_slice, voxels, axial, options, name, err);
+    if (st == MRC_OK && options->stored_range > 0.0) {
+        limits->lo = 0.0;
+        limits->hi = options->stored_range;
+        limits->room = 1.0;
+    }
+    return st;
+}
+
 /* Limits and slices of voxels that have an axial order. */
 static enum mrc_status cut(struct mrc_slices *out, const float *voxels,
                            const struct mrc_slices_options *options, const char *name,
@@ -145,13 +159,8 @@ static enum mrc_status cut(struct mrc_slices *out, const float *voxels,
     int64_t *per_slice = mrc_alloc((size_t)out->count, sizeof *per_slice);
     if (per_slice == NULL)
         return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for its slices", name);
-    enum mrc_status st = mrc_normalise_find(&out->record.normalise, per_slice, voxels,
-                                            &out->record.axial, options, name, err);
-    if (st == MRC_OK && options->stored_range > 0.0) {
-        out->record.normalise.lo = 0.0;
-        out->record.normalise.hi = options->stored_range;
-        out->record.normalise.room = 1.0;
-    }
+    enum mrc_status st = find_limits(&out->record.normalise, per_slice, voxels, &out->record.axial,
+                                     options, name, err);
     if (st == MRC_OK) st = resample_down(out, voxels, err);
     if (st == MRC_OK) set_foreground(out, per_slice);
     mrc_free(per_slice);
@@ -189,13 +198,8 @@ static enum mrc_status cut_across(struct mrc_slices *out, const mrc_volume *vol,
     int64_t *per_slice = mrc_alloc((size_t)axial.extent.k, sizeof *per_slice);
     if (per_slice == NULL)
         return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for its slices", name);
-    enum mrc_status st = mrc_normalise_find(&limits, per_slice, voxels, &axial, options, name, err);
+    enum mrc_status st = find_limits(&limits, per_slice, voxels, &axial, options, name, err);
     mrc_free(per_slice);
-    if (st == MRC_OK && options->stored_range > 0.0) {
-        limits.lo = 0.0;
-        limits.hi = options->stored_range;
-        limits.room = 1.0;
-    }
     return st == MRC_OK ? cut_with(out, voxels, &limits, name, err) : st;
 }
 
