@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -412,6 +413,66 @@ static void test_samples_depend_on_their_number_alone(void **state) {
     mrc_sim_source_destroy(source);
 }
 
+static int ascending(const void *a, const void *b) {
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* The median of an image where the tissue fills a pixel and those around it; -1: hardly anywhere. */
+static double level_of(const float *image, const float *tissue, enum mrc_sim_tissue wanted) {
+    static float found[PIXELS];
+    size_t count = 0;
+    for (int p = 65; p < PIXELS - 65; ++p) {
+        bool inside = true;
+        for (int a = -1; a <= 1; ++a)
+            for (int b = -1; b <= 1; ++b) inside &= (int)tissue[p + 64 * a + b] == (int)wanted;
+        if (inside) found[count++] = image[p];
+    }
+    if (count < 20) return -1.0;
+    qsort(found, count, sizeof *found, ascending);
+    return (double)found[count / 2];
+}
+
+/* A tissue is as bright in one sample as in another, whatever was drawn, and they stand in their
+ * usual order; air is black. */
+static void test_true_images_look_alike(void **state) {
+    static const char *const paths[] = {MAP};
+    static float image[PIXELS], truth[2][PIXELS], tissue[PIXELS];
+    struct mrc_sim_source_options o;
+    mrc_sim_source *source = NULL;
+    struct mrc_error err = {0};
+    double usual[2] = {-1.0, -1.0};
+    int seen = 0;
+    (void)state;
+    mrc_sim_source_options_init(&o);
+    o.maps = paths;
+    o.map_count = 1;
+    o.table = TABLE;
+    o.room[1] = 2.0;
+    assert_ok(mrc_sim_source_create(&source, &o, &err), &err);
+    for (uint64_t n = 0; n < 2 * SAMPLES; ++n) {
+        struct mrc_sim_sample s = {
+            .image = {image}, .truth = {truth[0], truth[1]}, .tissue = tissue};
+        assert_ok(mrc_sim_source_fetch(source, &s, n, &err), &err);
+        for (int c = 0; c < 2; ++c) {
+            const double white = level_of(truth[c], tissue, MRC_SIM_WHITE);
+            const double grey = level_of(truth[c], tissue, MRC_SIM_CORTEX);
+            for (int p = 0; p < PIXELS; ++p) assert_in_range((long)(1e3f * truth[c][p]), 0, 1000);
+            assert_true(level_of(truth[c], tissue, MRC_SIM_AIR) <= 0.0);
+            if (white < 0.0) continue;
+            if (usual[c] < 0.0) usual[c] = white;
+            assert_true(fabs(white - usual[c]) < 0.02);
+            if (grey < 0.0) continue;
+            assert_true(c == 0 ? grey < 0.9 * white : grey > 1.2 * white);
+            ++seen;
+        }
+    }
+    print_message("white matter %.3f in T1w, %.3f in T2w; grey matter in %d images\n", usual[0],
+                  usual[1], seen);
+    assert_true(usual[0] > 0.5 && usual[1] > 0.1 && usual[1] < 0.5 && seen > 2);
+    mrc_sim_source_destroy(source);
+}
+
 static void test_memory_runs_out(void **state) {
     struct mrc_sim_library l;
     struct mrc_sim_config config;
@@ -493,6 +554,7 @@ int main(void) {
         cmocka_unit_test(test_a_slice_is_the_slice_of_the_whole),
         cmocka_unit_test(test_generated_maps),
         cmocka_unit_test(test_samples_depend_on_their_number_alone),
+        cmocka_unit_test(test_true_images_look_alike),
         cmocka_unit_test(test_memory_runs_out),
         cmocka_unit_test(test_ranges_survive_their_file),
         cmocka_unit_test(test_the_default_file_is_the_default),

@@ -5,6 +5,9 @@
 #include "app/heads/physics.h"
 
 #include <math.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
 
 static const double RADIANS = 0.017453292519943295;
 static const double T2_STAR = 0.7; /* of T2 */
@@ -385,4 +388,36 @@ void mrc_sim_signals_make(struct mrc_sim_signals *out, const struct mrc_sim_phys
         }
         out->white[c] = fabsf(out->value[MRC_SIM_WHITE][c]);
     }
+}
+
+/* --- What is usual --- */
+
+static int ascending(const void *a, const void *b) {
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+enum mrc_status mrc_sim_signals_typical(float out[MRC_SIM_TISSUES][MRC_SIM_CONTRASTS],
+                                        const struct mrc_sim_config *config,
+                                        struct mrc_error *err) {
+    enum { DRAWS = 401, KINDS = MRC_SIM_TISSUES * MRC_SIM_CONTRASTS };
+    float *values = mrc_alloc(KINDS, DRAWS * sizeof *values);
+    if (values == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for signals");
+    for (int n = 0; n < DRAWS; ++n) {
+        struct mrc_rng rng = mrc_rng_for(0, UINT32_MAX, (uint64_t)n, MRC_FOR_SIMULATE);
+        struct mrc_sim_physics physics;
+        struct mrc_sim_signals signals;
+        mrc_sim_physics_draw(&physics, config, &rng);
+        mrc_sim_signals_make(&signals, &physics);
+        for (int k = 0; k < KINDS; ++k) {
+            const int t = k / MRC_SIM_CONTRASTS, c = k % MRC_SIM_CONTRASTS;
+            values[k * DRAWS + n] = fabsf(signals.value[t][c]) / signals.white[c];
+        }
+    }
+    for (int k = 0; k < KINDS; ++k) {
+        qsort(values + (size_t)k * DRAWS, DRAWS, sizeof *values, ascending);
+        out[k / MRC_SIM_CONTRASTS][k % MRC_SIM_CONTRASTS] = values[k * DRAWS + DRAWS / 2];
+    }
+    mrc_free(values);
+    return MRC_OK;
 }

@@ -558,3 +558,26 @@ void mrc_sim_head_render(const struct mrc_sim_head *h, int k, mrc_sim_scratch *s
         if (image[c] != NULL) finish_image(image[c], s, h, k, c);
     if (tissue != NULL || lesion != NULL) finish_truth(tissue, lesion, s, h);
 }
+
+/* A point's light, spread as little as pixels allow: one sheet in four or sixteen is seen at most. */
+static const struct kernel sharp = {.reach = 1,
+                                    .tap = {{0.8f, 0.8f, 0.8f, 0.8f}, {0.1f, 0.1f, 0.1f, 0.1f}}};
+
+void mrc_sim_head_render_truth(const struct mrc_sim_head *h, mrc_sim_scratch *s,
+                               const float value[MRC_SIM_TISSUES][C], float *const truth[C]) {
+    const int least = (s->sheets + 1) / 2, columns = h->scan.grid.n[0], rows = h->scan.grid.n[1];
+    const float part = 1.0f / (float)s->sheets;
+    if (truth[0] == NULL && truth[1] == NULL && truth[2] == NULL && truth[3] == NULL) return;
+    memset(s->water, 0, C * s->pixels * sizeof *s->water);
+    for (int n = 0; n < s->sheets; ++n) {
+        const uint8_t *code = s->code + (size_t)n * s->pixels;
+        for (size_t p = 0; p < s->pixels; ++p)
+            for (int c = 0; c < C; ++c) s->water[C * p + (size_t)c] += part * value[code[p]][c];
+    }
+    filter(s->spare, s->water, &sharp, columns, rows, 0);
+    filter(s->water, s->spare, &sharp, columns, rows, 1);
+    for (int c = 0; c < C; ++c)
+        for (size_t p = 0; truth[c] != NULL && p < s->pixels; ++p)
+            truth[c][p] =
+                h->scan.stripped && s->kept[p] < least ? 0.0f : s->water[C * p + (size_t)c];
+}

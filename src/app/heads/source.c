@@ -20,6 +20,7 @@ enum { C = MRC_SIM_CONTRASTS, PLACES = 2000, CORE = 32, SLICE = 33 }; /* the lat
 struct mrc_sim_source {
     struct mrc_sim_source_options options;
     struct mrc_sim_library library;
+    float typical[MRC_SIM_TISSUES][C]; /* grey values of true images */
 };
 
 void mrc_sim_source_options_init(struct mrc_sim_source_options *o) {
@@ -40,33 +41,6 @@ static enum mrc_status check(const struct mrc_sim_source_options *o, struct mrc_
         return mrc_fail(err, MRC_ERR_ARGUMENT, "planes %u, expected axial, sagittal or coronal",
                         o->planes);
     return MRC_OK;
-}
-
-enum mrc_status mrc_sim_source_create(mrc_sim_source **out,
-                                      const struct mrc_sim_source_options *options,
-                                      struct mrc_error *err) {
-    *out = NULL;
-    enum mrc_status st = check(options, err);
-    if (st != MRC_OK) return st;
-    mrc_sim_source *s = mrc_alloc(1, sizeof *s);
-    if (s == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for computed samples");
-    s->options = *options;
-    st = mrc_sim_library_open(&s->library, options->maps, options->map_count, options->table, err);
-    bool *all = st == MRC_OK ? mrc_alloc(s->library.count, sizeof *all) : NULL;
-    if (st == MRC_OK && all == NULL)
-        st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for computed samples");
-    if (st == MRC_OK) {
-        memset(all, true, s->library.count * sizeof *all);
-        st = mrc_sim_library_read(&s->library, all, err);
-    }
-    mrc_free(all);
-    s->options.maps = NULL; /* the library has its own */
-    s->options.table = NULL;
-    if (st == MRC_OK)
-        *out = s;
-    else
-        mrc_sim_source_destroy(s);
-    return st;
 }
 
 void mrc_sim_source_destroy(mrc_sim_source *s) {
@@ -112,14 +86,13 @@ static enum mrc_orientation choose_plane(unsigned planes, struct mrc_rng *rng) {
     return (enum mrc_orientation)found[mrc_rng_below(rng, (uint64_t)count)];
 }
 
-/* The volume's grid, as simulate draws it, of which one slice is kept: a square of `size` pixels
- * over the field of view. Noise that is averaged over pixels larger than the scanner's is less. */
+/* The volume's grid, as simulate draws it, of which one slice is kept, but none of its ends, which
+ * show little: a square of `size` pixels over the field of view. Noise that is averaged over pixels larger than the scanner's is less. */
 static void choose_slice(struct mrc_sim_head *h, const struct mrc_sim_source_options *o,
                          struct mrc_rng *rng) {
     struct mrc_sim_grid *g = &h->scan.grid;
     const int size = (int)o->size;
-    const int last = g->n[2] - 1,
-              k = last > 2 ? 1 + (int)mrc_rng_below(rng, (uint64_t)last - 1) : 0;
+    const int k = (int)((0.08 + 0.84 * mrc_rng_uniform(rng)) * g->n[2]);
     const double side = fmax(g->n[0] * g->spacing_mm[0], g->n[1] * g->spacing_mm[1]);
     const double pixel = side / size, averaged = fmin(1.0, g->spacing_mm[0] / pixel);
     for (int a = 0; a < 2; ++a) {
@@ -246,6 +219,7 @@ static enum mrc_status make(const mrc_sim_source *s, struct mrc_sim_sample *samp
         for (int c = 0; c < C && !s->options.stored; ++c)
             if (sample->image[c] != NULL)
                 normalise(sample->image[c], pixels, lo[c], hi[c], s->options.room[c]);
+        mrc_sim_head_render_truth(h, scratch, s->typical, sample->truth);
     }
     mrc_sim_scratch_destroy(scratch);
     return st;
@@ -266,6 +240,77 @@ enum mrc_status mrc_sim_source_fetch(const mrc_sim_source *s, struct mrc_sim_sam
         st = make(s, sample, &head, err);
     }
     mrc_sim_head_clear(&head);
+    return st;
+}
+
+/* --- True images --- */
+
+static int ascending_double(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* White matter's grey value in image c of some head. */
+static enum mrc_status white_level(double out[C], const mrc_sim_source *s, uint64_t number,
+                                   struct mrc_error *err) {
+    const struct mrc_sim_source_options *o = &s->options;
+    struct mrc_sim_config healthy = o->config;
+    struct mrc_sim_head head = {.map = NULL};
+    double lo[C], hi[C];
+    healthy.lo[MRC_SIM_LESIONS_RANGE] = healthy.hi[MRC_SIM_LESIONS_RANGE] = 0.0;
+    const struct mrc_sim_map *map = s->library.map[number % s->library.count];
+    enum mrc_status st = mrc_sim_head_init(&head, &healthy, map, &s->library.normals, UINT64_MAX,
+                                           number, MRC_AXIAL, err);
+    if (st == MRC_OK)
+        st = find_limits(lo, hi, &head, o, mrc_sim_stream_of(head.normals, head.key, CORE), err);
+    for (int c = 0; st == MRC_OK && c < C; ++c) {
+        const double white = 1000.0 * (double)head.signals.white[c];
+        out[c] = o->stored ? white : (white - lo[c]) / fmax(o->room[c] * (hi[c] - lo[c]), 1e-6);
+    }
+    mrc_sim_head_clear(&head);
+    return st;
+}
+
+static enum mrc_status settle_typical(mrc_sim_source *s, struct mrc_error *err) {
+    enum { HEADS = 65 };
+    double level[HEADS][C], one[HEADS];
+    enum mrc_status st = mrc_sim_signals_typical(s->typical, &s->options.config, err);
+    for (int n = 0; st == MRC_OK && n < HEADS; ++n) st = white_level(level[n], s, (uint64_t)n, err);
+    for (int c = 0; st == MRC_OK && c < C; ++c) {
+        for (int n = 0; n < HEADS; ++n) one[n] = level[n][c];
+        qsort(one, HEADS, sizeof *one, ascending_double);
+        const float most = s->options.stored ? 32767.0f : 1.0f;
+        for (int t = 0; t < MRC_SIM_TISSUES; ++t)
+            s->typical[t][c] = fminf(s->typical[t][c] * (float)one[HEADS / 2], most);
+    }
+    return st;
+}
+
+enum mrc_status mrc_sim_source_create(mrc_sim_source **out,
+                                      const struct mrc_sim_source_options *options,
+                                      struct mrc_error *err) {
+    *out = NULL;
+    enum mrc_status st = check(options, err);
+    if (st != MRC_OK) return st;
+    mrc_sim_source *s = mrc_alloc(1, sizeof *s);
+    if (s == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for computed samples");
+    s->options = *options;
+    st = mrc_sim_library_open(&s->library, options->maps, options->map_count, options->table, err);
+    bool *all = st == MRC_OK ? mrc_alloc(s->library.count, sizeof *all) : NULL;
+    if (st == MRC_OK && all == NULL)
+        st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for computed samples");
+    if (st == MRC_OK) {
+        memset(all, true, s->library.count * sizeof *all);
+        st = mrc_sim_library_read(&s->library, all, err);
+    }
+    mrc_free(all);
+    if (st == MRC_OK) st = settle_typical(s, err);
+    s->options.maps = NULL; /* the library has its own */
+    s->options.table = NULL;
+    if (st == MRC_OK)
+        *out = s;
+    else
+        mrc_sim_source_destroy(s);
     return st;
 }
 
