@@ -27,6 +27,15 @@ struct order {
     uint64_t *pass;
 };
 
+/* What stands at one place of a batch. */
+struct place {
+    size_t index[DOMAINS]; /* of slices; of a made pair none */
+    uint64_t number;       /* of the run's places, in epochs of whole batches */
+    bool of_pair, is_made;
+    enum mrc_status status;
+    struct mrc_error err;
+};
+
 struct training {
     mrc_cyclegan *gan;
     const struct mrc_cyclegan_settings *model;
@@ -37,9 +46,10 @@ struct training {
     bool is_warming_up;    /* the step at hand */
     float *batch[DOMAINS]; /* [share][size][size][channels] */
     float *truth[DOMAINS]; /* as batch: its pairs as no scanner disturbed them; NULL: no pairs */
-    float *spare;          /* [2][share][size][size][channels] */
+    float *spare;          /* [share][size][size][channels] */
     size_t share;          /* of the batch, that this process makes */
     size_t slice;          /* floats in a slice */
+    struct place *places;  /* [share] */
     struct timespec begun;
 };
 
@@ -88,9 +98,16 @@ static size_t index_at(struct training *t, int domain, int64_t epoch, uint64_t p
 }
 
 /* Every other place of an epoch shows a pair, so that all processes of a team count alike; during
- * the warm-up every place does. */
+ * the warm-up, and where nothing but pairs is made, every place does. */
 static bool is_of_pair(const struct training *t, uint64_t place) {
-    return t->partners != NULL && (t->is_warming_up || place % 2 == 0);
+    return t->partners != NULL &&
+           (t->is_warming_up || t->source->made_an_epoch > 0 || place % 2 == 0);
+}
+
+static bool is_made(const struct training *t, int64_t epoch, uint64_t place) {
+    if (t->source->make == NULL) return false;
+    struct mrc_rng rng = mrc_rng_for(t->model->seed, (uint32_t)epoch, place, MRC_FOR_MADE);
+    return t->source->pair_count == 0 || mrc_rng_uniform(&rng) < t->source->made_share;
 }
 
 static void pair_at(struct training *t, size_t pair[DOMAINS], int64_t epoch, uint64_t place) {
@@ -102,8 +119,7 @@ static void pair_at(struct training *t, size_t pair[DOMAINS], int64_t epoch, uin
 }
 
 struct fetch_task {
-    const struct training *training;
-    const size_t *indices; /* X's, then Y's */
+    struct training *training;
     int64_t epoch;
     uint64_t first_place;
 };
@@ -140,62 +156,86 @@ static void augment(const struct training *t, float *slice, float *spare,
 }
 
 /* What a translation into this slice should look like: where the slice lies in its batch, but as
- * sharp, as even and as free of noise as it was found. */
-static void keep_truth(const struct training *t, float *truth, const float *found, float *spare,
-                       struct mrc_rng rng, struct mrc_rng shape) {
+ * sharp, as even and as free of noise as `truth` holds it. */
+static void place_truth(const struct training *t, float *truth, float *spare, struct mrc_rng rng,
+                        struct mrc_rng shape) {
     const struct mrc_augmentation *all = &t->settings->augment;
     const struct mrc_augmentation place = {
         .rotate = all->rotate, .zoom = all->zoom, .shift = all->shift, .resolution = 1.0};
-    memcpy(truth, found, t->slice * sizeof(float));
     augment(t, truth, spare, &place, 1.0, &rng, &shape);
+}
+
+/* The slices of one place as they are found, and of a pair the true images. */
+static enum mrc_status find_slices(struct training *t, size_t within, struct place *place) {
+    float *image[DOMAINS], *truth[DOMAINS] = {NULL, NULL};
+    for (int d = 0; d < DOMAINS; ++d) {
+        image[d] = t->batch[d] + within * t->slice;
+        if (place->of_pair) truth[d] = t->truth[d] + within * t->slice;
+    }
+    if (place->is_made)
+        return t->source->make(t->source->maker, image, truth, place->number, &place->err);
+    for (int d = 0; d < DOMAINS; ++d) {
+        t->source->fetch(t->source->context, image[d], d, place->index[d]);
+        if (place->of_pair) memcpy(truth[d], image[d], t->slice * sizeof(float));
+    }
+    return MRC_OK;
 }
 
 static void fetch_range(void *context, size_t begin, size_t end, int lane) {
     (void)lane;
     const struct fetch_task *task = context;
-    const struct training *t = task->training;
+    struct training *t = task->training;
     for (size_t i = begin; i < end; ++i) {
-        int domain = i < t->share ? 0 : 1;
-        size_t within = i % t->share;
-        float *dst = t->batch[domain] + within * t->slice;
-        t->source->fetch(t->source->context, dst, domain, task->indices[i]);
-        uint64_t sample = ((uint64_t)domain << 48) | (task->first_place + within);
-        struct mrc_rng rng =
-            mrc_rng_for(t->model->seed, (uint32_t)task->epoch, sample, MRC_FOR_AUGMENT);
-        uint64_t place = task->first_place + within;
-        struct mrc_rng shape =
-            mrc_rng_for(t->model->seed, (uint32_t)task->epoch, place, MRC_FOR_AUGMENT);
+        struct place *place = &t->places[i];
+        const uint64_t number = task->first_place + i;
         float *spare = t->spare + i * t->slice;
-        const bool of_pair = is_of_pair(t, place);
-        if (of_pair) keep_truth(t, t->truth[domain] + within * t->slice, dst, spare, rng, shape);
-        augment(t, dst, spare, &t->settings->augment, t->settings->gamma, &rng,
-                of_pair ? &shape : &rng);
+        place->status = find_slices(t, i, place);
+        for (int domain = 0; place->status == MRC_OK && domain < DOMAINS; ++domain) {
+            const uint64_t sample = ((uint64_t)domain << 48) | number;
+            struct mrc_rng rng =
+                mrc_rng_for(t->model->seed, (uint32_t)task->epoch, sample, MRC_FOR_AUGMENT);
+            struct mrc_rng shape =
+                mrc_rng_for(t->model->seed, (uint32_t)task->epoch, number, MRC_FOR_AUGMENT);
+            if (place->of_pair) place_truth(t, t->truth[domain] + i * t->slice, spare, rng, shape);
+            augment(t, t->batch[domain] + i * t->slice, spare, &t->settings->augment,
+                    t->settings->gamma, &rng, place->of_pair ? &shape : &rng);
+        }
     }
 }
 
-static void fetch_batches(struct training *t, size_t *indices, int64_t epoch,
-                          int64_t step_of_epoch) {
-    uint64_t first_place = (uint64_t)(step_of_epoch - 1) * (uint64_t)t->model->batch +
-                           (uint64_t)mrc_team_current()->rank * t->share;
+/* Places are asked for in rising order; a pair is drawn from the set also where one is made, so
+ * that the order of the set's does not depend on what is made. */
+static void choose_place(struct training *t, struct place *out, int64_t epoch, uint64_t place,
+                         uint64_t places_an_epoch) {
+    *out = (struct place){.number = (uint64_t)(epoch - 1) * places_an_epoch + place,
+                          .of_pair = is_of_pair(t, place)};
+    out->is_made = out->of_pair && is_made(t, epoch, place);
+    if (out->is_made && t->source->pair_count == 0) return;
+    if (out->of_pair) {
+        pair_at(t, out->index, epoch, t->is_warming_up ? place : place / 2);
+        return;
+    }
     for (int domain = 0; domain < DOMAINS; ++domain)
-        for (size_t i = 0; i < t->share; ++i) {
-            uint64_t place = first_place + i;
-            size_t pair[DOMAINS];
-            if (is_of_pair(t, place)) {
-                pair_at(t, pair, epoch, t->is_warming_up ? place : place / 2);
-                indices[(size_t)domain * t->share + i] = pair[domain];
-            } else {
-                indices[(size_t)domain * t->share + i] =
-                    index_at(t, domain, epoch, t->partners != NULL ? place / 2 : place);
-            }
-        }
-    for (size_t i = 0; t->partners != NULL && i < t->share; ++i)
-        t->partners[i] = is_of_pair(t, first_place + i);
-    struct fetch_task task = {
-        .training = t, .indices = indices, .epoch = epoch, .first_place = first_place};
-    mrc_parallel_for(DOMAINS * t->share, 1, fetch_range, &task);
+        out->index[domain] = index_at(t, domain, epoch, t->partners != NULL ? place / 2 : place);
+}
+
+static enum mrc_status fetch_batches(struct training *t, int64_t epoch, int64_t step_of_epoch,
+                                     int64_t steps_per_epoch, struct mrc_error *err) {
+    const uint64_t batch = (uint64_t)t->model->batch;
+    const uint64_t first_place =
+        (uint64_t)(step_of_epoch - 1) * batch + (uint64_t)mrc_team_current()->rank * t->share;
+    for (size_t i = 0; i < t->share; ++i) {
+        choose_place(t, &t->places[i], epoch, first_place + i, (uint64_t)steps_per_epoch * batch);
+        if (t->partners != NULL) t->partners[i] = t->places[i].of_pair;
+    }
+    struct fetch_task task = {.training = t, .epoch = epoch, .first_place = first_place};
+    mrc_parallel_for(t->share, 1, fetch_range, &task);
+    for (size_t i = 0; i < t->share; ++i)
+        if (t->places[i].status != MRC_OK)
+            return mrc_fail(err, t->places[i].status, "%s", t->places[i].err.text);
     if (t->partners != NULL)
         mrc_cyclegan_set_partners(t->gan, t->partners, t->truth[0], t->truth[1]);
+    return MRC_OK;
 }
 
 static void losses_add(struct mrc_losses *sum, const struct mrc_losses *more, double factor) {
@@ -253,8 +293,8 @@ static void forget(struct order *order) {
     if (order->pass != NULL) memset(order->pass, 0, order->count * sizeof *order->pass);
 }
 
-static enum mrc_status run(struct training *t, size_t *indices, int64_t steps_per_epoch,
-                           struct report report, struct mrc_error *err) {
+static enum mrc_status run(struct training *t, int64_t steps_per_epoch, struct report report,
+                           struct mrc_error *err) {
     struct mrc_trainer_progress progress = {.epochs = t->settings->epochs,
                                             .steps_per_epoch = steps_per_epoch,
                                             .steps = t->settings->epochs * steps_per_epoch};
@@ -270,7 +310,8 @@ static enum mrc_status run(struct training *t, size_t *indices, int64_t steps_pe
             forget(&t->pair_order);
         }
         t->is_warming_up = done < t->model->warm_up;
-        fetch_batches(t, indices, progress.epoch, progress.step_of_epoch);
+        st = fetch_batches(t, progress.epoch, progress.step_of_epoch, steps_per_epoch, err);
+        if (st != MRC_OK) break;
         mrc_cyclegan_scale_rate(t->gan, ldexp(1.0, -(int)t->settings->halvings) *
                                             rate_factor(t->settings->decay, done, progress.steps));
         st = mrc_cyclegan_step(t->gan, &losses, t->batch[0], t->batch[1], err);
@@ -362,8 +403,11 @@ enum mrc_status mrc_trainer_run(mrc_cyclegan *gan, const struct mrc_slice_source
                                 struct mrc_error *err) {
     MRC_ASSERT(gan != NULL && source != NULL && source->fetch != NULL && settings != NULL);
     enum mrc_status st = check(source, settings, err);
-    if (st == MRC_OK && mrc_cyclegan_get_settings(gan)->lambda_paired > 0.0 &&
-        source->pair_count == 0)
+    const bool paired = mrc_cyclegan_get_settings(gan)->lambda_paired > 0.0;
+    if (st == MRC_OK && source->make != NULL && !paired)
+        st =
+            mrc_fail(err, MRC_ERR_ARGUMENT, "pairs are made, expected a paired loss to learn from");
+    if (st == MRC_OK && paired && source->pair_count == 0 && source->make == NULL)
         st = mrc_fail(err, MRC_ERR_ARGUMENT,
                       "the training sets have no pairs, expected some for a paired loss");
     if (st != MRC_OK) return st;
@@ -375,13 +419,13 @@ enum mrc_status mrc_trainer_run(mrc_cyclegan *gan, const struct mrc_slice_source
     size_t batch = (size_t)t.model->batch, largest = 0;
     t.slice = (size_t)(t.model->size * t.model->size * t.model->channels);
     t.share = batch / (size_t)mrc_team_current()->count;
-    size_t *indices = mrc_alloc(DOMAINS * t.share, sizeof(*indices));
-    t.spare = mrc_alloc(DOMAINS * t.share * t.slice, sizeof(float));
-    bool whole = indices != NULL && t.spare != NULL;
+    t.places = mrc_alloc(t.share, sizeof *t.places);
+    t.spare = mrc_alloc(t.share * t.slice, sizeof(float));
+    bool whole = t.places != NULL && t.spare != NULL;
     if (t.model->lambda_paired > 0.0) {
         t.partners = mrc_alloc(t.share, sizeof *t.partners);
         t.pair_order.count = source->pair_count;
-        t.pair_order.indices = mrc_alloc(source->pair_count, sizeof *t.pair_order.indices);
+        t.pair_order.indices = mrc_alloc(source->pair_count + 1, sizeof *t.pair_order.indices);
         whole = t.partners != NULL && t.pair_order.indices != NULL && whole;
     }
     for (int domain = 0; domain < DOMAINS; ++domain) {
@@ -394,10 +438,11 @@ enum mrc_status mrc_trainer_run(mrc_cyclegan *gan, const struct mrc_slice_source
         whole = t.truth[domain] != NULL && whole;
     }
     (void)clock_gettime(CLOCK_MONOTONIC, &t.begun);
+    if (source->made_an_epoch > 0) largest = source->made_an_epoch;
     int64_t steps_per_epoch = (int64_t)((largest + batch - 1) / batch);
     if (!whole) st = mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a batch of %zu slices", batch);
     if (st == MRC_OK && mrc_cyclegan_steps(gan) < t.model->warm_up) st = set_means(&t, err);
-    if (st == MRC_OK) st = run(&t, indices, steps_per_epoch, (struct report){report, context}, err);
+    if (st == MRC_OK) st = run(&t, steps_per_epoch, (struct report){report, context}, err);
 
     for (int domain = 0; domain < DOMAINS; ++domain) {
         mrc_free(t.batch[domain]);
@@ -410,6 +455,6 @@ enum mrc_status mrc_trainer_run(mrc_cyclegan *gan, const struct mrc_slice_source
     mrc_free(t.pair_order.indices);
     mrc_free(t.partners);
     mrc_free(t.spare);
-    mrc_free(indices);
+    mrc_free(t.places);
     return st;
 }

@@ -34,10 +34,20 @@ struct mrc_slice_source {
     size_t (*pairs)[2];
     size_t pair_count;
     void (*fetch)(void *context, float *dst, int domain, size_t index);
+    /** Pairs without end, besides those of the set or without any: makes pair `number` of a run,
+     * image[0] of X and image[1] of Y, and truth[], what a translation into them should look like;
+     * all [size][size][channels] in [0,1]. A function of the number alone, called from several
+     * threads at once. NULL: there are none. Needs lambda_paired > 0. */
+    enum mrc_status (*make)(void *maker, float *const image[2], float *const truth[2],
+                            uint64_t number, struct mrc_error *err);
+    void *maker;
+    double made_share;    /* of the places of pairs, drawn at random; 1 without other pairs */
+    size_t made_an_epoch; /* > 0: nothing but these, in epochs of so many; X and Y are not
+                             trained on */
 };
 struct mrc_trainer_settings {
-    int64_t epochs; /* an epoch is ceil(max(count) / batch) steps; the smaller set is drawn around
-                       again */
+    int64_t epochs; /* an epoch is ceil(max(count) / batch) steps, or of made pairs so many as the
+                       source says; the smaller set is drawn around again */
     bool flip;      /* mirror left-right with probability 1/2 */
     double gamma;   /* raise a slice to a power between 1/gamma and gamma, evenly drawn on the
                        logarithm, so that a scanner's contrast is not learned by heart; 1: none */

@@ -23,7 +23,8 @@ enum mrc_purpose {
     MRC_FOR_NOISE,
     MRC_FOR_TEST,
     MRC_FOR_DIFF_AUGMENT,
-    MRC_FOR_SIMULATE
+    MRC_FOR_SIMULATE,
+    MRC_FOR_MADE /* which pairs are made, which are of the set */
 };
 
 struct mrc_rng {

@@ -25,10 +25,10 @@ static const struct argp_option own[] = {
     {.name = "preset",
      .key = KEY_PRESET,
      .arg = "NAME",
-     .doc =
-         "Recipe the options below begin with: mrcycle (default: what measured best unpaired), "
-         "paired (where patients have both contrasts on one grid), paper (the reference design), "
-         "or a file of options, a line each: name = value",
+     .doc = "Recipe the options below begin with: mrcycle (default: what measured best unpaired), "
+            "paired (where patients have both contrasts on one grid), computed (with --simulate), "
+            "paper (the reference design), "
+            "or a file of options, a line each: name = value",
      .group = MRC_TOPIC_TRAINING},
     {.doc = "Networks:", .group = MRC_TOPIC_NETWORKS},
     {.doc = "What they see:", .group = 4},
@@ -140,7 +140,10 @@ static void check(struct argp_state *state, struct mrc_train_options *o) {
     const struct arguments *a = state->input;
     if (a->repeat != NULL && a->has_settings)
         mrc_option_fail(state, "--repeat takes the settings of the run, expected no others");
-    if (o->data.set == NULL && a->repeat == NULL) mrc_option_fail(state, "expected a SET");
+    if (o->data.set == NULL && a->repeat == NULL) {
+        if (o->simulate[0] == '\0') mrc_option_fail(state, "expected a SET, or --simulate MAPS");
+        o->data.set = "";
+    }
     if (o->run == NULL) mrc_option_fail(state, "expected -o RUN");
     if (o->init[0] != '\0' && !a->warms_up) o->model.warm_up = 0;
     if (o->resume && o->replace)
@@ -231,10 +234,11 @@ static const struct argp argp = {
     .options = table,
     .parser = parse,
     .help_filter = add_default,
-    .args_doc = "SET -o RUN\n--repeat RUN [SET] -o AGAIN",
+    .args_doc = "SET -o RUN\n--simulate MAPS [SET] -o RUN\n--repeat RUN [SET] -o AGAIN",
     .doc = "Learns to translate T1w to T2w and back from unpaired images (CycleGAN).\v"
            "SET holds two folders, T1w and T2w, with DICOM series, NIfTI files and PNG slices at "
-           "any depth. RUN gets settings.json, log.csv, losses.png, samples, checkpoints and "
+           "any depth; with --simulate heads are computed instead, or besides. RUN gets "
+           "settings.json, log.csv, losses.png, samples, checkpoints and "
            "model.safetensors, whose path is printed. An interrupt finishes the step and saves; "
            "--resume goes on."};
 

@@ -28,8 +28,8 @@ static char *open_preset(const char *preset, const struct argp_state *state) {
     size_t size = 0;
     struct mrc_error err = {0};
     if (inside == NULL && !mrc_path_exists(preset))
-        mrc_option_fail(state, "--preset is '%s', expected mrcycle, paired, paper or a file",
-                        preset);
+        mrc_option_fail(
+            state, "--preset is '%s', expected mrcycle, paired, computed, paper or a file", preset);
     if (inside == NULL && mrc_read_file(&text, &size, preset, MAX_PRESET_BYTES, &err) != MRC_OK)
         mrc_option_fail(state, "%s", err.text);
     mrc_free(kept);

@@ -139,6 +139,10 @@ static void print_losses(char *out, size_t capacity, const struct mrc_losses *l)
                  (l->structure_g + l->structure_f) / 2.0);
     if (l->paired_x + l->paired_y > 0.0)
         snprintf(paired, sizeof paired, " paired %.4f", (l->paired_x + l->paired_y) / 2.0);
+    if (l->cycle_x + l->cycle_y == 0.0) { /* a step of the warm-up has one loss */
+        snprintf(out, capacity, "warm-up %.4f", l->total_generator);
+        return;
+    }
     snprintf(out, capacity, "cycle %.4f identity %.4f%s%s G %.3f F %.3f D %.3f",
              (l->cycle_x + l->cycle_y) / 2.0, (l->identity_x + l->identity_y) / 2.0, structure,
              paired, l->adversarial_g, l->adversarial_f, (l->total_d_x + l->total_d_y) / 2.0);

@@ -143,9 +143,47 @@ def in_the_way():
     check("begun with other options" in simulate("half", code=40), "went on with another run's heads")
 
 
+def train(out, *more, code=0):
+    done = subprocess.run([mrcycle, "train", *TRAINED, "-o", path(out), "-q", *more], capture_output=True, text=True)
+    check(done.returncode == code, f"exit code {done.returncode}, expected {code}: {done.stderr}")
+    check(code == 0 or done.stderr.count("\n") == 1, f"expected one line, got: {done.stderr}")
+    return done.stderr
+
+
+def weights(out):
+    with open(path(out, "model.safetensors"), "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def trained_from():
+    """Training on computed heads: the same model on any number of threads, and when it is taken up again; other maps are not gone
+    on with; what cannot be is said in one line."""
+    train("run", "--epochs", "3", "--threads", "1")
+    train("parts", "--epochs", "1", "--threads", "2")
+    train("parts", "--epochs", "3", "--threads", "2", "--resume")
+    check(weights("parts") == weights("run"), "training on computed heads gives other weights when it is taken up again")
+    subprocess.run([mrcycle, "train", "--repeat", path("run"), "-o", path("repeated"), "-q"], check=True, stdout=subprocess.DEVNULL)
+    check(weights("repeated") == weights("run"), "a repeated run gives other weights")
+    info = subprocess.run([mrcycle, "info", path("run", "model.safetensors")], capture_output=True, text=True, check=True).stdout
+    check("sagittal" in info and "coronal" in info, f"info does not say the planes: {info}")
+    with open(path("ranges.conf"), "w") as file:
+        file.write("stripped = 1\n")
+    check("another" in train("parts", "--epochs", "4", "--resume", "--simulate-config", path("ranges.conf"), code=1), "went on with other heads")
+    check("--lambda-paired" in train("none", "--lambda-paired", "0", code=1), "no word on pairs")
+    check("--channels 1" in train("none", "--channels", "3", code=1), "no word on channels")
+    subprocess.run([mrcycle, "phantom", "-o", path("heads"), "--subjects", "2", "--voxel", "4", "-q"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([mrcycle, "prepare", path("heads"), "-o", path("set"), "--size", "32", "--allow-synthetic", "-q"], check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    train("both", path("set"), "--epochs", "1", "--simulate-share", "0.5", "--room", "T1w=1,T2w=1", "--allow-synthetic")
+    check(weights("both") != weights("run"), "a set beside computed heads changes nothing")
+
+
 LABELS, TABLE = make_map()
+TRAINED = ["--simulate", LABELS, "--simulate-labels", TABLE, "--preset", "computed", "--size", "32", "--depth", "3", "--width", "4",
+           "--disc-width", "2", "--simulate-pairs", "12", "--decay", "0", "--seed", "3"]
 bad_maps()
 threads_and_numbers()
 killed()
 in_the_way()
+trained_from()
 shutil.rmtree(work, ignore_errors=True)

@@ -535,6 +535,106 @@ static void test_truth_is_as_found(void **unused) {
     assert_true(range.least > 0.1 && range.most - range.least < 1e-5);
 }
 
+/* --- Made pairs --- */
+
+enum { MOST_MADE = 64 };
+struct made {
+    atomic_int times[MOST_MADE], read;
+    uint64_t fails_at;
+};
+
+/* White, whose true image is grey; of no two is a number alike. */
+static enum mrc_status make_flat(void *maker, float *const image[2], float *const truth[2],
+                                 uint64_t number, struct mrc_error *err) {
+    struct made *made = maker;
+    assert_true(number < MOST_MADE);
+    if (number == made->fails_at) return mrc_fail(err, MRC_ERR_NOMEM, "no memory for a pair");
+    ++made->times[number];
+    for (int d = 0; d < 2; ++d)
+        for (int i = 0; i < 32 * 32; ++i) {
+            image[d][i] = 1.0f;
+            truth[d][i] = 0.5f;
+        }
+    return MRC_OK;
+}
+
+static void fetch_black(void *context, float *dst, int domain, size_t index) {
+    struct made *made = context;
+    (void)domain;
+    (void)index;
+    ++made->read;
+    for (int i = 0; i < 32 * 32; ++i) dst[i] = 0.0f;
+}
+
+/* Trains up to each of the epochs in turn; the mean paired loss of all steps. */
+static double learn_made(struct made *made, double share, size_t pair_count, size_t made_an_epoch,
+                         const int64_t *epochs, enum mrc_status expected) {
+    static size_t pairs[][2] = {{0, 0}, {1, 1}};
+    struct mrc_cyclegan_settings s = step_settings();
+    struct mrc_slice_source source = {.context = made,
+                                      .count = {4, 4},
+                                      .fetch = fetch_black,
+                                      .pairs = pairs,
+                                      .pair_count = pair_count,
+                                      .make = make_flat,
+                                      .maker = made,
+                                      .made_share = share,
+                                      .made_an_epoch = made_an_epoch};
+    struct mrc_trainer_settings t = {.gamma = 1.0, .augment = MRC_AUGMENTATION_NONE};
+    struct mrc_error err = {0};
+    mrc_cyclegan *gan = NULL;
+    double sum = 0.0;
+    s.learning_rate = 1e-12;
+    assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
+    for (; *epochs > 0; ++epochs) {
+        t.epochs = *epochs;
+        assert_int_equal(mrc_trainer_run(gan, &source, &t, keep_losses, &sum, &err), expected);
+    }
+    sum /= (double)mrc_cyclegan_steps(gan);
+    mrc_cyclegan_destroy(gan);
+    return sum;
+}
+
+/* Epochs of 5 are 3 batches of 2: every number once, also when training is taken up again; and what
+ * G makes of white is compared with grey, not with white. */
+static void test_made_pairs_are_new_each_time(void **unused) {
+    (void)unused;
+    static const int64_t at_once[] = {4, 0}, in_parts[] = {1, 3, 4, 0};
+    const int64_t *const ways[] = {at_once, in_parts};
+    for (int way = 0; way < 2; ++way) {
+        struct made made = {.fails_at = MOST_MADE};
+        const double loss = learn_made(&made, 0.0, 0, 5, ways[way], MRC_OK);
+        for (int n = 0; n < MOST_MADE; ++n) assert_int_equal(made.times[n], n < 4 * 6);
+        assert_int_equal(made.read, 0);
+        assert_close(loss, 0.5, 0.02); /* the local generators begin as copies */
+    }
+}
+
+/* Beside a set: places of pairs, every other one of 16, are made as often as the share says, and
+ * all of them where the set has none. */
+static void test_made_pairs_beside_a_set(void **unused) {
+    (void)unused;
+    static const int64_t epochs[] = {8, 0};
+    static const double shares[] = {0.0, 0.5, 1.0, 0.0};
+    static const int least[] = {0, 4, 16, 16}, most[] = {0, 12, 16, 16};
+    for (int n = 0; n < 4; ++n) {
+        struct made made = {.fails_at = MOST_MADE};
+        (void)learn_made(&made, shares[n], n < 3 ? 2 : 0, 0, epochs, MRC_OK);
+        int all = 0;
+        for (int k = 0; k < MOST_MADE; ++k) all += made.times[k];
+        assert_in_range(all, least[n], most[n]);
+        assert_int_equal(made.read, 2 * (32 - all));
+    }
+}
+
+static void test_a_pair_that_cannot_be_made_ends_the_run(void **unused) {
+    (void)unused;
+    static const int64_t epochs[] = {4, 0};
+    struct made made = {.fails_at = 5};
+    (void)learn_made(&made, 1.0, 0, 5, epochs, MRC_ERR_NOMEM);
+    assert_int_equal(made.times[6], 0);
+}
+
 /* The second image has no partner: its target is the mean image. */
 static void test_warm_up_learns_the_partners(void **unused) {
     (void)unused;
@@ -612,6 +712,9 @@ static void test_warm_up_shows_pairs_only(void **unused) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_warm_up_learns_the_partners),
+        cmocka_unit_test(test_made_pairs_are_new_each_time),
+        cmocka_unit_test(test_made_pairs_beside_a_set),
+        cmocka_unit_test(test_a_pair_that_cannot_be_made_ends_the_run),
         cmocka_unit_test(test_warm_up_shows_pairs_only),
         cmocka_unit_test(test_hinge),
         cmocka_unit_test(test_structure_gradient),

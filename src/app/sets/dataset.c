@@ -352,14 +352,28 @@ static void take_contrast(struct mrc_dataset *out, const struct mrc_contract *co
     out->room[domain] = mrc_contract_room(contract, contract->contrasts[domain]);
 }
 
+void mrc_dataset_begin(struct mrc_dataset *out, const struct mrc_contract *contract) {
+    *out = (struct mrc_dataset){.size = contract->sample.h, .channels = contract->sample.c};
+    for (int domain = 0; domain < MRC_DOMAIN_COUNT; ++domain) take_contrast(out, contract, domain);
+}
+
+enum mrc_status mrc_dataset_add(struct mrc_dataset *dataset, int domain, const char *name,
+                                struct mrc_slices *slices, struct mrc_error *err) {
+    const struct mrc_dataset_options all = MRC_DATASET_DEFAULTS;
+    struct mrc_dataset_options taken = all;
+    taken.min_foreground = 0.0;
+    struct loader loader = {.options = &taken, .dataset = dataset, .domain = domain};
+    struct mrc_dataset_image image = {.slices = *slices};
+    enum mrc_status status = add_image(&loader, name, "", &image, err);
+    *slices = image.slices; /* nothing left where it was taken */
+    return status;
+}
+
 enum mrc_status mrc_dataset_load(struct mrc_dataset *out, const struct mrc_dataset_options *options,
                                  const struct mrc_events *events, struct mrc_error *err) {
-    *out = (struct mrc_dataset){.size = options->contract.sample.h,
-                                .channels = options->contract.sample.c,
-                                .is_prepared = mrc_prepared_is_there(options->set),
-                                .has_classes = options->balance == MRC_BALANCE_CLASS};
-    for (int domain = 0; domain < MRC_DOMAIN_COUNT; ++domain)
-        take_contrast(out, &options->contract, domain);
+    mrc_dataset_begin(out, &options->contract);
+    out->is_prepared = mrc_prepared_is_there(options->set);
+    out->has_classes = options->balance == MRC_BALANCE_CLASS;
     if (!mrc_path_is_dir(options->set))
         return mrc_fail(err, MRC_ERR_IO, "%s: not found, expected a folder with T1w and T2w inside",
                         options->set);
@@ -377,6 +391,11 @@ enum mrc_status mrc_dataset_load(struct mrc_dataset *out, const struct mrc_datas
     }
     if (status == MRC_OK && options->paired)
         status = mrc_pairs_find(out, options->set, events, err);
+    if (status == MRC_ERR_UNSUPPORTED && options->paired && options->may_lack_pairs) {
+        mrc_events_note(events, "%s", err->text);
+        mrc_error_clear(err);
+        status = MRC_OK;
+    }
     if (status != MRC_OK) mrc_dataset_clear(out);
     return status;
 }
@@ -406,6 +425,8 @@ enum mrc_status mrc_dataset_hash(char out[MRC_DATASET_HASH_TEXT], const struct m
         }
     }
     if (status == MRC_OK && dataset->watched[0] != '\0') mrc_hash_add_text(hash, dataset->watched);
+    if (status == MRC_OK && dataset->computed[0] != '\0')
+        mrc_hash_add_text(hash, dataset->computed);
     if (status == MRC_OK && dataset->pair_count > 0)
         mrc_hash_add(hash, dataset->pairs, dataset->pair_count * sizeof *dataset->pairs);
     if (status == MRC_OK) {

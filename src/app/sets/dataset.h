@@ -30,6 +30,7 @@ struct mrc_dataset_options {
     int64_t balance;             /* enum mrc_class_balance; the hash covers classes it uses */
     const mrc_contrast_map *map; /* overrules what is recognised; NULL: none */
     bool paired;                 /* find pairs; they are in the hash */
+    bool may_lack_pairs;         /* none is no failure */
     int split;                   /* of a prepared set: MRC_SPLIT_TRAIN, … */
     bool may_lack;               /* a contrast without a slice is no failure */
     bool force; /* take images recognised as another contrast than their folder's */
@@ -65,6 +66,8 @@ struct mrc_dataset {
     char
         watched[65]; /* hash of the side that decides what is best, and in the hash of this one; "":
                          none */
+    char computed[65]; /* hash of what computes further pairs, and in the hash of this one; "": none
+                        */
     size_t (*pairs)[MRC_DOMAIN_COUNT]; /* places in X and Y that show the same (app/sets/pairs.h) */
     size_t pair_count;
     struct mrc_dataset_domain domains[MRC_DOMAIN_COUNT];
@@ -74,6 +77,11 @@ struct mrc_dataset {
  * left without a slice, MRC_ERR_IO when a folder is missing. */
 MRC_STATUS mrc_dataset_load(struct mrc_dataset *out, const struct mrc_dataset_options *options,
                             const struct mrc_events *events, struct mrc_error *err);
+/** An empty set of the contract's contrasts and samples, to be added to. */
+MRC_API void mrc_dataset_begin(struct mrc_dataset *out, const struct mrc_contract *contract);
+/** Adds an image of X or Y, all of whose slices are taken; `slices` moves into the set. */
+MRC_STATUS mrc_dataset_add(struct mrc_dataset *dataset, int domain, const char *name,
+                           struct mrc_slices *slices, struct mrc_error *err);
 /** Bytes of its slices. */
 MRC_API size_t mrc_dataset_bytes(const struct mrc_dataset *dataset);
 MRC_API void mrc_dataset_clear(struct mrc_dataset *dataset);

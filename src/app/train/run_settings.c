@@ -176,6 +176,9 @@ static enum mrc_status read_tree(cJSON **out, const char *run, struct mrc_error 
 static void drop_names(cJSON *data, const struct mrc_dataset *dataset) {
     cJSON_DeleteItemFromObject(data, "set");
     cJSON_DeleteItemFromObject(data, "note");
+    cJSON_DeleteItemFromObject(data, "simulate"); /* what they hold is in the hash */
+    cJSON_DeleteItemFromObject(data, "simulate_labels");
+    cJSON_DeleteItemFromObject(data, "simulate_config");
     for (int domain = 0; domain < MRC_DOMAIN_COUNT; ++domain) {
         cJSON *node = cJSON_GetObjectItem(data, mrc_dataset_contrast(dataset, domain)),
               *image = NULL;

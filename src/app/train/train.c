@@ -15,6 +15,7 @@
 #include "app/sets/cut.h"
 #include "app/sets/likeness.h"
 #include "app/sets/prepared.h"
+#include "app/train/computed.h"
 #include "app/train/run_folder.h"
 #include "app/train/run_report.h"
 #include "app/train/sampler.h"
@@ -33,6 +34,7 @@ struct work {
     const struct mrc_events *events;
     mrc_train_report_fn *report;
     struct mrc_dataset dataset;
+    mrc_computed *computed;     /* NULL without --simulate */
     struct mrc_dataset watched; /* the side `val` of a prepared set, where it has both contrasts */
     struct mrc_trained_images trained[MRC_DOMAIN_COUNT]; /* what it looks like */
     mrc_cyclegan *gan;
@@ -55,6 +57,11 @@ static void work_clear(struct work *w) {
     mrc_cyclegan_destroy(w->gan);
     mrc_dataset_clear(&w->watched);
     mrc_dataset_clear(&w->dataset);
+    mrc_computed_destroy(w->computed);
+}
+
+static bool has_set(const struct mrc_train_options *o) {
+    return o->data.set[0] != '\0';
 }
 
 static struct mrc_checkpoint_info describe(const struct work *w, int64_t epoch) {
@@ -267,10 +274,14 @@ static enum mrc_status after_step(void *context, mrc_cyclegan *gan,
 }
 
 static enum mrc_status check_places(const struct mrc_train_options *o, struct mrc_error *err) {
-    if (!mrc_path_is_dir(o->data.set))
+    if (o->simulate[0] != '\0' && !(o->model.lambda_paired > 0.0))
+        return mrc_fail(err, MRC_ERR_ARGUMENT,
+                        "--simulate computes pairs, expected --lambda-paired above 0 or --preset "
+                        "computed");
+    if (has_set(o) && !mrc_path_is_dir(o->data.set))
         return mrc_fail(err, MRC_ERR_IO, "%s: not found, expected a folder with T1w and T2w inside",
                         o->data.set);
-    enum mrc_status status = mrc_place_keep_input(o->run, o->data.set, err);
+    enum mrc_status status = has_set(o) ? mrc_place_keep_input(o->run, o->data.set, err) : MRC_OK;
     if (mrc_team_current()->rank > 0) return status; /* nor does it write there */
     return status == MRC_OK ? mrc_run_folder_check(o, err) : status;
 }
@@ -454,6 +465,10 @@ static enum mrc_status ask_all(struct mrc_contract *contract, const struct mrc_t
     enum mrc_status status = ask(contract, MRC_CONTRACT_NORMALISE, o->normalise, err);
     if (status == MRC_OK) status = ask(contract, MRC_CONTRACT_LIST, o->contrasts, err);
     if (status == MRC_OK) status = ask(contract, MRC_CONTRACT_ROOM, o->room, err);
+    if (status == MRC_OK) status = ask(contract, MRC_CONTRACT_PLANES, o->planes, err);
+    if (status == MRC_OK && contract->planes != MRC_PLANE_AXIAL && o->simulate[0] == '\0')
+        status = mrc_fail(err, MRC_ERR_ARGUMENT,
+                          "--planes %s: slices of a set are axial, expected --simulate", o->planes);
     if (status == MRC_OK && contract->contrast_count != MRC_DOMAIN_COUNT)
         status =
             mrc_fail(err, MRC_ERR_ARGUMENT, "%lld contrasts, expected two to translate between",
@@ -478,12 +493,13 @@ static const char *name_by_contrasts(struct work *w) {
 static enum mrc_status settle_contract(struct work *w, struct mrc_error *err) {
     struct mrc_train_options *o = &w->settled;
     struct mrc_contract of_set = MRC_CONTRACT_DEFAULTS;
-    const bool prepared = mrc_prepared_is_there(o->data.set);
+    const bool prepared = has_set(o) && mrc_prepared_is_there(o->data.set);
     enum mrc_status status = MRC_OK;
     if (prepared && o->model.size > 0) of_set.sample.h = of_set.sample.w = o->model.size;
     if (prepared) status = mrc_prepared_contract(&of_set, o->data.set, err);
     o->data.contract = of_set;
     if (status == MRC_OK) status = ask_all(&o->data.contract, o, err);
+    of_set.planes = o->data.contract.planes;
     if (status == MRC_OK && prepared)
         status = mrc_cut_compare(&of_set, &o->data.contract, o->data.set, err);
     o->model.size = o->data.contract.sample.h;
@@ -493,19 +509,36 @@ static enum mrc_status settle_contract(struct work *w, struct mrc_error *err) {
     o->normalise = w->words[MRC_CONTRACT_NORMALISE];
     o->room = w->words[MRC_CONTRACT_ROOM];
     o->contrasts = w->words[MRC_CONTRACT_LIST];
+    o->planes = w->words[MRC_CONTRACT_PLANES];
     if (strcmp(o->name, MRC_TRAIN_NAME) == 0) o->name = name_by_contrasts(w);
+    return status;
+}
+
+static enum mrc_status load_images(struct work *w, struct mrc_error *err) {
+    const struct mrc_train_options *o = w->options;
+    struct mrc_dataset_options data = o->data;
+    enum mrc_status status = MRC_OK;
+    data.paired = o->model.lambda_paired > 0.0;
+    data.may_lack_pairs = o->simulate[0] != '\0';
+    data.contract.planes = MRC_PLANE_AXIAL; /* of a set; computed slices may lie in more */
+    if (data.may_lack_pairs) status = mrc_computed_create(&w->computed, o, err);
+    if (status == MRC_OK && has_set(o)) {
+        status = mrc_dataset_load(&w->dataset, &data, w->events, err);
+        if (status == MRC_OK && w->dataset.is_prepared) status = load_watched(w, &data, err);
+    } else if (status == MRC_OK) {
+        status = mrc_computed_watched(&w->dataset, w->computed, err);
+    }
+    if (status == MRC_OK && w->computed != NULL)
+        status = mrc_computed_hash(w->dataset.computed, w->computed, err);
     return status;
 }
 
 static enum mrc_status prepare(struct work *w, struct mrc_error *err) {
     const struct mrc_train_options *o = w->options;
-    struct mrc_dataset_options data = o->data;
-    data.paired = o->model.lambda_paired > 0.0;
     size_t gan = 0;
     enum mrc_status status = mrc_cyclegan_measure(&gan, &o->model, err);
     if (status == MRC_OK) status = check_memory(o, gan, err);
-    if (status == MRC_OK) status = mrc_dataset_load(&w->dataset, &data, w->events, err);
-    if (status == MRC_OK && w->dataset.is_prepared) status = load_watched(w, &data, err);
+    if (status == MRC_OK) status = load_images(w, err);
     if (status == MRC_OK) status = check_data(w, err);
     for (int d = 0; status == MRC_OK && d < MRC_DOMAIN_COUNT; ++d)
         status = mrc_likeness_of_domain(&w->trained[d], &w->dataset.domains[d], err);
@@ -621,10 +654,18 @@ static enum mrc_status train(struct work *w, struct mrc_error *err) {
                                       .pair_count = w->dataset.pair_count};
     for (int domain = 0; domain < MRC_DOMAIN_COUNT; ++domain)
         source.count[domain] = w->dataset.domains[domain].place_count;
+    if (w->computed != NULL) {
+        source.make = mrc_computed_make;
+        source.maker = w->computed;
+        source.made_share = w->options->simulate_share;
+        if (!has_set(w->options)) source.made_an_epoch = (size_t)w->options->simulate_pairs;
+    }
     trainer.halvings = w->rollbacks;
-    enum mrc_status status = mrc_class_balance_find(
-        &source, &w->dataset, (enum mrc_class_balance)w->options->data.balance,
-        w->options->data.set, w->events, err);
+    enum mrc_status status = MRC_OK;
+    if (has_set(w->options))
+        status = mrc_class_balance_find(&source, &w->dataset,
+                                        (enum mrc_class_balance)w->options->data.balance,
+                                        w->options->data.set, w->events, err);
     if (status == MRC_OK) status = mrc_trainer_run(w->gan, &source, &trainer, after_step, w, err);
     for (int domain = 0; domain < MRC_DOMAIN_COUNT; ++domain) mrc_free(source.classes[domain]);
     return status;

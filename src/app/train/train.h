@@ -15,7 +15,8 @@ extern "C" {
 #endif
 
 struct mrc_train_options {
-    struct mrc_dataset_options data; /* the contract is settled from what follows */
+    struct mrc_dataset_options data; /* the contract is settled from what follows; data.set "":
+                                        none, computed heads alone */
     const char *run;                 /* the folder to write */
     struct mrc_cyclegan_settings
         model;   /* size, channels 0: those of a prepared set, else 64 and 1 */
@@ -25,6 +26,14 @@ struct mrc_train_options {
                               those of a prepared set, else the defaults */
     const char *contrasts; /* the same, such as "FLAIR,T2w": the folders of the set, and X and Y */
     const char *room;      /* the same, such as "T2w=2.2" */
+    const char *simulate;  /* label maps (app/heads/library.h) whose computed heads are trained on,
+                              apart by commas, besides the set or without one; "": none */
+    const char *simulate_labels, *simulate_config; /* table of their numbers, file of ranges; "":
+                                                      found, the defaults */
+    int64_t simulate_pairs;                        /* pairs an epoch, without a set */
+    double simulate_share; /* of the places of pairs, beside the pairs of a set */
+    const char *planes;    /* words of the contract, such as "axial,coronal": of computed slices;
+                               those of a set are axial; NULL: axial */
     const char *init;      /* begin with the weights of this model or run; "": with random ones */
     struct mrc_trainer_settings trainer;
     int64_t check_every, keep_every, sample_every; /* epochs; 0: only at the end */
@@ -44,7 +53,9 @@ struct mrc_train_options {
     {                                                                                              \
         .data = MRC_DATASET_DEFAULTS, .model = MRC_CYCLEGAN_DEFAULTS,                              \
         .trainer = MRC_TRAINER_DEFAULTS, .check_every = 10, .keep_every = 50, .sample_every = 10,  \
-        .rollbacks = 3, .preset = "", .init = "", .name = MRC_TRAIN_NAME, .data_note = ""          \
+        .rollbacks = 3, .preset = "", .init = "", .name = MRC_TRAIN_NAME, .data_note = "",         \
+        .simulate = "", .simulate_labels = "", .simulate_config = "", .simulate_pairs = 4000,      \
+        .simulate_share = 0.5                                                                      \
     }
 
 /** How far training is; called after every step. */

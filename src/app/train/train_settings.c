@@ -49,6 +49,20 @@ static const char *const on[] = {"false", "true", NULL};
         "Leave room above the high percentile: X times as far from the lower limit becomes 1, so " \
         "that what is brighter than brain is told apart; T2w=2.2 keeps fluid and eyes; default: "  \
         "those of a prepared set, else none")                                                      \
+    ROW(simulate, WORDS, 0, 0, DATA, "simulate", "MAPS", DATA, NULL, "", "simulate",               \
+        "Train on heads computed from label maps, a new one each time, besides SET or without "    \
+        "one: files and folders, or phantom, apart by commas, as mrcycle simulate takes them; "    \
+        "needs a paired loss (--preset computed)")                                                 \
+    ROW(simulate_labels, WORDS, 0, 0, DATA, "simulate-labels", "TABLE", DATA, NULL, "",            \
+        "simulate_labels", "What the maps' numbers mean: mrcycle simulate --labels")               \
+    ROW(simulate_config, WORDS, 0, 0, DATA, "simulate-config", "FILE", DATA, NULL, "",             \
+        "simulate_config", "Ranges that heads are drawn from: mrcycle simulate --config")          \
+    ROW(simulate_pairs, WHOLE, 1, 2147483647, TRAINING, "simulate-pairs", "N", DATA, NULL, "4000", \
+        "simulate_pairs", "Computed pairs an epoch, where there is no SET")                        \
+    ROW(simulate_share, REAL, 0, 1, TRAINING, "simulate-share", "PART", DATA, NULL, "0.5",         \
+        "simulate_share", "How many of the pairs are computed, where SET has pairs too")           \
+    ROW(planes, WORDS, 0, 0, DATA, "planes", "PLANE,...", DATA, NULL, "axial", "planes",           \
+        "Of computed slices: axial, sagittal, coronal; those of SET are axial; default: axial")    \
     ROW(data.min_foreground, REAL, 0, 1, DATA, "min-foreground", "PART", DATA, NULL, NULL,         \
         "min_foreground", "Leave out slices that show less of the head")                           \
     ROW(data.assume_ras, FLAG, 0, 0, DATA, "assume-ras", NULL, DATA, on, NULL, "assume_ras",       \
