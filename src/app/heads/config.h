@@ -27,7 +27,7 @@
     R(FINE_GRID, "fine-grid-mm", 12, 16, 6, 100, "size of its features")                           \
     P(VENTRICLES, "ventricles", 0.6, 1, "ventricles made wider or narrower")                       \
     R(VENTRICLE_MM, "ventricle-mm", -1.5, 5, -5, 10, "by how much on each side")                   \
-    R(SULCI, "sulci", 0.35, 1.9, 0.1, 10,                                                          \
+    R(SULCI, "sulci", 0.3, 1.6, 0.1, 10,                                                           \
       "fluid's vote against its neighbours where they meet: atrophy above 1, a tight brain below") \
     S("Soft tissue")                                                                               \
     R(FAT_MM, "fat-mm", 3, 8, 0, 30, "depth of the fat below the skin")                            \
@@ -44,7 +44,7 @@
     R(WHITE_T2, "white-t2", 64, 84, 10, 1000, "")                                                  \
     R(WHITE_PD, "white-pd", 0.66, 0.74, 0, 1.2, "")                                                \
     R(GREY_T1, "grey-t1", 1.28, 1.75, 0.2, 5, "cortex, in parts of white matter's")                \
-    R(GREY_T2, "grey-t2", 1.12, 1.38, 0.2, 5, "in parts of white matter's")                        \
+    R(GREY_T2, "grey-t2", 1.06, 1.34, 0.2, 5, "in parts of white matter's")                        \
     R(GREY_PD, "grey-pd", 1.08, 1.22, 0.2, 2, "in parts of white matter's")                        \
     R(CAUDATE_T1, "caudate-t1", 0.75, 1.02, 0, 2, "way from white matter to cortex")               \
     R(CAUDATE_T2, "caudate-t2", 0.86, 1, 0.2, 5, "in parts of cortex")                             \
@@ -65,8 +65,8 @@
     R(FLUID_T1, "fluid-t1", 3400, 4600, 500, 6000, "")                                             \
     R(FLUID_T2, "fluid-t2", 700, 2000, 50, 4000, "")                                               \
     R(SULCAL_T1, "sulcal-t1", 0.6, 1, 0.1, 1, "of it, around the brain")                           \
-    R(SULCAL_T2, "sulcal-t2", 0.3, 0.9, 0.05, 1, "of it, around the brain")                        \
-    R(SULCAL_PD, "sulcal-pd", 0.88, 1, 0.1, 1, "")                                                 \
+    R(SULCAL_T2, "sulcal-t2", 0.15, 0.8, 0.05, 1, "of it, around the brain")                       \
+    R(SULCAL_PD, "sulcal-pd", 0.7, 0.96, 0.1, 1, "")                                               \
     R(CHOROID_T1, "choroid-t1", 1400, 2600, 100, 5000, "")                                         \
     R(CHOROID_T2, "choroid-t2", 120, 350, 10, 4000, "")                                            \
     R(FAT_T1, "fat-t1", 240, 380, 50, 4000, "")                                                    \
@@ -102,9 +102,9 @@
     R(NECROSIS_T2, "necrosis-t2", 180, 900, 10, 4000, "")                                          \
     R(BLOOD_T1, "blood-t1", 0.35, 1.3, 0.05, 5, "haemorrhage, in parts of cortex")                 \
     R(BLOOD_T2, "blood-t2", 0.25, 0.65, 0.05, 5, "")                                               \
-    R(TEXTURE, "texture", 0.01, 0.05, 0, 0.5,                                                      \
+    R(TEXTURE, "texture", 0.015, 0.07, 0, 0.5,                                                     \
       "unevenness of T1 within a tissue, standard deviation")                                      \
-    R(TEXTURE_MM, "texture-mm", 5, 14, 4, 100, "size of its features")                             \
+    R(TEXTURE_MM, "texture-mm", 4, 16, 4, 100, "size of its features")                             \
     S("Sequences: times in ms, angles in degrees")                                                 \
     P(SPIN_ECHO, "t1w-spin-echo", 0.45, 100, "weight among the kinds of T1w")                      \
     P(MPRAGE, "t1w-mprage", 0.35, 100, "")                                                         \

@@ -56,11 +56,11 @@ void mrc_sim_scratch_destroy(mrc_sim_scratch *scratch);
 void mrc_sim_head_render(const struct mrc_sim_head *head, int k, mrc_sim_scratch *scratch,
                          float *const image[MRC_SIM_CONTRASTS], float *tissue, float *lesion);
 
-/** Of the slice rendered last with that scratch: each tissue as bright as `value` says in every
- * place, with the slice's partial volume and nothing that a scanner or a person adds: no texture,
- * receive field, noise, ghost or shift. Any of `truth` may be NULL; air is 0. */
-void mrc_sim_head_render_truth(const struct mrc_sim_head *head, mrc_sim_scratch *scratch,
-                               const float value[MRC_SIM_TISSUES][MRC_SIM_CONTRASTS],
+/** Of slice k, rendered last with that scratch: tissues as bright as they typically are, with the
+ * slice's partial volume and the texture that shows in all contrasts, and nothing that a scanner
+ * adds: no receive field, noise, ghost or shift. Any of `truth` may be NULL; air is 0. */
+void mrc_sim_head_render_truth(const struct mrc_sim_head *head, int k, mrc_sim_scratch *scratch,
+                               const struct mrc_sim_typical *typical,
                                float *const truth[MRC_SIM_CONTRASTS]);
 
 #endif

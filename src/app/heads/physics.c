@@ -326,9 +326,11 @@ static struct mrc_sim_relaxation relaxation_at(const struct mrc_sim_physics *p,
     const double te = p->texture * (double)mrc_sim_tissues[tissue].texture;
     struct mrc_sim_relaxation r = p->tissue[tissue];
     if (contrast == FLAIR && tissue == MRC_SIM_FLUID) r.t1_ms = p->flair_fluid_t1_ms;
-    r.t1_ms *= exp(te * (f[0] + 0.5 * f[2]));
-    r.t2_ms *= exp(0.8 * te * f[1] + 0.3 * te * f[0]);
-    r.density *= 1.0 + 0.4 * te * f[2];
+    /* Where there is more free water both times are longer, as within real white matter; less of
+     * either is its own. */
+    r.t1_ms *= exp(te * (f[0] + 0.35 * f[2]));
+    r.t2_ms *= exp(te * (0.9 * f[0] + 0.4 * f[1]));
+    r.density *= 1.0 + te * (0.2 * f[0] + 0.3 * f[2]);
     return r;
 }
 
@@ -397,27 +399,35 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-enum mrc_status mrc_sim_signals_typical(float out[MRC_SIM_TISSUES][MRC_SIM_CONTRASTS],
-                                        const struct mrc_sim_config *config,
-                                        struct mrc_error *err) {
-    enum { DRAWS = 401, KINDS = MRC_SIM_TISSUES * MRC_SIM_CONTRASTS };
-    float *values = mrc_alloc(KINDS, DRAWS * sizeof *values);
-    if (values == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for signals");
+enum { DRAWS = 401 };
+
+static float median_of(float *values) {
+    qsort(values, DRAWS, sizeof *values, ascending);
+    return values[DRAWS / 2];
+}
+
+enum mrc_status mrc_sim_typical_find(struct mrc_sim_typical *out,
+                                     const struct mrc_sim_config *config, struct mrc_error *err) {
+    struct mrc_sim_signals *signals = mrc_alloc(DRAWS, sizeof *signals);
+    float values[DRAWS], slopes[DRAWS], texture[DRAWS];
+    if (signals == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for signals");
     for (int n = 0; n < DRAWS; ++n) {
         struct mrc_rng rng = mrc_rng_for(0, UINT32_MAX, (uint64_t)n, MRC_FOR_SIMULATE);
         struct mrc_sim_physics physics;
-        struct mrc_sim_signals signals;
         mrc_sim_physics_draw(&physics, config, &rng);
-        mrc_sim_signals_make(&signals, &physics);
-        for (int k = 0; k < KINDS; ++k) {
-            const int t = k / MRC_SIM_CONTRASTS, c = k % MRC_SIM_CONTRASTS;
-            values[k * DRAWS + n] = fabsf(signals.value[t][c]) / signals.white[c];
+        mrc_sim_signals_make(&signals[n], &physics);
+        texture[n] = fmaxf((float)physics.texture, 1e-6f);
+    }
+    for (int t = 0; t < MRC_SIM_TISSUES; ++t)
+        for (int c = 0; c < MRC_SIM_CONTRASTS; ++c) {
+            for (int n = 0; n < DRAWS; ++n) {
+                const float value = signals[n].value[t][c], white = signals[n].white[c];
+                values[n] = fabsf(value) / white;
+                slopes[n] = copysignf(1.0f, value) * signals[n].slope[t][0][c] / white / texture[n];
+            }
+            out->value[t][c] = median_of(values);
+            out->slope[t][c] = median_of(slopes);
         }
-    }
-    for (int k = 0; k < KINDS; ++k) {
-        qsort(values + (size_t)k * DRAWS, DRAWS, sizeof *values, ascending);
-        out[k / MRC_SIM_CONTRASTS][k % MRC_SIM_CONTRASTS] = values[k * DRAWS + DRAWS / 2];
-    }
-    mrc_free(values);
+    mrc_free(signals);
     return MRC_OK;
 }

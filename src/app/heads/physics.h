@@ -62,11 +62,16 @@ struct mrc_sim_signals {
     float white[MRC_SIM_CONTRASTS]; /* magnitude */
 };
 void mrc_sim_signals_make(struct mrc_sim_signals *out, const struct mrc_sim_physics *physics);
-/** What a tissue usually looks like: the median of its magnitude over many persons and sessions, in
- * parts of white matter's of the same image. Depends on the ranges alone. MRC_ERR_NOMEM. */
-MRC_MUST_CHECK enum mrc_status mrc_sim_signals_typical(
-    float out[MRC_SIM_TISSUES][MRC_SIM_CONTRASTS], const struct mrc_sim_config *config,
-    struct mrc_error *err);
+/** What tissues usually look like: medians over many persons and sessions, in parts of white
+ * matter's magnitude in the same image. slope: by the first field of texture, the one that both
+ * relaxation times follow, for a texture of 1. */
+struct mrc_sim_typical {
+    float value[MRC_SIM_TISSUES][MRC_SIM_CONTRASTS], slope[MRC_SIM_TISSUES][MRC_SIM_CONTRASTS];
+};
+/** Depends on the ranges alone. MRC_ERR_NOMEM. */
+MRC_MUST_CHECK enum mrc_status mrc_sim_typical_find(struct mrc_sim_typical *out,
+                                                    const struct mrc_sim_config *config,
+                                                    struct mrc_error *err);
 /** The same at one place: fields of texture f[3]; signed. */
 double mrc_sim_tissue_signal(const struct mrc_sim_physics *physics, enum mrc_sim_tissue tissue,
                              int contrast, const double f[3]);

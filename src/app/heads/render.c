@@ -563,21 +563,38 @@ void mrc_sim_head_render(const struct mrc_sim_head *h, int k, mrc_sim_scratch *s
 static const struct kernel sharp = {.reach = 1,
                                     .tap = {{0.8f, 0.8f, 0.8f, 0.8f}, {0.1f, 0.1f, 0.1f, 0.1f}}};
 
-void mrc_sim_head_render_truth(const struct mrc_sim_head *h, mrc_sim_scratch *s,
-                               const float value[MRC_SIM_TISSUES][C], float *const truth[C]) {
-    const int least = (s->sheets + 1) / 2, columns = h->scan.grid.n[0], rows = h->scan.grid.n[1];
-    const float part = 1.0f / (float)s->sheets;
+/* Signals of one row of a sheet, where the texture is f. */
+static void add_typical(float *to, const uint8_t *code, const float *f, float part,
+                        const struct mrc_sim_typical *typical, int columns) {
+    for (int i = 0; i < columns; ++i)
+        for (int c = 0; c < C; ++c)
+            to[C * i + c] +=
+                part * (typical->value[code[i]][c] + f[i] * typical->slope[code[i]][c]);
+}
+
+void mrc_sim_head_render_truth(const struct mrc_sim_head *h, int k, mrc_sim_scratch *s,
+                               const struct mrc_sim_typical *typical, float *const truth[C]) {
+    const struct mrc_sim_grid *g = &h->scan.grid;
+    const int least = (s->sheets + 1) / 2, columns = g->n[0], rows = g->n[1];
     if (truth[0] == NULL && truth[1] == NULL && truth[2] == NULL && truth[3] == NULL) return;
     memset(s->water, 0, C * s->pixels * sizeof *s->water);
-    for (int n = 0; n < s->sheets; ++n) {
-        const uint8_t *code = s->code + (size_t)n * s->pixels;
-        for (size_t p = 0; p < s->pixels; ++p)
-            for (int c = 0; c < C; ++c) s->water[C * p + (size_t)c] += part * value[code[p]][c];
+    cut_plane(s, h, g->first_mm[2] + g->sign[2] * k * g->spacing_mm[2], TEXTURE, TEXTURE + 1);
+    set_columns(s, h, 0.0);
+    float *f = s->sample + TEXTURE * columns;
+    for (int j = 0; j < rows; ++j) {
+        const size_t row = (size_t)j * (size_t)columns;
+        cut_line(s, h, g->first_mm[1] + g->sign[1] * j * g->spacing_mm[1], TEXTURE, TEXTURE + 1);
+        sample_row(s, h, TEXTURE, TEXTURE + 1, 0, columns);
+        for (int i = 0; i < columns; ++i) f[i] *= (float)h->physics.texture;
+        for (int n = 0; n < s->sheets; ++n)
+            add_typical(s->water + C * row, s->code + (size_t)n * s->pixels + row, f,
+                        1.0f / (float)s->sheets, typical, columns);
     }
     filter(s->spare, s->water, &sharp, columns, rows, 0);
     filter(s->water, s->spare, &sharp, columns, rows, 1);
     for (int c = 0; c < C; ++c)
         for (size_t p = 0; truth[c] != NULL && p < s->pixels; ++p)
-            truth[c][p] =
-                h->scan.stripped && s->kept[p] < least ? 0.0f : s->water[C * p + (size_t)c];
+            truth[c][p] = h->scan.stripped && s->kept[p] < least
+                              ? 0.0f
+                              : fmaxf(s->water[C * p + (size_t)c], 0.0f);
 }

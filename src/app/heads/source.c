@@ -20,7 +20,7 @@ enum { C = MRC_SIM_CONTRASTS, PLACES = 2000, CORE = 32, SLICE = 33 }; /* the lat
 struct mrc_sim_source {
     struct mrc_sim_source_options options;
     struct mrc_sim_library library;
-    float typical[MRC_SIM_TISSUES][C]; /* grey values of true images */
+    struct mrc_sim_typical typical; /* grey values of true images */
 };
 
 void mrc_sim_source_options_init(struct mrc_sim_source_options *o) {
@@ -219,7 +219,9 @@ static enum mrc_status make(const mrc_sim_source *s, struct mrc_sim_sample *samp
         for (int c = 0; c < C && !s->options.stored; ++c)
             if (sample->image[c] != NULL)
                 normalise(sample->image[c], pixels, lo[c], hi[c], s->options.room[c]);
-        mrc_sim_head_render_truth(h, scratch, s->typical, sample->truth);
+        mrc_sim_head_render_truth(h, 0, scratch, &s->typical, sample->truth);
+        for (int c = 0; c < C && !s->options.stored; ++c)
+            if (sample->truth[c] != NULL) normalise(sample->truth[c], pixels, 0.0, 1.0, 1.0);
     }
     mrc_sim_scratch_destroy(scratch);
     return st;
@@ -274,14 +276,15 @@ static enum mrc_status white_level(double out[C], const mrc_sim_source *s, uint6
 static enum mrc_status settle_typical(mrc_sim_source *s, struct mrc_error *err) {
     enum { HEADS = 65 };
     double level[HEADS][C], one[HEADS];
-    enum mrc_status st = mrc_sim_signals_typical(s->typical, &s->options.config, err);
+    enum mrc_status st = mrc_sim_typical_find(&s->typical, &s->options.config, err);
     for (int n = 0; st == MRC_OK && n < HEADS; ++n) st = white_level(level[n], s, (uint64_t)n, err);
     for (int c = 0; st == MRC_OK && c < C; ++c) {
         for (int n = 0; n < HEADS; ++n) one[n] = level[n][c];
         qsort(one, HEADS, sizeof *one, ascending_double);
-        const float most = s->options.stored ? 32767.0f : 1.0f;
-        for (int t = 0; t < MRC_SIM_TISSUES; ++t)
-            s->typical[t][c] = fminf(s->typical[t][c] * (float)one[HEADS / 2], most);
+        for (int t = 0; t < MRC_SIM_TISSUES; ++t) {
+            s->typical.value[t][c] *= (float)one[HEADS / 2];
+            s->typical.slope[t][c] *= (float)one[HEADS / 2];
+        }
     }
     return st;
 }

@@ -28,7 +28,7 @@ void mrc_sim_source_options_init(struct mrc_sim_source_options *options);
 struct mrc_sim_sample {
     float *image[MRC_SIM_CONTRASTS]; /* in [0,1], unless stored */
     float *truth[MRC_SIM_CONTRASTS]; /* the same anatomy with every tissue as bright as it usually
-                                        is (mrc_sim_signals_typical) and white matter as bright in
+                                        is (struct mrc_sim_typical) and white matter as bright in
                                         every sample; sharp, even, without noise */
     float *tissue;                   /* enum mrc_sim_tissue */
     float *lesion;                   /* 0 or 1 */
