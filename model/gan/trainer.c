@@ -13,7 +13,7 @@
 #include "base/rng.h"
 #include "base/team.h"
 
-enum { DOMAINS = 2 };
+enum { DOMAINS = 2, PAIRS = 2, LISTS = 3 }; /* what is drawn from: X, Y, their pairs */
 
 /* The order of one set in one epoch. A set that is used up is shuffled anew: that is its next
  * round. */
@@ -23,7 +23,8 @@ struct order {
     bool is_ready; /* indices hold this epoch's `round` */
     /* with classes: the slices of class c are members[begin[c] … begin[c + 1] - 1], in the order of
      * pass[c] - 1; indices are the classes of this round, `count` of them */
-    size_t *members, *begin;
+    const uint32_t *classes;
+    size_t slices, *members, *begin;
     uint64_t *pass;
 };
 
@@ -41,7 +42,7 @@ struct training {
     const struct mrc_cyclegan_settings *model;
     const struct mrc_slice_source *source;
     const struct mrc_trainer_settings *settings;
-    struct order orders[DOMAINS], pair_order;
+    struct order orders[LISTS];
     bool *partners;        /* [share]; NULL without a paired loss */
     bool is_warming_up;    /* the step at hand */
     float *batch[DOMAINS]; /* [share][size][size][channels] */
@@ -59,9 +60,8 @@ static double seconds_since(const struct timespec *begun) {
     return (double)(now.tv_sec - begun->tv_sec) + 1e-9 * (double)(now.tv_nsec - begun->tv_nsec);
 }
 
-/* domain: DOMAINS for the pairs */
-static void shuffle(struct order *order, uint64_t seed, int64_t epoch, int domain, uint64_t round) {
-    uint64_t sample = ((uint64_t)domain << 32) | round;
+static void shuffle(struct order *order, uint64_t seed, int64_t epoch, int list, uint64_t round) {
+    uint64_t sample = ((uint64_t)list << 32) | round;
     struct mrc_rng rng = mrc_rng_for(seed, (uint32_t)epoch, sample, MRC_FOR_SHUFFLE);
     for (size_t i = 0; i < order->count; ++i) order->indices[i] = i;
     mrc_rng_shuffle(&rng, order->indices, order->count);
@@ -70,31 +70,32 @@ static void shuffle(struct order *order, uint64_t seed, int64_t epoch, int domai
 }
 
 /* With classes: a round has each class once, so its number tells how often a class was drawn. */
-static size_t member_at(struct training *t, int domain, int64_t epoch, size_t class_, uint64_t n) {
-    struct order *order = &t->orders[domain];
+static size_t member_at(struct training *t, int list, int64_t epoch, size_t class_, uint64_t n) {
+    struct order *order = &t->orders[list];
     size_t *members = order->members + order->begin[class_];
     const size_t count = order->begin[class_ + 1] - order->begin[class_];
     const uint64_t pass = n / count;
     if (order->pass[class_] != pass + 1) {
-        uint64_t sample = 1ull << 63 | (uint64_t)domain << 56 | (uint64_t)class_ << 32 | pass;
+        uint64_t sample = 1ull << 63 | (uint64_t)list << 56 | (uint64_t)class_ << 32 | pass;
         struct mrc_rng rng = mrc_rng_for(t->model->seed, (uint32_t)epoch, sample, MRC_FOR_SHUFFLE);
         size_t filled = 0;
-        for (size_t i = 0; i < t->source->count[domain]; ++i)
-            if (t->source->classes[domain][i] == class_) members[filled++] = i;
+        for (size_t i = 0; i < order->slices; ++i)
+            if (order->classes[i] == class_) members[filled++] = i;
         mrc_rng_shuffle(&rng, members, count);
         order->pass[class_] = pass + 1;
     }
     return members[n % count];
 }
 
-/* Which slice stands at this place of the epoch. Places are asked for in rising order. */
-static size_t index_at(struct training *t, int domain, int64_t epoch, uint64_t place) {
-    struct order *order = &t->orders[domain];
+/* Which slice, or pair, stands at this place of the epoch. Places are asked for in rising order. */
+static size_t index_at(struct training *t, int list, int64_t epoch, uint64_t place) {
+    struct order *order = &t->orders[list];
     uint64_t round = place / order->count;
     if (!order->is_ready || order->round != round)
-        shuffle(order, t->model->seed, epoch, t->source->matched ? 0 : domain, round);
+        shuffle(order, t->model->seed, epoch, t->source->matched && list != PAIRS ? 0 : list,
+                round);
     size_t index = order->indices[place % order->count];
-    return order->members != NULL ? member_at(t, domain, epoch, index, round) : index;
+    return order->members != NULL ? member_at(t, list, epoch, index, round) : index;
 }
 
 /* Every other place of an epoch shows a pair, so that all processes of a team count alike; during
@@ -108,14 +109,6 @@ static bool is_made(const struct training *t, int64_t epoch, uint64_t place) {
     if (t->source->make == NULL) return false;
     struct mrc_rng rng = mrc_rng_for(t->model->seed, (uint32_t)epoch, place, MRC_FOR_MADE);
     return t->source->pair_count == 0 || mrc_rng_uniform(&rng) < t->source->made_share;
-}
-
-static void pair_at(struct training *t, size_t pair[DOMAINS], int64_t epoch, uint64_t place) {
-    struct order *order = &t->pair_order;
-    uint64_t round = place / order->count;
-    if (!order->is_ready || order->round != round)
-        shuffle(order, t->model->seed, epoch, DOMAINS, round);
-    memcpy(pair, t->source->pairs[order->indices[place % order->count]], DOMAINS * sizeof *pair);
 }
 
 struct fetch_task {
@@ -212,7 +205,8 @@ static void choose_place(struct training *t, struct place *out, int64_t epoch, u
     out->is_made = out->of_pair && is_made(t, epoch, place);
     if (out->is_made && t->source->pair_count == 0) return;
     if (out->of_pair) {
-        pair_at(t, out->index, epoch, t->is_warming_up ? place : place / 2);
+        const size_t pair = index_at(t, PAIRS, epoch, t->is_warming_up ? place : place / 2);
+        memcpy(out->index, t->source->pairs[pair], sizeof out->index);
         return;
     }
     for (int domain = 0; domain < DOMAINS; ++domain)
@@ -306,8 +300,7 @@ static enum mrc_status run(struct training *t, int64_t steps_per_epoch, struct r
         progress.epoch = done / steps_per_epoch + 1;
         progress.step_of_epoch = done % steps_per_epoch + 1;
         if (progress.step_of_epoch == 1) {
-            for (int domain = 0; domain < DOMAINS; ++domain) forget(&t->orders[domain]);
-            forget(&t->pair_order);
+            for (int list = 0; list < LISTS; ++list) forget(&t->orders[list]);
         }
         t->is_warming_up = done < t->model->warm_up;
         st = fetch_batches(t, progress.epoch, progress.step_of_epoch, steps_per_epoch, err);
@@ -378,11 +371,11 @@ static enum mrc_status check(const struct mrc_slice_source *source,
 }
 
 /* false: out of memory. */
-static bool create_order(struct order *order, const struct mrc_slice_source *source, int domain) {
-    const uint32_t *classes = source->classes[domain];
-    const size_t slices = source->count[domain];
-    *order = (struct order){.count = classes != NULL ? source->class_count[domain] : slices};
-    order->indices = mrc_alloc(order->count, sizeof *order->indices);
+static bool create_order(struct order *order, size_t slices, const uint32_t *classes,
+                         size_t class_count) {
+    *order = (struct order){
+        .count = classes != NULL ? class_count : slices, .classes = classes, .slices = slices};
+    order->indices = mrc_alloc(order->count + 1, sizeof *order->indices);
     if (order->indices == NULL || classes == NULL) return order->indices != NULL;
     order->members = mrc_alloc(slices, sizeof *order->members);
     order->begin = mrc_alloc(order->count + 1, sizeof *order->begin);
@@ -424,15 +417,17 @@ enum mrc_status mrc_trainer_run(mrc_cyclegan *gan, const struct mrc_slice_source
     bool whole = t.places != NULL && t.spare != NULL;
     if (t.model->lambda_paired > 0.0) {
         t.partners = mrc_alloc(t.share, sizeof *t.partners);
-        t.pair_order.count = source->pair_count;
-        t.pair_order.indices = mrc_alloc(source->pair_count + 1, sizeof *t.pair_order.indices);
-        whole = t.partners != NULL && t.pair_order.indices != NULL && whole;
+        whole = t.partners != NULL && whole &&
+                create_order(&t.orders[PAIRS], source->pair_count, source->pair_classes,
+                             source->pair_class_count);
     }
     for (int domain = 0; domain < DOMAINS; ++domain) {
         size_t count = source->count[domain];
         if (count > largest) largest = count;
         t.batch[domain] = mrc_alloc(t.share * t.slice, sizeof(float));
-        whole = create_order(&t.orders[domain], source, domain) && t.batch[domain] != NULL && whole;
+        whole = create_order(&t.orders[domain], count, source->classes[domain],
+                             source->class_count[domain]) &&
+                t.batch[domain] != NULL && whole;
         if (t.partners == NULL) continue;
         t.truth[domain] = mrc_alloc(t.share * t.slice, sizeof(float));
         whole = t.truth[domain] != NULL && whole;
@@ -447,12 +442,13 @@ enum mrc_status mrc_trainer_run(mrc_cyclegan *gan, const struct mrc_slice_source
     for (int domain = 0; domain < DOMAINS; ++domain) {
         mrc_free(t.batch[domain]);
         mrc_free(t.truth[domain]);
-        mrc_free(t.orders[domain].indices);
-        mrc_free(t.orders[domain].members);
-        mrc_free(t.orders[domain].begin);
-        mrc_free(t.orders[domain].pass);
     }
-    mrc_free(t.pair_order.indices);
+    for (int list = 0; list < LISTS; ++list) {
+        mrc_free(t.orders[list].indices);
+        mrc_free(t.orders[list].members);
+        mrc_free(t.orders[list].begin);
+        mrc_free(t.orders[list].pass);
+    }
     mrc_free(t.partners);
     mrc_free(t.spare);
     mrc_free(t.places);

@@ -30,9 +30,12 @@ struct mrc_slice_source {
     bool matched;
     /** Slices known to show the same: pairs[p] are a slice of X and its partner of Y. With
      * lambda_paired > 0 every other place of a batch is one of them, during the warm-up every
-     * place; they are drawn equally often, whatever their class. */
+     * place; they are drawn equally often, or with pair_classes [pair_count] every class of theirs
+     * is. */
     size_t (*pairs)[2];
     size_t pair_count;
+    uint32_t *pair_classes;
+    size_t pair_class_count;
     void (*fetch)(void *context, float *dst, int domain, size_t index);
     /** Pairs without end, besides those of the set or without any: makes pair `number` of a run,
      * image[0] of X and image[1] of Y, and truth[], what a translation into them should look like;

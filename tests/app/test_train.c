@@ -608,6 +608,7 @@ static void test_classes_are_folders(void **state) {
             assert_int_equal(source.class_count[k], cases[i].classes[k]);
             mrc_free(source.classes[k]);
         }
+        assert_null(source.pair_classes); /* no pairs were asked for */
         mrc_dataset_clear(&dataset);
     }
     assert_string_equal(hash[0], hash[2]);

@@ -709,8 +709,37 @@ static void test_warm_up_shows_pairs_only(void **unused) {
     }
 }
 
+/* Three pairs of one image and one of another: two epochs of warm-up have eight places, four for
+ * each image, but for what an epoch's end leaves over. */
+static void test_classes_of_pairs_are_drawn_equally_often(void **unused) {
+    (void)unused;
+    static size_t pairs[][2] = {{0, 0}, {1, 1}, {2, 2}, {3, 3}};
+    static uint32_t of_image[] = {0, 0, 0, 1};
+    atomic_int fetched[2][4] = {{0}};
+    struct mrc_cyclegan_settings s = step_settings();
+    struct mrc_slice_source source = {.context = fetched,
+                                      .count = {4, 4},
+                                      .fetch = count_fetch,
+                                      .pairs = pairs,
+                                      .pair_count = 4,
+                                      .pair_classes = of_image,
+                                      .pair_class_count = 2};
+    struct mrc_trainer_settings t = {.epochs = 2, .gamma = 1.0, .augment = MRC_AUGMENTATION_NONE};
+    struct mrc_error err = {0};
+    mrc_cyclegan *gan = NULL;
+    s.warm_up = 4;
+    assert_ok(mrc_cyclegan_create(&gan, &s, &err), &err);
+    assert_ok(mrc_trainer_run(gan, &source, &t, NULL, NULL, &err), &err);
+    mrc_cyclegan_destroy(gan);
+    for (int domain = 0; domain < 2; ++domain) {
+        assert_int_equal(fetched[domain][3], 1 + 4); /* once for the mean image */
+        for (int i = 0; i < 3; ++i) assert_in_range(fetched[domain][i], 1, 1 + 2);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_classes_of_pairs_are_drawn_equally_often),
         cmocka_unit_test(test_warm_up_learns_the_partners),
         cmocka_unit_test(test_made_pairs_are_new_each_time),
         cmocka_unit_test(test_made_pairs_beside_a_set),

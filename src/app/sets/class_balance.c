@@ -104,6 +104,25 @@ static void drop_empty_tenths(struct mrc_slice_source *source) {
     }
 }
 
+/* Pairs lie image by image. */
+static enum mrc_status number_pairs(struct mrc_slice_source *source,
+                                    const struct mrc_dataset *dataset, const char *set,
+                                    struct mrc_error *err) {
+    const struct mrc_dataset_domain *x = &dataset->domains[MRC_DOMAIN_X];
+    uint32_t number = 0;
+    if (source->pair_count == 0) return MRC_OK;
+    source->pair_classes = mrc_alloc(source->pair_count, sizeof *source->pair_classes);
+    if (source->pair_classes == NULL)
+        return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for classes", set);
+    for (size_t p = 0; p < source->pair_count; ++p) {
+        number += p > 0 && x->places[source->pairs[p][MRC_DOMAIN_X]].image !=
+                               x->places[source->pairs[p - 1][MRC_DOMAIN_X]].image;
+        source->pair_classes[p] = number;
+    }
+    source->pair_class_count = (size_t)number + 1;
+    return MRC_OK;
+}
+
 enum mrc_status mrc_class_balance_find(struct mrc_slice_source *source,
                                        const struct mrc_dataset *dataset,
                                        enum mrc_class_balance balance, const char *set,
@@ -124,6 +143,7 @@ enum mrc_status mrc_class_balance_find(struct mrc_slice_source *source,
         source->class_count[k] = (size_t)number + 1;
     }
     source->matched = balance != MRC_BALANCE_IMAGE;
+    if (balance == MRC_BALANCE_IMAGE) return number_pairs(source, dataset, set, err);
     if (balance == MRC_BALANCE_POSITION) drop_empty_tenths(source);
     return balance == MRC_BALANCE_CLASS ? number_labels(source, dataset, set, events, err) : MRC_OK;
 }

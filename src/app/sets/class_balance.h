@@ -13,7 +13,8 @@
 
 enum mrc_class_balance {
     MRC_BALANCE_NONE,    /* all slices of a contrast equally often */
-    MRC_BALANCE_IMAGE,   /* all images of a contrast equally often, however many slices each has */
+    MRC_BALANCE_IMAGE,   /* all images of a contrast equally often, and of all pairs of images,
+                            however many slices each has */
     MRC_BALANCE_CLASS,   /* classes: the folder below T1w and T2w, or `class` of the manifest */
     MRC_BALANCE_POSITION /* tenths of the head's height (Yang et al. 2018) */
 };
@@ -21,8 +22,8 @@ extern const char *const mrc_class_balance_names[]; /* ends with NULL */
 
 /** The classes of source->count slices, for the trainer. Of a class or a tenth both contrasts show
  * the same one at a time; slices of classes that the other contrast lacks are not drawn, with a
- * note. MRC_ERR_UNSUPPORTED when no class is in both. What source->classes points at is the
- * caller's (mrc_free, both). */
+ * note. MRC_ERR_UNSUPPORTED when no class is in both. What source->classes and
+ * source->pair_classes point at is the caller's (mrc_free, all three). */
 enum mrc_status mrc_class_balance_find(struct mrc_slice_source *source,
                                        const struct mrc_dataset *dataset,
                                        enum mrc_class_balance balance, const char *set,

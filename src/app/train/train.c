@@ -668,6 +668,7 @@ static enum mrc_status train(struct work *w, struct mrc_error *err) {
                                         w->options->data.set, w->events, err);
     if (status == MRC_OK) status = mrc_trainer_run(w->gan, &source, &trainer, after_step, w, err);
     for (int domain = 0; domain < MRC_DOMAIN_COUNT; ++domain) mrc_free(source.classes[domain]);
+    mrc_free(source.pair_classes);
     return status;
 }
 

@@ -17,7 +17,8 @@ static const char *const on[] = {"false", "true", NULL};
         "instead of random ones; without a warm-up, unless --warm-up asks for one")                \
     ROW(data.balance, CHOICE, 0, 0, TRAINING, "class-balance", "WHAT", TRAINING,                   \
         mrc_class_balance_names, NULL, "class_balance",                                            \
-        "Draw equally often: image (every image of a contrast), class (every folder below the "    \
+        "Draw equally often: image (every image of a contrast, every pair of images), class "      \
+        "(every folder below the "                                                                 \
         "contrasts', of the same names in both, e.g. glioma and healthy), position (every tenth "  \
         "of the head's height); the last two show the same one of both contrasts at a time; none") \
     ROW(trainer.flip, FLAG, 0, 0, TRAINING, "flip", NULL, DATA, on, NULL, "flip",                  \
