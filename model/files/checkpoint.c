@@ -149,12 +149,14 @@ static const struct field {
 };
 enum {
     FIELDS = sizeof(fields) / sizeof(fields[0]),
-    TEXTS = 13 + MRC_CONTRACT_KEYS,
+    TEXTS = 15 + MRC_CONTRACT_KEYS,
     NUMBER_TEXT = 40,
     TRAINED_TEXT = 200,
+    CALIBRATION_TEXT = 8 * (MRC_CALIBRATION_HEADS + 1),
     KEY_TEXT = 32
 };
-static const char trained_form[] = "1"; /* of the figures: others would have another number */
+/* Of the figures: others would have another number. */
+static const char trained_form[] = "1", calibration_form[] = "1";
 
 /* Metadata as they are written; numbers keep their text here. */
 struct metadata {
@@ -163,6 +165,7 @@ struct metadata {
     char numbers[FIELDS][NUMBER_TEXT];
     char settings[MRC_CYCLEGAN_SETTING_COUNT][MRC_SETTING_TEXT];
     char trained[2][TRAINED_TEXT], trained_keys[2][KEY_TEXT];
+    char calibration[2][CALIBRATION_TEXT], calibration_keys[2][KEY_TEXT];
     char contract[MRC_CONTRACT_KEYS][MRC_CONTRACT_TEXT];
 };
 
@@ -172,9 +175,10 @@ static void put_text(struct metadata *out, const char *key, const char *value) {
 }
 
 /* "trained_T1w" */
-static void trained_key(char out[KEY_TEXT], const struct mrc_contract *contract, int which) {
+static void contrast_key(char out[KEY_TEXT], const char *word, const struct mrc_contract *contract,
+                         int which) {
     const bool there = which < contract->contrast_count;
-    (void)snprintf(out, KEY_TEXT, "trained_%s",
+    (void)snprintf(out, KEY_TEXT, "%s_%s", word,
                    mrc_contrast_name(there ? contract->contrasts[which] : MRC_CONTRAST_UNKNOWN));
 }
 
@@ -189,8 +193,22 @@ static void put_trained(struct metadata *out, int which, const struct mrc_traine
         mrc_print_decimal(number, 18, images->figures[f]);
         used += (size_t)snprintf(out->trained[which] + used, TRAINED_TEXT - used, " %s", number);
     }
-    trained_key(out->trained_keys[which], contract, which);
+    contrast_key(out->trained_keys[which], "trained", contract, which);
     put_text(out, out->trained_keys[which], out->trained[which]);
+}
+
+/* "1 0.0612 0.0581 …": form, a figure a head. */
+static void put_calibration(struct metadata *out, int which, const struct mrc_calibration *heads,
+                            const struct mrc_contract *contract) {
+    char number[NUMBER_TEXT], *text = out->calibration[which];
+    size_t used = (size_t)snprintf(text, CALIBRATION_TEXT, "%s", calibration_form);
+    if (heads->count == 0) return;
+    for (int64_t h = 0; h < heads->count; ++h) {
+        mrc_print_decimal(number, 7, heads->errors[h]);
+        used += (size_t)snprintf(text + used, CALIBRATION_TEXT - used, " %s", number);
+    }
+    contrast_key(out->calibration_keys[which], "calibration", contract, which);
+    put_text(out, out->calibration_keys[which], text);
 }
 
 /* Two are numbers here, as they have been since before they had words. */
@@ -222,7 +240,10 @@ static void put_all(struct metadata *out, const struct mrc_checkpoint_info *info
     put_text(out, "data", info->data);
     put_text(out, "hash", info->hash);
     put_settings(out, &info->settings);
-    for (int i = 0; i < 2; ++i) put_trained(out, i, &info->trained[i], &info->contract);
+    for (int i = 0; i < 2; ++i) {
+        put_trained(out, i, &info->trained[i], &info->contract);
+        put_calibration(out, i, &info->calibration[i], &info->contract);
+    }
     put_contract(out, &info->contract);
     for (size_t i = 0; i < FIELDS; ++i) {
         int64_t whole;
@@ -304,6 +325,26 @@ static enum mrc_status get_trained(struct mrc_trained_images *out, const char *k
     return MRC_OK;
 }
 
+static enum mrc_status get_calibration(struct mrc_calibration *out, const char *key,
+                                       const mrc_safetensors *file, const char *path,
+                                       struct mrc_error *err) {
+    const char *text = mrc_safetensors_metadata(file, key);
+    char word[NUMBER_TEXT];
+    *out = (struct mrc_calibration){0};
+    for (int w = 0; text != NULL && *text != '\0'; ++w) {
+        size_t length = strcspn(text, " ");
+        (void)snprintf(word, sizeof word, "%.*s", (int)length, text);
+        text += length + (text[length] == ' ');
+        if (w == 0 && strcmp(word, calibration_form) != 0) return MRC_OK;
+        if (w == 0) continue;
+        if (w > MRC_CALIBRATION_HEADS ||
+            mrc_parse_f64(&out->errors[w - 1], word, 0.0, 1e3) != MRC_OK)
+            return bad_value(path, key, word, err);
+        out->count = w;
+    }
+    return MRC_OK;
+}
+
 /* What a file does not say is what such files were trained on. */
 static enum mrc_status get_contract(struct mrc_checkpoint_info *info, const mrc_safetensors *file,
                                     const char *path, struct mrc_error *err) {
@@ -368,8 +409,10 @@ static enum mrc_status read_info(struct mrc_checkpoint_info *info, const mrc_saf
     st = get_contract(info, file, path, err);
     for (int i = 0; st == MRC_OK && i < 2; ++i) {
         char key[KEY_TEXT];
-        trained_key(key, &info->contract, i);
+        contrast_key(key, "trained", &info->contract, i);
         st = get_trained(&info->trained[i], key, file, path, err);
+        contrast_key(key, "calibration", &info->contract, i);
+        if (st == MRC_OK) st = get_calibration(&info->calibration[i], key, file, path, err);
     }
     return st;
 }

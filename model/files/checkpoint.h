@@ -24,6 +24,16 @@ struct mrc_trained_images {
     double figures[MRC_TRAINED_FIGURES];
 };
 
+/** How far translations into one contrast lay from the truth on heads the model was not trained on:
+ * of each head one figure (metrics/conformal.h). This file keeps them and does not understand them.
+ * count 0: not calibrated. */
+enum { MRC_CALIBRATION_HEADS = 64 };
+#define MRC_CALIBRATION_COVERAGE 0.9 /* of heads, and of the voxels of each */
+struct mrc_calibration {
+    int64_t count;
+    double errors[MRC_CALIBRATION_HEADS]; /* 0 … 1 */
+};
+
 /** What a checkpoint says about itself; every field is a string in the file's metadata. */
 struct mrc_checkpoint_info {
     char format[32];  /* "mrcycle-1"; "mrcycle-2" with a contract that is not plain, which
@@ -36,7 +46,8 @@ struct mrc_checkpoint_info {
     int64_t rollbacks; /* each has halved the learning rate (app/train/train.h) */
     int64_t finest; /* pixels a side of slices that it is known to be good for too; 0: not known */
     bool complete;  /* all four networks and Adam's moments, else the generators; known when read */
-    struct mrc_trained_images trained[2]; /* of the first two contrasts of the contract */
+    struct mrc_trained_images trained[2];  /* of the first two contrasts of the contract */
+    struct mrc_calibration calibration[2]; /* of translations into them */
     struct mrc_contract contract; /* its sample has the settings' size and channels; to the writer
                                      one without contrasts is the plain one */
     struct mrc_cyclegan_settings settings;
@@ -57,7 +68,8 @@ MRC_STATUS mrc_checkpoint_save(const mrc_cyclegan *gan, const struct mrc_checkpo
 MRC_STATUS mrc_checkpoint_describe(struct mrc_checkpoint_info *out, const char *path,
                                    struct mrc_error *err);
 /** Writes the weights of the file `from`, byte by byte, with what *info says of them: of it the
- * name, the data, the contract, the trained images and `finest` may be others than that file's. */
+ * name, the data, the contract, the trained images, the calibration and `finest` may be others than
+ * that file's. */
 MRC_STATUS mrc_checkpoint_rewrite(const char *from, const struct mrc_checkpoint_info *info,
                                   const char *path, struct mrc_error *err);
 /** Is this a safetensors file by its first bytes? */

@@ -22,7 +22,8 @@ enum {
     KEY_RANGE,
     KEY_REAL,
     KEY_FAKE,
-    KEY_FOREGROUND
+    KEY_FOREGROUND,
+    KEY_CALIBRATE
 };
 
 static const struct argp_option table[] = {
@@ -92,7 +93,15 @@ static const struct argp_option table[] = {
      .key = 'o',
      .arg = "FOLDER",
      .doc = "Also write scores.json, scores.csv, slices.csv and report.html there"},
-    {.name = "replace", .key = MRC_OPTION_REPLACE, .doc = "Replace an earlier evaluation"},
+    {.name = "calibrate",
+     .key = KEY_CALIBRATE,
+     .arg = "MODEL",
+     .doc =
+         "Write the model there with how far it was from the truth in each pair of SET, heads it "
+         "was not trained on: reports of translate then say what to expect (nine pairs or more)"},
+    {.name = "replace",
+     .key = MRC_OPTION_REPLACE,
+     .doc = "Replace an earlier evaluation or calibrated model"},
     {.doc = "What it reads:", .group = 4},
     {.name = "assume-ras",
      .key = MRC_OPTION_ASSUME_RAS,
@@ -128,6 +137,8 @@ static void check(struct argp_state *state, const struct arguments *a) {
         mrc_option_fail(state, "expected --result or --source with --truth");
     if (o->set == NULL && (o->model_count > 0 || o->reference != NULL || o->size != 0))
         mrc_option_fail(state, "--model, --reference and --size are for a SET");
+    if (o->calibrate != NULL && (o->model_count != 1 || o->pairing == MRC_PAIRING_NONE))
+        mrc_option_fail(state, "--calibrate needs pairs and one --model");
     if (features != (o->fake_features != NULL))
         mrc_option_fail(state, "expected both --real-features and --fake-features");
 }
@@ -161,6 +172,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     case KEY_RESULT: o->result = value; break;
     case KEY_TRUTH: o->truth = value; break;
     case KEY_SOURCE: o->source = value; break;
+    case KEY_CALIBRATE: o->calibrate = value; break;
     case KEY_RANGE: o->range = mrc_option_number(state, "--range", value, 1e-9, 1e9); break;
     case KEY_REAL: o->real_features = value; break;
     case KEY_FAKE: o->fake_features = value; break;

@@ -6,7 +6,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/rng.h"
 #include "metrics/artefacts.h"
+#include "metrics/conformal.h"
 #include "metrics/difference.h"
 #include "metrics/distribution.h"
 #include "metrics/radiomics.h"
@@ -237,8 +239,56 @@ static void test_artefacts_of_known_images(void **state) {
     assert_near(mrc_masked_correlation(images[RAMP], images[PLAIN], mask, 0.5f, PIXELS), 0.0, 0.0);
 }
 
+/* --- Calibration --- */
+
+/* Any line of the truth has no error; a step in a tenth of the voxels is the largest of all but that
+ * tenth's. */
+static void test_errors_after_a_fit(void **state) {
+    (void)state;
+    static float image[PIXELS], truth[PIXELS], line[PIXELS], flat[PIXELS];
+    static unsigned char mask[PIXELS], none[PIXELS];
+    struct mrc_error err = {0};
+    double error = 0.0;
+    make_images(image, truth);
+    for (int i = 0; i < PIXELS; ++i) {
+        line[i] = 400.0f - 300.0f * truth[i];
+        mask[i] = i >= SIDE;
+        if (i < SIDE) line[i] = 1e6f; /* outside the mask */
+    }
+    assert_int_equal(mrc_fitted_error(&error, line, truth, mask, PIXELS, 0.9, &err), MRC_OK);
+    assert_near(error, 0.0, 1e-6);
+    assert_int_equal(mrc_fitted_error(&error, line, truth, none, PIXELS, 0.9, &err), MRC_OK);
+    assert_true(isnan(error));
+    assert_int_equal(mrc_fitted_error(&error, truth, flat, mask, PIXELS, 0.9, &err), MRC_OK);
+    assert_true(isnan(error));
+    for (int i = 0; i < PIXELS; ++i) image[i] = truth[i] + (i % 2 == 0 ? 0.01f : -0.01f);
+    assert_int_equal(mrc_fitted_error(&error, image, truth, mask, PIXELS, 0.9, &err), MRC_OK);
+    assert_near(error, 0.01 / (18.0 / 19.0), 0.001); /* the truth goes from 0 to 18/19 */
+}
+
+/* The promise: of heads drawn from whatever distribution, the next one keeps the bound of `count`
+ * others with a probability from 0.9 to 0.9 + 1 / (count + 1). */
+static void test_bounds_hold_for_the_next_head(void **state) {
+    (void)state;
+    enum { COUNT = 14, TIMES = 20000 };
+    struct mrc_rng rng = mrc_rng_for(1, 0, 0, MRC_FOR_TEST);
+    double errors[COUNT];
+    int kept = 0;
+    for (int t = 0; t < TIMES; ++t) {
+        for (int i = 0; i < COUNT; ++i) errors[i] = exp(mrc_rng_normal(&rng));
+        kept += exp(mrc_rng_normal(&rng)) <= mrc_conformal_bound(errors, COUNT, 0.9);
+    }
+    assert_near((double)kept / TIMES, 14.0 / 15.0, 0.006);
+    assert_int_equal(mrc_conformal_needed(0.9), 9);
+    assert_true(isnan(mrc_conformal_bound(errors, 8, 0.9)));
+    assert_true(isnan(mrc_conformal_bound(errors, 0, 0.9)));
+    assert_true(mrc_conformal_bound(errors, 9, 0.9) > 0.0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_errors_after_a_fit),
+        cmocka_unit_test(test_bounds_hold_for_the_next_head),
         cmocka_unit_test(test_artefacts_of_known_images),
         cmocka_unit_test(test_scores_of_known_images),
         cmocka_unit_test(test_equal_images),

@@ -95,6 +95,7 @@ static enum mrc_status load_model(struct work *w, size_t n, int64_t size, struct
         else
             status = compare_contracts(&info.contract, &w->found.contract, path, err);
         memcpy(w->found.model_hashes[n], info.hash, sizeof info.hash);
+        if (n == 0) memcpy(w->found.calibration, info.calibration, sizeof info.calibration);
     }
     mrc_free(path);
     return status;
@@ -642,6 +643,52 @@ static enum mrc_status write_folder(const struct work *w, struct mrc_error *err)
     return status;
 }
 
+/* --- Calibration --- */
+
+/* A figure a head, of translations into contrast `to`. */
+static enum mrc_status calibrate(struct mrc_calibration *out, const struct work *w,
+                                 const struct mrc_eval_direction *d, struct mrc_error *err) {
+    const struct mrc_eval_method *m = &d->methods[0];
+    *out = (struct mrc_calibration){0};
+    for (size_t n = 0; n < m->image_count; ++n) {
+        const double error = m->images[n].value[MRC_SCORE_ERROR_90];
+        if (isnan(error)) continue;
+        if (out->count == MRC_CALIBRATION_HEADS)
+            return mrc_fail(err, MRC_ERR_RANGE, "%s: more than %d pairs, expected at most so many",
+                            w->options->set, MRC_CALIBRATION_HEADS);
+        out->errors[out->count++] = error;
+    }
+    return MRC_OK;
+}
+
+static enum mrc_status write_calibrated(const struct work *w, struct mrc_error *err) {
+    const struct mrc_evaluate_options *o = w->options;
+    struct mrc_checkpoint_info info;
+    char *path = NULL;
+    enum mrc_status status = MRC_OK;
+    if (!w->set.paired)
+        status = mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                          "%s: images do not pair, expected a truth to calibrate with", o->set);
+    if (status == MRC_OK) status = mrc_model_file_find(&path, o->models[0], err);
+    if (status == MRC_OK) status = mrc_checkpoint_describe(&info, path, err);
+    if (status == MRC_OK && info.complete)
+        status =
+            mrc_fail(err, MRC_ERR_ARGUMENT,
+                     "%s: a checkpoint to go on from, expected a model (mrcycle export)", path);
+    for (size_t n = 0; status == MRC_OK && n < w->found.direction_count; ++n) /* into Y, into X */
+        status = calibrate(&info.calibration[1 - n], w, &w->found.directions[n], err);
+    if (status == MRC_OK) status = mrc_place_make_parent(o->calibrate, err);
+    if (status == MRC_OK) status = mrc_checkpoint_rewrite(path, &info, o->calibrate, err);
+    mrc_free(path);
+    return status;
+}
+
+static enum mrc_status check_calibrated(const struct mrc_evaluate_options *o,
+                                        struct mrc_error *err) {
+    enum mrc_status status = mrc_place_keep_input(o->calibrate, o->set, err);
+    return status == MRC_OK ? mrc_place_check_model(o->calibrate, o->replace, err) : status;
+}
+
 static void work_clear(struct work *w) {
     for (size_t n = 0; w->models != NULL && n < w->options->model_count; ++n)
         for (int d = 0; d < 2; ++d) mrc_generator_destroy(w->models[n].to[d]);
@@ -657,11 +704,13 @@ enum mrc_status mrc_evaluate_run(struct mrc_text *table, const struct mrc_evalua
                (options->set != NULL || options->model_count == 0));
     struct work w = {.options = options, .events = events, .found = {.options = options}};
     enum mrc_status status = options->output != NULL ? check_output(options, err) : MRC_OK;
+    if (status == MRC_OK && options->calibrate != NULL) status = check_calibrated(options, err);
     if (status == MRC_OK) status = run_imported(&w, err);
     if (status == MRC_OK && options->set != NULL) status = load_models(&w, err);
     if (status == MRC_OK) status = load_sets(&w, err);
     if (status == MRC_OK && (options->set != NULL || options->truth != NULL))
         status = run_directions(&w, err);
+    if (status == MRC_OK && options->calibrate != NULL) status = write_calibrated(&w, err);
     if (status == MRC_OK && options->output != NULL) status = write_folder(&w, err);
     if (status == MRC_OK) mrc_eval_print(table, &w.found);
     if (status == MRC_OK && table->failed) status = no_memory(err);

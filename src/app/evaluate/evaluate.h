@@ -43,6 +43,8 @@ struct mrc_evaluate_options {
     const char *real_features, *fake_features;
 
     const char *reference; /* set the baselines are fitted to; NULL: to the evaluated images */
+    const char *calibrate; /* the first model, with how far it was from the truth in each pair of
+                              images, is written there; NULL: not */
     const char
         *output; /* folder for scores.json, scores.csv, slices.csv, report.html; NULL: none */
     int split;   /* of a prepared set, MRC_SPLIT_… */

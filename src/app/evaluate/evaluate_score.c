@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/alloc.h"
+#include "metrics/conformal.h"
 #include "metrics/difference.h"
 #include "metrics/similarity.h"
 #include "metrics/tissue.h"
@@ -27,6 +28,7 @@ const char *mrc_score_name(int score) {
                                                        "volume_error_middle",
                                                        "volume_error_bright",
                                                        "slice_consistency",
+                                                       "head_error_90",
                                                        "cycle_mae"};
     return names[score];
 }
@@ -66,7 +68,8 @@ static enum mrc_status score_stack(double *value, const float *result,
     }
     value[MRC_SCORE_CONSISTENCY] =
         mrc_slice_consistency(result, truth->pixels, truth->head, truth->count, plane);
-    return MRC_OK;
+    return mrc_fitted_error(&value[MRC_SCORE_ERROR_90], result, truth->pixels, truth->head,
+                            (size_t)(truth->count * plane), 0.9, err);
 }
 
 enum mrc_status mrc_score_image(struct mrc_score_row *out, struct mrc_score_row *slices,

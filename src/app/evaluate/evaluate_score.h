@@ -26,11 +26,12 @@ enum mrc_score {
     MRC_SCORE_DICE = MRC_SCORE_SLICE_COUNT, /* three tissues */
     MRC_SCORE_VOLUME_ERROR = MRC_SCORE_DICE + 3,
     MRC_SCORE_CONSISTENCY = MRC_SCORE_VOLUME_ERROR + 3,
-    MRC_SCORE_CYCLE, /* mean |F(G(x)) - x|; NaN for what has no way back */
+    MRC_SCORE_ERROR_90, /* mrc_fitted_error of nine tenths of the head's voxels */
+    MRC_SCORE_CYCLE,    /* mean |F(G(x)) - x|; NaN for what has no way back */
     MRC_SCORE_COUNT
 };
 /** "psnr", "ssim", …, "head_psnr", …, "dice_dark", "volume_error_dark", …, "slice_consistency",
- * "cycle_mae". */
+ * "head_error_90", "cycle_mae". */
 const char *mrc_score_name(int score);
 
 struct mrc_score_row {

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/json.h"
+#include "metrics/conformal.h"
 #include "metrics/radiomics.h"
 
 void mrc_evaluation_clear(struct mrc_evaluation *e) {
@@ -47,6 +48,7 @@ static const struct column {
     {"bright", MRC_SCORE_DICE + 2, 3},
     {"edges", MRC_SCORE_HEAD_SHARPNESS, 2},
     {"slices", MRC_SCORE_CONSISTENCY, 2},
+    {"error of 90 %", MRC_SCORE_ERROR_90, 3},
     {"cycle MAE", MRC_SCORE_CYCLE, 4},
 };
 enum { COLUMN_COUNT = sizeof COLUMNS / sizeof *COLUMNS };
@@ -109,6 +111,26 @@ static void print_direction(struct mrc_text *out, const struct mrc_eval_directio
     mrc_text_appendf(out, "\n");
 }
 
+/* Did the heads keep the bound that the first model promises? */
+static void print_coverage(struct mrc_text *out, const struct mrc_eval_direction *d,
+                           const struct mrc_calibration *c) {
+    const double bound = mrc_conformal_bound(c->errors, (size_t)c->count, MRC_CALIBRATION_COVERAGE);
+    size_t within = 0, heads = 0;
+    for (size_t n = 0; n < d->methods[0].image_count; ++n) {
+        const double error = d->methods[0].images[n].value[MRC_SCORE_ERROR_90];
+        if (isnan(error)) continue;
+        ++heads;
+        within += error <= bound;
+    }
+    if (isnan(bound) || heads == 0) return;
+    mrc_text_appendf(
+        out,
+        "%.60s: calibrated: 90 %% of a head's voxels within +-%.1f %% of its range, in "
+        "%.0f %% of heads; here in %zu of %zu (%.0f %%)\n",
+        d->methods[0].name, 100.0 * bound, 100.0 * MRC_CALIBRATION_COVERAGE, within, heads,
+        100.0 * (double)within / (double)heads);
+}
+
 static const char *fitted_words(const struct mrc_evaluation *e) {
     return e->fitted_to_reference
                ? "Baselines are fitted to the reference set."
@@ -116,7 +138,11 @@ static const char *fitted_words(const struct mrc_evaluation *e) {
 }
 
 void mrc_eval_print(struct mrc_text *out, const struct mrc_evaluation *e) {
-    for (size_t d = 0; d < e->direction_count; ++d) print_direction(out, &e->directions[d], e);
+    for (size_t d = 0; d < e->direction_count; ++d) {
+        print_direction(out, &e->directions[d], e);
+        if (e->model_count > 0 && e->paired)
+            print_coverage(out, &e->directions[d], &e->calibration[1 - d]);
+    }
     if (e->direction_count > 0) mrc_text_appendf(out, "%s\n", fitted_words(e));
     if (!isnan(e->fid))
         mrc_text_appendf(out, "imported features: FID %.4f, KID %.6f\n", e->fid, e->kid);

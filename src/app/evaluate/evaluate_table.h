@@ -6,7 +6,7 @@
 
 #include "app/evaluate/evaluate_lesion.h"
 #include "app/evaluate/evaluate_score.h"
-#include "model/files/contract.h"
+#include "model/files/checkpoint.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -51,6 +51,7 @@ struct mrc_evaluation {
     bool mirror;                  /* of models: the mean over a slice and its mirror image */
     int64_t size;                 /* 0: as stored */
     size_t model_count;
+    struct mrc_calibration calibration[2]; /* of the first model, into either contrast */
     char (*model_hashes)[65];
     double fid, kid; /* of imported features, NaN without */
 };

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/json.h"
+#include "metrics/conformal.h"
 
 enum { ROWS = 5, COLUMNS = 4, HEAD_PIXELS = 20, SLIVER = 5 };
 /* --- Figures --- */
@@ -65,6 +66,8 @@ enum mrc_status mrc_report_measure(struct mrc_report *r, struct mrc_error *err) 
         r->worst_slice = k;
     }
     r->error = pixels > 0 ? total / (double)pixels : (double)NAN;
+    r->expected = mrc_conformal_bound(r->calibration->errors, (size_t)r->calibration->count,
+                                      MRC_CALIBRATION_COVERAGE);
     r->saturated = pixels > 0 ? (double)flat / (double)pixels : (double)NAN;
     mrc_free(head);
     if (st != MRC_OK) mrc_report_clear(r);
@@ -94,6 +97,8 @@ static const char *warning(const struct mrc_report *r, int n) {
         {r->distance >= MRC_LIKENESS_FAR,
          "The input is far from the images the model was trained on: another contrast, noise or no "
          "head of an adult. The result means nothing until somebody has looked at it."},
+        {r->from == MRC_CONTRAST_T1W && (r->to == MRC_CONTRAST_T2W || r->to == MRC_CONTRAST_FLAIR),
+         "A lesion that the T1w does not show cannot appear in the result."},
         {r->recognised == MRC_CONTRAST_UNKNOWN,
          "The input's contrast was not recognised; it was taken as what was asked for."},
         {r->recognised != MRC_CONTRAST_UNKNOWN && r->recognised != r->from,
@@ -137,6 +142,8 @@ static char *json_text(const struct mrc_report *r) {
     add_number(root, "WorstSlice",
                r->worst_slice >= 0 ? (double)r->worst_slice + 1.0 : (double)NAN);
     add_number(root, "SaturatedPart", r->saturated);
+    add_number(root, "ExpectedError", r->expected);
+    cJSON_AddNumberToObject(root, "CalibrationHeads", (double)r->calibration->count);
     if (r->trained->slices > 0)
         add_number(root, "DistanceFromTraining", r->distance);
     else
@@ -297,8 +304,22 @@ static void add_row(struct mrc_text *page, const char *name, const char *value) 
     mrc_text_appendf(page, "</td></tr>\n");
 }
 
+static void print_expected(char *out, size_t size, const struct mrc_report *r) {
+    const size_t needed = mrc_conformal_needed(MRC_CALIBRATION_COVERAGE);
+    if (isnan(r->expected))
+        snprintf(out, size, "not calibrated: %lld of %zu heads", (long long)r->calibration->count,
+                 needed);
+    else if (r->distance >= MRC_LIKENESS_FAR)
+        snprintf(out, size, "nobody knows: the input is far from the training images");
+    else
+        snprintf(out, size,
+                 "in 9 of 10 heads like those of the calibration, 90 %% of voxels lie within "
+                 "%.1f %% of the range from the truth; calibrated on %lld heads (%zu needed)",
+                 100.0 * r->expected, (long long)r->calibration->count, needed);
+}
+
 static void add_figures(struct mrc_text *page, const struct mrc_report *r) {
-    char text[160];
+    char text[200];
     mrc_text_appendf(page, "<h2>Figures</h2><div class=\"scroll\"><table>\n");
     snprintf(text, sizeof text, "%s to %s; the input was recognised as %s",
              mrc_contrast_name(r->from), mrc_contrast_name(r->to),
@@ -313,6 +334,8 @@ static void add_figures(struct mrc_text *page, const struct mrc_report *r) {
     add_row(page, "Slices that show enough of the head", text);
     snprintf(text, sizeof text, "%.2f %%", 100.0 * r->saturated);
     add_row(page, "Head that came out black or white", text);
+    print_expected(text, sizeof text, r);
+    add_row(page, "Error to expect, after a linear fit of grey values", text);
     if (r->trained->slices == 0)
         snprintf(text, sizeof text, "not recorded in the model");
     else if (isfinite(r->distance))

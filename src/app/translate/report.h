@@ -16,6 +16,7 @@ struct mrc_report {
     const char *version, *model_name, *model_hash, *steps, *settings;
     const struct mrc_slices *before, *after;          /* what the network saw and made */
     const struct mrc_trained_images *input, *trained; /* figures of either (likeness.h) */
+    const struct mrc_calibration *calibration;        /* of the model, into `to` */
     double room, room_to; /* of the two contrasts (model/files/contract.h): errors are told, and
                              pictures shown, as if there were none */
     const struct mrc_slices *cycle; /* the way back of `after` by the other generator */
@@ -24,6 +25,7 @@ struct mrc_report {
     double *errors; /* [count]: mean |cycle - before| of each slice inside the head; NAN: no head */
     double error, worst;              /* over the whole head; of the worst slice */
     int64_t worst_slice, head_slices; /* slice from 0, -1: none; slices that show the head */
+    double expected;                  /* the bound of the calibration; NAN: none */
     double saturated;                 /* part of the head that is 0 or 1 in `after` */
 };
 

@@ -815,23 +815,24 @@ static enum mrc_status prepare_report(struct mrc_output *out, struct work *w,
                                       struct mrc_error *err) {
     const struct mrc_translate_options *o = w->options;
     if (o->report == NULL) return MRC_OK;
-    struct mrc_report report = {.from = w->from,
-                                .to = o->to,
-                                .recognised = mrc_volume_provenance(w->source)->contrast,
-                                .of_pictures =
-                                    mrc_volume_provenance(w->source)->kind == MRC_SOURCE_PNG,
-                                .version = MRC_VERSION,
-                                .model_name = w->info.name,
-                                .model_hash = w->info.hash,
-                                .steps = w->steps.data,
-                                .settings = w->settings.data,
-                                .input = &w->looks,
-                                .trained = trained_images(w),
-                                .room = room_of(w, w->from),
-                                .room_to = room_of(w, o->to),
-                                .before = w->there[0],
-                                .after = w->there[1],
-                                .cycle = &w->cycle};
+    struct mrc_report report = {
+        .from = w->from,
+        .to = o->to,
+        .recognised = mrc_volume_provenance(w->source)->contrast,
+        .of_pictures = mrc_volume_provenance(w->source)->kind == MRC_SOURCE_PNG,
+        .version = MRC_VERSION,
+        .model_name = w->info.name,
+        .model_hash = w->info.hash,
+        .steps = w->steps.data,
+        .settings = w->settings.data,
+        .input = &w->looks,
+        .trained = trained_images(w),
+        .calibration = &w->info.calibration[mrc_contract_index(&w->info.contract, o->to) == 1],
+        .room = room_of(w, w->from),
+        .room_to = room_of(w, o->to),
+        .before = w->there[0],
+        .after = w->there[1],
+        .cycle = &w->cycle};
     enum mrc_status status = mrc_report_measure(&report, err);
     if (status == MRC_OK) status = mrc_place_make_parent(o->report, err);
     if (status == MRC_OK) status = mrc_output_open_dir(out, o->report, o->replace, err);
