@@ -40,6 +40,7 @@ struct mrc_image_info {
     char series_uid[65]; /* DICOM only; for choosing, never for printing unless asked */
     char series_description[65], protocol_name[65], sequence_name[17]; /* as the file has them: to
                                                           choose by, never to print */
+    char station[17], body_part[17];                                   /* DICOM: the same */
     int64_t series_number;                                             /* DICOM; 0: not said */
     char selector[24]; /* DICOM: what chooses it among all it was found with (options.series): "4",
                           or "4:2" for the second volume of the series numbered 4; "" elsewhere */

@@ -47,6 +47,8 @@ static bool is_slice(const void *record) {
         {FIELD(TEXT, patient_id)},
         {FIELD(TEXT, modality)},
         {FIELD(TEXT, manufacturer)},
+        {FIELD(TEXT, station)},
+        {FIELD(TEXT, body_part)},
         {FIELD(TEXT, image_type[0])},
         {FIELD(TEXT, image_type[1])},
         {FIELD(TEXT, image_type[2])},
@@ -171,6 +173,8 @@ static void describe_names(struct mrc_image_info *info, const struct mrc_dicom_s
     info->contrast = series->contrast;
     info->series_number = slice->series_number;
     mrc_text_plain(info->manufacturer, sizeof info->manufacturer, slice->manufacturer);
+    (void)snprintf(info->station, sizeof info->station, "%s", slice->station);
+    (void)snprintf(info->body_part, sizeof info->body_part, "%s", slice->body_part);
     (void)snprintf(info->series_description, sizeof info->series_description, "%s",
                    p->series_description);
     (void)snprintf(info->protocol_name, sizeof info->protocol_name, "%s", p->protocol_name);

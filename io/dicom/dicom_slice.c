@@ -49,6 +49,8 @@ static void read_identity(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
     (void)mrc_dcmtk_text(s->patient_id, sizeof s->patient_id, item, MRC_TAG(0x0010, 0x0020), 0);
     (void)mrc_dcmtk_text(s->modality, sizeof s->modality, item, MRC_TAG(0x0008, 0x0060), 0);
     (void)mrc_dcmtk_text(s->manufacturer, sizeof s->manufacturer, item, MRC_TAG(0x0008, 0x0070), 0);
+    (void)mrc_dcmtk_text(s->station, sizeof s->station, item, MRC_TAG(0x0008, 0x1010), 0);
+    (void)mrc_dcmtk_text(s->body_part, sizeof s->body_part, item, MRC_TAG(0x0018, 0x0015), 0);
     (void)mrc_dcmtk_text(s->photometric, sizeof s->photometric, item, MRC_TAG(0x0028, 0x0004), 0);
     s->series_number = integer_or_0(item, MRC_TAG(0x0020, 0x0011));
     s->instance_number = integer_or_0(item, MRC_TAG(0x0020, 0x0013));

@@ -41,6 +41,7 @@ struct mrc_dicom_slice {
     char sop_class[MRC_DICOM_UID], frame_uid[MRC_DICOM_UID];
     char patient_name[MRC_DICOM_LONG], patient_id[MRC_DICOM_LONG]; /* to compare, never to tell */
     char modality[MRC_DICOM_CODE], manufacturer[MRC_DICOM_LONG];
+    char station[MRC_DICOM_CODE], body_part[MRC_DICOM_CODE];
     char image_type[MRC_DICOM_TYPES][MRC_DICOM_CODE]; /* of a frame: its FrameType */
     size_t image_types;
     char complex_component[MRC_DICOM_CODE], photometric[MRC_DICOM_CODE], stack_id[MRC_DICOM_CODE];

@@ -5,7 +5,7 @@
 enum mrc_status mrc_net_identify(struct mrc_net_identity *out, const char *path,
                                  struct mrc_error *err) {
     static const uint32_t sop_class = MRC_TAG(0x0008, 0x0016), instance = MRC_TAG(0x0008, 0x0018),
-                          series = MRC_TAG(0x0020, 0x000e);
+                          study = MRC_TAG(0x0020, 0x000d), series = MRC_TAG(0x0020, 0x000e);
     mrc_dcmtk_file *file = NULL;
     struct mrc_error why = {0};
     enum mrc_status status = mrc_dcmtk_open(&file, path, &why);
@@ -18,6 +18,7 @@ enum mrc_status mrc_net_identify(struct mrc_net_identity *out, const char *path,
     bool whole = mrc_dcmtk_text(out->sop_class, sizeof out->sop_class, root, sop_class, 0) &&
                  mrc_dcmtk_text(out->instance, sizeof out->instance, root, instance, 0) &&
                  mrc_dcmtk_text(out->series, sizeof out->series, root, series, 0);
+    (void)mrc_dcmtk_text(out->study, sizeof out->study, root, study, 0);
     mrc_dcmtk_close(file);
     return whole ? MRC_OK
                  : mrc_fail(err, MRC_ERR_UNSUPPORTED,

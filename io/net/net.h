@@ -107,12 +107,18 @@ bool mrc_net_rule_fits(const struct mrc_net_rule *rule, const char *calling, con
 /** What a received file says that it is. */
 struct mrc_net_identity {
     char sop_class[MRC_NET_UID_TEXT], instance[MRC_NET_UID_TEXT], series[MRC_NET_UID_TEXT];
+    char study[MRC_NET_UID_TEXT]; /* "": not said */
 };
 /** Reads a file's header, or where there is no memory for all of it what stands before the images'
  * own groups. MRC_ERR_UNSUPPORTED when one of the three is missing; else as
  * mrc_dcmtk_open. */
 MRC_MUST_CHECK enum mrc_status mrc_net_identify(struct mrc_net_identity *out, const char *path,
                                                 struct mrc_error *err);
+
+/** Is it the same image in another transfer syntax, both without loss? All that they say of it is
+ * compared, and the pixels where neither is compressed: no codec is run here. False where that
+ * cannot be told. */
+bool mrc_net_is_recoded(const char *path, const char *other);
 
 enum {
     MRC_NET_SUCCESS = 0x0000,
@@ -142,6 +148,56 @@ struct mrc_net_receiver {
     /** The peer asks to end the association in good order. It is told that it may afterwards. */
     void (*release)(void *context);
 };
+
+/* --- Asking a peer for what it has (SCU of Query/Retrieve, study root) --- */
+
+/** One of the three names what is wanted; no wildcards. */
+struct mrc_net_query {
+    char patient[MRC_NET_UID_TEXT], study[MRC_NET_UID_TEXT], accession[17];
+};
+/** "" where the peer does not say. */
+struct mrc_net_match {
+    char study[MRC_NET_UID_TEXT], series[MRC_NET_UID_TEXT], instance[MRC_NET_UID_TEXT];
+    char modality[17], description[65];
+};
+/** An association that proposes to find, and to move or (`move` false) to get, for which MR images
+ * are taken in every transfer syntax that a node takes. As mrc_net_connect. */
+MRC_MUST_CHECK enum mrc_status mrc_net_connect_query(mrc_net_association **out,
+                                                     const struct mrc_net_peer *peer, bool move,
+                                                     struct mrc_error *err);
+/** C-FIND. `take` gets each match; what it returns other than MRC_OK ends the search with it.
+ *  Studies: those of the query, and no others, whatever the peer answers. MRC_ERR_PEER when it
+ *  refuses; MRC_ERR_RANGE when there are more than `most`. */
+typedef enum mrc_status mrc_net_take_match(void *context, const struct mrc_net_match *match,
+                                           struct mrc_error *err);
+MRC_MUST_CHECK enum mrc_status mrc_net_find_studies(mrc_net_association *association,
+                                                    const struct mrc_net_query *query, int64_t most,
+                                                    mrc_net_take_match *take, void *context,
+                                                    struct mrc_error *err);
+/** The series of a study, or with a series its instances. */
+MRC_MUST_CHECK enum mrc_status mrc_net_find_below(mrc_net_association *association,
+                                                  const char *study, const char *series,
+                                                  int64_t most, mrc_net_take_match *take,
+                                                  void *context, struct mrc_error *err);
+/** Instances of a series, at most some hundred at once. */
+struct mrc_net_wanted {
+    const char *study, *series;
+    const char *const *instances;
+    size_t count;
+};
+/** C-GET: objects go to the receiver's begin, end and refuse; its admit and release are not called.
+ * MRC_OK: the peer says that it is through, whatever came. */
+MRC_MUST_CHECK enum mrc_status mrc_net_get(mrc_net_association *association,
+                                           const struct mrc_net_wanted *wanted,
+                                           const struct mrc_net_receiver *receiver,
+                                           uint64_t max_object_bytes, struct mrc_error *err);
+/** C-MOVE to an application entity, which takes the objects by itself. The same. */
+MRC_MUST_CHECK enum mrc_status mrc_net_move(mrc_net_association *association,
+                                            const struct mrc_net_wanted *wanted,
+                                            const char *destination, struct mrc_error *err);
+
+/* --- A node --- */
+
 struct mrc_net_node {
     char aet[MRC_AET_TEXT]; /* another called title is rejected */
     struct mrc_net_tls tls;

@@ -4,35 +4,54 @@
 #include <time.h>
 
 #include "app/node/queue.h"
+#include "app/node/queue_admin.h"
 #include "app/node/serve_config.h"
 #include "base/fs.h"
 #include "cli/command.h"
 #include "cli/options.h"
 #include "cli/terminal.h"
 
-enum { KEY_RETRY = MRC_OPTION_OWN };
+enum { KEY_RETRY = MRC_OPTION_OWN, KEY_DELETE, KEY_WHY, KEY_JSON };
 
 static const struct argp_option table[] = {
     {.name = "retry",
      .key = KEY_RETRY,
      .arg = "ID",
      .doc = "Give this job, which failed or waits, all its attempts again; 'all' for all failed"},
+    {.name = "delete",
+     .key = KEY_DELETE,
+     .arg = "ID",
+     .doc = "Remove this job, which is new, done, failed or skipped, with its images and results; "
+            "'done', 'failed' or 'skipped' for all such"},
+    {.name = "why",
+     .key = KEY_WHY,
+     .arg = "ID",
+     .doc = "All that is known of this job; the beginning of an ID is enough"},
+    {.name = "json", .key = KEY_JSON, .doc = "One JSON object in place of the list"},
     {0}};
 
 struct arguments {
-    const char *place, *retry;
+    const char *place, *retry, *delete, *why;
+    bool json;
 };
 
 static error_t parse(int key, char *value, struct argp_state *state) {
     struct arguments *a = state->input;
     switch (key) {
     case KEY_RETRY: a->retry = value; break;
+    case KEY_DELETE: a->delete = value; break;
+    case KEY_WHY: a->why = value; break;
+    case KEY_JSON: a->json = true; break;
     case ARGP_KEY_ARG:
         if (a->place != NULL) mrc_option_fail(state, "a second queue '%s', expected one", value);
         a->place = value;
         break;
     case ARGP_KEY_END:
         if (a->place == NULL) mrc_option_fail(state, "expected a CONFIG file or a queue's folder");
+        if ((a->retry != NULL) + (a->delete != NULL) + (a->why != NULL) > 1 ||
+            (a->json && (a->retry != NULL || a->delete != NULL)))
+            mrc_option_fail(state, "--retry, --delete, --why and --json one at a time, but --json "
+                                   "goes with --why");
         break;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -70,20 +89,7 @@ static void print_job(const mrc_queue *queue, const struct mrc_job *job, int64_t
     printf("%-18s %-8s %7s %6s %3d  %s%s\n", job->id, mrc_job_state_name(job->state), age, images,
            job->attempts, wait, job->why);
     if (watched) printf("%-18s of %s\n", "", job->source);
-    if (mrc_queue_path(report, queue, job, "report/report.html", NULL) == MRC_OK &&
-        mrc_path_exists(report))
-        printf("%-18s %s\n", "", report);
-}
-
-static enum mrc_status retry(mrc_queue *queue, const char *id, struct mrc_error *err) {
-    struct mrc_job_list list = {0};
-    if (strcmp(id, "all") != 0) return mrc_queue_retry(queue, id, err);
-    enum mrc_status status = mrc_queue_list(&list, queue, err);
-    for (size_t i = 0; status == MRC_OK && i < list.count; ++i)
-        if (list.jobs[i].state == MRC_JOB_FAILED)
-            status = mrc_queue_retry(queue, list.jobs[i].id, err);
-    mrc_job_list_clear(&list);
-    return status;
+    if (mrc_queue_report(report, queue, job)) printf("%-18s %s\n", "", report);
 }
 
 static enum mrc_status show(mrc_queue *queue, struct mrc_error *err) {
@@ -103,6 +109,20 @@ static enum mrc_status show(mrc_queue *queue, struct mrc_error *err) {
     return status;
 }
 
+static enum mrc_status act(mrc_queue *queue, const struct arguments *a, const char *log,
+                           struct mrc_error *err) {
+    struct mrc_text text = {0};
+    enum mrc_status status;
+    if (a->retry != NULL) return mrc_queue_retry_asked(queue, a->retry, err);
+    if (a->delete != NULL) return mrc_queue_delete_asked(queue, a->delete, log, err);
+    if (a->why == NULL && !a->json) return show(queue, err);
+    status = a->json ? mrc_queue_print_json(&text, queue, a->why, err)
+                     : mrc_queue_print_job(&text, queue, a->why, err);
+    if (status == MRC_OK) fputs(text.data, stdout);
+    mrc_text_clear(&text);
+    return status;
+}
+
 int mrc_cmd_queue(int argc, char **argv) {
     static struct mrc_serve_config config;
     struct arguments a = {0};
@@ -119,8 +139,9 @@ int mrc_cmd_queue(int argc, char **argv) {
         dir = config.queue;
     }
     if (status == MRC_OK) status = mrc_queue_open(&queue, dir, false, &err);
-    if (status == MRC_OK)
-        status = a.retry != NULL ? retry(queue, a.retry, &err) : show(queue, &err);
+    if (status == MRC_OK && config.audit[0] == '\0')
+        status = mrc_serve_config_name_log(&config, dir, &err);
+    if (status == MRC_OK) status = act(queue, &a, config.audit, &err);
     mrc_queue_close(queue);
     return status == MRC_OK ? MRC_EXIT_OK : mrc_terminal_fail(&terminal, status, &err);
 }

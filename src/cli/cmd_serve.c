@@ -7,7 +7,16 @@
 #include "cli/options.h"
 #include "cli/terminal.h"
 
-enum { KEY_WATCH = MRC_OPTION_OWN, KEY_QUEUE, KEY_TO, KEY_MODEL, KEY_QUIET, KEY_CHECK };
+enum {
+    KEY_WATCH = MRC_OPTION_OWN,
+    KEY_QUEUE,
+    KEY_TO,
+    KEY_MODEL,
+    KEY_QUIET,
+    KEY_CHECK,
+    KEY_CALLING,
+    KEY_STATUS
+};
 
 static const struct argp_option table[] = {
     {.name = "watch",
@@ -28,15 +37,27 @@ static const struct argp_option table[] = {
      .key = KEY_QUIET,
      .arg = "S",
      .doc = "Seconds without anything new before a series counts as complete; default: 30"},
-    {.name = "check", .key = KEY_CHECK, .doc = "Only check the configuration and the model"},
+    {.name = "check",
+     .key = KEY_CHECK,
+     .doc = "Only check the configuration and the model; with a FOLDER of DICOM, say what each of "
+            "its series would do"},
+    {.name = "calling",
+     .key = KEY_CALLING,
+     .arg = "AET",
+     .doc = "With --check FOLDER: as if this peer had sent it"},
+    {.name = "status-port",
+     .key = KEY_STATUS,
+     .arg = "N",
+     .doc = "Answer /health and /metrics by HTTP at this port of 127.0.0.1"},
     {.name = "quiet", .key = 'q', .doc = "Say nothing but errors"},
     {0}};
 
 struct arguments {
     struct mrc_serve_config config;
-    const char *file, *watch, *output, *queue, *model;
+    const char *file, *folder, *watch, *output, *queue, *model, *calling;
     enum mrc_contrast to;
-    double quiet_s; /* 0: not given */
+    double quiet_s;  /* 0: not given */
+    int status_port; /* the same */
     bool check, quiet;
 };
 
@@ -49,16 +70,24 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     case KEY_QUEUE: a->queue = value; break;
     case KEY_MODEL: a->model = value; break;
     case KEY_CHECK: a->check = true; break;
+    case KEY_STATUS:
+        a->status_port = (int)mrc_option_integer(state, "--status-port", value, 1, 65535);
+        break;
+    case KEY_CALLING: a->calling = value; break;
     case KEY_TO:
         if (mrc_contrast_parse(&a->to, value, NULL) != MRC_OK)
             mrc_option_fail(state, "--to is '%s', expected T2w or T1w", value);
         break;
     case KEY_QUIET: a->quiet_s = mrc_option_number(state, "--quiet-time", value, 0.1, 86400); break;
     case ARGP_KEY_ARG:
-        if (a->file != NULL) mrc_option_fail(state, "a second file '%s', expected one", value);
-        a->file = value;
+        if (a->folder != NULL) mrc_option_fail(state, "a third path '%s', expected two", value);
+        *(a->file == NULL ? &a->file : &a->folder) = value;
         break;
     case ARGP_KEY_END:
+        if (a->folder != NULL && !a->check)
+            mrc_option_fail(state, "a second path '%s', expected one, or --check", a->folder);
+        if (a->calling != NULL && a->folder == NULL)
+            mrc_option_fail(state, "--calling belongs to --check FOLDER");
         if (a->file == NULL && a->watch == NULL)
             mrc_option_fail(state, "expected a CONFIG file or --watch DIR");
         if ((a->watch != NULL) != (a->output != NULL))
@@ -72,10 +101,11 @@ static error_t parse(int key, char *value, struct argp_state *state) {
 static const struct argp argp = {
     .options = table,
     .parser = parse,
-    .args_doc = "[CONFIG]",
+    .args_doc = "[CONFIG [FOLDER]]",
     .doc = "Receives MR series, translates them, and sends the results to a PACS; or does so "
            "between two folders.\vCONFIG holds lines of key = value (docs/serve.md); options "
-           "overrule it. Ends in good order at SIGTERM or Ctrl-C; whatever ends it, nothing that "
+           "overrule it. Reads CONFIG anew at SIGHUP. Ends in good order at SIGTERM or Ctrl-C; "
+           "whatever ends it, nothing that "
            "was acknowledged is lost."};
 
 static enum mrc_status put(char *out, size_t capacity, const char *value, struct mrc_error *err) {
@@ -86,8 +116,9 @@ static enum mrc_status put(char *out, size_t capacity, const char *value, struct
     return MRC_OK;
 }
 
-static enum mrc_status settle(struct arguments *a, struct mrc_error *err) {
-    struct mrc_serve_config *c = &a->config;
+/* The file, and over it the options. */
+static enum mrc_status settle(void *arguments, struct mrc_serve_config *c, struct mrc_error *err) {
+    const struct arguments *a = arguments;
     enum mrc_status status = MRC_OK;
     mrc_serve_config_init(c);
     if (a->file != NULL) status = mrc_serve_config_load(c, a->file, err);
@@ -103,7 +134,17 @@ static enum mrc_status settle(struct arguments *a, struct mrc_error *err) {
     }
     if (a->to != MRC_CONTRAST_UNKNOWN) c->to = a->to;
     if (a->quiet_s > 0.0) c->quiet_s = a->quiet_s;
+    if (a->status_port > 0) c->status_port = a->status_port;
     return mrc_serve_config_check(c, err);
+}
+
+static enum mrc_status explain(const struct arguments *a, struct mrc_error *err) {
+    struct mrc_text text = {0};
+    enum mrc_status status =
+        mrc_serve_explain(&text, &a->config, a->folder, a->calling != NULL ? a->calling : "", err);
+    if (status == MRC_OK) fputs(text.data, stdout);
+    mrc_text_clear(&text);
+    return status;
 }
 
 int mrc_cmd_serve(int argc, char **argv) {
@@ -114,7 +155,12 @@ int mrc_cmd_serve(int argc, char **argv) {
     mrc_terminal_catch_interrupts();
     struct mrc_events events = mrc_terminal_events(&terminal);
     struct mrc_error err = {0};
-    enum mrc_status status = settle(&a, &err);
-    if (status == MRC_OK && !a.check) status = mrc_serve_run(&a.config, &events, &err);
+    const struct mrc_serve_reload reload = {
+        .context = &a, .wanted = mrc_terminal_wants_reload, .load = settle};
+    enum mrc_status status = settle(&a, &a.config, &err);
+    if (status == MRC_OK && a.folder != NULL) status = explain(&a, &err);
+    if (a.file != NULL) mrc_terminal_catch_reload();
+    if (status == MRC_OK && !a.check)
+        status = mrc_serve_run(&a.config, a.file != NULL ? &reload : NULL, &events, &err);
     return status == MRC_OK ? MRC_EXIT_OK : mrc_terminal_fail(&terminal, status, &err);
 }

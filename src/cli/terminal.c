@@ -18,7 +18,7 @@
 static const double redraw_s = 0.1;
 enum { LINE_LIMIT = 400, NARROWEST = 20, USUAL_WIDTH = 80 };
 
-static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t interrupted, hung_up;
 
 static void on_interrupt(int signal_number) {
     (void)signal_number;
@@ -36,6 +36,26 @@ void mrc_terminal_catch_interrupts(void) {
         SIG_IGN; /* a write that fails says so, and what is half-written is removed */
     sigaction(SIGPIPE, &action, NULL);
     sigaction(SIGXFSZ, &action, NULL);
+}
+
+static void on_hangup(int signal_number) {
+    (void)signal_number;
+    hung_up = 1;
+}
+
+void mrc_terminal_catch_reload(void) {
+    struct sigaction action = {.sa_handler = on_hangup};
+    if (isatty(STDERR_FILENO)) return; /* the terminal goes, and with it the user */
+    sigemptyset(&action.sa_mask);
+    action.sa_flags = SA_RESTART;
+    sigaction(SIGHUP, &action, NULL);
+}
+
+bool mrc_terminal_wants_reload(void *nothing) {
+    (void)nothing;
+    bool wanted = hung_up != 0;
+    hung_up = 0;
+    return wanted;
 }
 
 bool mrc_terminal_interrupted(void) {

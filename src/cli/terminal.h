@@ -28,6 +28,10 @@ void mrc_terminal_training(void *terminal, const struct mrc_train_progress *prog
 
 /** From now on SIGINT and SIGTERM ask to stop instead of ending the program. */
 void mrc_terminal_catch_interrupts(void);
+/** And from now on SIGHUP asks a program without a terminal to read its settings anew. */
+void mrc_terminal_catch_reload(void);
+/** It does, since the last call. The shape of mrc_serve_reload.wanted. */
+bool mrc_terminal_wants_reload(void *nothing);
 /** One was caught. */
 bool mrc_terminal_interrupted(void);
 

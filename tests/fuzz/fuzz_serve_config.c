@@ -37,6 +37,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     enum mrc_status st =
         mrc_serve_config_load(&config, fuzz_file(NULL, "c.conf", data, size), &err);
     if ((st == MRC_OK) != (err.text[0] == '\0')) abort();
-    if (config.rule_count > MRC_SERVE_RULES || config.peer_count > MRC_SERVE_PEERS) abort();
+    if (config.allowed_count > MRC_SERVE_ALLOWED || config.peer_count > MRC_SERVE_PEERS ||
+        config.rule_count > MRC_RULES)
+        abort();
     return 0;
 }

@@ -239,7 +239,7 @@ def no_room_for_some(top, images):
         line = peers.wait_for("the line", lambda: events(served))[0]
         assert (line["stored"], line["no_room"], line["refused"]) == (2, 1, 0), line
         time.sleep(2)
-        assert served.count() == {"arriving": 1, "new": 0, "running": 0, "done": 0, "failed": 0}, served.count()
+        assert served.count() == {"arriving": 1, "new": 0, "running": 0, "done": 0, "failed": 0, "skipped": 0}, served.count()
         send(served, images)
         peers.wait_for("the job", lambda: served.jobs("done"))
         assert len(archive.stored) == len(set(archive.stored)) == len(images)
@@ -273,7 +273,7 @@ def paths_for_uids(top, images):
         peers.wait_for("the line", lambda: events(served))
         served.end()
         assert sorted(os.listdir(top + "/paths")) == ["below"] and sorted(os.listdir(top + "/paths/below")) == ["mrcycle.conf", "queue", "serve.log"]
-        allowed = {"arriving", "audit.jsonl", "done", "failed", "key", "lock", "mutex", "new", "receiving", "running"}
+        allowed = {"arriving", "audit.jsonl", "done", "failed", "skipped", "key", "lock", "mutex", "new", "receiving", "running"}
         assert set(os.listdir(served.queue)) <= allowed, os.listdir(served.queue)
         for series in os.listdir(served.queue + "/arriving"):
             assert all(c in "0123456789abcdef" for c in series), series
@@ -327,7 +327,7 @@ def good_images(top, images):
         broken_series(served, archive, images)
         archive_in_trouble(served, archive, [Image(path) for path in sorted(glob.glob(top + "/p/sub-02/dicom/T1w/*"))])
         served.end()
-        assert served.count() == {"arriving": 0, "new": 0, "running": 0, "done": 2, "failed": 0}
+        assert served.count() == {"arriving": 0, "new": 0, "running": 0, "done": 2, "failed": 0, "skipped": 0}
 
 
 with tempfile.TemporaryDirectory() as scratch:

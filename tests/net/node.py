@@ -38,16 +38,16 @@ def events(served, name="association"):
 class Node:
     before = []  # a command that runs it
 
-    def __init__(self, mrcycle, folder, to, **settings):
-        self.mrcycle, self.folder, self.port = mrcycle, folder, peers.free_port()
+    def __init__(self, mrcycle, folder, to, rules="", **settings):
+        self.mrcycle, self.folder, self.pacs, self.port = mrcycle, folder, to, peers.free_port()
         self.queue, self.process = os.path.join(folder, "queue"), None
         self.log = os.path.join(self.queue, "audit.jsonl")
         os.makedirs(folder, exist_ok=True)
         self.config = os.path.join(folder, "mrcycle.conf")
         lines = {"queue": self.queue, "port": self.port, "aet": "NODE", "allow": "SCANNER@127.0.0.1", "pacs": to, "quiet_s": 1,
-                 "broken_quiet_s": 20, "min_free_mb": 0, "retry_wait_s": 0.5, "retry_wait_max_s": 2, **settings}
+                 "broken_quiet_s": 20, "min_free_mb": 0, "study_wait_s": 0, "retry_wait_s": 0.5, "retry_wait_max_s": 2, **settings}
         with open(self.config, "w") as f:
-            f.write("# written by a test\n" + "".join("%s = %s\n" % line for line in lines.items()))
+            f.write("# written by a test\n" + "".join("%s = %s\n" % line for line in lines.items()) + rules)
 
     def start(self):
         self.process = peers.Process([*self.before, self.mrcycle, "serve", self.config], self.folder, "serve.log", start_new_session=True)
@@ -83,15 +83,15 @@ class Node:
         return found
 
     def count(self):
-        return {state: len(os.listdir(os.path.join(self.queue, state))) for state in ("arriving", "new", "running", "done", "failed")}
+        return {state: len(os.listdir(os.path.join(self.queue, state))) for state in ("arriving", "new", "running", "done", "failed", "skipped")}
 
     def is_idle(self):
         count = self.count()
         return count["arriving"] + count["new"] + count["running"] == 0
 
-    def store(self, paths, calling="SCANNER", called="NODE", timeout=60):
+    def store(self, paths, calling="SCANNER", called="NODE", timeout=60, options=()):
         """storescu's exit code; 0: it got an answer of success for every image."""
-        command = ["storescu", "-aet", calling, "-aec", called, "-to", "10", "-ta", "10", "-td", "20", "127.0.0.1", str(self.port), *paths]
+        command = ["storescu", "-aet", calling, "-aec", called, "-to", "10", "-ta", "10", "-td", "20", *options, "127.0.0.1", str(self.port), *paths]
         return subprocess.run(command, capture_output=True, timeout=timeout).returncode
 
     def audit(self):

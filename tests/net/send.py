@@ -91,6 +91,29 @@ def silent(t2):
         assert time.monotonic() - begin < 15
 
 
+def crashing(top, t2):
+    """Files that crash what reads them, by their header and by the whole of them: the others are sent, and one line names the one."""
+    if "ON" not in sys.argv[2:]:
+        return print("left out: built without MRC_FAULT_HOOK")
+    folder, stored, port = os.path.join(top, "crashing"), os.path.join(top, "stored"), peers.free_port()
+    os.makedirs(folder)
+    os.makedirs(stored)
+    for n, path in enumerate(sorted(glob.glob(t2 + "/*"))[:6]):
+        with open(path, "rb") as f:
+            whole = bytearray(f.read())
+        if n in (1, 4):
+            at = 0 if n == 1 else 64
+            whole[at:at + 11] = b"fault:crash"
+        with open("%s/%d.dcm" % (folder, n), "wb") as f:
+            f.write(whole)
+    with peers.Process(["storescp", "-od", stored, str(port)], top, "crashing.log"):
+        peers.wait_for("storescp", lambda: peers.answers(port))
+        text = run("send", folder, "--to", "ANY@127.0.0.1:%d" % port, "--wait", "0.1", code=21)
+        assert "1 file left out" in text and "stored 4, " in text and "not sent 1\n" in text, text
+        assert folder + "/4.dcm: crashes its reader" in text and len(os.listdir(stored)) == 4, text
+        assert "1.dcm: crashes" in run("send", folder + "/1.dcm", "--to", "ANY@127.0.0.1:%d" % port, code=21)
+
+
 def tls(top, t2):
     def certificate(name):
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=" + name,
@@ -120,6 +143,7 @@ with tempfile.TemporaryDirectory() as scratch:
     resumed(scratch, scratch + "/t2")
     late(scratch, scratch + "/t2")
     silent(scratch + "/t2")
+    crashing(scratch, scratch + "/t2")
     tls(scratch, scratch + "/t2")
     empty = scratch + "/empty"
     os.makedirs(empty)

@@ -57,7 +57,7 @@ def crash(served, pacs, t1):
     # all that was sent is known, and makes no second job
     assert served.store(t1) == 0
     time.sleep(1.5)
-    assert served.count() == {"arriving": 0, "new": 0, "running": 0, "done": 1, "failed": 0}, served.count()
+    assert served.count() == {"arriving": 0, "new": 0, "running": 0, "done": 1, "failed": 0, "skipped": 0}, served.count()
 
 
 def check_report(served, job):
@@ -99,7 +99,7 @@ def refused(served, t2):
     """The contrast that is wanted is not translated again: the job fails at once, and can be tried again."""
     assert served.store(t2) == 0
     job, record = peers.wait_for("the failure", lambda: list(served.jobs("failed").items()))[0]
-    assert record["attempts"] == 1 and "recognised as T2w" in record["why"], record
+    assert record["attempts"] == 1 and record["why"] == "images: recognised as T2w, expected T1w for a translation to T2w", record
     text = run("queue", served.config)
     assert job in text and "failed 1" in text and "done 3" in text, text
     run("queue", served.queue, "--retry", job)

@@ -201,7 +201,7 @@ def refuses_when_full(served, disk, one):
 
 
 def check_queue(served, series, acknowledged):
-    assert served.count() == {"arriving": 0, "new": 0, "running": 0, "done": len(series), "failed": 0}, (served.count(), served.jobs("failed"))
+    assert served.count() == {"arriving": 0, "new": 0, "running": 0, "done": len(series), "failed": 0, "skipped": 0}, (served.count(), served.jobs("failed"))
     assert os.listdir(served.queue + "/receiving") == []
     where = collections.defaultdict(list)
     for path in glob.glob(served.queue + "/done/*/images/*"):

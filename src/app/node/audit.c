@@ -85,6 +85,14 @@ bool mrc_audit_flush(struct mrc_audit *audit) {
     return mrc_audit_flush(audit);
 }
 
+void mrc_audit_deleted(struct mrc_audit *audit, const struct mrc_job *job, const char *reason) {
+    cJSON *line = mrc_audit_begin("deleted");
+    cJSON_AddStringToObject(line, "id", job->id);
+    cJSON_AddStringToObject(line, "state", mrc_job_state_name(job->state));
+    cJSON_AddStringToObject(line, "reason", reason);
+    mrc_audit_end(line, audit);
+}
+
 void mrc_audit_clear(struct mrc_audit *audit) {
     mrc_text_clear(&audit->waiting);
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "app/node/queue.h"
 #include "base/text.h"
 
 /** The log at `path`, and the lines that it has not taken yet. Set the path, zero the rest. */
@@ -25,6 +26,8 @@ cJSON *mrc_audit_begin(const char *event);
 void mrc_audit_end(cJSON *line, struct mrc_audit *audit);
 /** Writes what waits; false: it still does. A line is written whole or not at all. */
 bool mrc_audit_flush(struct mrc_audit *audit);
+/** "deleted": the job's id, the state it was in, and why it went. */
+void mrc_audit_deleted(struct mrc_audit *audit, const struct mrc_job *job, const char *reason);
 void mrc_audit_clear(struct mrc_audit *audit);
 
 #endif

@@ -13,7 +13,8 @@
 #include "app/node/queue_folder.h"
 #include "base/alloc.h"
 
-static const char *const folders[] = {"receiving", "arriving", "new", "running", "done", "failed"};
+static const char *const folders[] = {"receiving", "arriving", "new",    "running",
+                                      "done",      "failed",   "skipped"};
 
 const char *mrc_job_state_name(enum mrc_job_state state) {
     return folders[(int)state + 1];
@@ -308,14 +309,16 @@ static enum mrc_status compare(bool *same, const char *one, const char *other,
                     : mrc_fail(err, MRC_ERR_IO, "%s: cannot be compared with what is there", one);
 }
 
-/* Of this instance `other` is there: *how is told apart by its bytes, and left when it is not. */
+/* Of this instance `other` is there: *how is told apart by its bytes, or by what they say in another
+ * transfer syntax, and left when it is not. */
 static enum mrc_status meet(enum mrc_placed *how, const char *path, const char *other,
                             struct mrc_error *err) {
     bool same = false;
     if (!mrc_path_exists(other)) return MRC_OK;
     enum mrc_status status = compare(&same, path, other, err);
-    if (status == MRC_OK) *how = same ? MRC_PLACED_KNOWN : MRC_PLACED_DIFFERS;
-    return status;
+    if (status != MRC_OK) return status;
+    *how = same || mrc_net_is_recoded(path, other) ? MRC_PLACED_KNOWN : MRC_PLACED_DIFFERS;
+    return MRC_OK;
 }
 
 /* Is the instance in a job of the series? In one that failed, the same bytes are better tried
@@ -347,18 +350,28 @@ static enum mrc_status make_series(const mrc_queue *queue, const char *series, c
     return status == MRC_OK ? mrc_sync_dir(path, err) : status;
 }
 
-/* Whose turn the series will be: who brought its first image. Without the file it is nobody's. */
-static void name_host(const char *folder, const char *host) {
-    char *path = mrc_path_join(folder, "host");
-    if (path != NULL && !mrc_path_exists(path) &&
-        mrc_write_file(path, host, strlen(host), NULL) != MRC_OK)
+/* Where an image belongs, by keyed names. */
+struct place {
+    const char *series;
+    char study[MRC_PSEUDONYM_TEXT], name[MRC_PSEUDONYM_TEXT + 4]; /* study "": not said */
+};
+
+/* A line each: who brought the first image of the series, so whose turn it will be; his title; and
+ * the study. Without the file it is nobody's. */
+static void name_origin(const char *folder, const struct mrc_queue_peer *peer, const char *study) {
+    char *path = mrc_path_join(folder, "origin");
+    char *text = mrc_asprintf("%s\n%s\n%s\n", peer->host, peer->calling, study);
+    if (path != NULL && text != NULL && !mrc_path_exists(path) &&
+        mrc_write_file(path, text, strlen(text), NULL) != MRC_OK)
         (void)unlink(path);
+    mrc_free(text);
     mrc_free(path);
 }
 
 /* The folders, and then the mark of the association: where that is, all is. */
-static enum mrc_status open_series(const mrc_queue *queue, const char *series,
+static enum mrc_status open_series(const mrc_queue *queue, const struct place *at,
                                    const struct mrc_queue_peer *peer, struct mrc_error *err) {
+    const char *series = at->series;
     char folder[MRC_JOB_PATH], path[MRC_JOB_PATH], broken[MRC_JOB_PATH], mark[32];
     snprintf(mark, sizeof mark, "open-%d", peer->number);
     enum mrc_status status = mrc_queue_join(path, queue, folders[1], series, mark, err);
@@ -367,7 +380,7 @@ static enum mrc_status open_series(const mrc_queue *queue, const char *series,
     if (status != MRC_OK || (mrc_path_exists(path) && !mrc_path_exists(broken))) return status;
     if (status == MRC_OK) status = make_series(queue, series, folder, err);
     if (status != MRC_OK) return status;
-    name_host(folder, peer->host);
+    name_origin(folder, peer, at->study);
     if (rename(broken, path) != 0) {
         int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
         if (file < 0 || close(file) != 0)
@@ -386,21 +399,21 @@ static enum mrc_status give_name(const char *path, const char *target, struct mr
     return MRC_OK;
 }
 
-static enum mrc_status place(enum mrc_placed *how, mrc_queue *queue, const char *series,
-                             const char *name, const char *path, const struct mrc_queue_peer *peer,
+static enum mrc_status place(enum mrc_placed *how, mrc_queue *queue, const struct place *at,
+                             const char *path, const struct mrc_queue_peer *peer,
                              struct mrc_error *err) {
     char images[MRC_JOB_PATH], target[MRC_JOB_PATH];
     *how = MRC_PLACED;
-    enum mrc_status status = mrc_queue_join(images, queue, folders[1], series, "images", err);
+    enum mrc_status status = mrc_queue_join(images, queue, folders[1], at->series, "images", err);
     if (status != MRC_OK) return status;
-    int length = snprintf(target, sizeof target, "%s/%s", images, name);
+    int length = snprintf(target, sizeof target, "%s/%s", images, at->name);
     if (length < 0 || length >= (int)sizeof target)
         return mrc_fail(err, MRC_ERR_RANGE, "%s: too long", images);
-    status = meet_jobs(how, queue, series, name, path, err);
+    status = meet_jobs(how, queue, at->series, at->name, path, err);
     if (status != MRC_OK || *how != MRC_PLACED) return status;
     status = meet(how, path, target, err);
     if (status != MRC_OK || *how == MRC_PLACED_DIFFERS) return status;
-    status = open_series(queue, series, peer, err);
+    status = open_series(queue, at, peer, err);
     if (status == MRC_OK && *how == MRC_PLACED) status = give_name(path, target, err);
     /* of one that is known: acknowledged once, and by now on the disk for sure. Without the sync
      * the image may stay: it comes again */
@@ -411,16 +424,19 @@ enum mrc_status mrc_queue_place(enum mrc_placed *how, char series[MRC_SERIES_TEX
                                 mrc_queue *queue, const char *path,
                                 const struct mrc_net_identity *identity,
                                 const struct mrc_queue_peer *peer, struct mrc_error *err) {
-    char instance[MRC_PSEUDONYM_TEXT], name[MRC_PSEUDONYM_TEXT + 4];
+    struct place at = {.series = series};
+    char instance[MRC_PSEUDONYM_TEXT];
     int held = -1;
     enum mrc_status status =
         mrc_pseudonym_name(series, &queue->key, "series", identity->series, err);
     if (status == MRC_OK)
         status = mrc_pseudonym_name(instance, &queue->key, "instance", identity->instance, err);
+    if (status == MRC_OK && identity->study[0] != '\0')
+        status = mrc_pseudonym_name(at.study, &queue->key, "study", identity->study, err);
     if (status == MRC_OK) status = mrc_queue_hold(&held, queue, err);
     if (status == MRC_OK) {
-        snprintf(name, sizeof name, "%s.dcm", instance);
-        status = place(how, queue, series, name, path, peer, err);
+        snprintf(at.name, sizeof at.name, "%s.dcm", instance);
+        status = place(how, queue, &at, path, peer, err);
         mrc_queue_let_go(held);
     }
     if (status != MRC_OK || *how != MRC_PLACED) (void)unlink(path);

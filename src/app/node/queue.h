@@ -2,8 +2,9 @@
  *
  *   QUEUE/lock, mutex, key      one server a queue; one change at a time; of the keyed names
  *   QUEUE/receiving/            files on their way in; emptied at a start
- *   QUEUE/arriving/SERIES/      images of a series that is not yet complete, in images/; and host
- *   QUEUE/new|running|done|failed/ID/   jobs: job.json, images/, later out/, report/ and sent.list
+ *   QUEUE/arriving/SERIES/      images of a series that is not yet complete, in images/; and origin
+ *   QUEUE/new|running|done|failed|skipped/ID/   jobs: job.json, images/, later rule, out/, report/
+ *                               and sent.list; of those that are skipped no images
  *
  * A job is a folder and changes its state by one rename, so that a crash at any moment leaves it in
  * one state. A file is synced before it gets its name, and the name before anything is built on it.
@@ -23,7 +24,13 @@
 extern "C" {
 #endif
 
-enum { MRC_JOB_ID_TEXT = 40, MRC_JOB_PATH = 1024, MRC_JOB_WHY = 512, MRC_SERIES_TEXT = 17 };
+enum {
+    MRC_JOB_ID_TEXT = 40,
+    MRC_JOB_PATH = 1024,
+    MRC_JOB_WHY = 512,
+    MRC_SERIES_TEXT = 17,
+    MRC_JOB_RULE = 40
+};
 
 enum mrc_job_state {
     MRC_JOB_ARRIVING, /* a series that is not yet complete; its id is the series's name */
@@ -31,6 +38,7 @@ enum mrc_job_state {
     MRC_JOB_RUNNING,
     MRC_JOB_DONE,
     MRC_JOB_FAILED,
+    MRC_JOB_SKIPPED, /* not wanted: its images are not kept */
     MRC_JOB_STATES
 };
 /** "arriving", "new", … */
@@ -42,10 +50,15 @@ struct mrc_job {
     int64_t created, changed, not_before; /* seconds since 1970; not_before: of the next attempt */
     int64_t images;
     int attempts, crashes;
-    char why[MRC_JOB_WHY];     /* of the last failure; "" */
-    char source[MRC_JOB_PATH]; /* what to translate where it is not the job's images; "" */
-    char output[MRC_JOB_PATH]; /* where to where it is not the job's folder; "" */
-    char host[MRC_HOST_TEXT];  /* of the peer that brought the first image; "" */
+    char why[MRC_JOB_WHY];      /* of the last failure; "" */
+    char source[MRC_JOB_PATH];  /* what to translate where it is not the job's images; "" */
+    char output[MRC_JOB_PATH];  /* where to where it is not the job's folder; "" */
+    char host[MRC_HOST_TEXT];   /* of the peer that brought the first image; "" */
+    char calling[MRC_AET_TEXT]; /* and its title */
+    char rule[MRC_JOB_RULE];    /* that was followed last; "" */
+    char absorbed
+        [MRC_JOB_ID_TEXT]; /* an earlier job of the series that had not begun, and is gone */
+    int64_t bytes;         /* on the disk when it was done, failed or skipped; 0: not known */
 };
 
 typedef struct mrc_queue mrc_queue;
@@ -71,13 +84,15 @@ MRC_MUST_CHECK enum mrc_status mrc_queue_receiving(char out[MRC_JOB_PATH], const
 void mrc_queue_drop_received(const mrc_queue *queue, int pid);
 enum mrc_placed {
     MRC_PLACED,        /* in its series */
-    MRC_PLACED_KNOWN,  /* the same bytes are in the series, or in a job of it, already: removed */
+    MRC_PLACED_KNOWN,  /* the same bytes, or the same image in another lossless transfer syntax, are
+                        * in the series, or in a job of it, already: removed */
     MRC_PLACED_DIFFERS /* other bytes of the same instance are: they stay, and these are removed */
 };
 /** Who brings images. */
 struct mrc_queue_peer {
     int number;       /* of the association, for mrc_queue_end_peer */
     const char *host; /* its address: jobs are done in turns by it */
+    const char *calling;
 };
 /** Puts a whole and synced file into its series; MRC_OK: it is safe, or of other bytes than one
  * that was acknowledged before, which no file ever replaces. Else the file is gone. `series`
@@ -97,10 +112,12 @@ MRC_MUST_CHECK enum mrc_status mrc_queue_end_peer(mrc_queue *queue, int peer, bo
 struct mrc_queue_patience {
     double quiet_s;  /* nothing new for so long after the last association: complete */
     double broken_s; /* the same after one that was broken off: the peer may come again */
+    double study_s;  /* how much longer a series waits as long as others of its study arrive */
 };
 /** Makes a job of one series that is complete; *made is false when none is. Images that earlier
- * jobs of the series had and this one has not are added (late slices). To be called often: time is
- * counted from the call that first saw the series as it is. */
+ * jobs of the series had and this one has not are added (late slices), and an earlier job that has
+ * not begun is absorbed. To be called often: time is counted from the call that first saw the
+ * series as it is. */
 MRC_MUST_CHECK enum mrc_status mrc_queue_collect(bool *made, struct mrc_job *job, mrc_queue *queue,
                                                  const struct mrc_queue_patience *patience,
                                                  struct mrc_error *err);
@@ -119,9 +136,21 @@ MRC_MUST_CHECK enum mrc_status mrc_queue_move(mrc_queue *queue, struct mrc_job *
                                               enum mrc_job_state to, struct mrc_error *err);
 /** Removes what a killed attempt left half-written in the job's folder. */
 void mrc_queue_clean(mrc_queue *queue, const struct mrc_job *job);
-/** Removes the images and results of jobs done more than so many seconds ago; what stays of a job
- * with a source are its record and its report, of others nothing. */
-void mrc_queue_prune(mrc_queue *queue, double keep_s);
+/** How long jobs of a state are kept, and how many bytes of them; bytes 0: any. */
+struct mrc_queue_limit {
+    bool holds; /* false: for ever */
+    double age_s, bytes;
+};
+/** Is told of each job that goes, and why: "age" or "size". */
+struct mrc_queue_witness {
+    void *context;
+    void (*gone)(void *context, const struct mrc_job *job, const char *reason);
+};
+/** Removes the jobs of each state that are older, since they came into it, or with the newer ones
+ * larger than its limit says. What stays of a job with a source are its record and its report. Only
+ * for states in which nothing happens to a job. */
+void mrc_queue_prune(mrc_queue *queue, const struct mrc_queue_limit limits[MRC_JOB_STATES],
+                     const struct mrc_queue_witness *witness);
 
 /* --- Looking, by anybody --- */
 
@@ -132,11 +161,25 @@ struct mrc_job_list {
 /** All jobs by state and time. */
 MRC_MUST_CHECK enum mrc_status mrc_queue_list(struct mrc_job_list *out, mrc_queue *queue,
                                               struct mrc_error *err);
+struct mrc_queue_survey {
+    int64_t counts[MRC_JOB_STATES];
+    int64_t oldest; /* when the oldest job that is new or running was made; 0: there is none */
+};
+/** How many there are; cheap, however many are done. */
+MRC_MUST_CHECK enum mrc_status mrc_queue_survey(struct mrc_queue_survey *out, mrc_queue *queue,
+                                                struct mrc_error *err);
 void mrc_job_list_clear(struct mrc_job_list *list);
 /** A failed job, or a new one that waits for its next attempt, gets all its attempts again at once.
  * MRC_ERR_ARGUMENT when there is no such job. */
 MRC_MUST_CHECK enum mrc_status mrc_queue_retry(mrc_queue *queue, const char *id,
                                                struct mrc_error *err);
+/** The one job whose id is or begins with `id`. MRC_ERR_ARGUMENT when there is none, or several. */
+MRC_MUST_CHECK enum mrc_status mrc_queue_find(struct mrc_job *out, mrc_queue *queue, const char *id,
+                                              struct mrc_error *err);
+/** Removes a job that is new, done, failed or skipped, with all of it. MRC_ERR_ARGUMENT when it is
+ * in none of these states by now. */
+MRC_MUST_CHECK enum mrc_status mrc_queue_delete(mrc_queue *queue, const struct mrc_job *job,
+                                                struct mrc_error *err);
 /** "QUEUE/<state>/<id>/<name>"; name NULL: the folder. */
 MRC_MUST_CHECK enum mrc_status mrc_queue_path(char out[MRC_JOB_PATH], const mrc_queue *queue,
                                               const struct mrc_job *job, const char *name,

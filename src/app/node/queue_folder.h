@@ -9,8 +9,10 @@
 /* A series that is arriving, as it was seen and since when. */
 struct mrc_queue_seen {
     char series[MRC_SERIES_TEXT];
+    char study[MRC_SERIES_TEXT]; /* "": not known */
     uint64_t mark;
     double since_s;
+    bool open; /* somebody is about to bring more */
 };
 /* A host, and when one of its jobs was taken last: the turns that were given so far. */
 struct mrc_queue_turn {
@@ -35,6 +37,8 @@ enum mrc_status mrc_queue_join(char out[MRC_JOB_PATH], const mrc_queue *queue, c
 enum mrc_status mrc_queue_hold(int *held, const mrc_queue *queue, struct mrc_error *err);
 void mrc_queue_let_go(int held);
 
+/** Removes the images and the result of a job, and all that belongs to these alone. */
+void mrc_job_strip(const mrc_queue *queue, const struct mrc_job *job);
 /** Reads the record of the job in its folder; without one it is a job that knows nothing. */
 void mrc_job_read(struct mrc_job *job, const char *folder);
 enum mrc_status mrc_job_write(const struct mrc_job *job, const char *folder, struct mrc_error *err);

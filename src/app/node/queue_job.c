@@ -1,4 +1,5 @@
 /* queue_job.c: jobs: their records, where they come from, and how they move. */
+#define _DEFAULT_SOURCE /* strsep */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 #include "base/json.h"
 #include "base/text.h"
 
-enum { MAX_RECORD = 1 << 16, MOST_TURNS = 4096 };
+enum { MAX_RECORD = 1 << 16, MAX_ORIGIN = 1024, MOST_TURNS = 4096, MOST_FILES = 200000 };
 
 static double now_s(void) {
     struct timespec now;
@@ -58,6 +59,10 @@ void mrc_job_read(struct mrc_job *job, const char *folder) {
     get_text(job->source, sizeof job->source, root, "source");
     get_text(job->output, sizeof job->output, root, "output");
     get_text(job->host, sizeof job->host, root, "host");
+    get_text(job->calling, sizeof job->calling, root, "calling");
+    get_text(job->rule, sizeof job->rule, root, "rule");
+    get_text(job->absorbed, sizeof job->absorbed, root, "absorbed");
+    job->bytes = get_integer(root, "bytes");
     cJSON_Delete(root);
     mrc_free(text);
     mrc_free(path);
@@ -81,7 +86,9 @@ static bool describe(cJSON *root, const struct mrc_job *job) {
            add_number(root, "crashes", job->crashes) &&
            cJSON_AddStringToObject(root, "why", job->why) != NULL &&
            add_text(root, "source", job->source) && add_text(root, "output", job->output) &&
-           add_text(root, "host", job->host);
+           add_text(root, "host", job->host) && add_text(root, "calling", job->calling) &&
+           add_text(root, "rule", job->rule) && add_text(root, "absorbed", job->absorbed) &&
+           add_number(root, "bytes", (double)job->bytes);
 }
 
 enum mrc_status mrc_job_write(const struct mrc_job *job, const char *folder,
@@ -124,14 +131,37 @@ enum mrc_status mrc_queue_rename_held(mrc_queue *queue, struct mrc_job *job, con
     return status == MRC_OK ? sync_state(queue, before, err) : status;
 }
 
+/* Files below the folder; two names of one file count twice. */
+static int64_t size_of(const char *folder) {
+    struct mrc_name_list files = {0};
+    int64_t bytes = 0;
+    struct stat info;
+    if (mrc_list_tree(&files, folder, MOST_FILES, NULL) == MRC_OK)
+        for (size_t i = 0; i < files.count; ++i)
+            if (stat(files.names[i], &info) == 0) bytes += (int64_t)info.st_size;
+    mrc_name_list_clear(&files);
+    return bytes;
+}
+
+void mrc_job_strip(const mrc_queue *queue, const struct mrc_job *job) {
+    static const char *const parts[] = {"images", "out", "sent.list", "why"};
+    char path[MRC_JOB_PATH];
+    for (size_t p = 0; p < sizeof parts / sizeof *parts; ++p)
+        if (mrc_queue_path(path, queue, job, parts[p], NULL) == MRC_OK) mrc_remove_tree(path);
+}
+
 enum mrc_status mrc_queue_move_held(mrc_queue *queue, struct mrc_job *job, enum mrc_job_state to,
                                     struct mrc_error *err) {
     char folder[MRC_JOB_PATH];
     job->changed = (int64_t)time(NULL);
     enum mrc_status status = mrc_queue_path(folder, queue, job, NULL, err);
+    if (status == MRC_OK && (to == MRC_JOB_DONE || to == MRC_JOB_FAILED))
+        job->bytes = size_of(folder);
     if (status == MRC_OK) status = mrc_job_write(job, folder, err);
     if (status != MRC_OK || job->state == to) return status;
-    return mrc_queue_rename_held(queue, job, folder, to, err);
+    status = mrc_queue_rename_held(queue, job, folder, to, err);
+    if (job->state == MRC_JOB_SKIPPED) mrc_job_strip(queue, job);
+    return status;
 }
 
 enum mrc_status mrc_queue_move(mrc_queue *queue, struct mrc_job *job, enum mrc_job_state to,
@@ -235,6 +265,24 @@ enum mrc_status mrc_queue_list(struct mrc_job_list *out, mrc_queue *queue, struc
     if (status == MRC_OK && out->count > 1)
         qsort(out->jobs, out->count, sizeof *out->jobs, by_time);
     if (status != MRC_OK) mrc_job_list_clear(out);
+    return status;
+}
+
+enum mrc_status mrc_queue_survey(struct mrc_queue_survey *out, mrc_queue *queue,
+                                 struct mrc_error *err) {
+    enum mrc_status status = MRC_OK;
+    *out = (struct mrc_queue_survey){.oldest = 0};
+    for (int s = MRC_JOB_ARRIVING; status == MRC_OK && s < MRC_JOB_STATES; ++s) {
+        struct mrc_job_list list = {0};
+        bool waits = s == MRC_JOB_NEW || s == MRC_JOB_RUNNING;
+        status = list_state(&list, queue, (enum mrc_job_state)s, "", waits, err);
+        out->counts[s] = (int64_t)list.count;
+        for (size_t i = 0; waits && i < list.count; ++i) {
+            int64_t created = list.jobs[i].created;
+            if (created > 0 && (out->oldest == 0 || created < out->oldest)) out->oldest = created;
+        }
+        mrc_job_list_clear(&list);
+    }
     return status;
 }
 
@@ -362,27 +410,76 @@ static enum mrc_status look_at(struct look *out, const mrc_queue *queue, const c
     return MRC_OK;
 }
 
+/* The lines of a series's file "origin"; "" where it does not say. */
+struct origin {
+    char host[MRC_HOST_TEXT], calling[MRC_AET_TEXT], study[MRC_SERIES_TEXT];
+};
+
+static void take_line(char *out, size_t capacity, char **rest) {
+    const char *line = strsep(rest, "\n");
+    snprintf(out, capacity, "%s", line != NULL ? line : "");
+}
+
+static void read_origin(struct origin *out, const mrc_queue *queue, const char *series) {
+    char path[MRC_JOB_PATH];
+    unsigned char *text = NULL;
+    size_t size = 0;
+    *out = (struct origin){.host = ""};
+    if (mrc_queue_join(path, queue, "arriving", series, "origin", NULL) != MRC_OK ||
+        mrc_read_file(&text, &size, path, MAX_ORIGIN, NULL) != MRC_OK)
+        return;
+    char *rest = (char *)text;
+    take_line(out->host, sizeof out->host, &rest);
+    take_line(out->calling, sizeof out->calling, &rest);
+    take_line(out->study, sizeof out->study, &rest);
+    mrc_free(text);
+}
+
+static struct mrc_queue_seen *find_seen(const mrc_queue *queue, const char *series) {
+    for (size_t i = 0; i < queue->seen_count; ++i)
+        if (strcmp(queue->seen[i].series, series) == 0) return &queue->seen[i];
+    return NULL;
+}
+
+static struct mrc_queue_seen *add_seen(mrc_queue *queue, const char *series) {
+    void *grown = queue->seen;
+    if (!mrc_grow(&grown, &queue->seen_capacity, queue->seen_count + 1, sizeof *queue->seen))
+        return NULL;
+    queue->seen = grown;
+    struct mrc_queue_seen *seen = &queue->seen[queue->seen_count++];
+    *seen = (struct mrc_queue_seen){.open = true}; /* so that its time begins now */
+    snprintf(seen->series, sizeof seen->series, "%s", series);
+    return seen;
+}
+
 /* Since when the series has looked so, by the clock that nobody sets. */
-static enum mrc_status look_since(double *since_s, mrc_queue *queue, const char *series,
-                                  const struct look *look, struct mrc_error *err) {
-    struct mrc_queue_seen *seen = NULL;
-    for (size_t i = 0; i < queue->seen_count && seen == NULL; ++i)
-        if (strcmp(queue->seen[i].series, series) == 0) seen = &queue->seen[i];
-    if (seen == NULL) {
-        void *grown = queue->seen;
-        if (!mrc_grow(&grown, &queue->seen_capacity, queue->seen_count + 1, sizeof *queue->seen))
-            return no_memory(err);
-        queue->seen = grown;
-        seen = &queue->seen[queue->seen_count++];
-        *seen = (struct mrc_queue_seen){.mark = ~look->mark};
-        snprintf(seen->series, sizeof seen->series, "%s", series);
-    }
-    if (seen->mark != look->mark || look->open) {
-        seen->mark = look->mark;
+static enum mrc_status see(mrc_queue *queue, const char *series, struct mrc_error *err) {
+    struct look look;
+    enum mrc_status status = look_at(&look, queue, series, err);
+    if (status != MRC_OK) return status;
+    struct mrc_queue_seen *seen = find_seen(queue, series);
+    if (seen == NULL) seen = add_seen(queue, series);
+    if (seen == NULL) return no_memory(err);
+    if (seen->mark != look.mark || seen->open) {
+        struct origin origin;
+        read_origin(&origin, queue, series); /* it may have been seen without */
+        memcpy(seen->study, origin.study, sizeof seen->study);
         seen->since_s = now_s();
     }
-    *since_s = seen->since_s;
+    seen->mark = look.mark;
+    seen->open = look.open;
     return MRC_OK;
+}
+
+/* Is more of its study on its way, or was lately? */
+static bool study_is_quiet(const mrc_queue *queue, const struct mrc_queue_seen *series,
+                           double quiet_s) {
+    for (size_t i = 0; series->study[0] != '\0' && i < queue->seen_count; ++i) {
+        const struct mrc_queue_seen *other = &queue->seen[i];
+        if (strcmp(other->study, series->study) != 0) continue;
+        if (other->open || now_s() - other->since_s < quiet_s) return false;
+    }
+    return true;
 }
 
 static void forget(mrc_queue *queue, const char *series) {
@@ -415,19 +512,9 @@ static enum mrc_status add_images_of(const mrc_queue *queue, const struct mrc_jo
     return status;
 }
 
-static void read_host(struct mrc_job *job, const char *folder) {
-    unsigned char *text = NULL;
-    size_t size = 0;
-    char *path = mrc_path_join(folder, "host");
-    if (path != NULL && mrc_read_file(&text, &size, path, sizeof job->host - 1, NULL) == MRC_OK)
-        snprintf(job->host, sizeof job->host, "%s", (const char *)text);
-    mrc_free(text);
-    mrc_free(path);
-}
-
 /* The marks of a series that arrives are none of a job's. */
 static enum mrc_status unmark(const char *folder, struct mrc_error *err) {
-    static const char *const marks[] = {"broken", "host"};
+    static const char *const marks[] = {"broken", "origin"};
     for (size_t m = 0; m < sizeof marks / sizeof *marks; ++m) {
         char *mark = mrc_path_join(folder, marks[m]);
         if (mark == NULL) return no_memory(err);
@@ -437,12 +524,41 @@ static enum mrc_status unmark(const char *folder, struct mrc_error *err) {
     return mrc_sync_dir(folder, err);
 }
 
+/* What has not begun need not be done: all its images are in the new job, too. */
+static void absorb(struct mrc_job *job, const mrc_queue *queue, const struct mrc_job *earlier) {
+    char folder[MRC_JOB_PATH], aside[MRC_JOB_PATH];
+    struct mrc_job before = *earlier;
+    if (before.state != MRC_JOB_NEW || mrc_queue_path(folder, queue, &before, NULL, NULL) != MRC_OK)
+        return;
+    mrc_job_read(&before, folder);
+    if (before.attempts > 0 ||
+        mrc_queue_join(aside, queue, "receiving", before.id, NULL, NULL) != MRC_OK ||
+        rename(folder, aside) != 0)
+        return;
+    mrc_remove_tree(aside);
+    memcpy(job->absorbed, before.id, sizeof job->absorbed);
+}
+
+/* The record of a series that becomes a job. */
+static enum mrc_status describe_job(struct mrc_job *job, mrc_queue *queue, const char *series,
+                                    int64_t number, struct mrc_error *err) {
+    struct look look;
+    struct origin origin;
+    enum mrc_status status = look_at(&look, queue, series, err);
+    if (status != MRC_OK) return status;
+    read_origin(&origin, queue, series);
+    job->images = (int64_t)look.images;
+    memcpy(job->host, origin.host, sizeof job->host);
+    memcpy(job->calling, origin.calling, sizeof job->calling);
+    snprintf(job->id, sizeof job->id, "%s-%lld", series, (long long)number);
+    return MRC_OK;
+}
+
 /* The series becomes a job: its record is written before it moves. */
 static enum mrc_status make_job(struct mrc_job *job, mrc_queue *queue, const char *series,
                                 struct mrc_error *err) {
     char folder[MRC_JOB_PATH], images[MRC_JOB_PATH];
     struct mrc_job_list before = {0};
-    struct look look;
     *job = (struct mrc_job){.state = MRC_JOB_ARRIVING, .created = (int64_t)time(NULL)};
     job->changed = job->created;
     enum mrc_status status = mrc_queue_join(folder, queue, "arriving", series, NULL, err);
@@ -451,34 +567,30 @@ static enum mrc_status make_job(struct mrc_job *job, mrc_queue *queue, const cha
     for (size_t i = 0; status == MRC_OK && i < before.count; ++i)
         status = add_images_of(queue, &before.jobs[i], images, err);
     if (status == MRC_OK && before.count > 0) status = mrc_sync_dir(images, err);
-    if (status == MRC_OK) status = look_at(&look, queue, series, err);
-    if (status == MRC_OK) {
-        job->images = (int64_t)look.images;
-        read_host(job, folder);
-        snprintf(job->id, sizeof job->id, "%s-%lld", series,
-                 before.count > 0 ? (long long)mrc_job_number(before.jobs[0].id) + 1 : 1);
-        status = mrc_job_write(job, folder, err);
-    }
+    int64_t number = before.count > 0 ? mrc_job_number(before.jobs[0].id) + 1 : 1;
+    if (status == MRC_OK) status = describe_job(job, queue, series, number, err);
+    if (status == MRC_OK) status = mrc_job_write(job, folder, err);
     if (status == MRC_OK) status = unmark(folder, err);
     if (status == MRC_OK) status = mrc_queue_rename_held(queue, job, folder, MRC_JOB_NEW, err);
+    for (size_t i = 0; status == MRC_OK && i < before.count; ++i)
+        absorb(job, queue, &before.jobs[i]);
     mrc_job_list_clear(&before);
     return status;
 }
 
 /* Under the lock, for it may have got an image since it was looked at. */
 static enum mrc_status collect_one(bool *made, struct mrc_job *job, mrc_queue *queue,
-                                   const char *series, const struct look *before,
-                                   struct mrc_error *err) {
+                                   const char *series, uint64_t mark, struct mrc_error *err) {
     char folder[MRC_JOB_PATH];
     struct look look;
     int held = -1;
     enum mrc_status status = mrc_queue_hold(&held, queue, err);
     if (status != MRC_OK) return status;
     status = look_at(&look, queue, series, err);
-    if (status == MRC_OK && look.mark == before->mark && look.images > 0) {
+    if (status == MRC_OK && look.mark == mark && look.images > 0) {
         status = make_job(job, queue, series, err);
         *made = status == MRC_OK;
-    } else if (status == MRC_OK && look.mark == before->mark) {
+    } else if (status == MRC_OK && look.mark == mark) {
         status = mrc_queue_join(folder, queue, "arriving", series, NULL, err);
         if (status == MRC_OK) mrc_remove_tree(folder); /* not one image was kept */
     }
@@ -491,13 +603,16 @@ static enum mrc_status collect_if_quiet(bool *made, struct mrc_job *job, mrc_que
                                         const struct mrc_queue_patience *patience,
                                         struct mrc_error *err) {
     struct look look;
-    double since_s = 0.0;
-    if (strlen(series) >= MRC_SERIES_TEXT) return MRC_OK;
+    const struct mrc_queue_seen *seen = find_seen(queue, series);
+    if (seen == NULL || seen->open) return MRC_OK;
     enum mrc_status status = look_at(&look, queue, series, err);
-    if (status == MRC_OK) status = look_since(&since_s, queue, series, &look, err);
-    if (status != MRC_OK || look.open) return status;
-    if (now_s() - since_s < (look.broken ? patience->broken_s : patience->quiet_s)) return MRC_OK;
-    status = collect_one(made, job, queue, series, &look, err);
+    if (status != MRC_OK || look.mark != seen->mark) return status;
+    double quiet_s = look.broken ? patience->broken_s : patience->quiet_s;
+    double waited_s = now_s() - seen->since_s;
+    if (waited_s < quiet_s) return MRC_OK;
+    if (waited_s < quiet_s + patience->study_s && !study_is_quiet(queue, seen, patience->quiet_s))
+        return MRC_OK;
+    status = collect_one(made, job, queue, series, look.mark, err);
     if (status == MRC_OK) forget(queue, series); /* what came meanwhile is seen anew */
     return status;
 }
@@ -511,11 +626,14 @@ enum mrc_status mrc_queue_collect(bool *made, struct mrc_job *job, mrc_queue *qu
     *made = false;
     enum mrc_status status = mrc_queue_join(path, queue, "arriving", NULL, NULL, err);
     if (status == MRC_OK) status = mrc_list_dir(&names, path, err);
-    for (size_t i = 0; status == MRC_OK && !*made && i < names.count; ++i) {
+    for (size_t i = 0; status == MRC_OK && i < 2 * names.count; ++i) { /* all are seen first */
+        const char *series = names.names[i % names.count];
         struct mrc_error why = {0};
-        if (collect_if_quiet(made, job, queue, names.names[i], patience, &why) != MRC_OK &&
-            first.code == MRC_OK)
-            first = why;
+        if (*made || strlen(series) >= MRC_SERIES_TEXT) continue;
+        enum mrc_status done = i < names.count
+                                   ? see(queue, series, &why)
+                                   : collect_if_quiet(made, job, queue, series, patience, &why);
+        if (done != MRC_OK && first.code == MRC_OK) first = why;
     }
     mrc_name_list_clear(&names);
     if (status == MRC_OK && !*made && first.code != MRC_OK)
@@ -547,27 +665,93 @@ enum mrc_status mrc_queue_add(bool *made, struct mrc_job *job, mrc_queue *queue,
     return status;
 }
 
-/* --- Pruning --- */
+/* --- What goes --- */
 
-static void prune_job(const mrc_queue *queue, const struct mrc_job *job) {
-    static const char *const parts[] = {"images", "out", "sent.list", "why"};
+/* By one rename, so that a crash leaves no half of a job. */
+static bool remove_job(const mrc_queue *queue, const struct mrc_job *job) {
     char path[MRC_JOB_PATH], aside[MRC_JOB_PATH];
-    if (job->source[0] == '\0') {
-        if (mrc_queue_path(path, queue, job, NULL, NULL) == MRC_OK &&
-            mrc_queue_join(aside, queue, "receiving", job->id, NULL, NULL) == MRC_OK &&
-            rename(path, aside) == 0)
-            mrc_remove_tree(aside);
-        return;
-    }
-    for (size_t p = 0; p < sizeof parts / sizeof *parts; ++p)
-        if (mrc_queue_path(path, queue, job, parts[p], NULL) == MRC_OK) mrc_remove_tree(path);
+    if (mrc_queue_path(path, queue, job, NULL, NULL) != MRC_OK ||
+        mrc_queue_join(aside, queue, "receiving", job->id, NULL, NULL) != MRC_OK ||
+        rename(path, aside) != 0)
+        return false;
+    mrc_remove_tree(aside);
+    return true;
 }
 
-void mrc_queue_prune(mrc_queue *queue, double keep_s) {
+static int newest_first(const void *a, const void *b) {
+    const struct mrc_job *left = a, *right = b;
+    if (left->changed != right->changed) return left->changed < right->changed ? 1 : -1;
+    return strcmp(left->id, right->id);
+}
+
+/* NULL: it stays. *bytes: of the jobs that stay so far. */
+static const char *why_it_goes(double *bytes, const struct mrc_job *job,
+                               const struct mrc_queue_limit *limit, int64_t now) {
+    if ((double)(now - job->changed) > limit->age_s) return "age";
+    if (job->source[0] == '\0') *bytes += (double)job->bytes;
+    return limit->bytes > 0.0 && *bytes > limit->bytes ? "size" : NULL;
+}
+
+static void prune_state(mrc_queue *queue, enum mrc_job_state state,
+                        const struct mrc_queue_limit *limit,
+                        const struct mrc_queue_witness *witness) {
     struct mrc_job_list list = {0};
     int64_t now = (int64_t)time(NULL);
-    if (list_state(&list, queue, MRC_JOB_DONE, "", true, NULL) == MRC_OK)
-        for (size_t i = 0; i < list.count; ++i)
-            if ((double)(now - list.jobs[i].changed) > keep_s) prune_job(queue, &list.jobs[i]);
+    double bytes = 0.0;
+    if (list_state(&list, queue, state, "", true, NULL) == MRC_OK && list.count > 1)
+        qsort(list.jobs, list.count, sizeof *list.jobs, newest_first);
+    for (size_t i = 0; i < list.count; ++i) {
+        const struct mrc_job *job = &list.jobs[i];
+        const char *why = why_it_goes(&bytes, job, limit, now);
+        if (state == MRC_JOB_SKIPPED) mrc_job_strip(queue, job); /* after a crash */
+        if (why == NULL) continue;
+        if (job->source[0] != '\0')
+            mrc_job_strip(queue, job); /* else it would be done again */
+        else if (remove_job(queue, job))
+            witness->gone(witness->context, job, why);
+    }
     mrc_job_list_clear(&list);
+}
+
+void mrc_queue_prune(mrc_queue *queue, const struct mrc_queue_limit limits[MRC_JOB_STATES],
+                     const struct mrc_queue_witness *witness) {
+    int held = -1;
+    if (mrc_queue_hold(&held, queue, NULL) != MRC_OK) return; /* the next time */
+    for (int s = 0; s < MRC_JOB_STATES; ++s)
+        if (limits[s].holds) prune_state(queue, (enum mrc_job_state)s, &limits[s], witness);
+    mrc_queue_let_go(held);
+}
+
+enum mrc_status mrc_queue_delete(mrc_queue *queue, const struct mrc_job *job,
+                                 struct mrc_error *err) {
+    int held = -1;
+    if (job->state == MRC_JOB_RUNNING || job->state == MRC_JOB_ARRIVING)
+        return mrc_fail(err, MRC_ERR_ARGUMENT, "%s: job %s is %s, expected one that rests",
+                        queue->dir, job->id, mrc_job_state_name(job->state));
+    enum mrc_status status = mrc_queue_hold(&held, queue, err);
+    if (status != MRC_OK) return status;
+    if (!remove_job(queue, job))
+        status = mrc_fail(err, MRC_ERR_ARGUMENT, "%s: job %s is no longer %s", queue->dir, job->id,
+                          mrc_job_state_name(job->state));
+    mrc_queue_let_go(held);
+    return status;
+}
+
+enum mrc_status mrc_queue_find(struct mrc_job *out, mrc_queue *queue, const char *id,
+                               struct mrc_error *err) {
+    struct mrc_job_list list = {0};
+    size_t found = 0;
+    enum mrc_status status = mrc_queue_list(&list, queue, err);
+    for (size_t i = 0; status == MRC_OK && i < list.count; ++i) {
+        bool whole = strcmp(list.jobs[i].id, id) == 0;
+        if (!whole && strncmp(list.jobs[i].id, id, strlen(id)) != 0) continue;
+        *out = list.jobs[i];
+        found = whole ? 1 : found + 1;
+        if (whole) break;
+    }
+    mrc_job_list_clear(&list);
+    if (status != MRC_OK || found == 1) return status;
+    return mrc_fail(err, MRC_ERR_ARGUMENT,
+                    "%s: %zu jobs whose id begins with '%.40s', expected one", queue->dir, found,
+                    id);
 }

@@ -15,14 +15,15 @@
 #include <unistd.h>
 
 #include "app/node/audit.h"
+#include "app/node/notify.h"
 #include "app/node/serve_parts.h"
+#include "app/node/status_port.h"
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "base/isolate.h"
 
 enum {
     TICK_MS = 100,
-    MOST_PEERS = 256,
     MOST_KNOCKS = 64,
     MOST_WAITING = 64,
     MOST_REFUSED = 64,
@@ -38,7 +39,7 @@ struct peer {
     int pid, number;
     char host[MRC_HOST_TEXT];
     double since_s;
-    atomic_llong *stored_ms; /* in server.stored_ms; as the child says, which may lie */
+    atomic_llong *stored_ms; /* on server.board; as the child says, which may lie */
     bool sent_away;
     bool gone; /* its process has ended, and the queue does not know yet */
     int code;
@@ -63,9 +64,14 @@ struct server {
     struct mrc_audit audit;
     struct mrc_serve_watch watch;
     int listener; /* -1: none */
-    struct peer peers[MOST_PEERS];
+    struct peer peers[MRC_SERVE_MOST_PEERS];
     int peer_count, last_number;
-    atomic_llong *stored_ms; /* MOST_PEERS, shared with the children; less than 0: free */
+    struct mrc_serve_board *board;
+    struct mrc_serve_tally tally;
+    struct mrc_status_port status;
+    const struct mrc_serve_reload *reload; /* NULL: never */
+    struct mrc_serve_config *reloaded;     /* what config points to; NULL: to the caller's */
+    double watchdog_s, barked_s;           /* 0: nobody waits for it */
     struct waiting waiting[MOST_WAITING];
     int waiting_count;
     struct refused refused[MOST_REFUSED];
@@ -106,14 +112,25 @@ static void log_job(struct server *s, const struct mrc_job *job, const char *cau
     cJSON_AddNumberToObject(line, "attempts", job->attempts);
     if (job->source[0] == '\0') cJSON_AddNumberToObject(line, "images", (double)job->images);
     if (cause != NULL) cJSON_AddStringToObject(line, "cause", cause);
+    /* the words for a watched image name it */
+    if (job->source[0] == '\0' && job->why[0] != '\0')
+        cJSON_AddStringToObject(line, "reason", job->why);
+    if (job->rule[0] != '\0') cJSON_AddStringToObject(line, "rule", job->rule);
+    if (job->absorbed[0] != '\0') cJSON_AddStringToObject(line, "absorbed", job->absorbed);
     mrc_audit_end(line, &s->audit);
+}
+
+static void log_deleted(void *server, const struct mrc_job *job, const char *reason) {
+    struct server *s = server;
+    ++s->tally.deleted;
+    mrc_audit_deleted(&s->audit, job, reason);
 }
 
 /* --- Peers --- */
 
 static bool host_is_allowed(const struct server *s, const char *host) {
-    for (size_t i = 0; i < s->config->rule_count; ++i)
-        if (mrc_net_rule_fits(&s->config->rules[i], NULL, host)) return true;
+    for (size_t i = 0; i < s->config->allowed_count; ++i)
+        if (mrc_net_rule_fits(&s->config->allowed[i], NULL, host)) return true;
     return false;
 }
 
@@ -153,6 +170,7 @@ static void refuse(struct server *s, const char *event, const char *host) {
         snprintf(r->host, sizeof r->host, "%s", host);
     }
     ++r->times;
+    ++s->tally.turned_away;
     if (now - r->said_s >= refusals_s) say_refused(s, r, now);
 }
 
@@ -163,8 +181,8 @@ static void sum_refusals(struct server *s, double now) {
 }
 
 static atomic_llong *take_slot(struct server *s) {
-    for (int i = 0; i < MOST_PEERS; ++i)
-        if (atomic_load(&s->stored_ms[i]) < 0) return &s->stored_ms[i];
+    for (int i = 0; i < MRC_SERVE_MOST_PEERS; ++i)
+        if (atomic_load(&s->board->stored_ms[i]) < 0) return &s->board->stored_ms[i];
     return NULL; /* there are as many as peers: a child made itself free */
 }
 
@@ -206,6 +224,7 @@ static void start_peer(struct server *s, int socket, const char *host) {
                                   .queue = s->queue,
                                   .socket = socket,
                                   .number = ++s->last_number,
+                                  .board = s->board,
                                   .stored_ms = take_slot(s)};
     snprintf(peer.host, sizeof peer.host, "%s", host);
     struct mrc_error why = {0};
@@ -221,6 +240,8 @@ static void start_peer(struct server *s, int socket, const char *host) {
     *new = (struct peer){
         .pid = pid, .number = peer.number, .since_s = now_s(), .stored_ms = peer.stored_ms};
     snprintf(new->host, sizeof new->host, "%s", host);
+    ++s->tally.associations;
+    s->tally.last_association = (int64_t)time(NULL);
 }
 
 static void forget_waiting(struct server *s, int i) {
@@ -296,7 +317,7 @@ static void send_one_away(struct server *s, const struct waiting *for_whom) {
 }
 
 static bool has_place(const struct server *s) {
-    return s->peer_count < s->config->associations && s->peer_count < MOST_PEERS;
+    return s->peer_count < s->config->associations && s->peer_count < MRC_SERVE_MOST_PEERS;
 }
 
 static void welcome(struct server *s) {
@@ -362,7 +383,8 @@ static void reap_peers(struct server *s) {
 
 static void collect(struct server *s) {
     const struct mrc_queue_patience patience = {.quiet_s = s->config->quiet_s,
-                                                .broken_s = s->config->broken_quiet_s};
+                                                .broken_s = s->config->broken_quiet_s,
+                                                .study_s = s->config->study_wait_s};
     struct mrc_error why = {0};
     struct mrc_job job;
     bool made = true;
@@ -434,23 +456,33 @@ static double wait_after(const struct mrc_serve_config *config, int attempts) {
     return wait < config->retry_wait_max_s ? wait : config->retry_wait_max_s;
 }
 
+static const char *cause_of(const struct server *s) {
+    if (s->code == 0 || s->code == MRC_SERVE_SKIPPED) return NULL;
+    return s->code < 0 ? "crashed" : mrc_status_name((enum mrc_status)s->code);
+}
+
+/* Where the job goes, and what it says of it. */
+static enum mrc_job_state conclude(struct server *s) {
+    struct mrc_job *job = &s->attempt.job;
+    if (s->code < 0) ++job->crashes;
+    job->not_before = 0;
+    job->why[0] = '\0';
+    (void)mrc_serve_job_rule(job->rule, s->queue, job);
+    if (s->code == 0) return MRC_JOB_DONE;
+    read_why(s);
+    if (s->code == MRC_SERVE_SKIPPED) return MRC_JOB_SKIPPED;
+    if (!may_pass(s) || job->attempts > s->config->retries) return MRC_JOB_FAILED;
+    job->not_before = (int64_t)time(NULL) + (int64_t)wait_after(s->config, job->attempts);
+    return MRC_JOB_NEW;
+}
+
 /* The attempt is over: where does its job go? Asked again when the disk does not take the answer.
  */
 static void settle(struct server *s) {
     struct mrc_job *job = &s->attempt.job;
     struct mrc_error why = {0};
-    enum mrc_job_state to = MRC_JOB_DONE;
     struct mrc_job before = *job;
-    if (s->code < 0) ++job->crashes;
-    job->not_before = 0;
-    if (s->code == 0) {
-        job->why[0] = '\0';
-    } else {
-        read_why(s);
-        to = may_pass(s) && job->attempts <= s->config->retries ? MRC_JOB_NEW : MRC_JOB_FAILED;
-        if (to == MRC_JOB_NEW)
-            job->not_before = (int64_t)time(NULL) + (int64_t)wait_after(s->config, job->attempts);
-    }
+    enum mrc_job_state to = conclude(s);
     if (s->code < 0) mrc_queue_clean(s->queue, job);
     if (mrc_queue_move(s->queue, job, to, &why) != MRC_OK) complain(s, &why);
     if (job->state != to) {
@@ -458,29 +490,103 @@ static void settle(struct server *s) {
         return;
     }
     s->ended = false;
-    log_job(s, job,
-            s->code == 0  ? NULL
-            : s->code < 0 ? "crashed"
-                          : mrc_status_name((enum mrc_status)s->code));
+    ++s->tally.ended[to];
+    log_job(s, job, cause_of(s));
     mrc_events_note(s->events, "job %s: %s%s%s", job->id,
                     to == MRC_JOB_NEW ? "will be tried again" : mrc_job_state_name(to),
-                    s->code == 0 ? "" : ": ", s->code == 0 ? "" : job->why);
+                    job->why[0] != '\0' ? ": " : "", job->why);
 }
 
 static void reap_worker(struct server *s) {
     if (s->worker != 0 && mrc_isolate_ended(&s->code, s->worker)) {
         s->worker = 0;
         s->ended = true;
+        s->tally.work_s += now_s() - s->worker_since_s;
     } else if (s->worker != 0 && now_s() - s->worker_since_s > s->config->job_s) {
         mrc_isolate_kill(s->worker);
     }
 }
 
+static struct mrc_queue_limit limit_of(double hours, double mb) {
+    return (struct mrc_queue_limit){
+        .holds = true, .age_s = hours * 3600.0, .bytes = mb * 1048576.0};
+}
+
+static void prune(struct server *s) {
+    const struct mrc_serve_config *c = s->config;
+    const struct mrc_queue_limit limits[MRC_JOB_STATES] = {
+        [MRC_JOB_DONE] = limit_of(c->keep_done_h, c->keep_done_mb),
+        [MRC_JOB_FAILED] = limit_of(c->keep_failed_h, c->keep_failed_mb),
+        [MRC_JOB_SKIPPED] = limit_of(c->keep_skipped_h, c->keep_skipped_mb)};
+    const struct mrc_queue_witness witness = {.context = s, .gone = log_deleted};
+    mrc_queue_prune(s->queue, limits, &witness);
+}
+
+/* --- Other settings --- */
+
+static enum mrc_status load_anew(struct mrc_serve_config **out, const struct server *s,
+                                 struct mrc_error *err) {
+    *out = mrc_alloc(1, sizeof **out);
+    if (*out == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for the settings");
+    enum mrc_status status = s->reload->load(s->reload->context, *out, err);
+    if (status == MRC_OK) status = mrc_serve_config_can_follow(s->config, *out, err);
+    if (status == MRC_OK) return MRC_OK;
+    mrc_free(*out);
+    return status;
+}
+
+/* Processes that run have the settings they began with. */
+static void reload(struct server *s) {
+    struct mrc_serve_config *new = NULL;
+    struct mrc_error why = {0};
+    mrc_notify_reloading();
+    enum mrc_status status = load_anew(&new, s, &why);
+    if (status == MRC_OK) {
+        mrc_free(s->reloaded);
+        s->config = s->reloaded = new;
+        s->audit.path = new->audit;
+        ++s->tally.reloads;
+        mrc_events_note(s->events, "settings read anew");
+    } else {
+        mrc_events_note(s->events, "the settings stay as they are: %s", why.text);
+    }
+    log_event(s, "reload", "outcome", status == MRC_OK ? "done" : mrc_status_name(status));
+    mrc_notify("READY=1");
+}
+
 /* --- The loop --- */
 
+static void show_status(struct server *s) {
+    struct mrc_serve_view view = {.config = s->config,
+                                  .queue = s->queue,
+                                  .board = s->board,
+                                  .tally = s->tally,
+                                  .open = s->peer_count,
+                                  .log_waits = s->audit.waiting.size > 0};
+    const struct mrc_status_pages pages = {
+        .context = &view, .metrics = mrc_serve_metrics, .health = mrc_serve_health};
+    mrc_status_port_turn(&s->status, &pages);
+}
+
+static void bark(struct server *s) {
+    double now = now_s();
+    if (s->watchdog_s <= 0.0 || now - s->barked_s < s->watchdog_s) return;
+    s->barked_s = now;
+    mrc_notify("WATCHDOG=1");
+}
+
+static void wait_for_somebody(struct server *s) {
+    struct pollfd doors[MRC_STATUS_CLIENTS + 2];
+    int count = mrc_status_port_polls(doors, &s->status);
+    if (s->listener >= 0) doors[count++] = (struct pollfd){.fd = s->listener, .events = POLLIN};
+    (void)poll(doors, (nfds_t)count, TICK_MS);
+}
+
 static void turn(struct server *s) {
-    struct pollfd listener = {.fd = s->listener, .events = POLLIN};
-    (void)poll(&listener, s->listener >= 0 ? 1 : 0, TICK_MS);
+    wait_for_somebody(s);
+    if (s->reload != NULL && s->reload->wanted(s->reload->context)) reload(s);
+    bark(s);
+    show_status(s);
     if (s->listener >= 0) welcome(s);
     reap_peers(s);
     reap_worker(s);
@@ -495,7 +601,7 @@ static void turn(struct server *s) {
     }
     if (now - s->pruned_s >= prune_s) {
         s->pruned_s = now;
-        mrc_queue_prune(s->queue, s->config->keep_done_h * 3600.0);
+        prune(s);
     }
 }
 
@@ -518,25 +624,28 @@ static void say_farewell(struct server *s) {
     }
 }
 
-static enum mrc_status share_slots(struct server *s, struct mrc_error *err) {
-    void *slots = mmap(NULL, MOST_PEERS * sizeof *s->stored_ms, PROT_READ | PROT_WRITE,
-                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (slots == MAP_FAILED)
+static enum mrc_status share_board(struct server *s, struct mrc_error *err) {
+    void *board =
+        mmap(NULL, sizeof *s->board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (board == MAP_FAILED)
         return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a server's associations");
-    s->stored_ms = slots;
-    for (int i = 0; i < MOST_PEERS; ++i) atomic_init(&s->stored_ms[i], -1);
+    s->board = board;
+    for (int i = 0; i < MRC_SERVE_MOST_PEERS; ++i) atomic_init(&s->board->stored_ms[i], -1);
     return MRC_OK;
 }
 
 static enum mrc_status open_server(struct server *s, struct mrc_error *err) {
     const struct mrc_serve_config *config = s->config;
     int64_t again = 0;
-    enum mrc_status status = share_slots(s, err);
+    enum mrc_status status = share_board(s, err);
     if (status == MRC_OK) status = mrc_queue_open(&s->queue, config->queue, true, err);
     if (status == MRC_OK) status = mrc_queue_serve(s->queue, &again, err);
     if (status == MRC_OK && config->port != 0)
         status = mrc_net_listen(&s->listener, config->bind, config->port, err);
+    if (status == MRC_OK) status = mrc_status_port_open(&s->status, config->status_port, err);
     if (status != MRC_OK) return status;
+    s->tally.began = (int64_t)time(NULL);
+    s->watchdog_s = mrc_notify_watchdog_s();
     log_event(s, "start", NULL, NULL);
     if (again > 0)
         mrc_events_note(s->events, "%lld interrupted job%s will be done again", (long long)again,
@@ -549,23 +658,30 @@ static enum mrc_status open_server(struct server *s, struct mrc_error *err) {
 }
 
 enum mrc_status mrc_serve_run(const struct mrc_serve_config *config,
+                              const struct mrc_serve_reload *reload,
                               const struct mrc_events *events, struct mrc_error *err) {
     struct server *s = mrc_alloc(1, sizeof *s);
     if (s == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a server");
     s->config = config;
+    s->reload = reload;
+    s->status.listener = -1;
     s->events = events;
     s->audit.path = config->audit;
     s->listener = -1;
     enum mrc_status status = open_server(s, err);
     if (status == MRC_OK) {
+        mrc_notify("READY=1");
         while (!mrc_events_cancelled(events)) turn(s);
+        mrc_notify("STOPPING=1");
         say_farewell(s);
         log_event(s, "stop", NULL, NULL);
     }
     mrc_audit_clear(&s->audit);
     mrc_serve_watch_clear(&s->watch);
     mrc_queue_close(s->queue);
-    if (s->stored_ms != NULL) (void)munmap(s->stored_ms, MOST_PEERS * sizeof *s->stored_ms);
+    if (s->board != NULL) (void)munmap(s->board, sizeof *s->board);
+    mrc_status_port_close(&s->status);
+    mrc_free(s->reloaded);
     mrc_free(s);
     return status;
 }

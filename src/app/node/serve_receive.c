@@ -23,8 +23,8 @@ static bool admit(void *context, const char *calling) {
     struct receiving *r = context;
     const struct mrc_serve_config *config = r->peer->config;
     snprintf(r->calling, sizeof r->calling, "%s", calling);
-    for (size_t i = 0; i < config->rule_count; ++i)
-        if (mrc_net_rule_fits(&config->rules[i], calling, r->peer->host)) return true;
+    for (size_t i = 0; i < config->allowed_count; ++i)
+        if (mrc_net_rule_fits(&config->allowed[i], calling, r->peer->host)) return true;
     return false;
 }
 
@@ -46,7 +46,9 @@ static uint16_t begin(void *context, const struct mrc_net_object *object, const 
 
 static void refuse(void *context, uint16_t answer) {
     struct receiving *r = context;
-    ++*(answer == MRC_NET_NO_RESOURCES ? &r->full : &r->refused);
+    bool full = answer == MRC_NET_NO_RESOURCES;
+    ++*(full ? &r->full : &r->refused);
+    atomic_fetch_add(full ? &r->peer->board->no_room : &r->peer->board->refused, 1);
 }
 
 static void name_series(struct receiving *r, const char *series) {
@@ -77,7 +79,8 @@ static void log_differing(const struct receiving *r, const char *series) {
 /* Into the queue; the answer. */
 static uint16_t place(struct receiving *r, const char *path,
                       const struct mrc_net_identity *identity) {
-    const struct mrc_queue_peer peer = {.number = r->peer->number, .host = r->peer->host};
+    const struct mrc_queue_peer peer = {
+        .number = r->peer->number, .host = r->peer->host, .calling = r->calling};
     char series[MRC_SERIES_TEXT];
     enum mrc_placed how = MRC_PLACED;
     if (mrc_queue_place(&how, series, r->peer->queue, path, identity, &peer, NULL) != MRC_OK) {
@@ -87,10 +90,13 @@ static uint16_t place(struct receiving *r, const char *path,
     name_series(r, series);
     if (how == MRC_PLACED_DIFFERS) {
         ++r->differing;
+        atomic_fetch_add(&r->peer->board->differing, 1);
         log_differing(r, series);
         return MRC_NET_DIFFERS;
     }
-    ++*(how == MRC_PLACED_KNOWN ? &r->known : &r->stored);
+    bool known = how == MRC_PLACED_KNOWN;
+    ++*(known ? &r->known : &r->stored);
+    atomic_fetch_add(known ? &r->peer->board->known : &r->peer->board->stored, 1);
     note_time(r);
     return MRC_NET_SUCCESS;
 }
