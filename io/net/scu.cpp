@@ -1,39 +1,20 @@
 // scu.cpp: echo and store towards a peer, over DcmSCU.
-#include "io/net/tls.hpp"
+#include "io/net/scu.hpp"
 
 #include <cstdlib>
 #include <cstring>
 
-#include <dcmtk/dcmnet/scu.h>
-
 #include "io/dcmtk/handle.hpp"
 #include "io/net/pdv.hpp"
-
-struct tls_scu : DcmSCU {
-    using DcmSCU::useSecureConnection;
-    Uint16 number = 0; // of the last message
-
-    /* DcmSCU's own requests take the answer to any message for theirs. */
-    OFCondition ask(T_DIMSE_Message &answer, T_ASC_PresentationContextID context,
-                    T_DIMSE_Message &request, DcmDataset *dataset) {
-        DcmDataset *detail = nullptr;
-        OFCondition done = sendDIMSEMessage(context, &request, dataset);
-        if (done.good()) done = receiveDIMSECommand(&context, &answer, &detail);
-        delete detail;
-        return done;
-    }
-};
-
-struct mrc_net_association {
-    std::unique_ptr<DcmTLSTransportLayer> tls; // these outlive the SCU that knows them
-    std::unique_ptr<DcmTransportLayer> layer;
-    tls_scu scu;
-    std::string name; // "AET@host:port"
-};
 
 /* DcmSCU keeps to itself why a peer rejected, and that decides whether to ask again. A member's
  * address may be named in an explicit instantiation, be it private or not. */
 T_ASC_Parameters *parameters_of(const DcmSCU &scu);
+T_ASC_Association *association_of(const DcmSCU &scu);
+template <T_ASC_Association *DcmSCU::*member> struct reach_association {
+    friend T_ASC_Association *association_of(const DcmSCU &scu) { return scu.*member; }
+};
+template struct reach_association<&DcmSCU::m_assoc>;
 template <T_ASC_Parameters *DcmSCU::*member> struct reach {
     friend T_ASC_Parameters *parameters_of(const DcmSCU &scu) { return scu.*member; }
 };
@@ -102,9 +83,14 @@ mrc_status fail_association(const mrc_net_association &a, const OFCondition &why
                     a.name.c_str(), words.c_str());
 }
 
-mrc_status connect(mrc_net_association &a, const mrc_net_peer &peer, const mrc_net_need *needs,
-                   size_t count, mrc_error *err) {
-    tls_scu &scu = a.scu;
+} // namespace
+
+T_ASC_Association *mrc_net_raw(mrc_net_association &a) {
+    return association_of(a.scu);
+}
+
+void mrc_net_prepare(mrc_net_association &a, const mrc_net_peer &peer) {
+    mrc_net_scu &scu = a.scu;
     a.name = std::string(peer.called) + "@" + peer.host + ":" + std::to_string(peer.port);
     scu.setAETitle(peer.calling);
     scu.setPeerAETitle(peer.called);
@@ -119,14 +105,26 @@ mrc_status connect(mrc_net_association &a, const mrc_net_peer &peer, const mrc_n
     dcmSocketReceiveTimeout.set(peer.dimse_s);
     // DCMTK's own way to be told; else each image waits twice for a delayed acknowledgement
     (void)setenv("TCP_NODELAY", "1", 0);
-    mrc_status status = propose_all(scu, needs, count, err);
-    if (status == MRC_OK) status = mrc_net_make_tls(a.tls, peer.tls, false, err);
+}
+
+mrc_status mrc_net_negotiate(mrc_net_association &a, const mrc_net_peer &peer, mrc_error *err) {
+    mrc_net_scu &scu = a.scu;
+    const mrc_status status = mrc_net_make_tls(a.tls, peer.tls, false, err);
     if (status != MRC_OK) return status;
     OFCondition done = scu.initNetwork();
     a.layer = mrc_net_cut_pdus(a.tls.get());
     if (done.good()) done = scu.useSecureConnection(a.layer.get()); // where there is no TLS, plain
     if (done.good()) done = scu.negotiateAssociation();
     return done.good() ? MRC_OK : fail_association(a, done, err);
+}
+
+namespace {
+
+mrc_status connect(mrc_net_association &a, const mrc_net_peer &peer, const mrc_net_need *needs,
+                   size_t count, mrc_error *err) {
+    mrc_net_prepare(a, peer);
+    const mrc_status status = propose_all(a.scu, needs, count, err);
+    return status == MRC_OK ? mrc_net_negotiate(a, peer, err) : status;
 }
 
 /* The context in which a data set of this class and syntax may be sent, and as what; 0: none. */

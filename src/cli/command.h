@@ -31,7 +31,7 @@ struct mrc_command {
 /** One line to type; NULL for no command of ours. */
 const char *mrc_command_example(const char *name);
 
-mrc_command_fn mrc_cmd_echo, mrc_cmd_queue, mrc_cmd_send, mrc_cmd_serve;
+mrc_command_fn mrc_cmd_echo, mrc_cmd_fetch, mrc_cmd_queue, mrc_cmd_send, mrc_cmd_serve;
 mrc_command_fn mrc_cmd_bids, mrc_cmd_compare, mrc_cmd_view, mrc_cmd_check, mrc_cmd_deidentify,
     mrc_cmd_evaluate, mrc_cmd_export, mrc_cmd_info, mrc_cmd_phantom, mrc_cmd_prepare,
     mrc_cmd_simulate, mrc_cmd_train, mrc_cmd_translate;

@@ -40,10 +40,12 @@ static const struct mrc_command commands[] = {
      false},
     {"send", "store DICOM files in a PACS",
      "mrcycle send patient/t2_synth --to ORTHANC@10.0.0.7:4242", mrc_cmd_send, false},
+    {"fetch", "bring series from a PACS",
+     "mrcycle fetch --from ORTHANC@10.0.0.7:4242 --accession A123 -o in", mrc_cmd_fetch, false},
     {"serve", "receive, translate and send on, or watch a folder",
      "mrcycle serve --watch in -o out", mrc_cmd_serve, true},
-    {"queue", "list the jobs of serve, and retry them", "mrcycle queue /var/lib/mrcycle/queue",
-     mrc_cmd_queue, false},
+    {"queue", "list the jobs of serve; retry or delete them",
+     "mrcycle queue /var/lib/mrcycle/queue", mrc_cmd_queue, false},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 

@@ -117,13 +117,14 @@ class Archive(Process):
     """DCMTK's dcmqrscp. Its files stay in the folder, so that it can be stopped and started again."""
     aet = "ARCHIVE"
 
-    def __init__(self, folder, port=None):
+    def __init__(self, folder, port=None, mover=None):
+        """mover: port of the application entity MRCYCLE, to which it moves."""
         self.port, self.store = port or free_port(), os.path.join(folder, "store")
         os.makedirs(self.store, exist_ok=True)
         with open(os.path.join(folder, "archive.cfg"), "w") as f:
-            f.write("NetworkTCPPort = %d\nMaxPDUSize = 16384\nMaxAssociations = 16\nHostTable BEGIN\nHostTable END\n"
+            f.write("NetworkTCPPort = %d\nMaxPDUSize = 16384\nMaxAssociations = 16\nHostTable BEGIN\n%sHostTable END\n"
                     "VendorTable BEGIN\nVendorTable END\nAETable BEGIN\n%s %s RW (1000, 1024mb) ANY\nAETable END\n"
-                    % (self.port, self.aet, self.store))
+                    % (self.port, "mover = (MRCYCLE, 127.0.0.1, %d)\n" % mover if mover else "", self.aet, self.store))
         super().__init__(["dcmqrscp", "-c", "archive.cfg"], folder, "archive.log")
         self.address = "%s@127.0.0.1:%d" % (self.aet, self.port)
         wait_for("dcmqrscp", lambda: answers(self.port))
@@ -137,13 +138,15 @@ class Orthanc(Process):
     """Its files stay in the folder, so that it can be stopped and started again."""
     aet = "ORTHANC"
 
-    def __init__(self, folder, port=None, http=None):
+    def __init__(self, folder, port=None, http=None, mover=None):
         self.port, self.http = port or free_port(), http or free_port()
         os.makedirs(folder, exist_ok=True)
         config = {
             "Name": "test", "StorageDirectory": "db", "IndexDirectory": "db", "Plugins": [],
             "HttpServerEnabled": True, "HttpPort": self.http, "RemoteAccessAllowed": False, "HttpBindAddresses": ["127.0.0.1"],
             "AuthenticationEnabled": False, "DicomServerEnabled": True, "DicomAet": self.aet, "DicomPort": self.port,
+            "DicomAlwaysAllowFind": True, "DicomAlwaysAllowGet": True, "DicomAlwaysAllowMove": True,
+            "DicomModalities": {"mover": ["MRCYCLE", "127.0.0.1", mover]} if mover else {},
             "DicomCheckCalledAet": True, "DicomAlwaysAllowStore": True, "DicomAlwaysAllowEcho": True,
             "OverwriteInstances": False,
         }
