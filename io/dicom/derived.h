@@ -41,6 +41,17 @@ struct mrc_derivation {
 MRC_STATUS mrc_dicom_save_derived(const mrc_volume *vol, const mrc_volume *source,
                                   const struct mrc_derivation *derivation, const char *dir,
                                   struct mrc_error *err);
+/** A picture that tells of a derived series, as Secondary Capture in the source's study: a file of
+ * its own at `path`, marked as the series are, in a series of its own. `grey` is [rows][columns],
+ * 0 black to 255 white. The words in it must not name the patient. The same in gives the same out. */
+struct mrc_dicom_capture {
+    const uint16_t *grey;
+    int64_t columns, rows;
+};
+MRC_MUST_CHECK enum mrc_status mrc_dicom_save_capture(const struct mrc_dicom_capture *capture,
+                                                      const mrc_volume *source,
+                                                      const struct mrc_derivation *derivation,
+                                                      const char *path, struct mrc_error *err);
 /** NIfTI-1 (NIfTI-2 when a side exceeds 32767 or the source is NIfTI-2), float32, `.nii` or
  * `.nii.gz` by the name. When `source` is NIfTI and shares the grid: its sform, qform, codes and
  * units bit by bit; else both forms from the geometry, with the code of the form the source was

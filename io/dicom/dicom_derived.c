@@ -19,6 +19,7 @@ enum { STORED_BITS = 12, STORED_MAX = 4095, MAX_DERIVATION = 1024, MAX_LONG_TEXT
 enum { CHARACTER_SET = MRC_TAG(0x0008, 0x0005) };
 static const double same_grid_mm = 1e-3;
 static const char mr_image[] = "1.2.840.10008.5.1.4.1.1.4";
+static const char secondary_capture[] = "1.2.840.10008.5.1.4.1.1.7";
 static const char program[] = MRC_DICOM_PROGRAM;
 
 struct job {
@@ -819,6 +820,121 @@ enum mrc_status mrc_dicom_save_derived(const mrc_volume *vol, const mrc_volume *
         st = save_slice(&job, n, &reader, dir, err);
     mrc_dcmtk_close(reader.file);
     if (st == MRC_OK) st = mrc_dicom_sync_files(dir, job.grid.extent.k, err);
+    job_clear(&job);
+    return st;
+}
+
+/* --- a picture of it --- */
+
+static enum mrc_status capture_uid(char uid[MRC_UID_TEXT], const struct job *job,
+                                   const struct mrc_dicom_capture *capture, const char *purpose,
+                                   struct mrc_error *err) {
+    mrc_hash *hash = NULL;
+    uint8_t digest[MRC_HASH_BYTES];
+    const int64_t sides[] = {capture->columns, capture->rows};
+    enum mrc_status st = mrc_hash_create(&hash, err);
+    if (st != MRC_OK) return st;
+    add_origin(hash, job, purpose);
+    mrc_hash_add(hash, sides, sizeof sides);
+    mrc_hash_add(hash, capture->grey,
+                 (size_t)(capture->columns * capture->rows) * sizeof *capture->grey);
+    mrc_hash_finish(hash, digest);
+    mrc_hash_destroy(hash);
+    mrc_hash_print_uid(uid, digest);
+    return MRC_OK;
+}
+
+static void put_capture_series(struct mrc_dicom_draft *d, const struct job *job) {
+    const struct mrc_derivation *v = job->derivation;
+    char text[MAX_LONG_TEXT + 1];
+    mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0060), "OT");
+    mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0064), "WSD"); /* ConversionType: a workstation */
+    mrc_dicom_draft_text(d, MRC_TAG(0x0020, 0x000E), job->series_uid);
+    mrc_dicom_draft_integer(d, MRC_TAG(0x0020, 0x0011), new_series_number(job) + 4);
+    (void)snprintf(text, sizeof text, MRC_DICOM_CAPTURE_SERIES("%s"), mrc_contrast_name(v->to));
+    mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x103E), text);
+    if (job->date[0] != '\0') mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0021), job->date);
+    if (job->time[0] != '\0') mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0031), job->time);
+    mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0070), program);
+    mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x1090), program);
+    plain_ascii(text, sizeof text, v->software_version);
+    mrc_dicom_draft_text(d, MRC_TAG(0x0018, 0x1020), text);
+}
+
+static void put_capture_image(struct mrc_dicom_draft *d, const struct job *job,
+                              const struct mrc_dicom_capture *capture, const char *uid) {
+    mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0016), secondary_capture);
+    mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0018), uid);
+    mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0023), job->date);
+    mrc_dicom_draft_text(d, MRC_TAG(0x0008, 0x0033), job->time);
+    mrc_dicom_draft_integer(d, MRC_TAG(0x0020, 0x0013), 1);
+    mrc_dicom_draft_text(d, MRC_TAG(0x0020, 0x0020), ""); /* slices of several directions */
+    mrc_dicom_draft_integer(d, MRC_TAG(0x0028, 0x1050), 128);
+    mrc_dicom_draft_integer(d, MRC_TAG(0x0028, 0x1051), 256);
+    mrc_dicom_draft_pixels(d, capture->grey,
+                           (struct mrc_extent){.i = capture->columns, .j = capture->rows, .k = 1},
+                           8);
+}
+
+/* It shows slices of all of them. */
+static void put_capture_sources(struct mrc_dicom_draft *d, const struct job *job) {
+    struct mrc_text frames = {0};
+    for (size_t s = 0; s < job->source_count; ++s)
+        if (s == 0 || !same_instance(&job->sources[s - 1], &job->sources[s]))
+            put_source_image(d, job, s, &frames);
+}
+
+static enum mrc_status fill_capture(mrc_dcmtk_file *file, const struct job *job,
+                                    const struct mrc_dicom_capture *capture, const char *uid,
+                                    struct mrc_error *err) {
+    struct mrc_dicom_draft d = {.item = mrc_dcmtk_root(file), .err = err};
+    mrc_dcmtk_item *first = mrc_dcmtk_root(job->first);
+    struct mrc_text scratch = {0};
+    copy_listed(&d, first, series_copies, sizeof series_copies / sizeof *series_copies);
+    mend_character_set(&d, first);
+    mend_deidentification(&d, first);
+    put_capture_series(&d, job);
+    put_body_part(&d, first);
+    put_marks(&d, job, first);
+    put_lossy(&d, job->first);
+    put_derivation(&d, job, &scratch);
+    put_capture_sources(&d, job);
+    put_referenced_series(&d, job);
+    put_equipment(&d, job);
+    put_capture_image(&d, job, capture, uid);
+    mrc_text_clear(&scratch);
+    return d.st;
+}
+
+static enum mrc_status save_capture(const struct job *job, const struct mrc_dicom_capture *capture,
+                                    const char *uid, const char *path, struct mrc_error *err) {
+    mrc_dcmtk_file *file = NULL;
+    unsigned char *bytes = NULL;
+    size_t size = 0;
+    enum mrc_status st = mrc_dcmtk_create(&file, err);
+    if (st == MRC_OK) st = fill_capture(file, job, capture, uid, err);
+    if (st == MRC_OK) st = mrc_dcmtk_encode(&bytes, &size, file, err);
+    if (st == MRC_OK) st = mrc_write_file(path, bytes, size, err);
+    mrc_free(bytes);
+    mrc_dcmtk_close(file);
+    return st;
+}
+
+enum mrc_status mrc_dicom_save_capture(const struct mrc_dicom_capture *capture,
+                                       const mrc_volume *source,
+                                       const struct mrc_derivation *derivation, const char *path,
+                                       struct mrc_error *err) {
+    struct job job = {.derivation = derivation};
+    char uid[MRC_UID_TEXT];
+    enum mrc_status st = read_sources(&job, source, err);
+    if (st == MRC_OK) st = mrc_dcmtk_open(&job.first, job.sources[0].path, err);
+    if (st == MRC_OK) st = settle_time(&job, err);
+    if (st == MRC_OK)
+        st = uid_of_texts(job.device_uid, "mrcycle model", derivation->model_hash, "", err);
+    if (st == MRC_OK)
+        st = capture_uid(job.series_uid, &job, capture, "mrcycle capture series", err);
+    if (st == MRC_OK) st = capture_uid(uid, &job, capture, "mrcycle capture image", err);
+    if (st == MRC_OK) st = save_capture(&job, capture, uid, path, err);
     job_clear(&job);
     return st;
 }

@@ -16,8 +16,9 @@
 #define MRC_DICOM_SYNTHETIC_COMMENT "Synthetic (AI), not acquired, not for diagnosis"
 #define MRC_DICOM_SYNTHETIC_SERIES(to, from)                                                       \
     "SYNTH " to " from " from " (AI, not acquired, not for diagnosis)"
-#define MRC_DICOM_ERROR_SERIES(to) "SYNTH " to " cycle error (AI, not for diagnosis)"
-#define MRC_DICOM_PROGRAM          "mrcycle"
+#define MRC_DICOM_ERROR_SERIES(to)   "SYNTH " to " cycle error (AI, not for diagnosis)"
+#define MRC_DICOM_CAPTURE_SERIES(to) "SYNTH " to " report (AI, not for diagnosis)"
+#define MRC_DICOM_PROGRAM            "mrcycle"
 
 /** A data set being filled. The first failure stays in `st` and later calls do nothing, so it is
  * asked once at the end. */

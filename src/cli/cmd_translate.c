@@ -1,5 +1,6 @@
 /* cmd_translate.c: mrcycle translate. */
 #include <stdio.h>
+#include <string.h>
 
 #include "app/batch/batch.h"
 #include "app/translate/translate.h"
@@ -22,6 +23,7 @@ enum {
     KEY_FROM,
     KEY_REPORT,
     KEY_NO_REPORT,
+    KEY_REPORT_DICOM,
     KEY_UNCERTAINTY,
     KEY_SHEET,
     KEY_TRUTH,
@@ -99,6 +101,10 @@ static const struct argp_option table[] = {
      .arg = "DIR",
      .doc = "Where report.json and report.html go: the error of translating there and back, "
             "warnings, pictures; default: OUTPUT, without .nii.gz, and _report"},
+    {.name = "report-dicom",
+     .key = KEY_REPORT_DICOM,
+     .arg = "KIND",
+     .doc = "sc: there also report.dcm, its pictures as a Secondary Capture in the source's study"},
     {.name = "no-report", .key = KEY_NO_REPORT, .doc = "Write no report"},
     {.name = "uncertainty",
      .key = KEY_UNCERTAINTY,
@@ -257,6 +263,11 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     case KEY_SIZE: a->options.size = mrc_option_integer(state, "--size", value, 16, 1024); break;
     case KEY_FROM: parse_from(state, a, value); break;
     case KEY_REPORT: a->options.report = value; break;
+    case KEY_REPORT_DICOM:
+        if (strcmp(value, "sc") != 0)
+            mrc_option_fail(state, "--report-dicom is '%s', expected sc", value);
+        a->options.report_dicom = true;
+        break;
     case KEY_NO_REPORT: a->no_report = true; break;
     case KEY_UNCERTAINTY: a->options.uncertainty = value; break;
     case KEY_SHEET: a->options.sheet = value; break;

@@ -35,10 +35,12 @@ with tempfile.TemporaryDirectory() as scratch:
             assert "stored %d," % (2 * len(source)) in run("send", os.path.dirname(source[0]), result, "--to", pacs.address)
             assert len(pacs.get("/studies")) == 1 and len(pacs.get("/series")) == 2
             assert by_uid(pacs.images()) == by_uid(map(pydicom.dcmread, source + glob.glob(result + "/*")))
-        with node.Node(mrcycle, scratch + "/node", pacs.address) as served:
+        with node.Node(mrcycle, scratch + "/node", pacs.address, report_dicom="sc") as served:
             assert served.store(source) == 0
             peers.wait_for("the job", lambda: served.jobs("done"))
             served.end()
-        # made of the same images by the same model: the same series
-        assert len(pacs.get("/studies")) == 1 and len(pacs.get("/series")) == 2
+        # made of the same images by the same model: the same series; and the report's picture beside it
+        assert len(pacs.get("/studies")) == 1 and len(pacs.get("/series")) == 3
+        captures = [image for image in pacs.images() if image.Modality == "OT"]
+        assert [image.SeriesDescription for image in captures] == ["SYNTH T2w report (AI, not for diagnosis)"]
 print("ok")

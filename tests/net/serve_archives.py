@@ -60,6 +60,7 @@ def bounded(top, t1):
         assert served.store(t1) == 0
         job, record = peers.wait_for("the failure", lambda: list(served.jobs("failed").items()))[0]
         assert record["attempts"] == 3 and str(port) in record["why"], record
+        peers.wait_for("its line", lambda: states(served)[-1] == ("failed", 3))
         assert states(served) == [("new", 0), ("running", 1), ("new", 1), ("running", 2), ("new", 2), ("running", 3), ("failed", 3)], states(served)
         result = os.path.join(served.queue, "failed", job, "out")
         made = os.stat(result).st_mtime_ns, sorted(os.listdir(result))

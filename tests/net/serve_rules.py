@@ -141,10 +141,12 @@ def two_bursts(served, t1, t2):
 
 def recoded(served, t1, top):
     """The same images in other transfer syntaxes are those that are there; other images under their UIDs are not, in whatever syntax."""
-    def differing():
-        return sum(line["differing"] for line in node.events(served))
+    def sums():
+        """Images known and differing, of all associations that have ended."""
+        return tuple(sum(line[word] for line in node.events(served)) for word in ("known", "differing"))
 
-    jobs, before = served.count(), differing()
+    peers.wait_for("the audit log", lambda: len(node.events(served)) >= 9)
+    jobs, (known, differing) = served.count(), sums()
     for program, option in (("dcmconv +ti", "-xi"), ("dcmconv +tb", "-xb"), ("dcmcrle", "-xr"), ("dcmcjpeg +e1", "-xs")):
         folder = "%s/recoded%s" % (top, option)
         os.makedirs(folder)
@@ -152,7 +154,6 @@ def recoded(served, t1, top):
             peers.run([*program.split(), path, folder + "/" + os.path.basename(path)])
         paths = sorted(glob.glob(folder + "/*"))
         assert served.store(paths, options=[option]) == 0, program
-        assert node.events(served)[-1]["known"] == len(t1), node.events(served)[-1]
         image = pydicom.dcmread(paths[0])
         image.EchoTime = 13
         image.save_as(paths[0])
@@ -161,7 +162,8 @@ def recoded(served, t1, top):
     image.PixelData = image.PixelData[:-2] + b"\1\1"
     image.save_as(top + "/altered.dcm")
     assert served.store([top + "/altered.dcm"], options=["-xi"]) != 0
-    assert differing() == before + 5 and served.count() == jobs, (differing(), before, served.count(), jobs)
+    peers.wait_for("the audit log", lambda: sums() == (known + 4 * len(t1), differing + 5), 60)
+    assert served.count() == jobs, (served.count(), jobs)
 
 
 def the_queue(served):

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -45,20 +46,19 @@ def metrics(port):
 
 
 class Systemd:
-    """The socket that a service tells how it is."""
+    """The socket that a service tells how it is; it holds ten messages."""
 
     def __init__(self, folder):
         self.path, self.said = folder + "/notify", []
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.sock.bind(self.path)
-        self.sock.settimeout(0.01)
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        while True:
+            self.said.append(self.sock.recv(4096).decode())
 
     def hears(self, words):
-        try:
-            while True:
-                self.said.append(self.sock.recv(4096).decode())
-        except socket.timeout:
-            pass
         return [said for said in self.said if said.startswith(words)]
 
 

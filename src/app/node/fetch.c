@@ -27,7 +27,8 @@ enum {
     MOST_STUDIES = 256, /* of a patient */
     PORTION = 100,      /* instances asked for at once */
     MOST_GUESTS = 16,   /* associations of an archive that brings */
-    TICK_MS = 20
+    TICK_MS = 20,
+    ENDED = 100 /* ENDED + status: an exit code that no crash has */
 };
 static const size_t most_memory_bytes = (size_t)1 << 30;
 static const uint64_t most_object_bytes = UINT64_C(1) << 30;
@@ -205,7 +206,7 @@ static int ask_in_child(void *context) {
     struct fetching *f = context;
     struct asking *a = mrc_alloc(1, sizeof *a);
     mrc_net_association *association = NULL;
-    if (a == NULL) return MRC_ERR_NOMEM;
+    if (a == NULL) return ENDED + MRC_ERR_NOMEM;
     a->f = f;
     enum mrc_status status =
         mrc_net_connect_query(&association, &f->options->peer, f->options->move, &f->board->err);
@@ -215,7 +216,7 @@ static int ask_in_child(void *context) {
     }
     mrc_net_disconnect(association);
     mrc_free(a);
-    return (int)status;
+    return ENDED + (int)status;
 }
 
 /* --- Taking, in children --- */
@@ -320,7 +321,7 @@ static int ask_for_portion(void *context) {
     }
     mrc_net_disconnect(association);
     mrc_free(p->path);
-    return (int)status;
+    return ENDED + (int)status;
 }
 
 static int take_from_archive(void *context) {
@@ -413,13 +414,13 @@ static enum mrc_status run_child(struct fetching *f, int (*run)(void *), void *c
     if (status != MRC_OK) return status;
     wait_for_children(&c, p, f);
     if (mrc_events_cancelled(f->events)) return mrc_fail(err, MRC_ERR_CANCELLED, "stopped");
-    if (c.code == 0) return MRC_OK;
-    if (c.code < 0 || c.code > MRC_ERR_PEER)
+    if (c.code == ENDED) return MRC_OK;
+    if (c.code < ENDED || c.code > ENDED + MRC_ERR_PEER)
         return mrc_fail(err, MRC_ERR_NETWORK, "%s: what it says crashes its reader",
                         f->options->peer.called);
     f->board->err.text[sizeof f->board->err.text - 1] = '\0';
     mrc_text_plain(words, sizeof words, f->board->err.text);
-    return mrc_fail(err, (enum mrc_status)c.code, "%s", words);
+    return mrc_fail(err, (enum mrc_status)(c.code - ENDED), "%s", words);
 }
 
 /* --- Finding --- */

@@ -16,7 +16,7 @@
 #include "base/text.h"
 #include "io/image.h"
 
-enum { PATIENCE = 3 };
+enum { PATIENCE = 3, ENDED = 100 };         /* ENDED + status: an exit code that no crash has */
 static const double longest_file_s = 300.0; /* besides what the network takes */
 static const size_t most_memory_bytes = (size_t)4 << 30;
 
@@ -178,7 +178,7 @@ static int send_in_child(void *context) {
     mrc_net_association *association = NULL;
     enum mrc_status status = connect(&association, c);
     int patience = PATIENCE;
-    if (status != MRC_OK) return (int)status;
+    if (status != MRC_OK) return ENDED + (int)status;
     (void)mrc_confine(MRC_CONFINE_RECEIVER, mrc_confine_ruleset(MRC_CONFINE_RECEIVER, &files));
     for (size_t n = 0; status == MRC_OK && patience > 0 && n < s->count; ++n) {
         size_t i = (s->first + n) % s->count;
@@ -189,7 +189,7 @@ static int send_in_child(void *context) {
         status = store_one(c, association, i, &patience);
     }
     mrc_net_disconnect(association);
-    return (int)status;
+    return ENDED + (int)status;
 }
 
 /* --- The caller --- */
@@ -274,18 +274,18 @@ static enum mrc_status conclude(struct watching *w, int code, bool stuck, struct
     mrc_error_clear(&s->last);
     if (w->board->unreadable.code != MRC_OK && s->unreadable.code == MRC_OK)
         take_words(&s->unreadable, &w->board->unreadable, MRC_ERR_FORMAT);
-    if (code < 0) {
+    if (code < ENDED || code > ENDED + MRC_ERR_PEER) {
         blame_file(w, stuck ? "hangs" : "crashes");
         return MRC_OK;
     }
+    code -= ENDED;
     if (code == MRC_OK || code == MRC_ERR_NETWORK) {
         if (w->board->last.text[0] != '\0') take_words(&s->last, &w->board->last, MRC_ERR_NETWORK);
         return MRC_OK;
     }
     struct mrc_error words = {0};
     take_words(&words, &w->board->last, MRC_ERR_PEER);
-    return mrc_fail(err, code <= MRC_ERR_PEER ? (enum mrc_status)code : MRC_ERR_FORMAT, "%s",
-                    words.text);
+    return mrc_fail(err, (enum mrc_status)code, "%s", words.text);
 }
 
 static enum mrc_status watch(struct watching *w, int pid,

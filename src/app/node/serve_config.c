@@ -14,7 +14,7 @@
 
 enum { MAX_CONFIG = 1 << 20 };
 
-enum kind { TEXT, INTEGER, NUMBER, YES_NO, TITLE, CONTRAST, ALLOWED, PEER };
+enum kind { TEXT, INTEGER, NUMBER, YES_NO, TITLE, CONTRAST, ALLOWED, PEER, CAPTURE };
 struct setting {
     const char *name;
     enum kind kind;
@@ -61,6 +61,7 @@ static const struct setting settings[] = {
     {.name = "model", TEXT_AT(model)},
     {.name = "unknown_contrast", .kind = YES_NO, .offset = AT(unknown_contrast)},
     {.name = "allow_gaps", .kind = YES_NO, .offset = AT(allow_gaps)},
+    {.name = "report_dicom", .kind = CAPTURE, .offset = AT(report_dicom)},
     {.name = "threads", .kind = INTEGER, .offset = AT(threads), .lo = 1, .hi = 256},
     {.name = "job_s", .kind = NUMBER, .offset = AT(job_s), .lo = 1, .hi = 1e6},
     {.name = "pacs", .kind = PEER},
@@ -142,6 +143,12 @@ static enum mrc_status set_yes_no(bool *field, const char *name, const char *val
     return MRC_OK;
 }
 
+static enum mrc_status set_capture(bool *field, const char *value, struct mrc_error *err) {
+    *field = strcmp(value, "sc") == 0;
+    if (*field || strcmp(value, "none") == 0) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_ARGUMENT, "report_dicom is '%.80s', expected sc or none", value);
+}
+
 static enum mrc_status set_text(char *field, const struct setting *setting, const char *value,
                                 struct mrc_error *err) {
     if (strlen(value) >= setting->capacity)
@@ -175,6 +182,7 @@ static enum mrc_status set(struct mrc_serve_config *config, const struct setting
     case INTEGER:
     case NUMBER: return set_number(field, setting, value, err);
     case YES_NO: return set_yes_no((bool *)field, setting->name, value, err);
+    case CAPTURE: return set_capture((bool *)field, value, err);
     case TITLE: return mrc_net_parse_aet(field, value, err);
     case CONTRAST: return mrc_contrast_parse((enum mrc_contrast *)field, value, err);
     case ALLOWED: return add_allowed(config, value, err);

@@ -44,6 +44,7 @@ struct mrc_serve_config {
     struct mrc_net_tls peer_tls;
     int retries;
     double retry_wait_s, retry_wait_max_s;
+    bool report_dicom;
     int status_port; /* on loopback; 0: none */
     /* housekeeping; 0 hours: gone at once, 0 MB: of any size */
     double keep_done_h, keep_failed_h, keep_skipped_h;

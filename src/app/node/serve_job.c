@@ -110,6 +110,7 @@ static enum mrc_status translate(const struct mrc_serve_attempt *a, const struct
     options.input = input;
     options.output = output;
     options.report = report;
+    options.report_dicom = config->report_dicom && a->job.source[0] == '\0';
     options.replace = true;
     options.to = how.to;
     options.model = how.model;
@@ -143,7 +144,7 @@ static void log_sent(const struct mrc_serve_attempt *a, const struct mrc_net_pee
 /* Each peer gets what it has not yet, whatever becomes of the others. Of several failures one that
  * may pass is told, so that the job is tried again. */
 static enum mrc_status send_on(const struct mrc_serve_attempt *a, const struct mrc_rule *rule,
-                               const char *folder, struct mrc_error *err) {
+                               const char *const *paths, size_t path_count, struct mrc_error *err) {
     const bool own = rule != NULL && rule->peer_count > 0;
     const struct mrc_net_peer *peers = own ? rule->peers : a->config->peers;
     const size_t count = own ? rule->peer_count : a->config->peer_count;
@@ -155,8 +156,8 @@ static enum mrc_status send_on(const struct mrc_serve_attempt *a, const struct m
         struct mrc_send_options options = MRC_SEND_DEFAULTS;
         struct mrc_send_report report = {0};
         struct mrc_error why = {0};
-        options.paths = &folder;
-        options.path_count = 1;
+        options.paths = paths;
+        options.path_count = path_count;
         options.peer = peers[p];
         options.list = list;
         options.retries = 0; /* the queue tries again */
@@ -196,9 +197,10 @@ static void clean_beside(const char *output) {
     mrc_free(folder);
 }
 
-/* The three places of a job. */
+/* The places of a job. */
 struct places {
     char input[MRC_JOB_PATH], output[MRC_JOB_PATH], report[MRC_JOB_PATH];
+    char capture[MRC_JOB_PATH]; /* of the report, for the archive; in its folder */
 };
 
 static enum mrc_status find_places(struct places *out, const struct mrc_serve_attempt *a,
@@ -206,6 +208,8 @@ static enum mrc_status find_places(struct places *out, const struct mrc_serve_at
     enum mrc_status status = mrc_queue_path(out->input, a->queue, &a->job, "images", err);
     if (status == MRC_OK) status = mrc_queue_path(out->output, a->queue, &a->job, "out", err);
     if (status == MRC_OK) status = mrc_queue_path(out->report, a->queue, &a->job, "report", err);
+    if (status == MRC_OK)
+        status = mrc_queue_path(out->capture, a->queue, &a->job, "report/report.dcm", err);
     if (status != MRC_OK || a->job.source[0] == '\0') return status;
     snprintf(out->input, sizeof out->input, "%s", a->job.source);
     snprintf(out->output, sizeof out->output, "%s", a->job.output);
@@ -229,9 +233,10 @@ static enum mrc_status attempt(bool *skipped, const struct mrc_serve_attempt *a,
         status = translate(a, &plan, at.input, at.output, at.report, err);
     else if (a->job.source[0] != '\0') /* of an attempt that was interrupted, or somebody else's */
         status = mrc_place_check_replaced(at.output, err);
-    const char *result = routed ? at.input : at.output;
-    if (status == MRC_OK && (routed || is_dicom(result)))
-        status = send_on(a, plan.rule, result, err);
+    const char *const paths[] = {routed ? at.input : at.output, at.capture};
+    bool with_capture = !routed && mrc_path_exists(at.capture);
+    if (status == MRC_OK && (routed || is_dicom(at.output)))
+        status = send_on(a, plan.rule, paths, with_capture ? 2 : 1, err);
     plan_clear(&plan);
     return status;
 }

@@ -161,6 +161,29 @@ enum mrc_status mrc_canvas_render(unsigned char **png, size_t *size_bytes,
     return status == MRC_OK ? encode(png, size_bytes, canvas->surface, err) : status;
 }
 
+/* Of a page without colours one channel says all; in ARGB32 and RGB24 green is the middle one. */
+enum mrc_status mrc_canvas_values(uint16_t **out, int *width_px, int *height_px,
+                                  struct mrc_canvas *canvas, struct mrc_error *err) {
+    cairo_surface_flush(canvas->surface);
+    enum mrc_status status = check(cairo_status(canvas->cr), err);
+    if (status != MRC_OK) return status;
+    const unsigned char *from = cairo_image_surface_get_data(canvas->surface);
+    const size_t stride = (size_t)cairo_image_surface_get_stride(canvas->surface);
+    const size_t width = (size_t)cairo_image_surface_get_width(canvas->surface);
+    const size_t height = (size_t)cairo_image_surface_get_height(canvas->surface);
+    *out = mrc_alloc(width * height, sizeof **out);
+    if (*out == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for a picture");
+    for (size_t row = 0; row < height; ++row)
+        for (size_t column = 0; column < width; ++column) {
+            uint32_t pixel;
+            memcpy(&pixel, from + row * stride + 4 * column, sizeof pixel);
+            (*out)[row * width + column] = (uint16_t)(pixel >> 8 & 0xffu);
+        }
+    *width_px = (int)width;
+    *height_px = (int)height;
+    return MRC_OK;
+}
+
 enum mrc_status mrc_canvas_grey_png(unsigned char **png, size_t *size_bytes,
                                     const unsigned char *pixels, int columns, int rows,
                                     struct mrc_error *err) {

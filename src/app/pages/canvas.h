@@ -5,6 +5,7 @@
 
 #include <cairo/cairo.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/status.h"
 
@@ -31,6 +32,9 @@ enum mrc_status mrc_canvas_grey(struct mrc_canvas *canvas, const float *pixels, 
                                 double height_px, struct mrc_error *err);
 /** The page as PNG bytes, the caller's (mrc_free). */
 enum mrc_status mrc_canvas_render(unsigned char **png, size_t *size_bytes,
+                                  struct mrc_canvas *canvas, struct mrc_error *err);
+/** The page as grey values, 0 black to 255 white, [height][width], the caller's (mrc_free). */
+enum mrc_status mrc_canvas_values(uint16_t **out, int *width_px, int *height_px,
                                   struct mrc_canvas *canvas, struct mrc_error *err);
 /** Grey pixels [rows][columns] as they are, as PNG bytes, the caller's (mrc_free). */
 enum mrc_status mrc_canvas_grey_png(unsigned char **png, size_t *size_bytes,

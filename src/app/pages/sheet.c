@@ -70,21 +70,36 @@ static enum mrc_status draw_images(struct mrc_canvas *canvas, const struct mrc_s
     return MRC_OK;
 }
 
-enum mrc_status mrc_sheet_render(unsigned char **png, size_t *size_bytes,
-                                 const struct mrc_sheet *sheet, struct mrc_error *err) {
+/* The page, drawn; to be closed also after a failure. */
+static enum mrc_status draw(struct mrc_canvas *canvas, const struct mrc_sheet *sheet,
+                            struct mrc_error *err) {
     MRC_ASSERT(sheet->rows > 0 && sheet->columns > 0 && sheet->zoom >= 1 && sheet->zoom <= 16);
     MRC_ASSERT(sheet->image_width > 0 && sheet->image_height > 0);
     struct layout at = measure(sheet);
+    *canvas = (struct mrc_canvas){.surface = NULL};
     if (!(at.width < 1e6 && at.height < 1e6))
         return mrc_fail(err, MRC_ERR_RANGE, "sheet: %.0f x %.0f pixels, expected fewer than 32768",
                         at.width, at.height);
+    enum mrc_status status = mrc_canvas_open(canvas, (int)at.width, (int)at.height, err);
+    if (status == MRC_OK) status = draw_images(canvas, sheet, &at, err);
+    if (status == MRC_OK) draw_words(canvas, sheet, &at);
+    return status;
+}
+
+enum mrc_status mrc_sheet_render(unsigned char **png, size_t *size_bytes,
+                                 const struct mrc_sheet *sheet, struct mrc_error *err) {
     struct mrc_canvas canvas;
-    enum mrc_status status = mrc_canvas_open(&canvas, (int)at.width, (int)at.height, err);
-    if (status == MRC_OK) status = draw_images(&canvas, sheet, &at, err);
-    if (status == MRC_OK) {
-        draw_words(&canvas, sheet, &at);
-        status = mrc_canvas_render(png, size_bytes, &canvas, err);
-    }
+    enum mrc_status status = draw(&canvas, sheet, err);
+    if (status == MRC_OK) status = mrc_canvas_render(png, size_bytes, &canvas, err);
+    mrc_canvas_close(&canvas);
+    return status;
+}
+
+enum mrc_status mrc_sheet_values(uint16_t **out, int *width_px, int *height_px,
+                                 const struct mrc_sheet *sheet, struct mrc_error *err) {
+    struct mrc_canvas canvas;
+    enum mrc_status status = draw(&canvas, sheet, err);
+    if (status == MRC_OK) status = mrc_canvas_values(out, width_px, height_px, &canvas, err);
     mrc_canvas_close(&canvas);
     return status;
 }

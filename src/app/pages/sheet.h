@@ -26,6 +26,10 @@ struct mrc_sheet {
  * pixels a side. */
 MRC_STATUS mrc_sheet_render(unsigned char **png, size_t *size_bytes, const struct mrc_sheet *sheet,
                             struct mrc_error *err);
+/** The sheet as grey values, 0 black to 255 white, [height][width], the caller's (mrc_free). */
+MRC_MUST_CHECK enum mrc_status mrc_sheet_values(uint16_t **out, int *width_px, int *height_px,
+                                                const struct mrc_sheet *sheet,
+                                                struct mrc_error *err);
 /** The sheet as a file, whole or not at all. */
 MRC_STATUS mrc_sheet_save(const struct mrc_sheet *sheet, const char *path, struct mrc_error *err);
 

@@ -183,8 +183,14 @@ static const char *const captions[MRC_CUT_COUNT] = {
     [MRC_CUT_SAGITTAL] = "Sagittal slices; the patient's front is on the left.",
     [MRC_CUT_CORONAL] = "Coronal slices; the patient's right is on the left."};
 
-static enum mrc_status add_pictures(struct mrc_text *page, const struct mrc_report *r,
-                                    struct mrc_error *err) {
+/* What is done with the figure, whose parts live as long as the call. */
+typedef enum mrc_status use_figure(void *context, const struct mrc_sheet *sheet,
+                                   struct mrc_error *err);
+
+/* Nothing is done where no slice shows the head. */
+static enum mrc_status draw_figure(const struct mrc_report *r, const char *title,
+                                   const char *footer, use_figure *use, void *context,
+                                   struct mrc_error *err) {
     int64_t chosen[ROWS];
     const size_t rows = choose(chosen, r);
     const int64_t size = r->before->size, plane = size * size;
@@ -213,7 +219,9 @@ static enum mrc_status add_pictures(struct mrc_text *page, const struct mrc_repo
     }
     snprintf(source, sizeof source, "%s (source)", mrc_contrast_name(r->from));
     snprintf(result, sizeof result, "%s (synthetic)", mrc_contrast_name(r->to));
-    struct mrc_sheet sheet = {.rows = rows,
+    struct mrc_sheet sheet = {.title = title,
+                              .footer = footer,
+                              .rows = rows,
                               .columns = COLUMNS,
                               .images = images,
                               .image_width = size,
@@ -224,16 +232,61 @@ static enum mrc_status add_pictures(struct mrc_text *page, const struct mrc_repo
                               .column_white = white,
                               .column_labels = column_labels,
                               .row_labels = row_labels};
-    unsigned char *png = NULL;
-    size_t bytes = 0;
-    enum mrc_status st = mrc_sheet_render(&png, &bytes, &sheet, err);
-    if (st == MRC_OK)
-        mrc_html_figure(page, png, bytes,
-                        r->of_pictures ? "Slices as the pictures show them."
-                                       : captions[r->before->record.axial.cut]);
-    mrc_free(png);
+    enum mrc_status st = use(context, &sheet, err);
     mrc_free(difference);
     return st;
+}
+
+static const char *caption_of(const struct mrc_report *r) {
+    return r->of_pictures ? "Slices as the pictures show them."
+                          : captions[r->before->record.axial.cut];
+}
+
+struct html_figure {
+    struct mrc_text *page;
+    const struct mrc_report *report;
+};
+
+static enum mrc_status add_figure(void *context, const struct mrc_sheet *sheet,
+                                  struct mrc_error *err) {
+    const struct html_figure *f = context;
+    unsigned char *png = NULL;
+    size_t bytes = 0;
+    enum mrc_status st = mrc_sheet_render(&png, &bytes, sheet, err);
+    if (st == MRC_OK) mrc_html_figure(f->page, png, bytes, caption_of(f->report));
+    mrc_free(png);
+    return st;
+}
+
+static enum mrc_status add_pictures(struct mrc_text *page, const struct mrc_report *r,
+                                    struct mrc_error *err) {
+    struct html_figure figure = {.page = page, .report = r};
+    return draw_figure(r, NULL, NULL, add_figure, &figure, err);
+}
+
+struct picture {
+    uint16_t **out;
+    int *width_px, *height_px;
+};
+
+static enum mrc_status take_values(void *context, const struct mrc_sheet *sheet,
+                                   struct mrc_error *err) {
+    const struct picture *p = context;
+    return mrc_sheet_values(p->out, p->width_px, p->height_px, sheet, err);
+}
+
+enum mrc_status mrc_report_picture(uint16_t **out, int *width_px, int *height_px,
+                                   const struct mrc_report *r, struct mrc_error *err) {
+    struct picture picture = {.out = out, .width_px = width_px, .height_px = height_px};
+    char title[120], footer[240];
+    *out = NULL;
+    snprintf(title, sizeof title, "Synthetic %s from %s (AI), not for diagnosis",
+             mrc_contrast_name(r->to), mrc_contrast_name(r->from));
+    snprintf(footer, sizeof footer,
+             "%s There and back misses the source by %.1f %% of its range, in the worst slice by "
+             "%.1f %%. Model %.60s.",
+             caption_of(r), 100.0 * r->error, 100.0 * r->worst, r->model_name);
+    return draw_figure(r, title, footer, take_values, &picture, err);
 }
 
 /* Where a voxel of axial order (Left, Posterior, Superior) stands in slices of another cut. */

@@ -38,4 +38,9 @@ void mrc_report_clear(struct mrc_report *report);
 enum mrc_status mrc_report_write(const struct mrc_report *report, const char *folder,
                                  struct mrc_error *err);
 
+/** The figure of the page as one picture, with words that say what it is: grey values, 0 black to
+ * 255 white, [height][width], the caller's (mrc_free). *out NULL: nothing shows the head. */
+enum mrc_status mrc_report_picture(uint16_t **out, int *width_px, int *height_px,
+                                   const struct mrc_report *report, struct mrc_error *err);
+
 #endif

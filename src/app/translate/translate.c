@@ -192,7 +192,7 @@ static enum mrc_status keep_sidecar(const struct work *w, const char *path, stru
     return status;
 }
 
-static const char *const report_files[] = {"report.json", "report.html", NULL};
+static const char *const report_files[] = {"report.json", "report.html", "report.dcm", NULL};
 static const struct mrc_place_kind report_kind = {
     .mark = "report.json", .words = "\"mrcycle translation\"", .patterns = report_files};
 
@@ -291,6 +291,20 @@ static enum mrc_status load_key(struct work *w, struct mrc_error *err) {
         mrc_events_note(w->events,
                         "%s: a new key; keep it, and keep it from those who get the files", o->key);
     return status;
+}
+
+/* A capture lies in the report's folder and in the source's study: both have to be there. */
+static enum mrc_status check_capture(const struct work *w, struct mrc_error *err) {
+    const struct mrc_translate_options *o = w->options;
+    if (!o->report_dicom) return MRC_OK;
+    if (o->report == NULL || o->deidentify)
+        return mrc_fail(err, MRC_ERR_ARGUMENT, "a report as DICOM needs %s",
+                        o->report == NULL ? "a report" : "the patient's study");
+    if (mrc_volume_provenance(w->source)->kind == MRC_SOURCE_DICOM) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_ARGUMENT,
+                    "%s: is no DICOM, expected a study that a report as "
+                    "DICOM can lie in",
+                    o->input);
 }
 
 static enum mrc_status settle_report(struct work *w, struct mrc_error *err) {
@@ -810,6 +824,22 @@ static enum mrc_status go_back(struct work *w, struct mrc_error *err) {
                             : status;
 }
 
+static enum mrc_status save_capture(const struct mrc_report *report, const struct work *w,
+                                    const char *folder, struct mrc_error *err) {
+    const struct image result = make_image(w, w->result, NULL);
+    uint16_t *grey = NULL;
+    int width = 0, height = 0;
+    char *path = mrc_path_join(folder, "report.dcm");
+    enum mrc_status status = path != NULL ? MRC_OK : no_memory(w, err);
+    if (status == MRC_OK) status = mrc_report_picture(&grey, &width, &height, report, err);
+    const struct mrc_dicom_capture capture = {.grey = grey, .columns = width, .rows = height};
+    if (status == MRC_OK && grey != NULL)
+        status = mrc_dicom_save_capture(&capture, w->source, &result.derivation, path, err);
+    mrc_free(path);
+    mrc_free(grey);
+    return status;
+}
+
 /* The report in its temporary folder; nothing to do when none is wanted. */
 static enum mrc_status prepare_report(struct mrc_output *out, struct work *w,
                                       struct mrc_error *err) {
@@ -837,6 +867,7 @@ static enum mrc_status prepare_report(struct mrc_output *out, struct work *w,
     if (status == MRC_OK) status = mrc_place_make_parent(o->report, err);
     if (status == MRC_OK) status = mrc_output_open_dir(out, o->report, o->replace, err);
     if (status == MRC_OK) status = mrc_report_write(&report, out->temporary, err);
+    if (status == MRC_OK && o->report_dicom) status = save_capture(&report, w, out->temporary, err);
     mrc_report_clear(&report);
     return status;
 }
@@ -941,6 +972,7 @@ static enum mrc_status run(struct work *w, struct mrc_error *err) {
                       *description = &companions[2];
     enum mrc_status status = load_source(w, err);
     const char *root = o->output;
+    if (status == MRC_OK) status = check_capture(w, err);
     if (status == MRC_OK) status = settle_bids(w, err);
     if (status == MRC_OK) status = settle_format(w, err);
     if (status == MRC_OK) status = check_cancelled(w, err);

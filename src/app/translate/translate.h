@@ -47,9 +47,11 @@ struct mrc_translate_options {
     bool one_plane; /* also where slices of three planes could be fused */
     bool no_mirror; /* apply the generator once, not to each slice and its mirror image
                        (mrc_generator_set_mirror) */
-    const char *sheet;       /* PNG of some slices, source beside result; NULL: none */
-    const char *report;      /* a folder for report.json and report.html (report.h); NULL: none */
-    bool report_beside;      /* without `report`: beside the output, its name without .nii.gz and
+    const char *sheet;  /* PNG of some slices, source beside result; NULL: none */
+    const char *report; /* a folder for report.json and report.html (report.h); NULL: none */
+    bool report_dicom;  /* and there report.dcm, its figure as a Secondary Capture of the source's
+                                study: of a DICOM source, and not with `deidentify` */
+    bool report_beside; /* without `report`: beside the output, its name without .nii.gz and
                                 "_report" */
     const char *uncertainty; /* the cycle error of each voxel, written as `output` is, or as NIfTI
                                 when the name says so; NULL: none */
