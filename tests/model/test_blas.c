@@ -1,12 +1,18 @@
 /* test_blas.c: which kernel of OpenBLAS is asked for, and the check that finds a wrong one. */
 #include "tests/support.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "base/alloc.h"
+#include "base/watched.h"
 #include "model/engine/blas.h"
 #include "model/engine/blas_select.h"
 #include "model/engine/net.h"
+#include "model/engine/ops/winograd.h"
 #include "model/nets/generator.h"
 
 static void test_choice(void **state) {
@@ -130,11 +136,58 @@ static void test_check_can_fail(void **state) {
     }
 }
 
+/* Does AddressSanitizer end the process that makes this product? */
+static bool is_reported(const struct mrc_winograd *w, const struct mrc_winograd_product *p) {
+    int outcome = 0;
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
+        w->multiply(p);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &outcome, 0), child);
+    return !WIFEXITED(outcome) || WEXITSTATUS(outcome) != 0;
+}
+
+/* The inner loops of a product are not watched: what it touches is, before them. */
+static void test_products_are_watched(void **state) {
+    (void)state;
+    enum { ROWS = 4, COLUMNS = 32, SUM = 8 }; /* whole cache lines, as mrc_alloc gives them */
+    const struct mrc_winograd *w = mrc_winograd_kernels(2, MRC_WINOGRAD_BEST);
+    float *a = mrc_alloc(ROWS * SUM, sizeof *a), *b = mrc_alloc(SUM * COLUMNS, sizeof *b);
+    float *c = mrc_alloc(ROWS * COLUMNS, sizeof *c);
+    const struct mrc_winograd_product right = {.c = c,
+                                               .a = a,
+                                               .b = b,
+                                               .rows = ROWS,
+                                               .columns = COLUMNS,
+                                               .sum = SUM,
+                                               .a_row = SUM,
+                                               .a_column = 1,
+                                               .b_row = COLUMNS,
+                                               .c_row = COLUMNS};
+#if defined(MRC_WATCHES_ADDRESSES)
+    struct mrc_winograd_product wrong[4] = {right, right, right, right};
+    wrong[0].c = c + 1;
+    wrong[1].a = a - 1;
+    wrong[2].b = b + 1;
+    wrong[3].a_row = 1;
+    wrong[3].a_column = ROWS + 1;
+    for (size_t i = 0; w->multiply != NULL && i < sizeof wrong / sizeof wrong[0]; ++i)
+        if (!is_reported(w, &wrong[i])) fail_msg("product %zu is past its memory", i);
+#endif
+    if (w->multiply != NULL) assert_false(is_reported(w, &right));
+    mrc_free(a);
+    mrc_free(b);
+    mrc_free(c);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_choice),         cmocka_unit_test(test_cpu),
         cmocka_unit_test(test_running_kernel), cmocka_unit_test(test_required),
-        cmocka_unit_test(test_check_can_fail),
+        cmocka_unit_test(test_check_can_fail), cmocka_unit_test(test_products_are_watched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

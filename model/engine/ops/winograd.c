@@ -6,7 +6,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/watched.h"
+
 enum { SUM_BLOCK = 256 };
+
+/* Rows of floats that a product reads or writes, `pitch` apart in one array. */
+static void watch_rows(const float *at, int64_t rows, int64_t pitch, int64_t floats) {
+    if (rows > 0) mrc_watch(at, (size_t)((rows - 1) * pitch + floats) * sizeof *at);
+}
+
+/* All that a product touches, so that its strips need not be watched. */
+static void watch_product(const struct mrc_winograd_product *p) {
+    watch_rows(p->c, p->rows, p->c_row, p->columns);
+    watch_rows(p->b, p->sum, p->b_row, p->columns);
+    watch_rows(p->a, p->rows, p->a_row, (p->sum - 1) * p->a_column + 1);
+}
 
 #define LANES         1
 #define STRIP_ROWS    6
