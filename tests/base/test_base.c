@@ -95,6 +95,19 @@ static void test_rng_moments(void **state) {
     for (int i = 0; i < 6; ++i) assert_in_range(seen[i], 850, 1150);
 }
 
+/* A normal number is of the next two draws, wherever the stream stands. */
+static void test_rng_normal_is_of_two_draws(void **state) {
+    (void)state;
+    for (uint64_t ahead = 0; ahead < 4; ++ahead) {
+        struct mrc_rng rng = mrc_rng_for(1, 2, 3, MRC_FOR_TEST), draws = rng;
+        for (uint64_t i = 0; i < ahead; ++i) assert_true(mrc_rng_u64(&rng) == mrc_rng_u64(&draws));
+        const double found = mrc_rng_normal(&rng);
+        const double u = 1.0 - mrc_rng_uniform(&draws), v = mrc_rng_uniform(&draws);
+        assert_true(fabs(found - sqrt(-2.0 * log(u)) * cos(6.283185307179586 * v)) < 1e-12);
+        assert_true(mrc_rng_u64(&rng) == mrc_rng_u64(&draws));
+    }
+}
+
 static void test_rng_shuffle_is_a_permutation(void **state) {
     (void)state;
     size_t items[50], at_home = 0;
@@ -202,6 +215,7 @@ int main(void) {
         cmocka_unit_test(test_rng_is_philox),
         cmocka_unit_test(test_rng_streams_differ_and_repeat),
         cmocka_unit_test(test_rng_moments),
+        cmocka_unit_test(test_rng_normal_is_of_two_draws),
         cmocka_unit_test(test_rng_shuffle_is_a_permutation),
         cmocka_unit_test(test_parse_numbers),
         cmocka_unit_test(test_decimals_fit_and_come_back),
