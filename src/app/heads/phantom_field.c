@@ -4,9 +4,11 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "base/watched.h"
+
 /* --- Noise --- */
 
-static uint32_t mix(uint32_t h) { /* finaliser of MurmurHash3 */
+MRC_UNWATCHED static uint32_t mix(uint32_t h) { /* finaliser of MurmurHash3 */
     h ^= h >> 16;
     h *= 0x85ebca6bu;
     h ^= h >> 13;
@@ -18,7 +20,8 @@ static const double directions[16][3] = {
     {1, 1, 0}, {-1, 1, 0}, {1, -1, 0}, {-1, -1, 0}, {1, 0, 1}, {-1, 0, 1}, {1, 0, -1}, {-1, 0, -1},
     {0, 1, 1}, {0, -1, 1}, {0, 1, -1}, {0, -1, -1}, {1, 1, 0}, {-1, 1, 0}, {0, -1, 1}, {0, -1, -1}};
 
-double mrc_field_noise(double gradient[3], uint32_t seed, const double p[3]) {
+/* Points and gradients have three numbers each. */
+MRC_UNWATCHED double mrc_field_noise(double gradient[3], uint32_t seed, const double p[3]) {
     uint32_t cell[3];
     double f[3], fade[3], slope[3], value = 0.0, g[3] = {0, 0, 0};
     for (int a = 0; a < 3; ++a) {
@@ -58,7 +61,8 @@ double mrc_field_noise_mm(uint32_t seed, const double p[3], double cell_mm) {
 
 /* --- Distances --- */
 
-double mrc_field_ellipsoid(const double p[3], const double centre[3], const double radius[3]) {
+MRC_UNWATCHED double mrc_field_ellipsoid(const double p[3], const double centre[3],
+                                         const double radius[3]) {
     double k0 = 0.0, k1 = 0.0;
     for (int a = 0; a < 3; ++a) {
         double u = (p[a] - centre[a]) / radius[a], v = u / radius[a];
@@ -70,8 +74,8 @@ double mrc_field_ellipsoid(const double p[3], const double centre[3], const doub
     return k0 * (k0 - 1.0) / sqrt(k1);
 }
 
-double mrc_field_rod(const double p[3], const double a[3], double ra, const double b[3],
-                     double rb) {
+MRC_UNWATCHED double mrc_field_rod(const double p[3], const double a[3], double ra,
+                                   const double b[3], double rb) {
     double along = 0.0, length2 = 0.0, d2 = 0.0;
     for (int i = 0; i < 3; ++i) {
         along += (p[i] - a[i]) * (b[i] - a[i]);
