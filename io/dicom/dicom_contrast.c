@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "io/dicom/dicom_slice.h"
+#include "io/dicom/dicom_write.h"
 #include "io/name_words.h"
 
 /* --- physics --- */
@@ -98,6 +99,18 @@ static enum mrc_contrast contrast_by_type(const struct mrc_dicom_physics *p) {
     for (size_t t = 0; t < sizeof terms / sizeof *terms; ++t)
         if (strcmp(p->acquired_as, terms[t].word) == 0) return terms[t].contrast;
     return MRC_CONTRAST_UNKNOWN;
+}
+
+/* What mrcycle has computed names its contrast in ImageType: SYNTH_T2W. It is refused as synthetic
+ * all the same (dicom_verdict.c). */
+static enum mrc_contrast contrast_by_mark(const struct mrc_dicom_physics *p) {
+    char word[MRC_DICOM_CODE];
+    enum mrc_contrast contrast = MRC_CONTRAST_UNKNOWN;
+    const char *at = strstr(p->image_type, MRC_DICOM_SYNTHETIC_TYPE);
+    if (at == NULL) return MRC_CONTRAST_UNKNOWN;
+    at += strlen(MRC_DICOM_SYNTHETIC_TYPE);
+    (void)snprintf(word, sizeof word, "%.*s", (int)strcspn(at, "\\ "), at);
+    return mrc_contrast_parse(&contrast, word, NULL) == MRC_OK ? contrast : MRC_CONTRAST_UNKNOWN;
 }
 
 /* --- name --- */
@@ -214,7 +227,13 @@ enum mrc_contrast mrc_dicom_contrast(char *reason, size_t capacity, bool *unweig
     const struct vote *against[2] = {NULL, NULL};
     listen_to_names(&names, physics);
     *unweighted = is_vetoed(reason, capacity, physics, &names);
-    if (*unweighted) return MRC_CONTRAST_UNKNOWN;
+    if (*unweighted) {
+        const enum mrc_contrast marked = contrast_by_mark(physics);
+        if (marked != MRC_CONTRAST_UNKNOWN)
+            (void)snprintf(reason, capacity, "synthetic %s by ImageType",
+                           mrc_contrast_name(marked));
+        return marked;
+    }
     describe_timing(timing, sizeof timing, physics);
     const struct vote votes[] = {{"the image type", contrast_by_type(physics)},
                                  {timing, contrast_by_physics(physics)},

@@ -440,7 +440,7 @@ static int64_t new_series_number(const struct job *job) {
 
 /* "T2w" -> "SYNTH_T2W", a code string. */
 static void synth_code(char *out, size_t capacity, enum mrc_contrast to) {
-    (void)snprintf(out, capacity, "SYNTH_%s", mrc_contrast_name(to));
+    (void)snprintf(out, capacity, MRC_DICOM_SYNTHETIC_TYPE "%s", mrc_contrast_name(to));
     for (char *c = out; *c != '\0'; ++c) {
         if (*c >= 'a' && *c <= 'z')
             *c = (char)(*c - 'a' + 'A');
@@ -499,7 +499,7 @@ static void put_no_acquisition(struct mrc_dicom_draft *d) {
 static void put_marks(struct mrc_dicom_draft *d, const struct job *job, mrc_dcmtk_item *source) {
     char code[17], type[64], answer[17];
     if (job->derivation->cycle_error)
-        (void)snprintf(code, sizeof code, "SYNTH_ERROR");
+        (void)snprintf(code, sizeof code, MRC_DICOM_SYNTHETIC_TYPE "ERROR");
     else
         synth_code(code, sizeof code, job->derivation->to);
     (void)snprintf(type, sizeof type, "DERIVED\\SECONDARY\\OTHER\\%s", code);

@@ -101,7 +101,8 @@ enum mrc_status mrc_dicom_slices_decode(float *voxels, const struct mrc_dicom_sl
 
 /** The contrast by image type, physics and name, in that order (docs/dicom.md), with the reason in
  * words: those that speak must agree. *unweighted: something says that it is no plain weighted
- * image (a map, a scout, another weighting), and its contrast is unknown. No patient data. */
+ * image (a map, a scout, another weighting), and its contrast is unknown, unless it is a synthetic
+ * image of this program's, which says which. No patient data. */
 enum mrc_contrast mrc_dicom_contrast(char *reason, size_t capacity, bool *unweighted,
                                      const struct mrc_dicom_physics *physics);
 

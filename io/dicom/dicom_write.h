@@ -18,6 +18,7 @@
     "SYNTH " to " from " from " (AI, not acquired, not for diagnosis)"
 #define MRC_DICOM_ERROR_SERIES(to)   "SYNTH " to " cycle error (AI, not for diagnosis)"
 #define MRC_DICOM_CAPTURE_SERIES(to) "SYNTH " to " report (AI, not for diagnosis)"
+#define MRC_DICOM_SYNTHETIC_TYPE     "SYNTH_" /* in ImageType, before the contrast */
 #define MRC_DICOM_PROGRAM            "mrcycle"
 
 /** A data set being filled. The first failure stays in `st` and later calls do nothing, so it is

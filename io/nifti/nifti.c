@@ -180,18 +180,35 @@ static bool contains_word(const char *text, const char *word) {
     return false;
 }
 
+/* What mrcycle has computed names its contrast in the header's words (nifti_save.c). */
+static enum mrc_contrast contrast_by_mark(const struct nifti_input *in) {
+    char word[16];
+    enum mrc_contrast contrast = MRC_CONTRAST_UNKNOWN;
+    const char *text = in->facts.descrip;
+    const size_t mark = strlen(MRC_NIFTI_SYNTHETIC);
+    if (!in->synthetic || strncmp(text, MRC_NIFTI_SYNTHETIC, mark) != 0)
+        return MRC_CONTRAST_UNKNOWN;
+    (void)snprintf(word, sizeof word, "%.*s", (int)strcspn(text + mark, " "), text + mark);
+    return mrc_contrast_parse(&contrast, word, NULL) == MRC_OK ? contrast : MRC_CONTRAST_UNKNOWN;
+}
+
 /* By the file's name and by its sidecar; where both speak they must agree, and either may say that
  * it is no plain weighted image. */
 static enum mrc_contrast contrast_of(char *reason, size_t capacity, bool *unweighted,
                                      const struct nifti_input *in) {
     enum mrc_contrast by_name = in->name.contrast, by_sidecar = MRC_CONTRAST_UNKNOWN;
+    const enum mrc_contrast marked = contrast_by_mark(in);
     char words[160] = "";
-    *unweighted = false;
+    *unweighted = marked != MRC_CONTRAST_UNKNOWN;
+    if (*unweighted) {
+        (void)snprintf(reason, capacity, "synthetic %s by its header", mrc_contrast_name(marked));
+        return marked;
+    }
     if (in->sidecar.there)
         by_sidecar = mrc_dicom_contrast(words, sizeof words, unweighted, &in->sidecar.physics);
     if (*unweighted) {
         (void)snprintf(reason, capacity, "by its sidecar: %s", words);
-        return MRC_CONTRAST_UNKNOWN;
+        return by_sidecar;
     }
     if (in->name.unweighted) {
         *unweighted = true;

@@ -30,6 +30,9 @@ enum mrc_nifti_type {
 /** Bytes a voxel, or 0 for a type that is not read. */
 size_t mrc_nifti_type_bytes(int datatype);
 
+/* How the descrip of a file that mrcycle has computed begins; its contrast follows. */
+#define MRC_NIFTI_SYNTHETIC "synthetic "
+
 /** What a header that passed says. */
 struct mrc_nifti_facts {
     int version;         /* 1 or 2 */

@@ -260,7 +260,7 @@ static void describe(char *out, size_t capacity, const struct mrc_derivation *d)
     char from[32] = "";
     if (d->from != MRC_CONTRAST_UNKNOWN)
         (void)snprintf(from, sizeof from, " from %s", mrc_contrast_name(d->from));
-    (void)snprintf(out, capacity, "%ssynthetic %s%s (mrcycle %.20s), not acquired",
+    (void)snprintf(out, capacity, "%s" MRC_NIFTI_SYNTHETIC "%s%s (mrcycle %.20s), not acquired",
                    d->cycle_error ? "cycle error, " : "", mrc_contrast_name(d->to), from,
                    d->software_version);
 }

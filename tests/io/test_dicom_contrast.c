@@ -64,6 +64,29 @@ static const struct contrast_case cases[] = {
     {"flair", "SE", "SK", 4000, 100, NONE, 150, 15, false, MRC_CONTRAST_UNKNOWN},
 };
 
+/* The contrast of what mrcycle has computed is told; to be an image of it is not. */
+static void test_mark_of_our_own(void **state) {
+    (void)state;
+    static const struct {
+        const char *type;
+        enum mrc_contrast expected;
+    } marks[] = {{"DERIVED\\SECONDARY\\OTHER\\SYNTH_T2W", MRC_CONTRAST_T2W},
+                 {"DERIVED\\SECONDARY\\OTHER\\SYNTH_FLAIR", MRC_CONTRAST_FLAIR},
+                 {"DERIVED\\SECONDARY\\OTHER\\SYNTH_ERROR", MRC_CONTRAST_UNKNOWN},
+                 {"DERIVED\\PRIMARY\\OTHER\\SYNTHETIC", MRC_CONTRAST_UNKNOWN}};
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; ++i) {
+        struct mrc_dicom_physics p = {.repetition_ms = 500, .echo_ms = 12};
+        char reason[200];
+        bool unweighted = false;
+        (void)snprintf(p.image_type, sizeof p.image_type, "%s", marks[i].type);
+        (void)snprintf(p.series_description, sizeof p.series_description, "T1w");
+        (void)snprintf(p.sequence, sizeof p.sequence, "SE");
+        assert_int_equal(mrc_dicom_contrast(reason, sizeof reason, &unweighted, &p),
+                         marks[i].expected);
+        assert_true(unweighted);
+    }
+}
+
 static void test_table(void **state) {
     (void)state;
     for (size_t c = 0; c < sizeof cases / sizeof *cases; ++c) {
@@ -175,7 +198,8 @@ static void test_map(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table), cmocka_unit_test(test_image_type),
-        cmocka_unit_test(test_declared_t2_alone), cmocka_unit_test(test_map)};
+        cmocka_unit_test(test_table), cmocka_unit_test(test_mark_of_our_own),
+        cmocka_unit_test(test_image_type), cmocka_unit_test(test_declared_t2_alone),
+        cmocka_unit_test(test_map)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -180,6 +180,13 @@ static void test_pixels_and_place(void **state) {
                 0.0, 1e-9);
     mrc_volume_destroy(back);
     expect_refusal(s.folder, MRC_ERR_UNSUPPORTED, "synthetic"); /* not without being asked to */
+    struct mrc_image_list list = {0};
+    struct mrc_error err = {0};
+    assert_ok(mrc_image_list_scan(&list, s.folder, &err), &err);
+    assert_int_equal(list.count, 1);
+    assert_int_equal(list.items[0].contrast, MRC_CONTRAST_T2W); /* told, and no input for that */
+    assert_true(list.items[0].synthetic && list.items[0].unweighted && !list.items[0].usable);
+    mrc_image_list_clear(&list);
     scene_clear(&s);
 }
 

@@ -469,6 +469,11 @@ static void test_derived_keeps_header(void **state) {
     assert_true(out.scl_slope == 1.0f && out.scl_inter == 0.0f && out.cal_max == 1.0f);
     assert_int_equal(out.intent_code, 0);
     assert_string_equal(out.descrip, "synthetic T2w from T1w (mrcycle 0.1.0), not acquired");
+    struct mrc_image_list list = {0};
+    assert_ok(mrc_image_list_scan(&list, path, &err), &err);
+    assert_int_equal(list.items[0].contrast, MRC_CONTRAST_T2W); /* told, and no input for that */
+    assert_true(list.items[0].synthetic && list.items[0].unweighted && !list.items[0].usable);
+    mrc_image_list_clear(&list);
     assert_string_equal(out.aux_file, "");
     assert_string_equal(out.db_name, "");
     assert_memory_equal(raw + 348, "\0\0\0\0", 4);

@@ -56,6 +56,7 @@ static bool is_asked_for(const struct mrc_image_info *image, const struct mrc_ba
         o->translate.to == MRC_CONTRAST_T2W ? MRC_CONTRAST_T1W : MRC_CONTRAST_T2W;
     if (image->contrast == MRC_CONTRAST_UNKNOWN)
         return o->translate.from_is_known || o->translate.force;
+    if (image->synthetic && !o->translate.allow_synthetic) return o->translate.force;
     return image->contrast == from || o->translate.force;
 }
 
@@ -73,7 +74,8 @@ static enum mrc_status add_image(struct mrc_batch *batch, const struct mrc_image
     enum mrc_status st = MRC_OK;
     if (!is_asked_for(image, o)) {
         row.outcome = MRC_OUTCOME_OTHER;
-        (void)snprintf(row.why, sizeof row.why, "%s", mrc_contrast_name(image->contrast));
+        (void)snprintf(row.why, sizeof row.why, "%s%s", image->synthetic ? "synthetic " : "",
+                       mrc_contrast_name(image->contrast));
     } else if (!image->usable && image->status != MRC_ERR_UNSUPPORTED) {
         row.outcome = MRC_OUTCOME_REFUSED;
         row.status = image->status;
