@@ -207,13 +207,19 @@ DcmElement *find_value(mrc_dcmtk_item *item, uint32_t tag) {
 
 /* --- private blocks --- */
 
-/* The next block at or after `block` that the creator has reserved; 0: none. */
+/* The next block at or after `block` that the creator has reserved; 0: none. In one pass over the
+ * elements: DCMTK makes one for each element that it is asked for. */
 unsigned next_block(mrc_dcmtk_item *item, unsigned group, const char *creator, unsigned block) {
     char text[65];
-    for (; block <= 0xFF; ++block)
-        if (mrc_dcmtk_text(text, sizeof text, item, MRC_TAG(group, block), 0) &&
+    if (item == nullptr) return 0;
+    for (DcmObject *object = to_dcm(item)->nextInContainer(nullptr); object != nullptr;
+         object = to_dcm(item)->nextInContainer(object)) {
+        const unsigned reserved = object->getETag();
+        if (object->getGTag() == group && reserved >= block && reserved <= 0xFF &&
+            mrc_dcmtk_text(text, sizeof text, item, MRC_TAG(group, reserved), 0) &&
             std::strcmp(text, creator) == 0)
-            return block;
+            return reserved;
+    }
     return 0;
 }
 
