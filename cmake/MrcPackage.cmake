@@ -54,3 +54,9 @@ function(mrc_spare_starts)
     set_tests_properties(${ARGN} PROPERTIES ENVIRONMENT_MODIFICATION
         "ASAN_OPTIONS=string_append::detect_leaks=0:malloc_context_size=2;OPENBLAS_NUM_THREADS=set:1")
 endfunction()
+
+# mrc_first(<seconds> <test>…): tests that take long on one quiet core with sanitizers; with several at once they begin first, so that none
+# is left to run alone in the end.
+function(mrc_first seconds)
+    set_tests_properties(${ARGN} PROPERTIES COST ${seconds})
+endfunction()
