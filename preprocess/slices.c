@@ -187,13 +187,17 @@ static enum mrc_status cut_with(struct mrc_slices *out, const float *voxels,
     return st;
 }
 
-/* The same for a cut other than the axial one, with the limits that that would have. */
+/* The same for a cut other than the axial one, with the limits that that would have or had. */
 static enum mrc_status cut_across(struct mrc_slices *out, const mrc_volume *vol,
                                   const struct mrc_slices_options *options, const char *name,
                                   struct mrc_error *err) {
     const float *voxels = mrc_volume_voxels_const(vol);
     struct mrc_axial_record axial;
     struct mrc_normalise_record limits;
+    if (options->limits != NULL) {
+        out->record.normalise = *options->limits;
+        return resample_down(out, voxels, err);
+    }
     mrc_axial_nearest(&axial, mrc_volume_geometry(vol), mrc_volume_extent(vol), MRC_CUT_AXIAL);
     int64_t *per_slice = mrc_alloc((size_t)axial.extent.k, sizeof *per_slice);
     if (per_slice == NULL)
@@ -272,7 +276,7 @@ enum mrc_status mrc_slices_from_volume(struct mrc_slices *out, const mrc_volume 
     } else {
         st = settle(out, name, err);
         if (st == MRC_OK)
-            st = options->cut == MRC_CUT_AXIAL
+            st = options->cut == MRC_CUT_AXIAL && options->limits == NULL
                      ? cut(out, mrc_volume_voxels_const(vol), options, name, err)
                      : cut_across(out, vol, options, name, err);
     }

@@ -77,6 +77,8 @@ struct mrc_slices_options {
     double
         stored_range; /* > 0: intensities 0 … stored_range become 0 … 1; 0: the limits are found */
     enum mrc_cut cut;
+    const struct mrc_normalise_record *limits; /* of another cut of the same volume: the head is
+                                                  not looked for again, and `foreground` is 0 */
 };
 #define MRC_SLICES_DEFAULTS                                                                        \
     { .size = 64, .low_percentile = 0.5, .high_percentile = 95.0, .room = 1.0, .max_slice_mm = 3.0 }

@@ -214,6 +214,14 @@ static void test_other_cuts_show_the_head_upright_in_all_48_orders(void **state)
         plainly = slices_of(plain, &o);
         assert_true(plainly.record.normalise.lo == axial.record.normalise.lo);
         assert_true(plainly.record.normalise.hi == axial.record.normalise.hi);
+        struct mrc_slices_options known = o; /* the limits of another cut: the same slices */
+        known.limits = &axial.record.normalise;
+        struct mrc_slices again = slices_of(plain, &known);
+        assert_memory_equal(again.pixels, plainly.pixels,
+                            pixel_count(&again) * sizeof *again.pixels);
+        assert_memory_equal(&again.record, &plainly.record, sizeof again.record);
+        for (int64_t z = 0; z < again.count; ++z) assert_true(again.foreground[z] == 0.0f);
+        mrc_slices_clear(&again);
         mrc_slices_clear(&plainly);
         o.high_percentile = 100.0;
         for (int n = 0; n < 48; ++n) {

@@ -511,13 +511,20 @@ static enum mrc_status translate_slices(struct mrc_slices *out, const struct mrc
     return status;
 }
 
+static enum mrc_status cut_options(struct mrc_slices_options *options, const struct work *w,
+                                   int64_t size, enum mrc_contrast contrast, const mrc_volume *vol,
+                                   const char *name, struct mrc_error *err) {
+    enum mrc_status status = mrc_cut_options(options, &w->info.contract, contrast, vol, name, err);
+    options->size = size;
+    options->cut = w->cut;
+    return status;
+}
+
 static enum mrc_status cut_slices(struct mrc_slices *out, const struct work *w, int64_t size,
                                   enum mrc_contrast contrast, const mrc_volume *vol,
                                   const char *name, struct mrc_error *err) {
     struct mrc_slices_options options;
-    enum mrc_status status = mrc_cut_options(&options, &w->info.contract, contrast, vol, name, err);
-    options.size = size;
-    options.cut = w->cut;
+    enum mrc_status status = cut_options(&options, w, size, contrast, vol, name, err);
     return status == MRC_OK ? mrc_slices_from_volume(out, vol, name, &options, err) : status;
 }
 
@@ -918,12 +925,15 @@ static enum mrc_status lay_out(mrc_volume **out, const struct work *w,
 
 /* What slices of another plane say, added to the result. */
 static enum mrc_status add_plane(struct work *w, enum mrc_cut cut, struct mrc_error *err) {
-    const enum mrc_cut shown = w->cut;
+    const char *name = w->options->input;
+    struct mrc_slices_options options;
     struct mrc_slices before = {0}, after = {0};
     mrc_volume *vol = NULL;
-    w->cut = cut;
-    enum mrc_status status = make_slices(&before, w, w->from, w->source, w->options->input, err);
-    w->cut = shown;
+    enum mrc_status status =
+        cut_options(&options, w, mrc_generator_size(w->generator), w->from, w->source, name, err);
+    options.cut = cut;
+    options.limits = &w->before.record.normalise;
+    if (status == MRC_OK) status = mrc_slices_from_volume(&before, w->source, name, &options, err);
     if (status == MRC_OK) status = translate_slices(&after, &before, w, mrc_cut_name(cut), err);
     if (status == MRC_OK) status = lay_out(&vol, w, &after, &before, err);
     if (status == MRC_OK) {
