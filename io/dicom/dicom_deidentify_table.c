@@ -21,10 +21,21 @@
     "SE|FFE|IR|M_SE|M_FFE|M_IR|VOLUME|T1|T2|T2_STAR|PROTON_DENSITY|FLUID_ATTENUATED|FLOW_ENCODED|" \
     "DIFFUSION|LOCALIZER|MOSAIC|PROJECTION IMAGE|T1 MAP|T2 MAP|DIFFUSION MAP|DENSITY MAP|"         \
     "PHASE "                                                                                       \
-    "MAP|ADC|TRACEW|FA|SYNTH_T1W|SYNTH_T2W|SYNTH_ERROR|MULTIECHO|RESAMPLED|DEFACED|WATER|FAT|IN_"  \
+    "MAP|ADC|TRACEW|FA|SYNTH_T1W|SYNTH_T2W|SYNTH_PDW|SYNTH_FLAIR|SYNTH_T1W_CE|SYNTH_T2STARW|"      \
+    "SYNTH_SWI|SYNTH_ERROR|MULTIECHO|RESAMPLED|DEFACED|WATER|FAT|IN_"                              \
     "PHASE|"                                                                                       \
     "OUT_OF_PHASE|MAXIMUM|AVERAGE|MEAN|SUM"
 #define YES_NO "YES|NO"
+/* What this program calls its series of a contrast, whatever they are made of. */
+#define OWN_SERIES(to)                                                                                                                                            \
+    MRC_DICOM_ERROR_SERIES(to)                                                                                                                                    \
+    "|" MRC_DICOM_SYNTHETIC_SERIES(to, "T1w") "|" MRC_DICOM_SYNTHETIC_SERIES(to, "T2w") "|" MRC_DICOM_SYNTHETIC_SERIES(to, "PDw") "|" MRC_DICOM_SYNTHETIC_SERIES( \
+        to,                                                                                                                                                       \
+        "FLAIR") "|" MRC_DICOM_SYNTHETIC_SERIES(to,                                                                                                               \
+                                                "T1w-ce") "|" MRC_DICOM_SYNTHETIC_SERIES(to,                                                                      \
+                                                                                         "T2star"                                                                 \
+                                                                                         "w") "|" MRC_DICOM_SYNTHETIC_SERIES(to,                                  \
+                                                                                                                             "SWI")
 
 const struct mrc_deidentify_rule mrc_deidentify_rules[] = {
     {.tag = MRC_TAG(0x0008, 0x0008),
@@ -39,9 +50,9 @@ const struct mrc_deidentify_rule mrc_deidentify_rules[] = {
     DUMMY(0x0008, 0x0033, "000000"),
     WORDS(0x0008, 0x0060, "MR"),
     {.tag = MRC_TAG(0x0008, 0x0070), .action = MRC_DEIDENTIFY_MAKER, .empty = true},
-    WORDS(0x0008, 0x103E, /* what this program calls its own series */
-          MRC_DICOM_SYNTHETIC_SERIES("T2w", "T1w") "|" MRC_DICOM_SYNTHETIC_SERIES(
-              "T1w", "T2w") "|" MRC_DICOM_ERROR_SERIES("T2w") "|" MRC_DICOM_ERROR_SERIES("T1w")),
+    WORDS(0x0008, 0x103E,
+          OWN_SERIES("T1w") "|" OWN_SERIES("T2w") "|" OWN_SERIES("PDw") "|" OWN_SERIES(
+              "FLAIR") "|" OWN_SERIES("T1w-ce") "|" OWN_SERIES("T2starw") "|" OWN_SERIES("SWI")),
     WORDS_OR(0x0008, 0x1090, MRC_DICOM_PROGRAM, "UNKNOWN"),
     ACTION(0x0008, 0x1115, SEQUENCE),
     ACTION(0x0008, 0x1140, SEQUENCE),

@@ -430,8 +430,10 @@ static void plain_ascii(char *out, size_t capacity, const char *text) {
         if ((unsigned char)*c >= 0x80) *c = '_';
 }
 
+/* Beside the source's number: T1w 1, T2w 2, their errors 3 and 4, PDw 5, FLAIR 6, … */
 static int64_t new_series_number(const struct job *job) {
-    int64_t source = 0, offset = job->derivation->to == MRC_CONTRAST_T2W ? 2 : 1;
+    const int64_t nth = (int64_t)job->derivation->to - MRC_CONTRAST_T1W;
+    int64_t source = 0, offset = nth / 2 * 4 + nth % 2 + 1;
     if (job->derivation->cycle_error) offset += 2;
     bool known = mrc_dcmtk_integer(&source, mrc_dcmtk_root(job->first), MRC_TAG(0x0020, 0x0011), 0);
     return known && source > 0 && source <= (INT32_MAX - offset) / 100 ? source * 100 + offset

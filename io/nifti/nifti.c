@@ -507,7 +507,7 @@ static enum mrc_status nifti_read(void **record, size_t *bytes, const char *path
     if (info == NULL) st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", path);
     if (st == MRC_OK) {
         describe(info, &in);
-        bool weighted = info->contrast == MRC_CONTRAST_T1W || info->contrast == MRC_CONTRAST_T2W;
+        const bool weighted = mrc_contrast_is_weighted(info->contrast);
         st = info->usable && weighted ? read_voxels(NULL, &in, 0, err) : check_end(&in, err);
     }
     if (st == MRC_OK && info->usable) describe_values(info, &in);

@@ -149,7 +149,7 @@ static const struct field {
 };
 enum {
     FIELDS = sizeof(fields) / sizeof(fields[0]),
-    TEXTS = 15 + MRC_CONTRACT_KEYS,
+    TEXTS = 11 + 2 * MRC_CONTRACT_CONTRASTS + MRC_CONTRACT_KEYS,
     NUMBER_TEXT = 40,
     TRAINED_TEXT = 200,
     CALIBRATION_TEXT = 8 * (MRC_CALIBRATION_HEADS + 1),
@@ -164,8 +164,10 @@ struct metadata {
     size_t count;
     char numbers[FIELDS][NUMBER_TEXT];
     char settings[MRC_CYCLEGAN_SETTING_COUNT][MRC_SETTING_TEXT];
-    char trained[2][TRAINED_TEXT], trained_keys[2][KEY_TEXT];
-    char calibration[2][CALIBRATION_TEXT], calibration_keys[2][KEY_TEXT];
+    char trained[MRC_CONTRACT_CONTRASTS][TRAINED_TEXT];
+    char trained_keys[MRC_CONTRACT_CONTRASTS][KEY_TEXT];
+    char calibration[MRC_CONTRACT_CONTRASTS][CALIBRATION_TEXT];
+    char calibration_keys[MRC_CONTRACT_CONTRASTS][KEY_TEXT];
     char contract[MRC_CONTRACT_KEYS][MRC_CONTRACT_TEXT];
 };
 
@@ -177,9 +179,7 @@ static void put_text(struct metadata *out, const char *key, const char *value) {
 /* "trained_T1w" */
 static void contrast_key(char out[KEY_TEXT], const char *word, const struct mrc_contract *contract,
                          int which) {
-    const bool there = which < contract->contrast_count;
-    (void)snprintf(out, KEY_TEXT, "%s_%s", word,
-                   mrc_contrast_name(there ? contract->contrasts[which] : MRC_CONTRAST_UNKNOWN));
+    (void)snprintf(out, KEY_TEXT, "%s_%s", word, mrc_contrast_name(contract->contrasts[which]));
 }
 
 /* "1 32 -1.06 0.24 …": form, slices, figures. */
@@ -240,7 +240,7 @@ static void put_all(struct metadata *out, const struct mrc_checkpoint_info *info
     put_text(out, "data", info->data);
     put_text(out, "hash", info->hash);
     put_settings(out, &info->settings);
-    for (int i = 0; i < 2; ++i) {
+    for (int i = 0; i < info->contract.contrast_count; ++i) {
         put_trained(out, i, &info->trained[i], &info->contract);
         put_calibration(out, i, &info->calibration[i], &info->contract);
     }
@@ -407,7 +407,7 @@ static enum mrc_status read_info(struct mrc_checkpoint_info *info, const mrc_saf
     if (cyclegan_check_settings(&info->settings, &reason) != MRC_OK)
         return mrc_fail(err, MRC_ERR_FORMAT, "%s: metadata: %s", path, reason.text);
     st = get_contract(info, file, path, err);
-    for (int i = 0; st == MRC_OK && i < 2; ++i) {
+    for (int i = 0; st == MRC_OK && i < info->contract.contrast_count; ++i) {
         char key[KEY_TEXT];
         contrast_key(key, "trained", &info->contract, i);
         st = get_trained(&info->trained[i], key, file, path, err);
@@ -629,6 +629,33 @@ static enum mrc_status open_file(mrc_safetensors **out, struct mrc_checkpoint_in
     return MRC_OK;
 }
 
+/* There is a generator for each of two contrasts; a file of more is for a later program. */
+static enum mrc_status check_contrasts(const struct mrc_checkpoint_info *info, const char *path,
+                                       struct mrc_error *err) {
+    char words[MRC_CONTRACT_TEXT];
+    if (info->contract.contrast_count == GENERATORS) return MRC_OK;
+    mrc_contract_print(words, &info->contract, MRC_CONTRACT_LIST);
+    return mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                    "%s: a model of %s, expected one of two contrasts: its two generators "
+                    "translate between no more",
+                    path, words);
+}
+
+static enum mrc_status open_networks(mrc_safetensors **out, struct mrc_checkpoint_info *info,
+                                     const char *path, struct mrc_error *err) {
+    enum mrc_status st = open_file(out, info, path, err);
+    if (st == MRC_OK) st = check_contrasts(info, path, err);
+    if (st == MRC_OK) return MRC_OK;
+    mrc_safetensors_close(*out);
+    *out = NULL;
+    return st;
+}
+
+enum mrc_cyclegan_net mrc_checkpoint_generator(const struct mrc_checkpoint_info *info,
+                                               enum mrc_contrast to) {
+    return mrc_contract_index(&info->contract, to) == 1 ? MRC_NET_G : MRC_NET_F;
+}
+
 bool mrc_checkpoint_probe(const unsigned char *head, size_t size) {
     enum { LENGTH_BYTES = 8, LONGEST_HEADER_BYTES = 4 }; /* 100 MB fit in four bytes */
     if (size <= LENGTH_BYTES || head[LENGTH_BYTES] != '{') return false;
@@ -731,7 +758,7 @@ enum mrc_status mrc_checkpoint_load(mrc_cyclegan **out, struct mrc_checkpoint_in
     mrc_safetensors *file = NULL;
     mrc_cyclegan *gan = NULL;
     struct stored_list list = {0};
-    enum mrc_status st = open_file(&file, info, path, err);
+    enum mrc_status st = open_networks(&file, info, path, err);
     if (st == MRC_OK) st = check_complete(info, path, err);
     if (st == MRC_OK) st = compare_complete(&info->settings, file, path, err);
     if (st == MRC_OK) st = check_hash(file, info, path, err);
@@ -806,7 +833,7 @@ enum mrc_status mrc_checkpoint_begin_with(mrc_cyclegan *gan, struct mrc_checkpoi
     mrc_safetensors *file = NULL;
     struct stored_list list = {0};
     struct mrc_error why = {0};
-    enum mrc_status st = open_file(&file, info, path, err);
+    enum mrc_status st = open_networks(&file, info, path, err);
     if (st == MRC_OK)
         st = compare_generators(mrc_cyclegan_get_settings(gan), &info->settings, path, err);
     if (st == MRC_OK) {
@@ -830,7 +857,7 @@ enum mrc_status checkpoint_load_generator(mrc_net **out, struct mrc_checkpoint_i
     mrc_safetensors *file = NULL;
     mrc_net *net = NULL;
     struct stored_list list = {0};
-    enum mrc_status st = open_file(&file, info, path, err);
+    enum mrc_status st = open_networks(&file, info, path, err);
     if (st != MRC_OK) return st;
     struct mrc_generator_settings settings = cyclegan_generator_settings(&info->settings);
     st = net_declare_generator(&net, mrc_cyclegan_generator_of(&info->settings, which), &settings,

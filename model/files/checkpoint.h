@@ -46,12 +46,17 @@ struct mrc_checkpoint_info {
     int64_t rollbacks; /* each has halved the learning rate (app/train/train.h) */
     int64_t finest; /* pixels a side of slices that it is known to be good for too; 0: not known */
     bool complete;  /* all four networks and Adam's moments, else the generators; known when read */
-    struct mrc_trained_images trained[2];  /* of the first two contrasts of the contract */
-    struct mrc_calibration calibration[2]; /* of translations into them */
+    /* of the contract's contrasts, and of translations into them */
+    struct mrc_trained_images trained[MRC_CONTRACT_CONTRASTS];
+    struct mrc_calibration calibration[MRC_CONTRACT_CONTRASTS];
     struct mrc_contract contract; /* its sample has the settings' size and channels; to the writer
                                      one without contrasts is the plain one */
     struct mrc_cyclegan_settings settings;
 };
+
+/** The generator that makes `to`, one of the contract's two contrasts, of the other. */
+MRC_API enum mrc_cyclegan_net mrc_checkpoint_generator(const struct mrc_checkpoint_info *info,
+                                                       enum mrc_contrast to);
 
 /** Writes all four networks in float32 with the Adam moments ("G.adam_m.…") when `complete`, else G
  * and F only: the moving averages where there are any, in F16 when `half`. The format, hash, step
@@ -64,7 +69,8 @@ MRC_STATUS mrc_checkpoint_save(const mrc_cyclegan *gan, const struct mrc_checkpo
                                const struct mrc_checkpoint_options *options, const char *path,
                                struct mrc_error *err);
 /** Reads the header only; the hash is compared with the weights by the two loaders, not here.
- * MRC_ERR_FORMAT says why a file is not ours. */
+ * MRC_ERR_FORMAT says why a file is not ours. A contract of more contrasts than two is described; the
+ * loaders, whose two generators translate between two, give MRC_ERR_UNSUPPORTED. */
 MRC_STATUS mrc_checkpoint_describe(struct mrc_checkpoint_info *out, const char *path,
                                    struct mrc_error *err);
 /** Writes the weights of the file `from`, byte by byte, with what *info says of them: of it the
@@ -86,7 +92,7 @@ MRC_STATUS mrc_checkpoint_load(mrc_cyclegan **out, struct mrc_checkpoint_info *i
 
 /** One generator, ready to apply. */
 typedef struct mrc_generator mrc_generator;
-/** which: MRC_NET_G (T1w -> T2w) or MRC_NET_F (T2w -> T1w). size: pixels a side of the slices; 0:
+/** which: MRC_NET_G (from the contract's first contrast to the second) or MRC_NET_F (back). size: pixels a side of the slices; 0:
  * what it was trained on. Others are 16 to 1024, in steps of mrc_cyclegan_side_step; without such a
  * step they are MRC_ERR_UNSUPPORTED. batch: slices applied at once (8 to 32 are good choices). */
 MRC_STATUS mrc_generator_load(mrc_generator **out, struct mrc_checkpoint_info *info,

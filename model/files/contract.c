@@ -40,6 +40,24 @@ int mrc_contract_index(const struct mrc_contract *contract, enum mrc_contrast co
     return -1;
 }
 
+enum mrc_status mrc_contract_settle_from(enum mrc_contrast *from, const struct mrc_contract *c,
+                                         enum mrc_contrast to, struct mrc_error *err) {
+    char others[MRC_CONTRACT_TEXT], all[MRC_CONTRACT_TEXT];
+    const int target = mrc_contract_index(c, to);
+    mrc_contract_print_choice(others, c, to);
+    mrc_contract_print(all, c, MRC_CONTRACT_LIST);
+    if (target < 0)
+        return mrc_fail(err, MRC_ERR_ARGUMENT, "translation to %s, expected one of the model's, %s",
+                        mrc_contrast_name(to), all);
+    if (*from == MRC_CONTRAST_UNKNOWN && c->contrast_count == 2) *from = c->contrasts[1 - target];
+    if (*from != to && mrc_contract_index(c, *from) >= 0) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_ARGUMENT,
+                    "translation from %s, expected %s, from which the model "
+                    "makes %s",
+                    mrc_contrast_name(*from), others[0] != '\0' ? others : "another contrast",
+                    mrc_contrast_name(to));
+}
+
 double mrc_contract_room(const struct mrc_contract *contract, enum mrc_contrast contrast) {
     int index = mrc_contract_index(contract, contrast);
     return index >= 0 && !contract->stored ? contract->room[index] : 1.0;
@@ -155,6 +173,22 @@ static void add_rooms(char out[MRC_CONTRACT_TEXT], const struct mrc_contract *c)
     }
 }
 
+void mrc_contract_print_choice(char out[MRC_CONTRACT_TEXT], const struct mrc_contract *c,
+                               enum mrc_contrast except) {
+    size_t used = 0;
+    int64_t left = c->contrast_count - (mrc_contract_index(c, except) >= 0);
+    out[0] = '\0';
+    for (int i = 0; i < c->contrast_count; ++i) {
+        if (c->contrasts[i] == except) continue;
+        --left;
+        used += (size_t)snprintf(out + used, MRC_CONTRACT_TEXT - used, "%s%s",
+                                 mrc_contrast_name(c->contrasts[i]),
+                                 left > 1    ? ", "
+                                 : left == 1 ? " or "
+                                             : "");
+    }
+}
+
 void mrc_contract_print(char out[MRC_CONTRACT_TEXT], const struct mrc_contract *c,
                         enum mrc_contract_key key) {
     const int64_t sides[] = {c->sample.c, c->sample.d, c->sample.h, c->sample.w};
@@ -214,10 +248,13 @@ static bool parse_whole(int64_t *out, const char *text) {
     return mrc_parse_i64(out, text, 0, LARGEST_SIDE) == MRC_OK;
 }
 
+/* A contrast that was among them before keeps its room. */
 static bool parse_contrasts(struct mrc_contract *c, const struct parts *p) {
+    const struct mrc_contract before = *c;
     for (int i = 0; i < p->count; ++i) {
         if (mrc_contrast_parse(&c->contrasts[i], p->text[i], NULL) != MRC_OK) return false;
-        c->room[i] = 1.0;
+        const int had = mrc_contract_index(&before, c->contrasts[i]);
+        c->room[i] = had >= 0 ? before.room[had] : 1.0;
     }
     c->contrast_count = p->count;
     return true;

@@ -67,6 +67,10 @@ MRC_STATUS mrc_contract_check(const struct mrc_contract *contract, struct mrc_er
 MRC_API bool mrc_contract_is_plain(const struct mrc_contract *contract);
 /** Where the contrast stands in the list; -1: it is none of the model's. */
 MRC_API int mrc_contract_index(const struct mrc_contract *contract, enum mrc_contrast contrast);
+/** Is it a translation of the model: from one of its contrasts to another of them? *from may be
+ * MRC_CONTRAST_UNKNOWN: then it becomes the only other one. MRC_ERR_ARGUMENT says what the model has. */
+MRC_STATUS mrc_contract_settle_from(enum mrc_contrast *from, const struct mrc_contract *contract,
+                                    enum mrc_contrast to, struct mrc_error *err);
 /** Its room; 1 for a contrast that is none of the model's. */
 MRC_API double mrc_contract_room(const struct mrc_contract *contract, enum mrc_contrast contrast);
 
@@ -86,6 +90,10 @@ enum mrc_contract_key {
     MRC_CONTRACT_KEYS
 };
 enum { MRC_CONTRACT_TEXT = 160 };
+/** "T1w, PDw or FLAIR": its contrasts but `except` (MRC_CONTRAST_UNKNOWN: all), for sentences. */
+MRC_API void mrc_contract_print_choice(char out[MRC_CONTRACT_TEXT],
+                                       const struct mrc_contract *contract,
+                                       enum mrc_contrast except);
 MRC_API const char *mrc_contract_key_name(enum mrc_contract_key key);
 MRC_API void mrc_contract_print(char out[MRC_CONTRACT_TEXT], const struct mrc_contract *contract,
                                 enum mrc_contract_key key);

@@ -274,22 +274,31 @@ static void add_count(struct bytes *model, const char *key, int64_t value) {
     add_metadata(model, key, text);
 }
 
+/* "T1w to T2w" */
+static void add_direction(struct bytes *model, const struct mrc_contract *contract,
+                          enum mrc_cyclegan_net which) {
+    char words[80];
+    const int to = which == MRC_NET_G;
+    (void)snprintf(words, sizeof words, "%s to %s", mrc_contrast_name(contract->contrasts[1 - to]),
+                   mrc_contrast_name(contract->contrasts[to]));
+    add_metadata(model, "mrcycle.direction", words);
+}
+
 static void add_all_metadata(struct bytes *model, const struct mrc_checkpoint_info *info,
                              enum mrc_cyclegan_net which) {
     const struct mrc_cyclegan_settings *s = &info->settings;
     add_metadata(model, "mrcycle.name", info->name);
     add_metadata(model, "mrcycle.hash", info->hash);
     add_metadata(model, "mrcycle.net", mrc_cyclegan_net_name(which));
-    add_metadata(model, "mrcycle.direction",
-                 which == MRC_NET_G ? "x (T1w) to y (T2w)" : "y (T2w) to x (T1w)");
+    add_direction(model, &info->contract, which);
     add_metadata(model, "mrcycle.kind",
                  mrc_generator_kind_name(mrc_cyclegan_generator_of(s, which)));
     add_count(model, "mrcycle.channels", s->channels);
     add_count(model, "mrcycle.size", s->size);
     add_count(model, "mrcycle.side_step", mrc_cyclegan_side_step(s, which));
     add_metadata(model, "mrcycle.input",
-                 "axial slices, rows from anterior to posterior, columns from the patient's right "
-                 "to the left, head in the middle, [0,1]");
+                 "slices, axial ones with rows from anterior to posterior and columns from the "
+                 "patient's right to the left, head in the middle, [0,1]");
     add_metadata(model, "mrcycle.normalisation",
                  info->contract.stored ? "as the pictures store them, black 0, white 1"
                                        : "percentiles of the head to 0 and 1, "

@@ -1,7 +1,6 @@
 /* contrast.c: names, as BIDS has them. */
 #include "base/contrast.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <strings.h>
 
@@ -14,6 +13,11 @@ static const char *const names[MRC_CONTRASTS] = {
 const char *mrc_contrast_name(enum mrc_contrast contrast) {
     bool known = contrast > MRC_CONTRAST_UNKNOWN && contrast < MRC_CONTRASTS;
     return names[known ? contrast : MRC_CONTRAST_UNKNOWN];
+}
+
+bool mrc_contrast_is_weighted(enum mrc_contrast contrast) {
+    return contrast == MRC_CONTRAST_T1W || contrast == MRC_CONTRAST_T2W ||
+           contrast == MRC_CONTRAST_PDW || contrast == MRC_CONTRAST_FLAIR;
 }
 
 enum mrc_status mrc_contrast_parse(enum mrc_contrast *out, const char *text,

@@ -33,8 +33,8 @@ static const struct argp_option table[] = {
     {.doc = "What:", .group = 2},
     {.name = "to",
      .key = KEY_TO,
-     .arg = "T2w|T1w",
-     .doc = "The contrast to make of the other; default: T2w"},
+     .arg = "CONTRAST",
+     .doc = "The contrast to make, one of the model's, of its other one; default: T2w"},
     {.name = "model",
      .key = KEY_MODEL,
      .arg = "FILE",
@@ -82,7 +82,6 @@ static void check(struct argp_state *state, struct arguments *a) {
 }
 
 static error_t parse(int key, char *value, struct argp_state *state) {
-    static const char *const contrasts[] = {"T2w", "T1w", NULL};
     struct arguments *a = state->input;
     struct mrc_bids_options *o = &a->options;
     switch (key) {
@@ -93,11 +92,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
         add_label(state, "--session-label", a->sessions, &o->session_count, value);
         break;
     case KEY_SKIP_VALIDATOR: break;
-    case KEY_TO:
-        o->translate.to = mrc_option_choice(state, "--to", value, contrasts) == 0
-                              ? MRC_CONTRAST_T2W
-                              : MRC_CONTRAST_T1W;
-        break;
+    case KEY_TO: o->translate.to = mrc_option_contrast(state, "--to", value); break;
     case KEY_MODEL: o->translate.model = value; break;
     case MRC_OPTION_REPLACE: o->translate.replace = true; break;
     case KEY_PROCESSES:
@@ -126,12 +121,14 @@ static const struct argp argp = {
     .options = table,
     .parser = parse,
     .args_doc = "BIDS_DIR OUT participant|group",
-    .doc = "Translates a BIDS dataset into a derivative, by the BIDS-App convention.\v"
-           "participant: every anat/…_T1w becomes OUT/sub-…/anat/…_desc-synth_T2w.nii.gz, with a "
-           "report in OUT/reports. What cannot be translated is told in the table at the end, and "
-           "the rest goes on; so does the same command after a break. Labels may follow one "
-           "another: --participant-label 01 02. group: brings the participants' tables together "
-           "in OUT/synthesis.tsv and OUT/group.html, what lies apart first."};
+    .doc =
+        "Translates a BIDS dataset into a derivative, by the BIDS-App convention.\v"
+        "participant: every anat/…_T1w becomes OUT/sub-…/anat/…_desc-synth_T2w.nii.gz (with --to "
+        "T2w of a model of both), with a report in OUT/reports. What cannot be translated is told "
+        "in the table at the end, and "
+        "the rest goes on; so does the same command after a break. Labels may follow one "
+        "another: --participant-label 01 02. group: brings the participants' tables together "
+        "in OUT/synthesis.tsv and OUT/group.html, what lies apart first."};
 
 /* "--participant-label 01 02" as "--participant-label 01 --participant-label 02", since argp knows
  * one value an option. *count words; the caller's (mrc_free). */

@@ -13,6 +13,7 @@ enum {
     KEY_REFERENCE,
     KEY_PAIRS,
     KEY_SPLIT,
+    KEY_CONTRASTS,
     KEY_SIZE,
     KEY_NO_MIRROR,
     KEY_INTENSITIES,
@@ -36,12 +37,19 @@ static const struct argp_option table[] = {
     {.name = "pairs",
      .key = KEY_PAIRS,
      .arg = "HOW",
-     .doc = "name: T1w and T2w images belong together when their names agree but for the contrast "
+     .doc = "name: images of the two contrasts belong together when their names agree but for the "
+            "contrast "
             "(default); order: the n-th to the n-th; none: score without a truth"},
     {.name = "split",
      .key = KEY_SPLIT,
      .arg = "SIDE",
      .doc = "Of a SET made by mrcycle prepare: train, val or test (default)"},
+    {.name = "contrasts",
+     .key = KEY_CONTRASTS,
+     .arg = "A,B",
+     .doc =
+         "Without a model: two of the set's; default: T1w,T2w, or those of a SET of two. A model "
+         "has its own"},
     {.name = "size",
      .key = KEY_SIZE,
      .arg = "N",
@@ -139,6 +147,8 @@ static void check(struct argp_state *state, const struct arguments *a) {
         mrc_option_fail(state, "--model, --reference and --size are for a SET");
     if (o->calibrate != NULL && (o->model_count != 1 || o->pairing == MRC_PAIRING_NONE))
         mrc_option_fail(state, "--calibrate needs pairs and one --model");
+    if (o->contrasts != NULL && (o->set == NULL || o->model_count > 0))
+        mrc_option_fail(state, "--contrasts is for a SET without --model, expected no other");
     if (features != (o->fake_features != NULL))
         mrc_option_fail(state, "expected both --real-features and --fake-features");
 }
@@ -164,6 +174,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
         o->pairing = (enum mrc_pairing)mrc_option_choice(state, "--pairs", value, pairings);
         break;
     case KEY_SPLIT: o->split = mrc_option_choice(state, "--split", value, splits); break;
+    case KEY_CONTRASTS: o->contrasts = value; break;
     case KEY_INTENSITIES:
         o->stored = mrc_option_choice(state, "--intensities", value, intensities) == 1;
         break;
@@ -204,7 +215,8 @@ static const struct argp argp = {
     .args_doc = "SET [--model FILE...]\n--truth IMAGES [--result IMAGES] [--source IMAGES]",
     .doc =
         "Scores translated images, with baselines that need no learning beside them.\v"
-        "SET is a folder with T1w and T2w inside, of images that the model was not trained on; "
+        "SET is a folder with T1w and T2w inside, or the model's contrasts, of images that the "
+        "model was not trained on; "
         "they are normalised and cut as for training. Or it was made by mrcycle prepare, of which "
         "the side test is taken. Where they pair, each is the truth of the "
         "other's translation. Means are over images. docs/model.md says what each score is."};

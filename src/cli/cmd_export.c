@@ -26,7 +26,10 @@ static const struct argp_option table[] = {
      .doc =
          "safetensors: a model for translate (default); onnx: one generator, for onnxruntime and "
          "others, also of a model that holds the generators only"},
-    {.name = "to", .key = KEY_TO, .arg = "T2w|T1w", .doc = "For onnx: what the generator makes"},
+    {.name = "to",
+     .key = KEY_TO,
+     .arg = "CONTRAST",
+     .doc = "For onnx: what the generator makes, one of the model's contrasts"},
     {.name = "half", .key = KEY_HALF, .doc = "Write half precision: half the size"},
     {.name = "finest",
      .key = KEY_FINEST,
@@ -60,7 +63,7 @@ static void check(struct argp_state *state, const struct mrc_export_options *o) 
     if (o->checkpoint == NULL) mrc_option_fail(state, "expected a RUN or CHECKPOINT");
     if (o->output == NULL) mrc_option_fail(state, "expected -o FILE");
     if (o->onnx && o->to == MRC_CONTRAST_UNKNOWN)
-        mrc_option_fail(state, "--format onnx is of one generator, expected --to T2w or --to T1w");
+        mrc_option_fail(state, "--format onnx is of one generator, expected --to CONTRAST");
     if (!o->onnx && o->to != MRC_CONTRAST_UNKNOWN)
         mrc_option_fail(state, "--to is for --format onnx, expected both");
     if (o->onnx && (o->half || o->finest > 0 || o->name != NULL || o->data_note != NULL ||
@@ -70,16 +73,12 @@ static void check(struct argp_state *state, const struct mrc_export_options *o) 
 
 static error_t parse(int key, char *value, struct argp_state *state) {
     static const char *const formats[] = {"safetensors", "onnx", NULL};
-    static const char *const contrasts[] = {"T2w", "T1w", NULL};
     struct mrc_export_options *o = state->input;
     struct mrc_contract contract = MRC_CONTRACT_DEFAULTS; /* which the words could be of */
     switch (key) {
     case 'o': o->output = value; break;
     case KEY_FORMAT: o->onnx = mrc_option_choice(state, "--format", value, formats) == 1; break;
-    case KEY_TO:
-        o->to = mrc_option_choice(state, "--to", value, contrasts) == 0 ? MRC_CONTRAST_T2W
-                                                                        : MRC_CONTRAST_T1W;
-        break;
+    case KEY_TO: o->to = mrc_option_contrast(state, "--to", value); break;
     case KEY_HALF: o->half = true; break;
     case KEY_NAME: o->name = mrc_option_words(state, "--name", value, 63); break;
     case KEY_DATA_NOTE: o->data_note = mrc_option_words(state, "--data-note", value, 255); break;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/common/model_file.h"
 #include "app/inspect/survey.h"
 #include "app/inspect/system.h"
 #include "base/fs.h"
@@ -10,7 +11,15 @@
 #include "cli/options.h"
 #include "cli/terminal.h"
 
-enum { KEY_JSON = MRC_OPTION_OWN, KEY_FILES, KEY_PLAN, KEY_SYSTEM, KEY_MAX_FILES, KEY_QUIET = 'q' };
+enum {
+    KEY_JSON = MRC_OPTION_OWN,
+    KEY_FILES,
+    KEY_PLAN,
+    KEY_SYSTEM,
+    KEY_MAX_FILES,
+    KEY_MODEL,
+    KEY_QUIET = 'q'
+};
 enum { MOST_FILES = 10000000 };
 
 static const struct argp_option table[] = {
@@ -22,6 +31,10 @@ static const struct argp_option table[] = {
      .key = KEY_MAX_FILES,
      .arg = "N",
      .doc = "Refuse to search a folder with more files (default 50000)"},
+    {.name = "model",
+     .key = KEY_MODEL,
+     .arg = "FILE",
+     .doc = "Say what of it this model or training run translates; default: the shipped model"},
     MRC_OPTION_MAP_ENTRY,
     {.name = "quiet", .key = KEY_QUIET, .doc = "No progress bar"},
     {.name = "plan",
@@ -38,7 +51,7 @@ struct arguments {
     char **paths;
     int path_count;
     bool json, files, plan, machine, quiet;
-    const char *map;
+    const char *map, *model;
     struct mrc_survey_options options;
 };
 
@@ -49,6 +62,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     case KEY_PLAN: a->plan = true; break;
     case KEY_FILES: a->files = true; break;
     case MRC_OPTION_MAP: a->map = value; break;
+    case KEY_MODEL: a->model = value; break;
     case KEY_QUIET: a->quiet = true; break;
     case KEY_MAX_FILES:
         a->options.most_files =
@@ -278,6 +292,16 @@ static enum mrc_status print_system(bool json, struct mrc_error *err) {
     return status;
 }
 
+/* Of the model that is asked for, or else the shipped one, should there be one. */
+static enum mrc_status settle_contract(struct mrc_checkpoint_info *info, struct arguments *a,
+                                       struct mrc_error *err) {
+    struct mrc_error none = {0};
+    enum mrc_status status =
+        mrc_model_file_describe(info, a->model, a->model != NULL ? err : &none);
+    if (status == MRC_OK) a->options.contract = &info->contract;
+    return a->model != NULL ? status : MRC_OK;
+}
+
 int mrc_cmd_info(int argc, char **argv) {
     struct arguments a = {0};
     mrc_option_parse(&argp, argc, argv, &a);
@@ -294,6 +318,8 @@ int mrc_cmd_info(int argc, char **argv) {
     mrc_contrast_map *map = NULL;
     enum mrc_status status = a.map != NULL ? mrc_contrast_map_load(&map, a.map, &err) : MRC_OK;
     a.options.map = map;
+    struct mrc_checkpoint_info model;
+    if (status == MRC_OK) status = settle_contract(&model, &a, &err);
     for (int i = 0; status == MRC_OK && i < a.path_count; ++i)
         status = mrc_survey_add_with(&survey, a.paths[i], &a.options, &events, &err);
     mrc_terminal_clear_bar(&terminal);

@@ -32,6 +32,11 @@ static const struct argp_option table[] = {
     {.name = "replace", .key = MRC_OPTION_REPLACE, .doc = "Replace an earlier set"},
     {.name = "dry-run", .key = KEY_DRY_RUN, .doc = "Judge and count; write nothing"},
     {.doc = "Slices:", .group = 2},
+    {.name = "contrasts",
+     .key = KEY_CONTRASTS,
+     .arg = "A,B,...",
+     .doc = "Which to take: T1w, T2w, PDw, FLAIR, ..., up to 8; default: T1w,T2w. train learns "
+            "between two of them"},
     {.name = "size", .key = KEY_SIZE, .arg = "N", .doc = "Pixels a side, 32 to 1024; default: 64"},
     {.name = "channels",
      .key = KEY_CHANNELS,
@@ -73,7 +78,7 @@ static const struct argp_option table[] = {
 
 struct arguments {
     struct mrc_prepare_options options;
-    const char *inputs[MOST_INPUTS], *map;
+    const char *inputs[MOST_INPUTS], *map, *room;
     bool quiet;
 };
 
@@ -126,7 +131,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
         parse_range(state, "--normalise", value, &contract->low_percentile,
                     &contract->high_percentile);
         break;
-    case KEY_ROOM: mrc_option_contract(state, contract, MRC_CONTRACT_ROOM, value); break;
+    case KEY_ROOM: a->room = value; break; /* of contrasts that a later option may name */
     case KEY_FOREGROUND:
         o->min_foreground = mrc_option_number(state, "--min-foreground", value, 0.0, 1.0);
         break;
@@ -151,6 +156,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
         a->inputs[o->input_count++] = value;
         break;
     case ARGP_KEY_END:
+        if (a->room != NULL) mrc_option_contract(state, contract, MRC_CONTRACT_ROOM, a->room);
         if (o->input_count == 0) mrc_option_fail(state, "expected an INPUT");
         if (o->output == NULL) mrc_option_fail(state, "expected -o SET");
         break;
@@ -164,8 +170,9 @@ static const struct argp argp = {
     .parser = parse,
     .args_doc = "INPUT... -o SET",
     .doc =
-        "Makes a training set of the T1w and T2w images below INPUT: axial slices, de-identified, "
-        "split by subject, with a manifest and a report.\v"
+        "Makes a training set of the T1w and T2w images (or --contrasts) below INPUT: axial "
+        "slices, "
+        "de-identified, split by subject, with a manifest and a report.\v"
         "An interrupted run goes on when the command is given again. The key and SET.sources.tsv, "
         "which says what became of each file, lie beside SET and are not to be passed on. "
         "mrcycle train takes SET as it is. Prints the folder written."};

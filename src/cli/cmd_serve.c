@@ -74,10 +74,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
         a->status_port = (int)mrc_option_integer(state, "--status-port", value, 1, 65535);
         break;
     case KEY_CALLING: a->calling = value; break;
-    case KEY_TO:
-        if (mrc_contrast_parse(&a->to, value, NULL) != MRC_OK)
-            mrc_option_fail(state, "--to is '%s', expected T2w or T1w", value);
-        break;
+    case KEY_TO: a->to = mrc_option_contrast(state, "--to", value); break;
     case KEY_QUIET: a->quiet_s = mrc_option_number(state, "--quiet-time", value, 0.1, 86400); break;
     case ARGP_KEY_ARG:
         if (a->folder != NULL) mrc_option_fail(state, "a third path '%s', expected two", value);

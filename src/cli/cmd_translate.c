@@ -122,8 +122,9 @@ static const struct argp_option table[] = {
     {.doc = "What it reads:", .group = 3},
     {.name = "from",
      .key = KEY_FROM,
-     .arg = "T1w|T2w",
-     .doc = "What INPUT is, where it does not tell itself: T1w or T2w"},
+     .arg = "CONTRAST",
+     .doc = "What INPUT is, where it does not tell itself: what the model makes the other of, such "
+            "as T1w"},
     {.name = "all",
      .key = KEY_ALL,
      .doc =
@@ -166,7 +167,6 @@ static const struct argp_option table[] = {
 
 struct arguments {
     struct mrc_translate_options options;
-    enum mrc_contrast from;
     const char *map, *inputs[MOST_INPUTS];
     size_t input_count;
     int jobs;
@@ -179,15 +179,12 @@ static bool is_of_many(const struct arguments *a) {
 }
 
 static void parse_direction(struct argp_state *state, struct arguments *a, const char *text) {
-    if (mrc_contrast_parse(&a->options.to, text, NULL) != MRC_OK)
-        mrc_option_fail(state, "--to is '%s', expected a contrast such as T2w", text);
+    a->options.to = mrc_option_contrast(state, "--to", text);
     a->has_direction = true;
 }
 
 static void parse_from(struct argp_state *state, struct arguments *a, const char *text) {
-    if (mrc_contrast_parse(&a->from, text, NULL) != MRC_OK)
-        mrc_option_fail(state, "--from is '%s', expected a contrast such as T1w", text);
-    a->options.from = a->from;
+    a->options.from = mrc_option_contrast(state, "--from", text);
     a->options.from_is_known = true;
 }
 
@@ -219,10 +216,10 @@ static void check(struct argp_state *state, const struct arguments *a) {
     if (a->input_count == 0) mrc_option_fail(state, "expected an INPUT");
     check_many(state, a);
     if (a->options.output == NULL) mrc_option_fail(state, "expected -o OUTPUT");
-    if (!a->has_direction) mrc_option_fail(state, "expected --to T2w or --to T1w");
-    if (a->options.from_is_known && a->from == a->options.to)
+    if (!a->has_direction) mrc_option_fail(state, "expected --to CONTRAST, such as --to T2w");
+    if (a->options.from_is_known && a->options.from == a->options.to)
         mrc_option_fail(state, "--from and --to are both %s, expected two contrasts",
-                        mrc_contrast_name(a->from));
+                        mrc_contrast_name(a->options.from));
     if (a->no_report && a->options.report != NULL)
         mrc_option_fail(state, "--report and --no-report, expected one of them");
     if (a->options.key != NULL && !a->options.deidentify)
@@ -308,7 +305,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
 static const struct argp argp = {
     .options = table,
     .parser = parse,
-    .args_doc = "INPUT -o OUTPUT --to T2w|T1w\nINPUT... -o FOLDER --to T2w|T1w",
+    .args_doc = "INPUT -o OUTPUT --to CONTRAST\nINPUT... -o FOLDER --to CONTRAST",
     .doc = "Makes the other contrast of a brain MR image, on the image's own grid.\v"
            "INPUT is a folder with one DICOM series, a NIfTI file, or a folder of PNG slices. "
            "Prints the path written. Of several, or with --all, everything that can be translated "
@@ -334,16 +331,15 @@ static enum mrc_status write_table(void *context, const struct mrc_batch *batch,
 
 static enum mrc_status translate_many(const struct arguments *a, struct mrc_batch *batch,
                                       const struct mrc_events *events, struct mrc_error *err) {
-    const struct mrc_batch_options options = {.translate = a->options,
-                                              .output = a->options.output,
-                                              .processes = a->jobs,
-                                              .dry_run = a->dry_run,
-                                              .after = write_table,
-                                              .context = (void *)a->options.output};
-    enum mrc_status status = MRC_OK;
-    for (size_t n = 0; status == MRC_OK && n < a->input_count; ++n) {
+    struct mrc_batch_options options = {.translate = a->options,
+                                        .output = a->options.output,
+                                        .processes = a->jobs,
+                                        .dry_run = a->dry_run,
+                                        .after = write_table,
+                                        .context = (void *)a->options.output};
+    enum mrc_status status = mrc_batch_settle(&options.translate, err);
+    for (size_t n = 0; status == MRC_OK && n < a->input_count; ++n)
         status = mrc_batch_add(batch, a->inputs[n], &options, events, err);
-    }
     if (status == MRC_OK && !a->dry_run) status = mrc_make_dirs(a->options.output, err);
     if (status == MRC_OK) status = mrc_batch_run(batch, &options, events, err);
     return status == MRC_OK && !a->dry_run

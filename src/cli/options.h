@@ -63,6 +63,9 @@ uint64_t mrc_option_bytes(const struct argp_state *state, const char *name, cons
 /** The words of a contract's key (model/files/contract.h), checked; `text` itself. */
 const char *mrc_option_contract(const struct argp_state *state, struct mrc_contract *contract,
                                 enum mrc_contract_key key, const char *text);
+/** A contrast by its name, "T2w" or "t2". */
+enum mrc_contrast mrc_option_contrast(const struct argp_state *state, const char *name,
+                                      const char *text);
 /** Index of `text` in the NULL-terminated list. */
 int mrc_option_choice(const struct argp_state *state, const char *name, const char *text,
                       const char *const *choices);

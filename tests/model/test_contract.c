@@ -142,6 +142,48 @@ static void test_what_is_plain(void **unused) {
     assert_int_equal(mrc_contract_index(&other, MRC_CONTRAST_FLAIR), -1);
 }
 
+static void test_what_is_made_of_what(void **unused) {
+    (void)unused;
+    struct mrc_contract c = MRC_CONTRACT_DEFAULTS;
+    enum mrc_contrast from = MRC_CONTRAST_UNKNOWN;
+    struct mrc_error err = {0};
+    assert_int_equal(mrc_contract_settle_from(&from, &c, MRC_CONTRAST_T1W, NULL), MRC_OK);
+    assert_int_equal(from, MRC_CONTRAST_T2W);
+    assert_int_equal(mrc_contract_settle_from(&from, &c, MRC_CONTRAST_T2W, NULL), MRC_ERR_ARGUMENT);
+    assert_int_equal(mrc_contract_settle_from(&from, &c, MRC_CONTRAST_FLAIR, &err),
+                     MRC_ERR_ARGUMENT);
+    assert_string_equal(err.text, "translation to FLAIR, expected one of the model's, T1w,T2w");
+
+    /* of three it has to be said */
+    c.contrast_count = 3;
+    c.contrasts[2] = MRC_CONTRAST_FLAIR;
+    c.room[2] = 1.5;
+    from = MRC_CONTRAST_UNKNOWN;
+    err = (struct mrc_error){0};
+    assert_int_equal(mrc_contract_settle_from(&from, &c, MRC_CONTRAST_T2W, &err), MRC_ERR_ARGUMENT);
+    assert_string_equal(err.text, "translation from unknown, expected T1w or FLAIR, from which the "
+                                  "model makes T2w");
+    from = MRC_CONTRAST_FLAIR;
+    assert_int_equal(mrc_contract_settle_from(&from, &c, MRC_CONTRAST_T2W, NULL), MRC_OK);
+    assert_int_equal(from, MRC_CONTRAST_FLAIR);
+    from = MRC_CONTRAST_PDW;
+    assert_int_equal(mrc_contract_settle_from(&from, &c, MRC_CONTRAST_T2W, NULL), MRC_ERR_ARGUMENT);
+
+    /* two of them keep their room */
+    assert_int_equal(mrc_contract_parse(&c, MRC_CONTRACT_LIST, "FLAIR,PDw", NULL), MRC_OK);
+    assert_true(c.room[0] == 1.5 && c.room[1] == 1.0);
+
+    char words[MRC_CONTRACT_TEXT];
+    assert_int_equal(mrc_contract_parse(&c, MRC_CONTRACT_LIST, "T1w,T2w,PDw,FLAIR", NULL), MRC_OK);
+    mrc_contract_print_choice(words, &c, MRC_CONTRAST_UNKNOWN);
+    assert_string_equal(words, "T1w, T2w, PDw or FLAIR");
+    mrc_contract_print_choice(words, &c, MRC_CONTRAST_T2W);
+    assert_string_equal(words, "T1w, PDw or FLAIR");
+    c.contrast_count = 1;
+    mrc_contract_print_choice(words, &c, MRC_CONTRAST_T1W);
+    assert_string_equal(words, "");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_words_are_read_as_written),
@@ -149,6 +191,7 @@ int main(void) {
         cmocka_unit_test(test_other_words_are_refused),
         cmocka_unit_test(test_contradictions_are_refused),
         cmocka_unit_test(test_what_is_plain),
+        cmocka_unit_test(test_what_is_made_of_what),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

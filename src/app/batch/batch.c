@@ -148,14 +148,18 @@ static enum mrc_status check_places(const struct mrc_batch *batch, struct mrc_er
     return st;
 }
 
+enum mrc_status mrc_batch_settle(struct mrc_translate_options *options, struct mrc_error *err) {
+    struct mrc_checkpoint_info info;
+    enum mrc_status st = mrc_model_file_describe(&info, options->model, err);
+    return st == MRC_OK ? mrc_contract_settle_from(&options->from, &info.contract, options->to, err)
+                        : st;
+}
+
 static enum mrc_status find_model(char hash[65], const char *given, struct mrc_error *err) {
     struct mrc_checkpoint_info info;
-    char *path = NULL;
     enum mrc_status st = mrc_model_file_check(given, err);
-    if (st == MRC_OK) st = mrc_model_file_find(&path, given, err);
-    if (st == MRC_OK) st = mrc_checkpoint_describe(&info, path, err);
+    if (st == MRC_OK) st = mrc_model_file_describe(&info, given, err);
     if (st == MRC_OK) (void)snprintf(hash, 65, "%s", info.hash);
-    mrc_free(path);
     return st;
 }
 

@@ -48,7 +48,7 @@ struct mrc_batch {
 
 struct mrc_batch_options {
     struct mrc_translate_options translate; /* for each; input, output, report and series are the
-                                               rows' */
+                                               rows'; `from` is settled */
     const char *output;                     /* folder of all */
     int processes;                          /* at a time; 0: one */
     bool dry_run;                           /* finds out what would be done, and writes nothing */
@@ -58,6 +58,8 @@ struct mrc_batch_options {
     void *context;
 };
 
+/** Sets options->from to what the model makes `to` of, unless it says so already. */
+MRC_STATUS mrc_batch_settle(struct mrc_translate_options *options, struct mrc_error *err);
 /** Adds what lies at or below `input`, each with its place below options->output:
  * "<path from input>_synthetic_T2w", with ".nii.gz" for NIfTI. What is no image to translate is a
  * row too, with its reason. MRC_ERR_IO when nothing lies there. */

@@ -41,7 +41,7 @@ static bool is_asked(const char *name, const char *prefix, const char *const *la
 struct finding {
     struct mrc_batch *batch;
     const struct mrc_bids_options *options;
-    const char *suffix; /* "_T1w" */
+    char suffix[32]; /* "_T1w" */
 };
 
 static bool is_wanted(const char *name, const char *suffix) {
@@ -131,10 +131,10 @@ static bool is_there(const struct mrc_name_list *names, const char *label) {
 }
 
 static enum mrc_status find(struct mrc_batch *batch, const struct mrc_bids_options *o,
-                            struct mrc_error *err) {
+                            enum mrc_contrast from, struct mrc_error *err) {
     struct mrc_name_list names = {0};
-    const struct finding finding = {batch, o,
-                                    o->translate.to == MRC_CONTRAST_T2W ? "_T1w" : "_T2w"};
+    struct finding finding = {.batch = batch, .options = o};
+    (void)snprintf(finding.suffix, sizeof finding.suffix, "_%s", mrc_contrast_name(from));
     size_t subjects = 0;
     enum mrc_status st = mrc_list_dir(&names, o->dataset, err);
     for (size_t n = 0; st == MRC_OK && n < o->participant_count; ++n)
@@ -236,12 +236,12 @@ static enum mrc_status write_once(const char *folder, const char *name, const ch
 
 enum mrc_status mrc_bids_participants(struct mrc_batch *batch, const struct mrc_bids_options *o,
                                       const struct mrc_events *events, struct mrc_error *err) {
-    const struct mrc_batch_options options = {.translate = o->translate,
-                                              .output = o->output,
-                                              .processes = o->processes,
-                                              .dry_run = o->dry_run,
-                                              .after = after_row,
-                                              .context = (void *)o};
+    struct mrc_batch_options options = {.translate = o->translate,
+                                        .output = o->output,
+                                        .processes = o->processes,
+                                        .dry_run = o->dry_run,
+                                        .after = after_row,
+                                        .context = (void *)o};
     bool inside = false;
     enum mrc_status st = mrc_place_is_inside(&inside, o->dataset, o->output, err);
     if (st == MRC_OK && inside)
@@ -249,7 +249,8 @@ enum mrc_status mrc_bids_participants(struct mrc_batch *batch, const struct mrc_
                       "%s: holds the dataset, expected a derivative's own folder, such as "
                       "%s/derivatives/mrcycle",
                       o->output, o->dataset);
-    if (st == MRC_OK) st = find(batch, o, err);
+    if (st == MRC_OK) st = mrc_batch_settle(&options.translate, err);
+    if (st == MRC_OK) st = find(batch, o, options.translate.from, err);
     if (st == MRC_OK && !o->dry_run)
         st = write_once(o->output, "dataset_description.json", description, err);
     if (st == MRC_OK && !o->dry_run) st = write_once(o->output, ".bidsignore", ignored, err);

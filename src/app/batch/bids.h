@@ -21,7 +21,7 @@ struct mrc_bids_options {
     bool dry_run;
 };
 
-/** Translates the participants' anat/…_T1w.nii[.gz] (of the other contrast for `to` T1w) to
+/** Translates the participants' anat/…_T1w.nii[.gz] (of what the model makes `to` from) to
  * OUT/sub-…/[ses-…/]anat/…_desc-synth_T2w.nii.gz, with reports in OUT/reports. What cannot be
  * translated is a row. MRC_ERR_IO: no participant, or none of that label. */
 MRC_STATUS mrc_bids_participants(struct mrc_batch *batch, const struct mrc_bids_options *options,

@@ -52,12 +52,10 @@ static enum mrc_status name_places(struct mrc_batch_row *row, const struct mrc_i
 }
 
 static bool is_asked_for(const struct mrc_image_info *image, const struct mrc_batch_options *o) {
-    const enum mrc_contrast from =
-        o->translate.to == MRC_CONTRAST_T2W ? MRC_CONTRAST_T1W : MRC_CONTRAST_T2W;
     if (image->contrast == MRC_CONTRAST_UNKNOWN)
         return o->translate.from_is_known || o->translate.force;
     if (image->synthetic && !o->translate.allow_synthetic) return o->translate.force;
-    return image->contrast == from || o->translate.force;
+    return image->contrast == o->translate.from || o->translate.force;
 }
 
 static enum mrc_status add_image(struct mrc_batch *batch, const struct mrc_image_list *list,

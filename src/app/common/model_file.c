@@ -108,6 +108,15 @@ enum mrc_status mrc_model_file_find(char **out, const char *given, struct mrc_er
     return find_given(out, given, "model.safetensors", err);
 }
 
+enum mrc_status mrc_model_file_describe(struct mrc_checkpoint_info *info, const char *given,
+                                        struct mrc_error *err) {
+    char *path = NULL;
+    enum mrc_status status = mrc_model_file_find(&path, given, err);
+    if (status == MRC_OK) status = mrc_checkpoint_describe(info, path, err);
+    mrc_free(path);
+    return status;
+}
+
 /* The complete checkpoint of a run that has made most steps: "last" is older than the others where
  * a run was taken up again and killed. */
 static enum mrc_status find_newest(char **out, const char *run, struct mrc_error *err) {

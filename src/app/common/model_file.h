@@ -3,6 +3,7 @@
 #define MRC_APP_COMMON_MODEL_FILE_H
 
 #include "base/status.h"
+#include "model/files/checkpoint.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -15,6 +16,9 @@ extern "C" {
  * share/mrcycle/models beside the program's bin folder, and in the source tree it was built from.
  * MRC_ERR_IO when there is none. */
 MRC_STATUS mrc_model_file_find(char **out, const char *given, struct mrc_error *err);
+/** And what it says about itself, as mrc_checkpoint_describe. */
+MRC_STATUS mrc_model_file_describe(struct mrc_checkpoint_info *info, const char *given,
+                                   struct mrc_error *err);
 /** The complete checkpoint of a training run that has made most steps, or the file itself. */
 MRC_STATUS mrc_model_file_find_complete(char **out, const char *given, struct mrc_error *err);
 /** Can the model that mrc_model_file_find finds be used? Reads both generators, their hash too, in

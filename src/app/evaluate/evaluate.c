@@ -29,7 +29,7 @@ enum { BATCH = 8, F = MRC_RADIOMIC_FEATURES };
 /* One of the models that are compared: its two generators. */
 struct model {
     char name[80];
-    mrc_generator *to[2]; /* T2w, T1w */
+    mrc_generator *to[2]; /* the set's contrasts, MRC_EVAL_FROM and MRC_EVAL_TO */
     int64_t channels;
 };
 
@@ -77,25 +77,36 @@ static enum mrc_status compare_contracts(const struct mrc_contract *contract,
     return mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s as the first model", why.text);
 }
 
+/* The generators that make the two contrasts of the set, one of the other. */
+static enum mrc_status load_generators(struct model *m, struct mrc_checkpoint_info *info,
+                                       const struct work *w, const char *path, int64_t size,
+                                       struct mrc_error *err) {
+    enum mrc_status status = MRC_OK;
+    for (int k = 0; status == MRC_OK && k < 2; ++k) {
+        const enum mrc_contrast to = w->found.contract.contrasts[k];
+        status = mrc_generator_load(&m->to[k], info, path, mrc_checkpoint_generator(info, to), size,
+                                    BATCH, err);
+        if (status == MRC_OK) mrc_generator_set_mirror(m->to[k], !w->options->no_mirror);
+    }
+    return status;
+}
+
 static enum mrc_status load_model(struct work *w, size_t n, int64_t size, struct mrc_error *err) {
     struct model *m = &w->models[n];
     struct mrc_checkpoint_info info;
     char *path = NULL;
     enum mrc_status status = mrc_model_file_find(&path, w->options->models[n], err);
-    if (status == MRC_OK)
-        status = mrc_generator_load(&m->to[0], &info, path, MRC_NET_G, size, BATCH, err);
-    if (status == MRC_OK)
-        status = mrc_generator_load(&m->to[1], &info, path, MRC_NET_F, size, BATCH, err);
+    if (status == MRC_OK) status = mrc_checkpoint_describe(&info, path, err);
+    if (status == MRC_OK && n == 0)
+        w->found.contract = info.contract;
+    else if (status == MRC_OK)
+        status = compare_contracts(&info.contract, &w->found.contract, path, err);
+    if (status == MRC_OK) status = load_generators(m, &info, w, path, size, err);
     if (status == MRC_OK) {
-        for (int k = 0; k < 2; ++k) mrc_generator_set_mirror(m->to[k], !w->options->no_mirror);
         load_name(m, &info, path);
         m->channels = info.settings.channels;
-        if (n == 0)
-            w->found.contract = info.contract;
-        else
-            status = compare_contracts(&info.contract, &w->found.contract, path, err);
         memcpy(w->found.model_hashes[n], info.hash, sizeof info.hash);
-        if (n == 0) memcpy(w->found.calibration, info.calibration, sizeof info.calibration);
+        if (n == 0) memcpy(w->found.calibration, info.calibration, sizeof w->found.calibration);
     }
     mrc_free(path);
     return status;
@@ -105,11 +116,6 @@ static enum mrc_status load_models(struct work *w, struct mrc_error *err) {
     const size_t count = w->options->model_count;
     int64_t size = w->options->size;
     enum mrc_status status = MRC_OK;
-    w->found.contract = mrc_contract_of_slices(64, 1, w->options->stored);
-    if (count == 0 && size == 0 && mrc_prepared_is_there(w->options->set)) {
-        status = mrc_prepared_contract(&w->found.contract, w->options->set, err);
-        size = w->found.contract.sample.h;
-    }
     w->found.mirror = !w->options->no_mirror;
     if (count == 0) {
         w->found.size = size > 0 ? size : 64;
@@ -337,7 +343,7 @@ static enum mrc_status run_model(struct task *t, const struct model *model, stru
     const size_t plane = (size_t)(t->work->found.size * t->work->found.size);
     const size_t total = pixels_of(source);
     struct mrc_eval_method *m = NULL;
-    struct translation way = {.model = model, .to = t->to == MRC_EVAL_TO ? 0 : 1};
+    struct translation way = {.model = model, .to = t->to};
     float *result = mrc_alloc(total, sizeof *result), *back = mrc_alloc(total, sizeof *back);
     double *cycles = mrc_alloc(source->count, sizeof *cycles);
     way.room = mrc_alloc(2 * BATCH * plane * (size_t)model->channels, sizeof *way.room);

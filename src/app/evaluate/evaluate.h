@@ -18,19 +18,21 @@ extern "C" {
 
 enum mrc_pairing {
     MRC_PAIRING_NAMES, /* paired when the names agree but for the contrast, else not */
-    MRC_PAIRING_ORDER, /* the n-th T1w image belongs to the n-th T2w image, in order of names */
+    MRC_PAIRING_ORDER, /* the n-th images of the two contrasts belong together, in order of names */
     MRC_PAIRING_NONE
 };
 
 struct mrc_evaluate_options {
-    /* Either a set: a folder with T1w and T2w inside, normalised and cut as for training, or one side
-       of a prepared set, as it is … */
+    /* Either a set: a folder with T1w and T2w (or the model's contrasts) inside, normalised and cut as
+       for training, or one side of a prepared set, as it is … */
     const char *set;
     const char *const
-        *models;        /* as mrc_model_file_find takes them; runs that differ by their seed */
-    size_t model_count; /* 0: baselines only */
-    int64_t size;       /* pixels a side; 0: the first model's, or 64 */
-    bool no_mirror;     /* apply the models once, not to each slice and its mirror image */
+        *models;           /* as mrc_model_file_find takes them; runs that differ by their seed */
+    size_t model_count;    /* 0: baselines only */
+    const char *contrasts; /* without a model: two of the set's, "T1w,FLAIR"; NULL: the set's, or
+                              T1w and T2w */
+    int64_t size;          /* pixels a side; 0: the first model's, or 64 */
+    bool no_mirror;        /* apply the models once, not to each slice and its mirror image */
     bool stored; /* intensities as PNG pictures store them, not normalised to the head; a model that
                     was trained so has its own say */
     /* … or images as they are stored: */

@@ -196,7 +196,7 @@ static enum mrc_status add_cut(struct mrc_eval_set *out, int domain, const struc
     return status;
 }
 
-/* The n-th T1w image, and the n-th T2w image on its grid. */
+/* The n-th image of the one contrast, and of the other on its grid. */
 static enum mrc_status load_pair(struct mrc_eval_set *out, const struct loader *l, size_t n,
                                  struct mrc_error *err) {
     const struct mrc_image_info *x = &l->lists[MRC_EVAL_FROM].items[n];
@@ -315,8 +315,9 @@ enum mrc_status mrc_eval_set_load(struct mrc_eval_set *out, const char *set,
     struct loader l = {.options = options, .events = events, .contract = contract};
     *out = (struct mrc_eval_set){0};
     if (!mrc_path_is_dir(set))
-        return mrc_fail(err, MRC_ERR_IO, "%s: not found, expected a folder with T1w and T2w inside",
-                        set);
+        return mrc_fail(err, MRC_ERR_IO, "%s: not found, expected a folder with %s and %s inside",
+                        set, mrc_contrast_name(contract->contrasts[MRC_EVAL_FROM]),
+                        mrc_contrast_name(contract->contrasts[MRC_EVAL_TO]));
     enum mrc_status status = mrc_prepared_is_there(set) ? load_prepared(out, &l, set, err)
                                                         : load_folders(out, &l, set, err);
     if (status == MRC_OK && out->paired) mrc_eval_set_join_heads(out, options->min_foreground);

@@ -26,7 +26,7 @@ struct mrc_eval_domain {
     size_t count, capacity;
 };
 struct mrc_eval_set {
-    struct mrc_eval_domain domains[MRC_EVAL_DOMAINS]; /* set: T1w, T2w, none */
+    struct mrc_eval_domain domains[MRC_EVAL_DOMAINS]; /* set: the contract's two, none */
     bool paired; /* image n and slice k of each domain show the same */
 };
 

@@ -86,16 +86,18 @@ static void object_to(struct mrc_image_info *image, enum mrc_status status, cons
 }
 
 /* io says what can be loaded; translate wants more. */
-static void judge(struct mrc_image_info *image) {
+static void judge(struct mrc_image_info *image, const struct mrc_contract *contract) {
     struct mrc_slices_options options = MRC_SLICES_DEFAULTS;
+    char expected[MRC_CONTRACT_TEXT];
     struct mrc_extent extent = {image->columns, image->rows, image->slices};
     struct mrc_error why = {0};
     char text[sizeof image->reason];
     if (!image->usable) return;
-    if (image->contrast != MRC_CONTRAST_UNKNOWN && image->contrast != MRC_CONTRAST_T1W &&
-        image->contrast != MRC_CONTRAST_T2W) {
-        snprintf(text, sizeof text, "%.150s; expected T1w or T2w (--force overrides)",
-                 image->reason);
+    mrc_contract_print_choice(expected, contract, MRC_CONTRAST_UNKNOWN);
+    if (image->contrast != MRC_CONTRAST_UNKNOWN &&
+        mrc_contract_index(contract, image->contrast) < 0) {
+        snprintf(text, sizeof text, "%.130s; expected %.32s (--force overrides)", image->reason,
+                 expected);
         object_to(image, MRC_ERR_UNSUPPORTED, text);
         return;
     }
@@ -106,8 +108,8 @@ static void judge(struct mrc_image_info *image) {
         if (status != MRC_OK) object_to(image, status, why.text);
     }
     if (image->usable && image->contrast == MRC_CONTRAST_UNKNOWN) {
-        snprintf(text, sizeof text, "%.140s; expected T1w or T2w (--from says which it is)",
-                 image->reason);
+        snprintf(text, sizeof text, "%.130s; expected %.32s (--from says which it is)",
+                 image->reason, expected);
         object_to(image, MRC_ERR_UNSUPPORTED, text);
         image->unnamed = true;
     }
@@ -130,6 +132,9 @@ struct task {
 };
 
 static enum mrc_status scan_images(const struct task *t, const char *path, struct mrc_error *err) {
+    static const struct mrc_contract plain = MRC_CONTRACT_DEFAULTS;
+    const bool told = t->options != NULL && t->options->contract != NULL;
+    const struct mrc_contract *contract = told ? t->options->contract : &plain;
     struct mrc_image_list *images = &t->survey->images;
     const struct mrc_scan_options options = {.most_files =
                                                  t->options != NULL ? t->options->most_files : 0,
@@ -140,7 +145,7 @@ static enum mrc_status scan_images(const struct task *t, const char *path, struc
     enum mrc_status status = mrc_image_list_scan_with(images, path, &options, err);
     for (size_t i = first; status == MRC_OK && i < images->count; ++i) {
         if (t->options != NULL) (void)mrc_contrast_map_apply(t->options->map, &images->items[i]);
-        judge(&images->items[i]);
+        judge(&images->items[i], contract);
     }
     forget_pictures(images, refused);
     return status;

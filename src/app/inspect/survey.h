@@ -28,13 +28,13 @@ struct mrc_survey {
 };
 
 /** Adds what lies at a file or below a folder. An image is usable when mrc_translate_run takes it
- * without further options: of a contrast it translates, and axial or to be cut axially. What is
- * broken becomes a refusal; an error is a path
- * that cannot be read at all (MRC_ERR_IO). */
+ * without further options: of a contrast that the model translates, and axial or to be cut axially.
+ * What is broken becomes a refusal; an error is a path that cannot be read at all (MRC_ERR_IO). */
 MRC_STATUS mrc_survey_add(struct mrc_survey *survey, const char *path, struct mrc_error *err);
 struct mrc_survey_options {
-    size_t most_files;           /* below one path; 0: 50,000 */
-    const mrc_contrast_map *map; /* overrules what is recognised; NULL: none */
+    size_t most_files;                   /* below one path; 0: 50,000 */
+    const mrc_contrast_map *map;         /* overrules what is recognised; NULL: none */
+    const struct mrc_contract *contract; /* its contrasts are of use; NULL: T1w and T2w */
 };
 /** The same; `options` and `events` may be NULL. */
 MRC_STATUS mrc_survey_add_with(struct mrc_survey *survey, const char *path,

@@ -29,19 +29,21 @@ static size_t folder_length(const char *path) {
     return (size_t)(mrc_path_name(path) - path);
 }
 
-/* Does the folder hold another usable image of the contrast? Then it is not one person's. */
+/* Does the folder hold two usable images of a contrast? Then it is not one person's. */
 static bool is_shared_folder(const struct mrc_prepare_set *set,
                              const struct mrc_prepare_item *item) {
     size_t length = folder_length(item->path);
-    int seen[2] = {0, 0};
+    int seen[MRC_CONTRASTS] = {0};
     for (size_t i = 0; i < set->count; ++i) {
         const struct mrc_prepare_item *other = &set->items[i];
         if (!other->used || other->info->kind != MRC_SOURCE_NIFTI ||
             folder_length(other->path) != length || strncmp(other->path, item->path, length) != 0)
             continue;
-        ++seen[other->info->contrast == MRC_CONTRAST_T2W];
+        ++seen[other->info->contrast];
     }
-    return seen[0] > 1 || seen[1] > 1;
+    for (int c = 0; c < MRC_CONTRASTS; ++c)
+        if (seen[c] > 1) return true;
+    return false;
 }
 
 /* Length of the first folder in the path that is called as a contrast, with its slash, and where it
@@ -105,6 +107,9 @@ static enum mrc_status make_id(struct mrc_prepare_set *set, struct mrc_prepare_i
 static void judge(const struct mrc_prepare_set *set, struct mrc_prepare_item *item) {
     const struct mrc_prepare_options *o = set->options;
     const struct mrc_image_info *info = item->info;
+    char expected[MRC_CONTRACT_TEXT], words[MRC_CONTRACT_TEXT + 40];
+    mrc_contract_print_choice(expected, &o->contract, MRC_CONTRAST_UNKNOWN);
+    (void)snprintf(words, sizeof words, "not of %s (--map names contrasts)", expected);
     item->used = true;
     if (info->kind != MRC_SOURCE_DICOM && info->kind != MRC_SOURCE_NIFTI)
         mrc_prepare_item_refuse(set, item,
@@ -124,8 +129,8 @@ static void judge(const struct mrc_prepare_set *set, struct mrc_prepare_item *it
             set, item,
             "of a child below two years, by PatientAge (0010,1010) or by its names: contrasts are "
             "nearly reversed (--map with its contrast takes it)");
-    else if (info->contrast != MRC_CONTRAST_T1W && info->contrast != MRC_CONTRAST_T2W)
-        mrc_prepare_item_refuse(set, item, "neither T1w nor T2w (--map names contrasts)");
+    else if (mrc_contract_index(&o->contract, info->contrast) < 0)
+        mrc_prepare_item_refuse(set, item, words);
 }
 
 /* --- headers, read in children --- */
@@ -540,7 +545,8 @@ static enum mrc_status scan(struct mrc_prepare_set *set, const struct mrc_events
                             struct mrc_error *err) {
     struct mrc_survey survey = {0};
     enum mrc_status st = MRC_OK;
-    const struct mrc_survey_options many = {.most_files = 1000000, .map = set->options->map};
+    const struct mrc_survey_options many = {
+        .most_files = 1000000, .map = set->options->map, .contract = &set->options->contract};
     for (size_t i = 0; st == MRC_OK && i < set->options->input_count; ++i)
         st = mrc_survey_add_with(&survey, set->options->inputs[i], &many, events, err);
     set->list = survey.images;

@@ -1,5 +1,5 @@
-/* prepare.h: from scanner exports to a training set: axial slices of T1w and T2w volumes as a BIDS
- * derivative, de-identified, split by subject, with a manifest of every slice and a report of every
+/* prepare.h: from scanner exports to a training set: axial slices of volumes of the
+ * contract's contrasts as a BIDS derivative, de-identified, split by subject, with a manifest of every slice and a report of every
  * series. SET appears when it is whole; until then the work lies in SET.partial, from which an
  * interrupted run goes on. The same input, options and key give the same bytes.
  * Names are keyed (base/pseudonym.h). Paths of the input stand only in SET.sources.tsv (mode 0600),

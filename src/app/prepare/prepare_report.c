@@ -50,37 +50,56 @@ static enum mrc_status write_manifest(const struct mrc_prepare_set *set, struct 
     return write_text(set, "manifest.tsv", &text, err);
 }
 
+/* Of a used item's contrast in the contract. */
+static int index_of(const struct mrc_prepare_set *set, const struct mrc_prepare_item *item) {
+    const int index = mrc_contract_index(&set->options->contract, item->info->contrast);
+    MRC_ASSERT(index >= 0);
+    return index;
+}
+
 static enum mrc_status write_participants(const struct mrc_prepare_set *set,
                                           struct mrc_error *err) {
+    const struct mrc_contract *contract = &set->options->contract;
     struct mrc_text text = {0};
-    mrc_text_appendf(&text, "participant_id\tsplit\tT1w\tT2w\n");
+    mrc_text_appendf(&text, "participant_id\tsplit");
+    for (int c = 0; c < contract->contrast_count; ++c)
+        mrc_text_appendf(&text, "\t%s", mrc_contrast_name(contract->contrasts[c]));
     for (size_t i = 0, end; i < set->used_count; i = end) {
         const struct mrc_prepare_item *first = set->by_subject[i];
-        int series[2] = {0, 0};
+        int series[MRC_CONTRACT_CONTRASTS] = {0};
         for (end = i; end < set->used_count; ++end) {
             if (strcmp(set->by_subject[end]->subject, first->subject) != 0) break;
-            ++series[set->by_subject[end]->info->contrast == MRC_CONTRAST_T2W];
+            ++series[index_of(set, set->by_subject[end])];
         }
-        mrc_text_appendf(&text, "sub-%s\t%s\t%d\t%d\n", first->subject,
-                         mrc_split_name(first->split), series[0], series[1]);
+        mrc_text_appendf(&text, "\nsub-%s\t%s", first->subject, mrc_split_name(first->split));
+        for (int c = 0; c < contract->contrast_count; ++c)
+            mrc_text_appendf(&text, "\t%d", series[c]);
     }
+    mrc_text_appendf(&text, "\n");
     return write_text(set, "participants.tsv", &text, err);
 }
 
 static enum mrc_status write_description(const struct mrc_prepare_set *set, struct mrc_error *err) {
-    static const char text[] = "{\n\t\"Name\": \"Axial T1w and T2w slices for training\",\n"
-                               "\t\"BIDSVersion\": \"1.9.0\",\n\t\"DatasetType\": \"derivative\",\n"
-                               "\t\"GeneratedBy\": [{\"Name\": \"mrcycle prepare\", \"Version\": "
-                               "\"" MRC_VERSION "\"}]\n}\n";
-    return write_below(set, "dataset_description.json", text, err);
+    char contrasts[MRC_CONTRACT_TEXT];
+    struct mrc_text text = {0};
+    mrc_contract_print(contrasts, &set->options->contract, MRC_CONTRACT_LIST);
+    mrc_text_appendf(&text,
+                     "{\n\t\"Name\": \"Axial slices for training: %s\",\n"
+                     "\t\"BIDSVersion\": \"1.9.0\",\n\t\"DatasetType\": \"derivative\",\n"
+                     "\t\"GeneratedBy\": [{\"Name\": \"mrcycle prepare\", \"Version\": "
+                     "\"" MRC_VERSION "\"}]\n}\n",
+                     contrasts);
+    return write_text(set, "dataset_description.json", &text, err);
 }
 
 static enum mrc_status write_readme(const struct mrc_prepare_set *set, struct mrc_error *err) {
     const struct mrc_prepare_options *o = set->options;
+    char contrasts[MRC_CONTRACT_TEXT];
     struct mrc_text text = {0};
+    mrc_contract_print(contrasts, &o->contract, MRC_CONTRACT_LIST);
     mrc_text_appendf(
         &text,
-        "Axial slices of T1-weighted and T2-weighted brain MR, %lld x %lld pixels in [0,1], for "
+        "Axial slices of brain MR (%s), %lld x %lld pixels in [0,1], for "
         "mrcycle train.\n\n"
         "manifest.tsv   one row a slice: whose, which file and index, place, limits, split, hash\n"
         "report.html    what was used, what was refused, and why\n"
@@ -94,9 +113,9 @@ static enum mrc_status write_readme(const struct mrc_prepare_set *set, struct mr
         "name.\n"
         "Names are keyed; dates, texts and names of the source are not in this folder. Faces are "
         "not removed.\n",
-        (long long)o->contract.sample.w, (long long)o->contract.sample.h, o->min_foreground * 100.0,
-        o->keep_from, o->keep_to, o->contract.low_percentile, o->contract.high_percentile,
-        o->split[0], o->split[1], o->split[2]);
+        contrasts, (long long)o->contract.sample.w, (long long)o->contract.sample.h,
+        o->min_foreground * 100.0, o->keep_from, o->keep_to, o->contract.low_percentile,
+        o->contract.high_percentile, o->split[0], o->split[1], o->split[2]);
     return write_text(set, "README", &text, err);
 }
 
@@ -207,24 +226,30 @@ static void append_refused(struct mrc_text *page, const struct mrc_prepare_set *
     mrc_text_appendf(page, "</table></div>\n");
 }
 
-static void append_splits(struct mrc_text *page, const struct mrc_prepare_set *set) {
-    mrc_text_appendf(page,
-                     "<div class=\"scroll\"><table><tr><th>split</th><th class=\"n\">subjects"
-                     "</th><th class=\"n\">T1w slices</th><th class=\"n\">T2w slices</th></tr>\n");
-    for (int s = 0; s < MRC_SPLITS; ++s) {
-        int64_t slices[2] = {0, 0}, subjects = 0;
-        for (size_t i = 0; i < set->used_count; ++i) {
-            const struct mrc_prepare_item *item = set->by_subject[i];
-            if (item->split != s) continue;
-            subjects += i == 0 || strcmp(item->subject, set->by_subject[i - 1]->subject) != 0;
-            slices[item->info->contrast == MRC_CONTRAST_T2W] += item->kept;
-        }
-        mrc_text_appendf(page,
-                         "<tr><td>%s</td><td class=\"n\">%lld</td><td class=\"n\">%lld</td><td "
-                         "class=\"n\">%lld</td></tr>\n",
-                         mrc_split_name(s), (long long)subjects, (long long)slices[0],
-                         (long long)slices[1]);
+static void append_split(struct mrc_text *page, const struct mrc_prepare_set *set, int split) {
+    int64_t slices[MRC_CONTRACT_CONTRASTS] = {0}, subjects = 0;
+    for (size_t i = 0; i < set->used_count; ++i) {
+        const struct mrc_prepare_item *item = set->by_subject[i];
+        if (item->split != split) continue;
+        subjects += i == 0 || strcmp(item->subject, set->by_subject[i - 1]->subject) != 0;
+        slices[index_of(set, item)] += item->kept;
     }
+    mrc_text_appendf(page, "<tr><td>%s</td><td class=\"n\">%lld</td>", mrc_split_name(split),
+                     (long long)subjects);
+    for (int c = 0; c < set->options->contract.contrast_count; ++c)
+        mrc_text_appendf(page, "<td class=\"n\">%lld</td>", (long long)slices[c]);
+    mrc_text_appendf(page, "</tr>\n");
+}
+
+static void append_splits(struct mrc_text *page, const struct mrc_prepare_set *set) {
+    const struct mrc_contract *contract = &set->options->contract;
+    mrc_text_appendf(page, "<div class=\"scroll\"><table><tr><th>split</th>"
+                           "<th class=\"n\">subjects</th>");
+    for (int c = 0; c < contract->contrast_count; ++c)
+        mrc_text_appendf(page, "<th class=\"n\">%s slices</th>",
+                         mrc_contrast_name(contract->contrasts[c]));
+    mrc_text_appendf(page, "</tr>\n");
+    for (int s = 0; s < MRC_SPLITS; ++s) append_split(page, set, s);
     mrc_text_appendf(page, "</table></div>\n<p>No subject and no equal slices stand on two sides: "
                            "checked.</p>\n");
 }

@@ -20,8 +20,9 @@ MRC_MUST_CHECK enum mrc_status mrc_cut_options(struct mrc_slices_options *out,
 /** Is it a contract that slices can be cut for? `name` is the model's or set's. */
 MRC_MUST_CHECK enum mrc_status mrc_cut_check(const struct mrc_contract *contract, const char *name,
                                              struct mrc_error *err);
-/** Do both want slices cut alike: contrasts, sides, planes, intensities? MRC_ERR_ARGUMENT names the
- * first that differs, as what `name` has and what was expected. */
+/** Does `has` want slices cut as `expected` does: sides, planes, intensities, contrasts (it
+ * may have more)? MRC_ERR_ARGUMENT names the first that differs, as what `name` has and
+ * what was expected. */
 MRC_MUST_CHECK enum mrc_status mrc_cut_compare(const struct mrc_contract *has,
                                                const struct mrc_contract *expected,
                                                const char *name, struct mrc_error *err);

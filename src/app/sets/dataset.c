@@ -375,8 +375,9 @@ enum mrc_status mrc_dataset_load(struct mrc_dataset *out, const struct mrc_datas
     out->is_prepared = mrc_prepared_is_there(options->set);
     out->has_classes = options->balance == MRC_BALANCE_CLASS;
     if (!mrc_path_is_dir(options->set))
-        return mrc_fail(err, MRC_ERR_IO, "%s: not found, expected a folder with T1w and T2w inside",
-                        options->set);
+        return mrc_fail(err, MRC_ERR_IO, "%s: not found, expected a folder with %s and %s inside",
+                        options->set, mrc_dataset_contrast(out, MRC_DOMAIN_X),
+                        mrc_dataset_contrast(out, MRC_DOMAIN_Y));
     const bool prepared = out->is_prepared;
     if (prepared && options->map != NULL)
         return mrc_fail(err, MRC_ERR_ARGUMENT,

@@ -214,13 +214,15 @@ static double difference(const double *input, const double *trained, int figure)
 
 double mrc_likeness_distance(const struct mrc_trained_images *input,
                              const struct mrc_trained_images *trained, enum mrc_contrast contrast) {
-    static const double units[2][MRC_TRAINED_FIGURES] = {
-        [0] = {[SKEW] = 1.2, [RANGE] = 0.85, [NEIGHBOURS] = 0.15, [SPREAD] = 0.6, [FOLDS] = 0.7},
-        [1] = {[SKEW] = 2.6, [RANGE] = 0.85, [NEIGHBOURS] = 0.15, [SPREAD] = 0.6, [FOLDS] = 0.9}};
+    enum { T1W, OTHERS }; /* of T2w; those of PDw and FLAIR are not known to be smaller */
+    static const double units[][MRC_TRAINED_FIGURES] = {
+        [T1W] = {[SKEW] = 1.2, [RANGE] = 0.85, [NEIGHBOURS] = 0.15, [SPREAD] = 0.6, [FOLDS] = 0.7},
+        [OTHERS] = {
+            [SKEW] = 2.6, [RANGE] = 0.85, [NEIGHBOURS] = 0.15, [SPREAD] = 0.6, [FOLDS] = 0.9}};
+    const int of = contrast == MRC_CONTRAST_T1W ? T1W : OTHERS;
     double most = 0.0;
     if (input->slices == 0 || trained->slices == 0) return (double)NAN;
     for (int f = 0; f < MRC_TRAINED_FIGURES; ++f)
-        most = fmax(most, difference(input->figures, trained->figures, f) /
-                              units[contrast == MRC_CONTRAST_T2W][f]);
+        most = fmax(most, difference(input->figures, trained->figures, f) / units[of][f]);
     return most;
 }

@@ -1,4 +1,4 @@
-/* pairs.h: which T1w and T2w images show the same. */
+/* pairs.h: which images of two contrasts show the same. */
 #ifndef MRC_APP_SETS_PAIRS_H
 #define MRC_APP_SETS_PAIRS_H
 

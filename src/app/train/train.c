@@ -73,7 +73,7 @@ static struct mrc_checkpoint_info describe(const struct work *w, int64_t epoch) 
     snprintf(info.name, sizeof info.name, "%s", w->options->name);
     snprintf(info.version, sizeof info.version, "%s", MRC_VERSION);
     snprintf(info.data, sizeof info.data, "%s", w->options->data_note);
-    memcpy(info.trained, w->trained, sizeof info.trained);
+    memcpy(info.trained, w->trained, sizeof w->trained);
     return info;
 }
 
@@ -777,9 +777,7 @@ static enum mrc_status export_onnx(const struct mrc_export_options *o, const cha
         status =
             mrc_fail(err, MRC_ERR_ARGUMENT, "%s: does not make %s", path, mrc_contrast_name(o->to));
     return status == MRC_OK
-               ? mrc_onnx_save(
-                     path, mrc_contract_index(&info.contract, o->to) == 1 ? MRC_NET_G : MRC_NET_F,
-                     o->output, err)
+               ? mrc_onnx_save(path, mrc_checkpoint_generator(&info, o->to), o->output, err)
                : status;
 }
 

@@ -405,15 +405,11 @@ static enum mrc_status settle_format(struct work *w, struct mrc_error *err) {
 
 /* --- The model --- */
 
-static enum mrc_cyclegan_net generator_to(const struct work *w, enum mrc_contrast to) {
-    return mrc_contract_index(&w->info.contract, to) == 1 ? MRC_NET_G : MRC_NET_F;
-}
-
 /* Is what makes `to` good for slices of that size? A local generator, which sees no shapes, is; a
  * U-Net where the model says so. */
 static bool knows_size(const struct work *w, enum mrc_contrast to, int64_t size) {
     const struct mrc_cyclegan_settings *trained = &w->info.settings;
-    enum mrc_cyclegan_net which = generator_to(w, to);
+    enum mrc_cyclegan_net which = mrc_checkpoint_generator(&w->info, to);
     bool good = size == trained->size || size <= w->info.finest ||
                 mrc_cyclegan_generator_of(trained, which) == MRC_GENERATOR_LOCAL;
     return good && mrc_cyclegan_takes_side(trained, which, size);
@@ -424,7 +420,6 @@ static bool knows_size(const struct work *w, enum mrc_contrast to, int64_t size)
  * ventricle then looks like air (docs/preprocessing.md). */
 static int64_t choose_size(const struct work *w) {
     enum { FINER = 2 };
-    const struct mrc_extent e = mrc_volume_extent(w->source);
     int64_t own = w->info.settings.size, finer = FINER * own;
     if (w->options->size != 0) return w->options->size;
     bool gains =
@@ -467,8 +462,8 @@ static enum mrc_status load_generator(struct work *w, enum mrc_contrast to, int6
         settle_cuts(w);
         if (size == 0) size = choose_size(w);
         w->batch = choose_batch(w, size);
-        status = mrc_generator_load(&w->generator, &w->info, path, generator_to(w, to), size,
-                                    w->batch, err);
+        status = mrc_generator_load(&w->generator, &w->info, path,
+                                    mrc_checkpoint_generator(&w->info, to), size, w->batch, err);
     }
     if (status == MRC_OK) mrc_generator_set_mirror(w->generator, !o->no_mirror && w->others == 0);
     if (status == MRC_OK && w->info.name[0] == '\0') {
@@ -539,7 +534,7 @@ static double room_of(const struct work *w, enum mrc_contrast contrast) {
 }
 
 static const struct mrc_trained_images *trained_images(const struct work *w) {
-    return &w->info.trained[mrc_contract_index(&w->info.contract, w->from) == 1];
+    return &w->info.trained[mrc_contract_index(&w->info.contract, w->from)];
 }
 
 /* In slices of the size that was trained on, whatever size is worked on. */
@@ -694,8 +689,8 @@ static enum mrc_status describe(struct work *w, struct mrc_error *err) {
                      "from=%s;to=%s;generator=%s;channels=%lld;size=%lld;low_percentile=%g;"
                      "high_percentile=%g;grid=%s;upsampling=%s;mirror=%d;assume_ras=%d",
                      mrc_contrast_name(w->from), mrc_contrast_name(o->to),
-                     mrc_generator_kind_name(
-                         mrc_cyclegan_generator_of(&w->info.settings, generator_to(w, o->to))),
+                     mrc_generator_kind_name(mrc_cyclegan_generator_of(
+                         &w->info.settings, mrc_checkpoint_generator(&w->info, o->to))),
                      (long long)w->info.settings.channels, (long long)w->before.size,
                      c->low_percentile, c->high_percentile,
                      o->grid == MRC_GRID_MODEL ? "model" : "source",
@@ -864,7 +859,7 @@ static enum mrc_status prepare_report(struct mrc_output *out, struct work *w,
         .settings = w->settings.data,
         .input = &w->looks,
         .trained = trained_images(w),
-        .calibration = &w->info.calibration[mrc_contract_index(&w->info.contract, o->to) == 1],
+        .calibration = &w->info.calibration[mrc_contract_index(&w->info.contract, o->to)],
         .room = room_of(w, w->from),
         .room_to = room_of(w, o->to),
         .before = w->there[0],
@@ -1000,23 +995,11 @@ static enum mrc_status run(struct work *w, struct mrc_error *err) {
 
 /* What the model makes `to` from. */
 static enum mrc_status settle_contrasts(struct work *w, struct mrc_error *err) {
-    const struct mrc_translate_options *o = w->options;
-    const struct mrc_contract *c = &w->info.contract;
-    char *path = NULL, words[MRC_CONTRACT_TEXT];
-    enum mrc_status status = mrc_model_file_find(&path, o->model, err);
-    if (status == MRC_OK) status = mrc_checkpoint_describe(&w->info, path, err);
-    mrc_free(path);
-    if (status != MRC_OK) return status;
-    mrc_contract_print(words, c, MRC_CONTRACT_LIST);
-    int to = mrc_contract_index(c, o->to);
-    if (to < 0 || c->contrast_count != 2)
-        return mrc_fail(err, MRC_ERR_ARGUMENT, "translation to %s, expected one of the model's, %s",
-                        mrc_contrast_name(o->to), words);
-    w->from = c->contrasts[1 - to];
-    if (o->from == MRC_CONTRAST_UNKNOWN || o->from == w->from) return MRC_OK;
-    return mrc_fail(
-        err, MRC_ERR_ARGUMENT, "translation from %s, expected %s, from which the model makes %s",
-        mrc_contrast_name(o->from), mrc_contrast_name(w->from), mrc_contrast_name(o->to));
+    enum mrc_status status = mrc_model_file_describe(&w->info, w->options->model, err);
+    w->from = w->options->from;
+    return status == MRC_OK
+               ? mrc_contract_settle_from(&w->from, &w->info.contract, w->options->to, err)
+               : status;
 }
 
 enum mrc_status mrc_translate_run(const struct mrc_translate_options *options,

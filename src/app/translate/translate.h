@@ -36,7 +36,7 @@ struct mrc_translate_options {
     const char *key; /* for `deidentify`: the key file, made when absent; NULL: beside the output,
                         its name without .nii.gz and ".key" */
     enum mrc_contrast to;   /* one of the model's */
-    enum mrc_contrast from; /* MRC_CONTRAST_UNKNOWN: what the model makes `to` from */
+    enum mrc_contrast from; /* MRC_CONTRAST_UNKNOWN: the other one that the model has */
     const char *model;      /* as mrc_model_file_find takes it; NULL: the shipped one */
     enum mrc_source_kind
         format; /* MRC_SOURCE_NONE: NIfTI when the output's name says so, else the input's */
@@ -102,7 +102,7 @@ MRC_STATUS mrc_translate_volume(mrc_volume **out, const mrc_volume *source,
                                 const struct mrc_events *events, struct mrc_error *err);
 
 /** And of an array, for languages that call C: voxels [n[2]][n[1]][n[0]] (the first axis fastest)
- * that lie where the 3 x 4 matrix says, out as many, in [0,1]. `to`: "T2w" or "T1w"; model: NULL or
+ * that lie where the 3 x 4 matrix says, out as many, in [0,1]. `to`: a contrast of the model, "T2w"; model: NULL or
  * "" for the shipped one; size: 0 or pixels a side; cubic: 0 for guided up-sampling; mirror: 0 to
  * apply the generator once. Returns enum mrc_status; its words go to why[capacity]. */
 MRC_API int mrc_translate_array(float *out, const float *voxels, const int64_t n[3],
