@@ -111,8 +111,12 @@ enum mrc_status mrc_filter_create_back(struct mrc_filter *f, int64_t in, double 
     enum mrc_status st = filter_reserve(f, in, out, &k, err);
     if (st != MRC_OK) return st;
     for (int64_t o = 0; o < out; ++o) {
-        double centre = (((double)o + 0.5) * out_mm + offset_mm) / in_mm - 0.5;
-        filter_fill(f, flip ? out - 1 - o : o, centre, &k, -1e9, 1e9, true);
+        const int64_t at = flip ? out - 1 - o : o;
+        const double centre = (((double)o + 0.5) * out_mm + offset_mm) / in_mm - 0.5;
+        if (centre > -0.5 - 1e-9 && centre < (double)in - 0.5 + 1e-9)
+            filter_fill(f, at, centre, &k, -1e9, 1e9, true);
+        else
+            f->first[at] = f->taps[at] = 0; /* cut off */
     }
     return MRC_OK;
 }

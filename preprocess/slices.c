@@ -10,7 +10,7 @@
 #include "preprocess/steps.h"
 
 enum { SMALLEST_SIZE = 8, LARGEST_SIZE = 1024 };
-static const double LARGEST_ROOM = 10.0;
+static const double LARGEST_ROOM = 10.0, LARGEST_FIELD_MM = 1e5;
 
 static enum mrc_status check_options(const struct mrc_slices_options *o, struct mrc_error *err) {
     if (o->size < SMALLEST_SIZE || o->size > LARGEST_SIZE)
@@ -27,6 +27,9 @@ static enum mrc_status check_options(const struct mrc_slices_options *o, struct 
     if (!(o->max_slice_mm > 0.0))
         return mrc_fail(err, MRC_ERR_ARGUMENT,
                         "largest slice distance %g mm, expected a positive one", o->max_slice_mm);
+    if (!(o->field_mm >= 0.0 && o->field_mm <= LARGEST_FIELD_MM))
+        return mrc_fail(err, MRC_ERR_ARGUMENT, "field of view of %g mm, expected 0 to %g",
+                        o->field_mm, LARGEST_FIELD_MM);
     return MRC_OK;
 }
 
@@ -113,12 +116,45 @@ static enum mrc_status resample_down(struct mrc_slices *out, const float *voxels
     return st;
 }
 
-/* Fractions of the square from counts of voxels: both are areas of the same plane. */
+static bool cuts_off(const struct mrc_square_record *square) {
+    return square->offset_mm[0] < 0.0 || square->offset_mm[1] < 0.0;
+}
+
+/* The samples, from *first to before *end, whose centres lie in the square. */
+static void find_inside(int64_t *first, int64_t *end, const struct mrc_slices_record *r, int axis) {
+    const double step = r->axial.spacing_mm[axis], before = r->square.offset_mm[axis];
+    const int64_t side = axis == 0 ? r->axial.extent.i : r->axial.extent.j;
+    *first = 0;
+    while (*first < side && ((double)*first + 0.5) * step + before < 0.0) ++*first;
+    *end = side;
+    while (*end > *first && ((double)*end - 0.5) * step + before > r->square.side_mm) --*end;
+}
+
+/* Of a head that the square cuts, what of it each slice shows, and the part that none does. */
+static void count_inside(int64_t *per_slice, struct mrc_slices_record *r,
+                         const unsigned char *mask) {
+    const struct mrc_axial_view view = mrc_axial_view_of(&r->axial);
+    int64_t first[2], end[2], all = 0, inside = 0;
+    for (int a = 0; a < 2; ++a) find_inside(&first[a], &end[a], r, a);
+    for (int64_t z = 0; z < view.extent.k; ++z) {
+        all += per_slice[z];
+        per_slice[z] = 0;
+        for (int64_t y = first[1]; y < end[1]; ++y)
+            for (int64_t x = first[0]; x < end[0]; ++x)
+                per_slice[z] += mask[view.origin + x * view.stride[0] + y * view.stride[1] +
+                                     z * view.stride[2]] != MRC_IN_AIR;
+        inside += per_slice[z];
+    }
+    r->square.cut_head = all > 0 ? (double)(all - inside) / (double)all : 0.0;
+}
+
+/* Fractions of the square from counts of voxels: both are areas of the same plane. Voxels on the edge
+ * of a cut one reach beyond it. */
 static void set_foreground(struct mrc_slices *out, const int64_t *per_slice) {
     const double voxel_mm2 = out->record.axial.spacing_mm[0] * out->record.axial.spacing_mm[1];
     const double square_mm2 = out->record.square.side_mm * out->record.square.side_mm;
     for (int64_t z = 0; z < out->count; ++z)
-        out->foreground[z] = (float)((double)per_slice[z] * voxel_mm2 / square_mm2);
+        out->foreground[z] = (float)fmin(1.0, (double)per_slice[z] * voxel_mm2 / square_mm2);
 }
 
 enum mrc_status mrc_slices_check_grid(const struct mrc_geometry *geometry, struct mrc_extent extent,
@@ -152,22 +188,7 @@ static enum mrc_status find_limits(struct mrc_normalise_record *limits, int64_t 
     return st;
 }
 
-/* Limits and slices of voxels that have an axial order. */
-static enum mrc_status cut(struct mrc_slices *out, const float *voxels,
-                           const struct mrc_slices_options *options, const char *name,
-                           struct mrc_error *err) {
-    int64_t *per_slice = mrc_alloc((size_t)out->count, sizeof *per_slice);
-    if (per_slice == NULL)
-        return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for its slices", name);
-    enum mrc_status st = find_limits(&out->record.normalise, per_slice, voxels, &out->record.axial,
-                                     options, name, err);
-    if (st == MRC_OK) st = resample_down(out, voxels, err);
-    if (st == MRC_OK) set_foreground(out, per_slice);
-    mrc_free(per_slice);
-    return st;
-}
-
-/* The same, with limits that are known; the head is found anew for the shares of the slices. */
+/* With limits that are known; the head is found for the shares of the slices. */
 static enum mrc_status cut_with(struct mrc_slices *out, const float *voxels,
                                 const struct mrc_normalise_record *limits, const char *name,
                                 struct mrc_error *err) {
@@ -180,11 +201,30 @@ static enum mrc_status cut_with(struct mrc_slices *out, const float *voxels,
         st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for the head's mask", name);
     if (st == MRC_OK)
         st = mrc_foreground_find(mask, per_slice, &own, voxels, &out->record.axial, name, err);
+    if (st == MRC_OK && cuts_off(&out->record.square)) count_inside(per_slice, &out->record, mask);
     if (st == MRC_OK) st = resample_down(out, voxels, err);
     if (st == MRC_OK) set_foreground(out, per_slice);
     mrc_free(mask);
     mrc_free(per_slice);
     return st;
+}
+
+/* Limits and slices of voxels that have an axial order. */
+static enum mrc_status cut(struct mrc_slices *out, const float *voxels,
+                           const struct mrc_slices_options *options, const char *name,
+                           struct mrc_error *err) {
+    int64_t *per_slice = mrc_alloc((size_t)out->count, sizeof *per_slice);
+    if (per_slice == NULL)
+        return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for its slices", name);
+    enum mrc_status st = find_limits(&out->record.normalise, per_slice, voxels, &out->record.axial,
+                                     options, name, err);
+    const bool again = cuts_off(&out->record.square); /* shares of what is left */
+    if (st == MRC_OK && !again) st = resample_down(out, voxels, err);
+    if (st == MRC_OK && !again) set_foreground(out, per_slice);
+    mrc_free(per_slice);
+    if (st != MRC_OK || !again) return st;
+    const struct mrc_normalise_record limits = out->record.normalise;
+    return cut_with(out, voxels, &limits, name, err);
 }
 
 /* The same for a cut other than the axial one, with the limits that that would have or had. */
@@ -208,8 +248,9 @@ static enum mrc_status cut_across(struct mrc_slices *out, const mrc_volume *vol,
 }
 
 /* The grids of everything that follows. */
-static enum mrc_status settle(struct mrc_slices *out, const char *name, struct mrc_error *err) {
-    out->record.square = mrc_square_find(&out->record.axial, out->size);
+static enum mrc_status settle(struct mrc_slices *out, const struct mrc_slices_options *options,
+                              const char *name, struct mrc_error *err) {
+    out->record.square = mrc_square_find(&out->record.axial, out->size, options->field_mm);
     out->count = out->record.axial.extent.k;
     return alloc_slices(out, name, err);
 }
@@ -249,7 +290,7 @@ static enum mrc_status reformat_and_cut(struct mrc_slices *out, const mrc_volume
     const struct mrc_reformat_record *r = &out->record.reformat;
     struct mrc_normalise_record limits;
     enum mrc_status st = find_oblique(out, &limits, vol, options, name, err);
-    if (st == MRC_OK) st = settle(out, name, err);
+    if (st == MRC_OK) st = settle(out, options, name, err);
     if (st != MRC_OK) return st;
     float *axial = mrc_alloc((size_t)mrc_extent_count(r->extent), sizeof *axial);
     if (axial == NULL)
@@ -266,6 +307,11 @@ enum mrc_status mrc_slices_from_volume(struct mrc_slices *out, const mrc_volume 
                                        struct mrc_error *err) {
     *out = (struct mrc_slices){0};
     enum mrc_status st = check_options(options, err);
+    if (st == MRC_OK && options->field_mm > 0.0 && !mrc_volume_geometry(vol)->physical)
+        st = mrc_fail(err, MRC_ERR_UNSUPPORTED,
+                      "%s: pixels without a size, expected an image with one for a field of view "
+                      "of %g mm",
+                      name, options->field_mm);
     if (st == MRC_OK)
         st = mrc_axial_find(&out->record.axial, &out->record.reformat, mrc_volume_geometry(vol),
                             mrc_volume_extent(vol), options->cut, options->max_slice_mm, name, err);
@@ -274,7 +320,7 @@ enum mrc_status mrc_slices_from_volume(struct mrc_slices *out, const mrc_volume 
     if (out->record.reformat.used) {
         st = reformat_and_cut(out, vol, options, name, err);
     } else {
-        st = settle(out, name, err);
+        st = settle(out, options, name, err);
         if (st == MRC_OK)
             st = options->cut == MRC_CUT_AXIAL && options->limits == NULL
                      ? cut(out, mrc_volume_voxels_const(vol), options, name, err)
@@ -366,6 +412,24 @@ enum mrc_status mrc_slices_spread(float *voxels, const struct mrc_slices *slices
     return slices->record.reformat.used
                ? reformat_back(voxels, slices, mrc_volume_geometry(source), err)
                : resample_back(voxels, slices, err);
+}
+
+enum mrc_status mrc_slices_cover(float *voxels, const struct mrc_slices *slices,
+                                 const mrc_volume *source, struct mrc_error *err) {
+    const size_t pixels = (size_t)(slices->count * slices->size * slices->size);
+    const size_t count = (size_t)mrc_extent_count(mrc_volume_extent(source));
+    struct mrc_slices full = *slices;
+    if (!cuts_off(&slices->record.square)) {
+        for (size_t n = 0; n < count; ++n) voxels[n] = 1.0f;
+        return MRC_OK;
+    }
+    full.pixels = mrc_alloc(pixels, sizeof *full.pixels);
+    if (full.pixels == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for resampling");
+    for (size_t n = 0; n < pixels; ++n) full.pixels[n] = 1.0f;
+    enum mrc_status st = mrc_slices_spread(voxels, &full, source, err);
+    for (size_t n = 0; st == MRC_OK && n < count; ++n) voxels[n] = voxels[n] > 0.5f ? 1.0f : 0.0f;
+    mrc_free(full.pixels);
+    return st;
 }
 
 enum mrc_status mrc_slices_to_volume(mrc_volume **out, const struct mrc_slices *slices,
@@ -462,9 +526,10 @@ void mrc_slices_record_print(struct mrc_text *out, const struct mrc_slices_recor
     mrc_text_appendf(out, " (%lld x %lld x %lld at %.4g x %.4g x %.4g mm)", (long long)a->extent.i,
                      (long long)a->extent.j, (long long)a->extent.k, a->spacing_mm[0],
                      a->spacing_mm[1], a->spacing_mm[2]);
-    mrc_text_appendf(
-        out, "; padded to %.6g mm square, resampled to %lld x %lld at %.4g mm (antialiased)",
-        s->side_mm, (long long)s->size, (long long)s->size, s->pixel_mm);
+    mrc_text_appendf(out,
+                     "; %s to %.6g mm square, resampled to %lld x %lld at %.4g mm (antialiased)",
+                     cuts_off(s) ? "cut" : "padded", s->side_mm, (long long)s->size,
+                     (long long)s->size, s->pixel_mm);
     mrc_text_appendf(out, "; intensity %.6g..%.6g to 0..1", n->lo, n->hi);
     if (n->nonfinite > 0)
         mrc_text_appendf(out, " (%lld non-finite voxels as 0)", (long long)n->nonfinite);

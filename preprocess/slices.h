@@ -41,12 +41,15 @@ struct mrc_reformat_record {
     struct mrc_extent extent; /* and to: columns to Left, rows to Posterior, slices to Superior */
     struct mrc_geometry grid;
 };
-/** Pad to a square field of view of `side_mm`, centred, then resample to size x size. */
+/** Pad, or cut where the image is larger, to a square field of view of `side_mm`, centred, then
+ * resample to size x size. */
 struct mrc_square_record {
     int64_t size;        /* pixels a side for the model */
     double side_mm;      /* pixels for stacks of pictures */
     double pixel_mm;     /* side_mm / size */
-    double offset_mm[2]; /* of the image's left / top edge inside the square */
+    double offset_mm[2]; /* of the image's left / top edge inside the square; negative: so much is
+                            cut off there */
+    double cut_head;     /* part of the head's voxels that lie outside, 0 … 1 */
 };
 /** x -> clamp((x - lo) / (hi - lo), 0, 1), applied to voxels before they are resampled.
  *  Foreground: above Otsu's threshold (on square roots of the intensities), holes of axial slices
@@ -76,6 +79,7 @@ struct mrc_slices_options {
                             (B4) */
     double
         stored_range; /* > 0: intensities 0 … stored_range become 0 … 1; 0: the limits are found */
+    double field_mm; /* side of the square field of view; 0: that of the image is fitted to it */
     enum mrc_cut cut;
     const struct mrc_normalise_record *limits; /* of another cut of the same volume: the head is
                                                   not looked for again, and `foreground` is 0 */
@@ -94,7 +98,8 @@ struct mrc_slices {
 };
 /** `name` is what messages call the volume. Sheared and empty volumes, oblique ones with slices far
  * apart, and those whose slices lie far apart in another plane than options->cut are
- * MRC_ERR_UNSUPPORTED. The limits do not depend on the cut. */
+ * MRC_ERR_UNSUPPORTED, and so are pictures, which have no size, with field_mm. The limits do not
+ * depend on the cut. */
 MRC_STATUS mrc_slices_from_volume(struct mrc_slices *out, const mrc_volume *vol, const char *name,
                                   const struct mrc_slices_options *options, struct mrc_error *err);
 /** What mrc_slices_from_volume would say of a grid alone: sheared, or its sagittal, coronal or
@@ -108,8 +113,8 @@ MRC_STATUS mrc_slices_check_grid(const struct mrc_geometry *geometry, struct mrc
 MRC_API unsigned mrc_slices_cuts(enum mrc_cut *preferred, const struct mrc_geometry *geometry,
                                  struct mrc_extent extent);
 /** The way back: slices in [0,1] onto the grid of `like` (the source), as a volume in [0,1] with
- * its provenance. Up-sampling is cubic (Catmull-Rom), clamped to [0,1]; where nothing of the square
- * lies, 0. */
+ * its provenance. Up-sampling is cubic (Catmull-Rom), clamped to [0,1]; voxels whose centre lies
+ * outside the square are 0. */
 MRC_STATUS mrc_slices_to_volume(mrc_volume **out, const struct mrc_slices *slices,
                                 const mrc_volume *like, struct mrc_error *err);
 /** The same with the detail of the source, which the slices are too coarse for: what the source's
@@ -128,6 +133,10 @@ MRC_STATUS mrc_slices_to_volume_detailed(mrc_volume **out, const struct mrc_slic
                                          const struct mrc_slices *before, const mrc_volume *source,
                                          const struct mrc_detail_options *options,
                                          struct mrc_error *err);
+/** Where the way back has an image: voxels [of `source`, from which the slices were cut] are 1, or 0
+ * where the square was cut away. */
+MRC_STATUS mrc_slices_cover(float *voxels, const struct mrc_slices *slices,
+                            const mrc_volume *source, struct mrc_error *err);
 /** The slices as a volume on their own grid: axial, `size` x `size`, with the geometry that lays it
  * over the source (half-pixel shifts included), and a copy of the source's provenance. */
 MRC_STATUS mrc_slices_to_model_grid(mrc_volume **out, const struct mrc_slices *slices,

@@ -56,7 +56,9 @@ struct mrc_extent mrc_axial_stored_extent(const struct mrc_axial_record *record)
 
 /* --- square.c --- */
 
-struct mrc_square_record mrc_square_find(const struct mrc_axial_record *axial, int64_t size);
+/** field_mm 0: as large as the image's longer side. */
+struct mrc_square_record mrc_square_find(const struct mrc_axial_record *axial, int64_t size,
+                                         double field_mm);
 
 /* --- resample.c: one axis at a time, in stored order --- */
 
@@ -69,15 +71,15 @@ struct mrc_filter {
     float *weight;
 };
 /** From `in` samples of in_mm to `out` samples of out_mm whose field begins offset_mm before the
- * input's: a triangle as wide as the larger of the two spacings (linear interpolation when
+ * input's (negative: inside it): a triangle as wide as the larger of the two spacings (linear interpolation when
  * up-sampling). What lies inside the output's field but outside the input counts as 0; beyond the
  * field nothing counts. `flip`: the input is stored backwards. */
 enum mrc_status mrc_filter_create_square(struct mrc_filter *f, int64_t in, double in_mm,
                                          int64_t out, double out_mm, double offset_mm, bool flip,
                                          struct mrc_error *err);
 /** The way back: from the square's `in` pixels to `out` samples on the source's axis. Catmull-Rom
- * when up-sampling, the triangle when down-sampling; edges repeat. `flip`: the output is stored
- * backwards. */
+ * when up-sampling, the triangle when down-sampling; edges repeat, but samples with their centre
+ * outside the square are 0. `flip`: the output is stored backwards. */
 enum mrc_status mrc_filter_create_back(struct mrc_filter *f, int64_t in, double in_mm, int64_t out,
                                        double out_mm, double offset_mm, bool flip,
                                        struct mrc_error *err);

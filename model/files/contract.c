@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 
-static const double LARGEST_ROOM = 10.0, LARGEST_PIXEL_MM = 10.0;
+static const double LARGEST_ROOM = 10.0, SMALLEST_PIXEL_MM = 0.1, LARGEST_PIXEL_MM = 10.0;
 enum { LARGEST_SIDE = 1024, MOST_CHANNELS = 32 };
 
 static const char *const key_names[MRC_CONTRACT_KEYS] = {[MRC_CONTRACT_LIST] = "contrasts",
@@ -130,9 +130,15 @@ enum mrc_status mrc_contract_check(const struct mrc_contract *c, struct mrc_erro
     enum mrc_status st = check_contrasts(c, err);
     if (st == MRC_OK) st = check_sample(c, err);
     if (st != MRC_OK) return st;
-    if (!(c->pixel_mm >= 0.0 && c->pixel_mm <= LARGEST_PIXEL_MM))
-        return mrc_fail(err, MRC_ERR_ARGUMENT, "pixel_mm is %g, expected 0 to %g", c->pixel_mm,
-                        LARGEST_PIXEL_MM);
+    if (c->pixel_mm != 0.0 &&
+        !(c->pixel_mm >= SMALLEST_PIXEL_MM && c->pixel_mm <= LARGEST_PIXEL_MM))
+        return mrc_fail(err, MRC_ERR_ARGUMENT, "pixel_mm is %g, expected 0 or %g to %g",
+                        c->pixel_mm, SMALLEST_PIXEL_MM, LARGEST_PIXEL_MM);
+    if (c->stored && c->pixel_mm > 0.0)
+        return mrc_fail(err, MRC_ERR_ARGUMENT,
+                        "pixel_mm is %g with intensities as stored, expected 0: pictures have no "
+                        "size",
+                        c->pixel_mm);
     if (c->planes == 0 || (c->planes & ~(unsigned)MRC_PLANES_ALL) != 0)
         return mrc_fail(err, MRC_ERR_ARGUMENT, "planes %#x, expected some of three", c->planes);
     if (!(c->low_percentile >= 0.0 && c->low_percentile < c->high_percentile &&
@@ -327,7 +333,8 @@ static bool parse_parts(struct mrc_contract *c, enum mrc_contract_key key, const
     case MRC_CONTRACT_OUT: return parse_whole(&c->out_channels, only);
     case MRC_CONTRACT_CHANNELS: return parse_channels(c, only);
     case MRC_CONTRACT_PIXEL:
-        return mrc_parse_f64(&c->pixel_mm, only, 0.0, LARGEST_PIXEL_MM) == MRC_OK;
+        return mrc_parse_f64(&c->pixel_mm, only, 0.0, LARGEST_PIXEL_MM) == MRC_OK &&
+               (c->pixel_mm == 0.0 || c->pixel_mm >= SMALLEST_PIXEL_MM);
     case MRC_CONTRACT_PLANES: return parse_planes(c, p);
     case MRC_CONTRACT_NORMALISE: return parse_normalise(c, p);
     case MRC_CONTRACT_ROOM: return parse_rooms(c, p);
@@ -344,7 +351,7 @@ enum mrc_status mrc_contract_parse(struct mrc_contract *contract, enum mrc_contr
         [MRC_CONTRACT_SAMPLE] = "channels, depth, height and width such as 1,1,64,64",
         [MRC_CONTRACT_OUT] = "a number of channels",
         [MRC_CONTRACT_CHANNELS] = "slice, neighbours, colours or contrasts",
-        [MRC_CONTRACT_PIXEL] = "millimetres, 0 to 10",
+        [MRC_CONTRACT_PIXEL] = "millimetres, 0 or 0.1 to 10",
         [MRC_CONTRACT_PLANES] = "some of axial,sagittal,coronal",
         [MRC_CONTRACT_NORMALISE] = "two percentiles such as 0.5,95, the lower one first, or stored",
         [MRC_CONTRACT_ROOM] = "contrasts of the model with 1 to 10, such as T1w=1.3,T2w=2.2"};

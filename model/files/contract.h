@@ -44,7 +44,8 @@ struct mrc_contract {
     struct mrc_shape sample;                             /* c d h w that training saw; n is 1 */
     int64_t out_channels;
     enum mrc_channels channels;
-    double pixel_mm; /* 0: the field of view is fitted to h x w; else it is sampled at this */
+    double pixel_mm; /* 0: the field of view is fitted to h x w; 0.1 to 10: it is cut or padded to
+                        h x w pixels of this size */
     unsigned planes; /* MRC_PLANE_…: trained on */
     bool stored;
     double low_percentile, high_percentile; /* without `stored` */

@@ -12,6 +12,8 @@ enum {
     KEY_KEY = MRC_OPTION_OWN,
     KEY_SIZE,
     KEY_CHANNELS,
+    KEY_PIXEL,
+    KEY_CONTRASTS,
     KEY_NORMALISE,
     KEY_ROOM,
     KEY_FOREGROUND,
@@ -38,6 +40,12 @@ static const struct argp_option table[] = {
      .doc = "Which to take: T1w, T2w, PDw, FLAIR, ..., up to 8; default: T1w,T2w. train learns "
             "between two of them"},
     {.name = "size", .key = KEY_SIZE, .arg = "N", .doc = "Pixels a side, 32 to 1024; default: 64"},
+    {.name = "pixel-mm",
+     .key = KEY_PIXEL,
+     .arg = "MM",
+     .doc =
+         "Pixels of this size, 0.1 to 10: the field of view is cut or padded to N of them, never "
+         "stretched; default: each image's own field of view is fitted to N pixels"},
     {.name = "channels",
      .key = KEY_CHANNELS,
      .arg = "N",
@@ -127,6 +135,8 @@ static error_t parse(int key, char *value, struct argp_state *state) {
             1 + 2 * mrc_option_choice(state, "--channels", value, channels);
         contract->channels = contract->sample.c > 1 ? MRC_CHANNELS_NEIGHBOURS : MRC_CHANNELS_SLICE;
         break;
+    case KEY_PIXEL: mrc_option_contract(state, contract, MRC_CONTRACT_PIXEL, value); break;
+    case KEY_CONTRASTS: mrc_option_contract(state, contract, MRC_CONTRACT_LIST, value); break;
     case KEY_NORMALISE:
         parse_range(state, "--normalise", value, &contract->low_percentile,
                     &contract->high_percentile);

@@ -67,9 +67,18 @@ uint64_t mrc_option_bytes(const struct argp_state *state, const char *name, cons
 const char *mrc_option_contract(const struct argp_state *state, struct mrc_contract *contract,
                                 enum mrc_contract_key key, const char *text) {
     struct mrc_error err = {0};
-    if (mrc_contract_parse(contract, key, text, &err) != MRC_OK)
-        mrc_option_fail(state, "--%s", err.text);
-    return text;
+    if (mrc_contract_parse(contract, key, text, &err) == MRC_OK) return text;
+    for (char *c = err.text; *c != '\0' && *c != ' '; ++c)
+        if (*c == '_') *c = '-'; /* as options are spelt */
+    mrc_option_fail(state, "--%s", err.text);
+}
+
+enum mrc_contrast mrc_option_contrast(const struct argp_state *state, const char *name,
+                                      const char *text) {
+    enum mrc_contrast contrast = MRC_CONTRAST_UNKNOWN;
+    if (mrc_contrast_parse(&contrast, text, NULL) != MRC_OK)
+        mrc_option_fail(state, "%s is '%s', expected a contrast such as T2w", name, text);
+    return contrast;
 }
 
 int mrc_option_choice(const struct argp_state *state, const char *name, const char *text,

@@ -3,6 +3,7 @@
 #include "tests/support.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/parallel.h"
@@ -370,6 +371,148 @@ static void test_padding_does_not_stretch(void **state) {
     mrc_volume_destroy(vol);
 }
 
+/* 128 pixels of 1.5 mm around an image of 80 x 120 mm; of 1.5 mm and 64 pixels, 96 mm, which cut 12 mm
+ * off in front and behind. The centre of every pixel lies where it lay, in all 48 orders. */
+static void test_pixels_of_a_size_have_exact_positions(void **state) {
+    (void)state;
+    const int64_t sizes[2] = {128, 64};
+    const double left_mm[2] = {56.0, 8.0}, top_mm[2] = {36.0, -12.0};
+    for (int n = 0; n < 96; ++n) {
+        const int which = n % 2;
+        struct mrc_slices_options o = MRC_SLICES_DEFAULTS;
+        struct mrc_error err = {0};
+        int axis[3];
+        bool flip[3];
+        mrc_volume *grid = NULL;
+        o.size = sizes[which];
+        o.field_mm = 1.5 * (double)o.size;
+        head_order(axis, flip, n / 2);
+        mrc_volume *vol = head_create(axis, flip);
+        struct mrc_slices s = slices_of(vol, &o);
+        const struct mrc_square_record *square = &s.record.square;
+        assert_true(square->pixel_mm == 1.5 && square->side_mm == o.field_mm);
+        assert_true(square->offset_mm[0] == left_mm[which] &&
+                    square->offset_mm[1] == top_mm[which]);
+        assert_ok(mrc_slices_to_model_grid(&grid, &s, vol, &err), &err);
+        const double last = (double)(o.size - 1);
+        for (int corner = 0; corner < 8; ++corner) {
+            double u = corner & 1 ? last : 0, v = corner & 2 ? last : 0, w = corner & 4 ? 11 : 0;
+            double is[3], want[3];
+            mrc_geometry_position(is, mrc_volume_geometry(grid), u, v, w);
+            head_position(want, ((u + 0.5) * 1.5 - left_mm[which]) / HEAD_COLUMN_MM - 0.5,
+                          ((v + 0.5) * 1.5 - top_mm[which]) / HEAD_ROW_MM - 0.5, w);
+            for (int a = 0; a < 3; ++a) assert_true(fabs(is[a] - want[a]) < 1e-9);
+        }
+        mrc_volume_destroy(grid);
+        mrc_slices_clear(&s);
+        mrc_volume_destroy(vol);
+    }
+}
+
+/* A field of 40 x 40 mm in an image of 64 x 52 mm, with pixels as large as voxels: the voxels
+ * themselves, in their places, and nothing beyond. */
+static void test_a_cut_field_is_the_middle_of_the_image(void **state) {
+    (void)state;
+    enum { I = 64, J = 52, K = 3, SIDE = 40, LEFT = 12, TOP = 6 };
+    struct mrc_rng rng = mrc_rng_for(3, 0, 0, MRC_FOR_TEST);
+    struct mrc_slices_options o = MRC_SLICES_DEFAULTS;
+    struct mrc_error err = {0};
+    mrc_volume *vol = plain_axial(I, J, K, 1.0, 1.0, 5.0), *back = NULL;
+    float *v = mrc_volume_voxels(vol), cover[I * J * K];
+    int64_t all = 0, inside = 0, shows[K] = {0};
+    for (int n = 0; n < I * J * K; ++n) {
+        const int x = n % I, y = n / I % J;
+        const bool head = x >= 4 && x < 50 && y >= 3 && y < 48;
+        const bool in = x >= LEFT && x < LEFT + SIDE && y >= TOP && y < TOP + SIDE;
+        v[n] = (float)(head ? 100.0 + 400.0 * mrc_rng_uniform(&rng) : 10.0 * mrc_rng_uniform(&rng));
+        all += head;
+        inside += head && in;
+        shows[n / (I * J)] += head && in;
+    }
+    o.size = SIDE;
+    o.field_mm = SIDE;
+    struct mrc_slices s = slices_of(vol, &o);
+    const struct mrc_normalise_record *r = &s.record.normalise;
+    assert_ok(mrc_slices_to_volume(&back, &s, vol, &err), &err);
+    assert_ok(mrc_slices_cover(cover, &s, vol, &err), &err);
+    for (int n = 0; n < I * J * K; ++n) {
+        const int x = n % I - LEFT, y = n / I % J - TOP;
+        const float is = mrc_volume_voxels(back)[n];
+        const bool in = x >= 0 && x < SIDE && y >= 0 && y < SIDE;
+        const double want = fmin(fmax(((double)v[n] - r->lo) / (r->hi - r->lo), 0.0), 1.0);
+        assert_true(cover[n] == (in ? 1.0f : 0.0f));
+        assert_true(in ? fabs((double)is - want) < 1e-6 : is == 0.0f);
+        if (in) assert_true(is == s.pixels[(n / (I * J) * SIDE + y) * SIDE + x]);
+    }
+    for (int k = 0; k < K; ++k)
+        assert_true(fabs((double)s.foreground[k] - (double)shows[k] / (SIDE * SIDE)) < 1e-6);
+    assert_true(fabs(s.record.square.cut_head - (double)(all - inside) / (double)all) < 1e-12);
+
+    /* what is not cut is covered and has all of its head */
+    mrc_slices_clear(&s);
+    o.field_mm = 80.0;
+    s = slices_of(vol, &o);
+    assert_ok(mrc_slices_cover(cover, &s, vol, &err), &err);
+    for (int n = 0; n < I * J * K; ++n) assert_true(cover[n] == 1.0f);
+    assert_true(s.record.square.cut_head == 0.0);
+    mrc_slices_clear(&s);
+    mrc_volume_destroy(back);
+    mrc_volume_destroy(vol);
+}
+
+/* 10 x 10 voxels of 5 mm have their centres in a square of 48 mm, and reach beyond it. */
+static void test_a_slice_is_no_more_than_head(void **state) {
+    (void)state;
+    struct mrc_slices_options o = MRC_SLICES_DEFAULTS;
+    mrc_volume *vol = plain_axial(18, 18, 3, 5.0, 5.0, 5.0);
+    for (int n = 0; n < 18 * 18 * 3; ++n) {
+        const int x = n % 18, y = n / 18 % 18;
+        const bool head = x > 1 && x < 16 && y > 1 && y < 16;
+        mrc_volume_voxels(vol)[n] = head ? (float)(100 + n % 50) : (float)(n % 3);
+    }
+    o.size = 32;
+    o.field_mm = 48.0;
+    struct mrc_slices s = slices_of(vol, &o);
+    for (int k = 0; k < 3; ++k) assert_true(s.foreground[k] == 1.0f);
+    assert_true(s.record.square.cut_head > 0.4 && s.record.square.cut_head < 0.6);
+    mrc_slices_clear(&s);
+    mrc_volume_destroy(vol);
+}
+
+/* The limits are those of the whole image, and detail comes from the source inside the field only. */
+static void test_a_cut_field_changes_no_grey_value(void **state) {
+    (void)state;
+    struct mrc_slices_options fitted = MRC_SLICES_DEFAULTS, cut = MRC_SLICES_DEFAULTS;
+    const struct mrc_detail_options detail = MRC_DETAIL_DEFAULTS;
+    struct mrc_error err = {0};
+    mrc_volume *vol = head_create(straight, forwards), *back = NULL;
+    const struct mrc_extent e = mrc_volume_extent(vol);
+    cut.size = 32;
+    cut.field_mm = 60.0;
+    for (int plane = 0; plane < MRC_CUT_COUNT; ++plane) {
+        fitted.cut = cut.cut = (enum mrc_cut)plane;
+        struct mrc_slices a = slices_of(vol, &fitted), b = slices_of(vol, &cut);
+        float *cover = malloc((size_t)mrc_extent_count(e) * sizeof *cover);
+        int64_t beyond = 0;
+        assert_non_null(cover);
+        assert_true(a.record.normalise.lo == b.record.normalise.lo &&
+                    a.record.normalise.hi == b.record.normalise.hi);
+        assert_ok(mrc_slices_to_volume_detailed(&back, &b, &b, vol, &detail, &err), &err);
+        assert_ok(mrc_slices_cover(cover, &b, vol, &err), &err);
+        for (int64_t n = 0; n < mrc_extent_count(e); ++n) {
+            if (cover[n] == 1.0f) continue;
+            ++beyond;
+            assert_true(mrc_volume_voxels(back)[n] == 0.0f);
+        }
+        assert_true(beyond >= mrc_extent_count(e) / 4);
+        free(cover);
+        mrc_volume_destroy(back);
+        mrc_slices_clear(&b);
+        mrc_slices_clear(&a);
+    }
+    mrc_volume_destroy(vol);
+}
+
 static void test_pictures_keep_their_order(void **state) {
     (void)state;
     struct mrc_geometry g;
@@ -382,7 +525,12 @@ static void test_pictures_keep_their_order(void **state) {
         for (int y = 40; y < 180; ++y)
             for (int x = 30; x < 150; ++x)
                 v[(z * 217 + y) * 181 + x] = (float)(60 + x / 3 + z) / 255.0f;
-    struct mrc_slices s = slices_of(vol, &defaults);
+    struct mrc_slices s;
+    struct mrc_slices_options sized = MRC_SLICES_DEFAULTS;
+    sized.field_mm = 200.0; /* a picture has no millimetres */
+    assert_int_equal(mrc_slices_from_volume(&s, vol, "picture", &sized, &err), MRC_ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "picture: pixels without a size"));
+    s = slices_of(vol, &defaults);
     assert_true(s.record.square.side_mm == 217.0 && s.record.square.offset_mm[0] == 18.0);
     assert_memory_equal(s.record.axial.axis, straight, sizeof straight);
     assert_memory_equal(s.record.axial.flip, forwards, sizeof forwards);
@@ -638,7 +786,7 @@ static void test_empty_volumes_are_refused(void **state) {
 
 static void test_bad_requests_are_refused(void **state) {
     (void)state;
-    struct mrc_slices_options bad[8];
+    struct mrc_slices_options bad[10];
     for (size_t n = 0; n < sizeof bad / sizeof *bad; ++n) bad[n] = defaults;
     bad[0].size = 4;
     bad[1].size = 5000;
@@ -648,6 +796,8 @@ static void test_bad_requests_are_refused(void **state) {
     bad[5].max_slice_mm = 0.0;
     bad[6].room = 0.5;
     bad[7].room = (double)NAN;
+    bad[8].field_mm = -1.0;
+    bad[9].field_mm = (double)NAN;
     mrc_volume *vol = head_create(straight, forwards), *other = plain_axial(9, 9, 9, 1, 1, 1);
     mrc_volume *out = NULL;
     for (size_t n = 0; n < sizeof bad / sizeof *bad; ++n) {
@@ -819,6 +969,10 @@ int main(void) {
         cmocka_unit_test(test_the_model_grid_has_exact_positions),
         cmocka_unit_test(test_a_grid_of_the_models_size_is_left_alone),
         cmocka_unit_test(test_padding_does_not_stretch),
+        cmocka_unit_test(test_pixels_of_a_size_have_exact_positions),
+        cmocka_unit_test(test_a_cut_field_is_the_middle_of_the_image),
+        cmocka_unit_test(test_a_slice_is_no_more_than_head),
+        cmocka_unit_test(test_a_cut_field_changes_no_grey_value),
         cmocka_unit_test(test_pictures_keep_their_order),
         cmocka_unit_test(test_small_tilts_keep_the_grid),
         cmocka_unit_test(test_sheared_grids_are_refused),

@@ -112,16 +112,35 @@ static enum mrc_status load_model(struct work *w, size_t n, int64_t size, struct
     return status;
 }
 
+/* Another number of pixels for the same field of view. */
+static void set_size(struct mrc_contract *c, int64_t size) {
+    c->pixel_mm *= (double)c->sample.h / (double)size;
+    c->sample.h = c->sample.w = size;
+}
+
+/* Without a model: as a prepared set was cut, or as by default. */
+static enum mrc_status settle_contract(struct work *w, struct mrc_error *err) {
+    const struct mrc_evaluate_options *o = w->options;
+    struct mrc_contract *c = &w->found.contract;
+    enum mrc_status status = MRC_OK;
+    *c = mrc_contract_of_slices(64, 1, o->stored);
+    if (mrc_prepared_is_there(o->set)) status = mrc_prepared_contract(c, o->set, err);
+    if (status == MRC_OK && o->contrasts != NULL)
+        status = mrc_contract_parse(c, MRC_CONTRACT_LIST, o->contrasts, err);
+    if (o->size > 0) set_size(c, o->size);
+    w->found.size = c->sample.h;
+    if (status == MRC_OK && c->contrast_count != 2)
+        status = mrc_fail(err, MRC_ERR_ARGUMENT, "%s: %lld contrasts, expected two to score",
+                          o->set, (long long)c->contrast_count);
+    return status == MRC_OK ? mrc_contract_check(c, err) : status;
+}
+
 static enum mrc_status load_models(struct work *w, struct mrc_error *err) {
     const size_t count = w->options->model_count;
     int64_t size = w->options->size;
     enum mrc_status status = MRC_OK;
     w->found.mirror = !w->options->no_mirror;
-    if (count == 0) {
-        w->found.size = size > 0 ? size : 64;
-        w->found.contract.sample.h = w->found.contract.sample.w = w->found.size;
-        return status;
-    }
+    if (count == 0) return settle_contract(w, err);
     w->models = mrc_alloc(count, sizeof *w->models);
     w->found.model_hashes = mrc_alloc(count, sizeof *w->found.model_hashes);
     if (w->models == NULL || w->found.model_hashes == NULL) return no_memory(err);
@@ -131,7 +150,7 @@ static enum mrc_status load_models(struct work *w, struct mrc_error *err) {
         if (status == MRC_OK && size == 0) size = mrc_generator_size(w->models[0].to[0]);
     }
     w->found.size = size;
-    w->found.contract.sample.h = w->found.contract.sample.w = size;
+    if (status == MRC_OK) set_size(&w->found.contract, size);
     return status;
 }
 

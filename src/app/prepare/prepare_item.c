@@ -126,12 +126,12 @@ static enum mrc_status fingerprint(char out[MRC_HASH_TEXT], const struct mrc_pre
     const struct mrc_prepare_options *o = set->options;
     mrc_hash *hash = NULL;
     uint8_t digest[MRC_HASH_BYTES];
-    char text[200];
+    char text[300];
     enum mrc_status st = mrc_hash_create(&hash, err);
     if (st != MRC_OK) return st;
-    (void)snprintf(text, sizeof text, "%s %d %d %.17g %.17g %.17g %.17g %.17g %.17g %d %d",
+    (void)snprintf(text, sizeof text, "%s %d %d %.17g %.17g %.17g %.17g %.17g %.17g %.17g %d %d",
                    MRC_VERSION, (int)o->contract.sample.h, (int)o->contract.sample.c,
-                   o->contract.low_percentile, o->contract.high_percentile,
+                   o->contract.pixel_mm, o->contract.low_percentile, o->contract.high_percentile,
                    mrc_contract_room(&o->contract, item->info->contrast), o->min_foreground,
                    o->keep_from, o->keep_to, o->assume_ras, item->info->synthetic);
     mrc_hash_add(hash, set->key.bytes, sizeof set->key.bytes);

@@ -10,8 +10,6 @@ enum mrc_status mrc_cut_check(const struct mrc_contract *c, const char *name,
     const char *wrong = NULL;
     if (c->dims != 2)
         wrong = "volumes";
-    else if (c->pixel_mm > 0.0)
-        wrong = "pixels of a size in mm";
     else if ((c->planes & MRC_PLANE_AXIAL) == 0)
         wrong = "slices other than axial";
     else if (c->channels != MRC_CHANNELS_SLICE && c->channels != MRC_CHANNELS_NEIGHBOURS)
@@ -19,10 +17,8 @@ enum mrc_status mrc_cut_check(const struct mrc_contract *c, const char *name,
     else if (c->sample.h != c->sample.w)
         wrong = "slices that are not square";
     if (wrong == NULL) return MRC_OK;
-    return mrc_fail(err, MRC_ERR_UNSUPPORTED,
-                    "%s: made for %s, expected square axial slices that the field of view is "
-                    "fitted to",
-                    name, wrong);
+    return mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: made for %s, expected square axial slices", name,
+                    wrong);
 }
 
 enum mrc_status mrc_cut_options(struct mrc_slices_options *out, const struct mrc_contract *contract,
@@ -33,6 +29,7 @@ enum mrc_status mrc_cut_options(struct mrc_slices_options *out, const struct mrc
     out->low_percentile = contract->low_percentile;
     out->high_percentile = contract->high_percentile;
     out->room = mrc_contract_room(contract, contrast);
+    out->field_mm = contract->pixel_mm * (double)contract->sample.h;
     enum mrc_status status = mrc_cut_check(contract, name, err);
     if (status == MRC_OK && contract->stored)
         status = mrc_stored_range(&out->stored_range, as_stored, name, err);

@@ -9,9 +9,9 @@
 #include "preprocess/slices.h"
 
 /** The options for images of `contrast`. `as_stored` tells the range of pictures where the contract
- * wants intensities as stored; `name` is what messages call it. MRC_ERR_UNSUPPORTED for a contract
- * that asks for other than axial slices that the field of view is fitted to, and for images without
- * a range of stored intensities. */
+ * wants intensities as stored; `name` is what messages call it. A caller may change `size`: the field
+ * of view stays. MRC_ERR_UNSUPPORTED for a contract that asks for other than square axial slices, and
+ * for images without a range of stored intensities. */
 MRC_MUST_CHECK enum mrc_status mrc_cut_options(struct mrc_slices_options *out,
                                                const struct mrc_contract *contract,
                                                enum mrc_contrast contrast,

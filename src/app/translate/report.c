@@ -99,6 +99,8 @@ static const char *warning(const struct mrc_report *r, int n) {
          "head of an adult. The result means nothing until somebody has looked at it."},
         {r->from == MRC_CONTRAST_T1W && (r->to == MRC_CONTRAST_T2W || r->to == MRC_CONTRAST_FLAIR),
          "A lesion that the T1w does not show cannot appear in the result."},
+        {r->before->record.square.cut_head > 0.0,
+         "Part of the head lies outside the model's field of view. The result is 0 there."},
         {r->recognised == MRC_CONTRAST_UNKNOWN,
          "The input's contrast was not recognised; it was taken as what was asked for."},
         {r->recognised != MRC_CONTRAST_UNKNOWN && r->recognised != r->from,

@@ -415,6 +415,15 @@ static bool knows_size(const struct work *w, enum mrc_contrast to, int64_t size)
     return good && mrc_cyclegan_takes_side(trained, which, size);
 }
 
+/* Has the scan pixels of half the model's size? */
+static bool is_finer(const struct work *w, int64_t finer) {
+    const struct mrc_extent e = mrc_volume_extent(w->source);
+    const double *mm = mrc_volume_geometry(w->source)->spacing_mm;
+    const double pixel_mm = w->info.contract.pixel_mm;
+    if (pixel_mm == 0.0) return e.i >= finer || e.j >= finer || e.k >= finer;
+    return fmin(mm[0], fmin(mm[1], mm[2])) <= 0.5 * pixel_mm;
+}
+
 /* A scan's own grid gets slices cut finer than those trained on, where the generator can. Not as
  * fine as the scan: what it sees around a pixel shrinks with the pixel, and the middle of a wide
  * ventricle then looks like air (docs/preprocessing.md). */
@@ -422,8 +431,7 @@ static int64_t choose_size(const struct work *w) {
     enum { FINER = 2 };
     int64_t own = w->info.settings.size, finer = FINER * own;
     if (w->options->size != 0) return w->options->size;
-    bool gains =
-        w->options->grid == MRC_GRID_SOURCE && (e.i >= finer || e.j >= finer || e.k >= finer);
+    const bool gains = w->options->grid == MRC_GRID_SOURCE && is_finer(w, finer);
     return gains && knows_size(w, w->options->to, finer) ? finer : own;
 }
 
@@ -696,6 +704,7 @@ static enum mrc_status describe(struct work *w, struct mrc_error *err) {
                      o->grid == MRC_GRID_MODEL ? "model" : "source",
                      o->grid == MRC_GRID_MODEL ? "none" : upsampling_name(o->upsampling),
                      !o->no_mirror && w->others == 0, o->assume_ras);
+    if (c->pixel_mm > 0.0) mrc_text_appendf(&w->settings, ";pixel_mm=%g", c->pixel_mm);
     if (room_of(w, w->from) > 1.0 || room_of(w, o->to) > 1.0)
         mrc_text_appendf(&w->settings, ";room_from=%g;room_to=%g", room_of(w, w->from),
                          room_of(w, o->to));
@@ -918,8 +927,21 @@ static enum mrc_status lay_out(mrc_volume **out, const struct work *w,
     return mrc_slices_to_volume_detailed(out, after, before, w->source, &detail, err);
 }
 
+/* *planes grows where these slices have an image: everywhere, unless the field of view was cut. */
+static enum mrc_status count_plane(float *planes, const struct work *w,
+                                   const struct mrc_slices *slices, struct mrc_error *err) {
+    const size_t count = (size_t)mrc_extent_count(mrc_volume_extent(w->source));
+    float *covered = mrc_alloc(count, sizeof *covered);
+    if (covered == NULL) return no_memory(w, err);
+    enum mrc_status status = mrc_slices_cover(covered, slices, w->source, err);
+    for (size_t v = 0; status == MRC_OK && v < count; ++v) planes[v] += covered[v];
+    mrc_free(covered);
+    return status;
+}
+
 /* What slices of another plane say, added to the result. */
-static enum mrc_status add_plane(struct work *w, enum mrc_cut cut, struct mrc_error *err) {
+static enum mrc_status add_plane(struct work *w, float *planes, enum mrc_cut cut,
+                                 struct mrc_error *err) {
     const char *name = w->options->input;
     struct mrc_slices_options options;
     struct mrc_slices before = {0}, after = {0};
@@ -931,6 +953,7 @@ static enum mrc_status add_plane(struct work *w, enum mrc_cut cut, struct mrc_er
     if (status == MRC_OK) status = mrc_slices_from_volume(&before, w->source, name, &options, err);
     if (status == MRC_OK) status = translate_slices(&after, &before, w, mrc_cut_name(cut), err);
     if (status == MRC_OK) status = lay_out(&vol, w, &after, &before, err);
+    if (status == MRC_OK) status = count_plane(planes, w, &before, err);
     if (status == MRC_OK) {
         const float *more = mrc_volume_voxels_const(vol);
         float *sum = mrc_volume_voxels(w->result);
@@ -947,17 +970,27 @@ static enum mrc_status add_plane(struct work *w, enum mrc_cut cut, struct mrc_er
  * lie across another's images. */
 static enum mrc_status fuse_planes(struct work *w, struct mrc_error *err) {
     enum mrc_status status = lay_out(&w->result, w, &w->after, &w->before, err);
-    int planes = 1;
-    for (int cut = 0; status == MRC_OK && cut < MRC_CUT_COUNT; ++cut) {
-        if ((w->others & 1u << cut) == 0) continue;
-        status = add_plane(w, (enum mrc_cut)cut, err);
-        ++planes;
-    }
-    if (status != MRC_OK || planes == 1) return status;
+    if (status != MRC_OK || w->others == 0) return status;
+    const size_t count = (size_t)mrc_extent_count(mrc_volume_extent(w->result));
+    float *planes = mrc_alloc(count, sizeof *planes);
+    status = planes != NULL ? count_plane(planes, w, &w->before, err) : no_memory(w, err);
+    for (int cut = 0; status == MRC_OK && cut < MRC_CUT_COUNT; ++cut)
+        if ((w->others & 1u << cut) != 0) status = add_plane(w, planes, (enum mrc_cut)cut, err);
     float *sum = mrc_volume_voxels(w->result);
-    const int64_t count = mrc_extent_count(mrc_volume_extent(w->result));
-    for (int64_t v = 0; v < count; ++v) sum[v] /= (float)planes;
+    for (size_t v = 0; status == MRC_OK && v < count; ++v)
+        if (planes[v] > 1.0f) sum[v] /= planes[v];
+    mrc_free(planes);
     return status;
+}
+
+/* Beyond the field of view that the model was trained on there is no result. */
+static void tell_what_is_cut(const struct work *w) {
+    const struct mrc_square_record *square = &w->before.record.square;
+    if (square->cut_head > 0.0)
+        mrc_events_note(w->events,
+                        "%s: %.2g %% of the head lie outside the model's field of view of %g mm, "
+                        "where the result is 0",
+                        w->options->input, 100.0 * square->cut_head, square->side_mm);
 }
 
 /* From the source's voxels to the result's. */
@@ -965,6 +998,7 @@ static enum mrc_status compute(struct work *w, struct mrc_error *err) {
     const struct mrc_translate_options *o = w->options;
     enum mrc_status status = load_generator(w, o->to, 0, err);
     if (status == MRC_OK) status = make_slices(&w->before, w, w->from, w->source, o->input, err);
+    if (status == MRC_OK) tell_what_is_cut(w);
     if (status == MRC_OK) status = compare_with_training(w, err);
     if (status == MRC_OK) status = translate_slices(&w->after, &w->before, w, "translating", err);
     return status == MRC_OK ? fuse_planes(w, err) : status;
