@@ -277,10 +277,29 @@ static int64_t age_by_dates(mrc_dcmtk_item *item) {
     return AGE_UNKNOWN;
 }
 
+/* Where age and dates were taken away, 000Y is what is left of any age. */
+static bool is_deidentified(mrc_dcmtk_item *item) {
+    char removed[MRC_DICOM_CODE];
+    (void)mrc_dcmtk_text(removed, sizeof removed, item, MRC_TAG(0x0012, 0x0062), 0);
+    return strcmp(removed, "YES") == 0 || mrc_dcmtk_count(item, MRC_TAG(0x0012, 0x0063)) > 0 ||
+           mrc_dcmtk_count(item, MRC_TAG(0x0012, 0x0064)) > 0;
+}
+
+/* Taller or heavier than any child below two years. */
+static bool is_grown(mrc_dcmtk_item *item) {
+    double size_m = 0.0, weight_kg = 0.0;
+    (void)mrc_dcmtk_number(&size_m, item, MRC_TAG(0x0010, 0x1020), 0);
+    (void)mrc_dcmtk_number(&weight_kg, item, MRC_TAG(0x0010, 0x1030), 0);
+    return (size_m >= 1.2 && size_m < 2.5) || (weight_kg >= 30.0 && weight_kg < 400.0);
+}
+
 /* A PatientAge of some years counts before dates, which de-identifiers change; one of 000Y says
- * less than they do. */
+ * less than they do, and nothing of whom other words say that it cannot be so. */
 static void judge_age(struct mrc_dicom_slice *s, mrc_dcmtk_item *item) {
+    char age[MRC_DICOM_CODE];
     int64_t said = age_said(item), counted = age_by_dates(item);
+    (void)mrc_dcmtk_text(age, sizeof age, item, MRC_TAG(0x0010, 0x1010), 0);
+    if (strcmp(age, "000Y") == 0 && (is_deidentified(item) || is_grown(item))) said = AGE_UNKNOWN;
     int64_t months = said > 0 || counted == AGE_UNKNOWN ? said : counted;
     s->infant =
         (months != AGE_UNKNOWN && months < INFANT_MONTHS) || is_called(item, mrc_name_is_infant);

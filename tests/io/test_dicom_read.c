@@ -482,21 +482,71 @@ static void test_objects_are_told(void **state) {
     }
 }
 
+static void put_extra(mrc_dcmtk_item *item, uint32_t tag, const char *text) {
+    struct mrc_error err = {0};
+    assert_ok(mrc_dcmtk_put(item, tag, NULL, text, &err), &err);
+}
+static void is_removed(mrc_dcmtk_item *item) {
+    put_extra(item, MRC_TAG(0x0012, 0x0062), "YES");
+}
+static void has_method(mrc_dcmtk_item *item) {
+    put_extra(item, MRC_TAG(0x0012, 0x0063), "somebody's");
+}
+static void is_heavy(mrc_dcmtk_item *item) {
+    put_extra(item, MRC_TAG(0x0010, 0x1030), "72.5");
+}
+static void is_light(mrc_dcmtk_item *item) {
+    put_extra(item, MRC_TAG(0x0010, 0x1030), "4");
+    put_extra(item, MRC_TAG(0x0012, 0x0062), "NO");
+}
+static void is_tall(mrc_dcmtk_item *item) {
+    put_extra(item, MRC_TAG(0x0010, 0x1020), "1.7");
+}
+static void was_born_long_ago(mrc_dcmtk_item *item) {
+    put_extra(item, MRC_TAG(0x0010, 0x0030), "19700101");
+    put_extra(item, MRC_TAG(0x0008, 0x0022), "20200101");
+}
+static void was_born_lately(mrc_dcmtk_item *item) {
+    put_extra(item, MRC_TAG(0x0010, 0x0030), "20190801");
+    put_extra(item, MRC_TAG(0x0008, 0x0022), "20200101");
+    is_removed(item);
+}
+
+/* 000Y is also what de-identifiers leave of any age. */
 static void test_infants_are_told(void **state) {
     (void)state;
     static const struct {
         const char *age, *description;
         bool infant;
-    } cases[] = {{"000D", "T1", true},  {"103W", "T1", true},       {"018M", "T1", true},
-                 {"001Y", "T1", true},  {"024M", "T1", false},      {"002Y", "T1", false},
-                 {"035Y", "T1", false}, {"000Y", "T1", true},       {NULL, "T1", false},
-                 {"18M", "T1", false},  {NULL, "neonatal T1", true}};
+        void (*extra)(mrc_dcmtk_item *item);
+    } cases[] = {{"000D", "T1", true, NULL},
+                 {"103W", "T1", true, NULL},
+                 {"018M", "T1", true, NULL},
+                 {"001Y", "T1", true, NULL},
+                 {"024M", "T1", false, NULL},
+                 {"002Y", "T1", false, NULL},
+                 {"035Y", "T1", false, NULL},
+                 {"000Y", "T1", true, NULL},
+                 {NULL, "T1", false, NULL},
+                 {"18M", "T1", false, NULL},
+                 {NULL, "neonatal T1", true, NULL},
+                 {"000Y", "T1", false, is_removed},
+                 {"000Y", "T1", false, has_method},
+                 {"000Y", "T1", false, is_heavy},
+                 {"000Y", "T1", false, is_tall},
+                 {"000Y", "T1", true, is_light},
+                 {"000Y", "T1", false, was_born_long_ago},
+                 {"000Y", "T1", true, was_born_lately},
+                 {"000Y", "neonatal T1", true, is_removed},
+                 {"006M", "T1", true, is_removed},
+                 {"003D", "T1", true, is_removed}};
     for (size_t c = 0; c < sizeof cases / sizeof *cases; ++c) {
         char *folder = folder_make(), name[16];
         for (int n = 0; n < SIDE_K; ++n) {
             struct slice_spec spec = slice_spec_default(n);
             spec.patient_age = cases[c].age;
             spec.series_description = cases[c].description;
+            spec.extra = cases[c].extra;
             (void)snprintf(name, sizeof name, "%d", n);
             write_slice(&spec, folder, name);
         }
@@ -504,7 +554,7 @@ static void test_infants_are_told(void **state) {
         struct mrc_error err = {0};
         assert_ok(mrc_image_list_scan(&list, folder, &err), &err);
         if (list.items[0].infant != cases[c].infant)
-            fail_msg("%s, %s", cases[c].age != NULL ? cases[c].age : "no age",
+            fail_msg("case %zu: %s, %s", c, cases[c].age != NULL ? cases[c].age : "no age",
                      cases[c].description);
         mrc_image_list_clear(&list);
         folder_remove(folder);
