@@ -222,7 +222,10 @@ mrc_status check(mrc_dcmtk_pixels &layout, mrc_dcmtk_file &file, mrc_error *err)
                         static_cast<unsigned long long>(most >> 30));
     if (!file.walk.encapsulated) return check_native(file, layout.size * frames, err);
     if (file.walk.pixels_bytes != MRC_WALK_UNDEFINED || layout.is_float)
-        return mrc_fail(err, MRC_ERR_FORMAT, "%s: compressed pixels without fragments", path);
+        return mrc_fail(
+            err, MRC_ERR_FORMAT,
+            "%s: the pixels are not compressed, as TransferSyntaxUID (0002,0010) says they are",
+            path);
     return index_fragments(file, err);
 }
 

@@ -163,6 +163,14 @@ static enum step walk_group2(struct mrc_walk *out, const struct cursor *c, size_
     out->dataset_at = at;
     if (uid[0] != '\0') {
         set_syntax(out, uid);
+        if (out->deflated && has(c, at, 8) &&
+            (looks_like_element(c->bytes + at, false) || looks_implicit(c->bytes + at))) {
+            (void)mrc_fail(c->err, MRC_ERR_FORMAT,
+                           "%s: TransferSyntaxUID (0002,0010) says deflated, but the data set is "
+                           "not",
+                           c->name);
+            return STEP_FAILED;
+        }
     } else {
         if (!has(c, at, 8)) return lacking(c, at);
         guess_syntax(out, c->bytes + at);
@@ -356,6 +364,24 @@ static enum step walk_one(struct walker *w, struct mrc_walk *out, bool *done) {
     return STEP_OK;
 }
 
+/* Archives rewrite group 2 and leave the rest, or the other way round: the first element shows. */
+static enum mrc_status check_syntax(const struct mrc_walk *walk, const struct cursor *c) {
+    static const char *const words[] = {[MRC_WALK_IMPLICIT_LE] = "implicit little endian",
+                                        [MRC_WALK_EXPLICIT_LE] = "explicit little endian",
+                                        [MRC_WALK_EXPLICIT_BE] = "explicit big endian"};
+    const uint8_t *p = c->bytes + walk->dataset_at;
+    if (!has(c, walk->dataset_at, 8)) return MRC_OK;
+    const bool looks[] = {[MRC_WALK_IMPLICIT_LE] = looks_implicit(p),
+                          [MRC_WALK_EXPLICIT_LE] = looks_like_element(p, false),
+                          [MRC_WALK_EXPLICIT_BE] = looks_like_element(p, true)};
+    for (int found = 0; !looks[walk->encoding] && found < 3; ++found)
+        if (looks[found])
+            return mrc_fail(c->err, MRC_ERR_FORMAT,
+                            "%s: TransferSyntaxUID (0002,0010) says %s, but the data set is %s",
+                            c->name, words[walk->encoding], words[found]);
+    return MRC_OK;
+}
+
 enum mrc_status mrc_walk_dataset(struct mrc_walk *out, bool *more, const uint8_t *bytes,
                                  size_t size, uint64_t file_bytes, const char *name,
                                  struct mrc_error *err) {
@@ -363,8 +389,11 @@ enum mrc_status mrc_walk_dataset(struct mrc_walk *out, bool *more, const uint8_t
     struct walker w = {.c = {bytes, size, file_bytes, name, &local}, .at = out->dataset_at};
     w.levels[0] = (struct level){.end = MRC_WALK_UNDEFINED, .encoding = out->encoding};
     out->has_pixels = out->has_unknown = false;
-    enum step step = STEP_OK;
     bool done = false;
+    const enum mrc_status st =
+        check_syntax(out, &(struct cursor){bytes, size, file_bytes, name, err});
+    if (st != MRC_OK) return st;
+    enum step step = STEP_OK;
     while (step == STEP_OK && !done) {
         leave_finished(&w);
         if (w.depth == 0) out->header_end = w.at;

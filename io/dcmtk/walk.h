@@ -51,8 +51,8 @@ bool mrc_walk_probe(const uint8_t *bytes, size_t size);
  * tell, *more is set and the status is MRC_OK. `name` is what messages call the file. */
 enum mrc_status mrc_walk_meta(struct mrc_walk *out, bool *more, const uint8_t *bytes, size_t size,
                               uint64_t file_bytes, const char *name, struct mrc_error *err);
-/** The data set from dataset_at to the pixels or the end, same rules. Broken structure and a file
- * that ends inside an element are MRC_ERR_FORMAT; nesting or element counts beyond the limits
+/** The data set from dataset_at to the pixels or the end, same rules. Broken structure, an
+ * encoding other than the transfer syntax says, and a file that ends inside an element are MRC_ERR_FORMAT; nesting or element counts beyond the limits
  * MRC_ERR_RANGE. */
 enum mrc_status mrc_walk_dataset(struct mrc_walk *out, bool *more, const uint8_t *bytes,
                                  size_t size, uint64_t file_bytes, const char *name,

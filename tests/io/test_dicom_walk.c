@@ -87,6 +87,52 @@ static void expect_status(const struct bytes *b, enum mrc_status status, const c
 
 static struct bytes b; /* too large for the stack */
 
+/* --- what the transfer syntax says --- */
+
+/* ImageType, and Modality: first elements as scanners write them. */
+static void add_elements(const char *encoding) {
+    static const unsigned elements[] = {0x0008, 0x0060};
+    const bool big = strcmp(encoding, "big") == 0;
+    for (size_t e = 0; e < 2; ++e) {
+        const unsigned char head[2][4] = {{8, 0, (unsigned char)elements[e], 0},
+                                          {0, 8, 0, (unsigned char)elements[e]}};
+        add(&b, head[big], 4);
+        if (strcmp(encoding, "implicit") != 0) add(&b, "CS", 2);
+        add(&b, big ? "\0\2" : "\2\0", 2);
+        if (strcmp(encoding, "implicit") == 0) add(&b, "\0", 2);
+        add(&b, "MR", 2);
+    }
+}
+
+/* An archive that changes the one and not the other: told in one line, alike for every file. */
+static void test_a_transfer_syntax_that_lies_is_told(void **state) {
+    (void)state;
+    static const struct {
+        const char *syntax, *name, *encoding;
+    } said[] = {{"1.2.840.10008.1.2", "implicit little endian", "implicit"},
+                {"1.2.840.10008.1.2.1", "explicit little endian", "little"},
+                {"1.2.840.10008.1.2.2", "explicit big endian", "big"},
+                {"1.2.840.10008.1.2.4.70", "explicit little endian", "little"}};
+    for (size_t s = 0; s < 4; ++s)
+        for (size_t is = 0; is < 3; ++is) {
+            struct mrc_error err = {0};
+            char words[160];
+            begin_file(&b, said[s].syntax);
+            add_elements(said[is].encoding);
+            if (strcmp(said[s].encoding, said[is].encoding) == 0) {
+                assert_ok(open_bytes(&b, &err), &err);
+                continue;
+            }
+            (void)snprintf(words, sizeof words,
+                           ": TransferSyntaxUID (0002,0010) says %s, but the data set is %s",
+                           said[s].name, said[is].name);
+            expect_status(&b, MRC_ERR_FORMAT, words);
+        }
+    begin_file(&b, "1.2.840.10008.1.2.1.99");
+    add_elements("little");
+    expect_status(&b, MRC_ERR_FORMAT, "says deflated, but the data set is not");
+}
+
 /* --- nesting --- */
 
 static const char explicit_le[] = "1.2.840.10008.1.2.1", implicit_le[] = "1.2.840.10008.1.2";
@@ -311,6 +357,7 @@ static void test_deflated(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_transfer_syntax_that_lies_is_told),
         cmocka_unit_test(test_nesting_is_bounded),
         cmocka_unit_test(test_an_element_beyond_the_end),
         cmocka_unit_test(test_an_element_beyond_its_item),
