@@ -27,6 +27,7 @@ struct mrc_derivation {
     bool reformatted;       /* cut across the source's slices (an oblique source) */
     bool deidentified;      /* a picture is not named as its source (mrc_dicom_deidentify does the
                                rest of a DICOM series; NIfTI takes nothing but the grid anyway) */
+    bool int16;             /* NIfTI: whole numbers, 0 … 32767 for 0 … 1 by its slope; else float32 */
     const char *time_stamp; /* "YYYYMMDDhhmmss" of the processing, for DICOM dates; enters the UIDs.
                                NULL: the series is dated as its source, and the same in gives the
                                same bytes out */
@@ -52,7 +53,7 @@ MRC_MUST_CHECK enum mrc_status mrc_dicom_save_capture(const struct mrc_dicom_cap
                                                       const mrc_volume *source,
                                                       const struct mrc_derivation *derivation,
                                                       const char *path, struct mrc_error *err);
-/** NIfTI-1 (NIfTI-2 when a side exceeds 32767 or the source is NIfTI-2), float32, `.nii` or
+/** NIfTI-1 (NIfTI-2 when a side exceeds 32767 or the source is NIfTI-2), float32 or int16, `.nii` or
  * `.nii.gz` by the name. When `source` is NIfTI and shares the grid: its sform, qform, codes and
  * units bit by bit; else both forms from the geometry, with the code of the form the source was
  * read by (1 for DICOM). A sheared grid has no qform, a stack of pictures neither form. descrip

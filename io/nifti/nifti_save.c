@@ -78,12 +78,13 @@ static bool fits(float value, int datatype) {
     return value >= lo - 0.5f && value < hi + 0.5f; /* false for NaN */
 }
 
-static size_t pack(unsigned char *out, const float *src, size_t count, int datatype) {
+/* Whole numbers of 1 / scale. */
+static size_t pack(unsigned char *out, const float *src, size_t count, int datatype, float scale) {
     for (size_t v = 0; v < count; ++v) {
         if (datatype == MRC_NIFTI_UINT8) {
-            out[v] = (unsigned char)lrintf(src[v]);
+            out[v] = (unsigned char)lrintf(src[v] * scale);
         } else if (datatype == MRC_NIFTI_INT16) {
-            int16_t value = (int16_t)lrintf(src[v]);
+            int16_t value = (int16_t)lrintf(src[v] * scale);
             memcpy(out + 2 * v, &value, sizeof value);
         } else {
             memcpy(out + 4 * v, &src[v], sizeof src[v]);
@@ -105,12 +106,13 @@ static enum mrc_status check_values(const mrc_volume *vol, int datatype, const c
 }
 
 static void write_voxels(struct sink *s, unsigned char *buffer, const mrc_volume *vol,
-                         int datatype) {
+                         const nifti_2_header *h) {
+    const float scale = (float)(1.0 / h->scl_slope);
     const float *voxels = mrc_volume_voxels_const(vol);
     size_t count = (size_t)mrc_extent_count(mrc_volume_extent(vol)), part = PORTION / sizeof(float);
     for (size_t at = 0; at < count && !s->failed; at += part) {
         size_t n = count - at < part ? count - at : part;
-        sink_write(s, buffer, pack(buffer, voxels + at, n, datatype));
+        sink_write(s, buffer, pack(buffer, voxels + at, n, h->datatype, scale));
     }
 }
 
@@ -137,7 +139,7 @@ static enum mrc_status write_temporary(struct mrc_output *out, const mrc_volume 
     }
     if (st == MRC_OK) {
         sink_write(s, header, header_bytes);
-        write_voxels(s, buffer, vol, fields->datatype);
+        write_voxels(s, buffer, vol, fields);
         sink_close(s);
     }
     mrc_free(buffer);
@@ -327,7 +329,8 @@ enum mrc_status mrc_nifti_prepare_derived(struct mrc_nifti_files *out, const mrc
     nifti_2_header h = {0};
     if (!keep_source_header(&h, vol, source))
         set_forms(&h, mrc_volume_geometry(vol), code_of_source(source));
-    set_voxels(&h, extent, MRC_NIFTI_FLOAT32);
+    set_voxels(&h, extent, derivation->int16 ? MRC_NIFTI_INT16 : MRC_NIFTI_FLOAT32);
+    if (derivation->int16) h.scl_slope = 1.0 / INT16_MAX;
     h.cal_max = derivation->white > 0.0 ? derivation->white : 1.0;
     describe(h.descrip, sizeof h.descrip, derivation);
     int version = version_for(extent, source != NULL ? mrc_volume_provenance(source) : NULL);

@@ -30,6 +30,7 @@ enum {
     KEY_SERIES,
     KEY_ALLOW_GAPS,
     KEY_VOLUME,
+    KEY_DATATYPE,
     KEY_BIDS,
     KEY_DEIDENTIFY,
     KEY_KEY,
@@ -83,6 +84,11 @@ static const struct argp_option table[] = {
      .key = KEY_FORMAT,
      .arg = "dicom|nifti|png",
      .doc = "dicom, nifti or png; default: NIfTI when OUTPUT ends so, else the input's own"},
+    {.name = "datatype",
+     .key = KEY_DATATYPE,
+     .arg = "float32|int16",
+     .doc = "Of NIfTI: float32 (default), or int16, half the size, with a slope by which it reads "
+            "from 0 to 1 too"},
     {.name = "bids",
      .key = KEY_BIDS,
      .doc = "OUTPUT is the folder of a BIDS derivative, where the result is NIfTI and called "
@@ -235,6 +241,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     static const char *const formats[] = {"dicom", "nifti", "png", NULL};
     static const enum mrc_source_kind kinds[] = {MRC_SOURCE_DICOM, MRC_SOURCE_NIFTI,
                                                  MRC_SOURCE_PNG};
+    static const char *const datatypes[] = {"float32", "int16", NULL};
     static const char *const grids[] = {"source", "model", NULL};
     static const char *const upsamplings[] = {"guided", "cubic", NULL};
     struct arguments *a = state->input;
@@ -245,6 +252,9 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     case KEY_MODEL: a->options.model = value; break;
     case KEY_FORMAT:
         a->options.format = kinds[mrc_option_choice(state, "--format", value, formats)];
+        break;
+    case KEY_DATATYPE:
+        a->options.int16 = mrc_option_choice(state, "--datatype", value, datatypes) == 1;
         break;
     case KEY_GRID:
         a->options.grid = mrc_option_choice(state, "--grid", value, grids) == 0 ? MRC_GRID_SOURCE

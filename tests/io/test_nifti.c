@@ -568,6 +568,35 @@ static void test_derived_other_grid(void **state) {
     mrc_volume_destroy(source);
 }
 
+/* Two bytes a voxel, whose slope gives back the values to half a step, and 0 and 1 exactly. */
+static void test_derived_as_whole_numbers(void **state) {
+    (void)state;
+    double matrix[3][4] = {{-4, 0, 0, 8}, {0, 4, 0, -9}, {0, 0, 2, 0}};
+    const struct mrc_extent e = {11, 10, 10};
+    mrc_volume *result = made_volume(e, matrix, 0.0f), *back = NULL;
+    struct mrc_derivation derivation = made_derivation;
+    struct mrc_image_options options = {.allow_synthetic = true};
+    struct mrc_error err = {0};
+    const char *path = made_path("whole.nii");
+    const int64_t count = mrc_extent_count(e);
+    for (int64_t v = 0; v < count; ++v)
+        mrc_volume_voxels(result)[v] = (float)v / (float)(count - 1);
+    derivation.int16 = true;
+    assert_ok(mrc_nifti_save_derived(result, NULL, &derivation, path, &err), &err);
+    assert_ok(mrc_image_load(&back, path, &options, &err), &err);
+    struct nifti_1_header out;
+    memcpy(&out, mrc_volume_provenance(back)->header, sizeof out);
+    assert_true(out.datatype == 4 && out.bitpix == 16 && out.scl_inter == 0.0f);
+    assert_true(fabs((double)out.scl_slope * 32767.0 - 1.0) < 1e-6 && out.cal_max == 1.0f);
+    for (int64_t v = 0; v < count; ++v)
+        assert_true(fabs((double)mrc_volume_voxels(back)[v] -
+                         (double)mrc_volume_voxels(result)[v]) < 0.51 / 32767.0);
+    assert_true(mrc_volume_voxels(back)[0] == 0.0f);
+    assert_true(fabs((double)mrc_volume_voxels(back)[count - 1] - 1.0) < 1e-6);
+    mrc_volume_destroy(back);
+    mrc_volume_destroy(result);
+}
+
 static void test_pictures_have_no_forms(void **state) {
     (void)state;
     mrc_volume *stack = made_volume(EXTENT, NULL, 0.0f);
@@ -717,6 +746,7 @@ int main(void) {
         cmocka_unit_test(test_derived_keeps_header),
         cmocka_unit_test(test_derived_second_version),
         cmocka_unit_test(test_derived_other_grid),
+        cmocka_unit_test(test_derived_as_whole_numbers),
         cmocka_unit_test(test_pictures_have_no_forms),
         cmocka_unit_test(test_sidecar_marks),
         cmocka_unit_test(test_label_maps),

@@ -396,6 +396,9 @@ static enum mrc_status settle_format(struct work *w, struct mrc_error *err) {
                         "%s: is %s, expected DICOM for DICOM output (patient and study come from "
                         "it)",
                         o->input, mrc_source_kind_name(kind));
+    if (w->format != MRC_SOURCE_NIFTI && o->int16)
+        return mrc_fail(err, MRC_ERR_ARGUMENT, "%s: would be %s, expected NIfTI for int16",
+                        o->output, mrc_source_kind_name(w->format));
     enum mrc_status status = keep_files(o, w->source, err);
     if (status == MRC_OK) status = keep_sidecar(w, o->output, err);
     if (status == MRC_OK) status = check_output(o->output, o->replace, w->format, err);
@@ -704,6 +707,7 @@ static enum mrc_status describe(struct work *w, struct mrc_error *err) {
                      o->grid == MRC_GRID_MODEL ? "model" : "source",
                      o->grid == MRC_GRID_MODEL ? "none" : upsampling_name(o->upsampling),
                      !o->no_mirror && w->others == 0, o->assume_ras);
+    if (o->int16) mrc_text_appendf(&w->settings, ";datatype=int16");
     if (c->pixel_mm > 0.0) mrc_text_appendf(&w->settings, ";pixel_mm=%g", c->pixel_mm);
     if (room_of(w, w->from) > 1.0 || room_of(w, o->to) > 1.0)
         mrc_text_appendf(&w->settings, ";room_from=%g;room_to=%g", room_of(w, w->from),
@@ -736,6 +740,7 @@ static struct image make_image(const struct work *w, const mrc_volume *vol, cons
                        .cycle_error = vol == w->error,
                        .white = vol == w->error ? 0.0 : 1.0 / room_of(w, w->options->to),
                        .deidentified = w->options->deidentify,
+                       .int16 = w->options->int16,
                        .reformatted = w->before.record.reformat.used}};
 }
 

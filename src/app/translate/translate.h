@@ -40,6 +40,7 @@ struct mrc_translate_options {
     const char *model;      /* as mrc_model_file_find takes it; NULL: the shipped one */
     enum mrc_source_kind
         format; /* MRC_SOURCE_NONE: NIfTI when the output's name says so, else the input's */
+    bool int16; /* NIfTI in int16 with a slope; else in float32 */
     enum mrc_grid grid;
     enum mrc_upsampling upsampling;
     int64_t size;   /* pixels a side of the slices worked on, as mrc_generator_load takes it; 0: on
