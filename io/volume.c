@@ -102,6 +102,7 @@ void mrc_provenance_clear(struct mrc_provenance *provenance) {
     for (size_t i = 0; i < provenance->file_count; ++i) mrc_free(provenance->files[i]);
     mrc_free(provenance->files);
     mrc_free(provenance->frames);
+    mrc_free(provenance->instances);
     mrc_free(provenance->header);
     *provenance = (struct mrc_provenance){0};
 }
@@ -124,6 +125,12 @@ enum mrc_status mrc_provenance_copy(struct mrc_provenance *out, const struct mrc
         out->frames = mrc_alloc(from->file_count, sizeof *out->frames);
         whole = out->frames != NULL;
         if (whole) memcpy(out->frames, from->frames, from->file_count * sizeof *out->frames);
+    }
+    if (whole && from->instances != NULL) {
+        out->instances = mrc_alloc(from->file_count, sizeof *out->instances);
+        whole = out->instances != NULL;
+        if (whole)
+            memcpy(out->instances, from->instances, from->file_count * sizeof *out->instances);
     }
     for (size_t i = 0; whole && i < from->file_count; ++i) {
         out->files[i] = mrc_strdup(from->files[i]);

@@ -16,6 +16,7 @@ enum mrc_source_kind { MRC_SOURCE_NONE, MRC_SOURCE_DICOM, MRC_SOURCE_NIFTI, MRC_
 /** "dicom", "nifti", "png" or "none". */
 MRC_API const char *mrc_source_kind_name(enum mrc_source_kind kind);
 
+enum { MRC_INSTANCE_TEXT = 65 };
 /** What a writer needs to know of the input to give back its form: kept by the volume it was loaded
  * into, and shared by volumes computed from it. Voxel values are never in here. */
 struct mrc_provenance {
@@ -26,6 +27,8 @@ struct mrc_provenance {
     size_t file_count;
     int64_t *frames; /* DICOM: the frame of each in its file, from 1; 0: the file is the slice; else
                         NULL */
+    char (*instances)[MRC_INSTANCE_TEXT]; /* DICOM: the SOP Instance UID of each file as it was when
+                                             its pixels were taken; else NULL */
     unsigned char
         *header; /* NIfTI: the raw header, 348 or 540 bytes in native byte order; else NULL */
     size_t header_bytes;

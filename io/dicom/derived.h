@@ -19,22 +19,23 @@ struct mrc_derivation {
     const char *software_version; /* "0.1.0" */
     const char *model_name;       /* "t1w-t2w-64" */
     const char *model_hash;       /* 64 hexadecimal digits over the weights */
-    const char *steps;      /* the records of preprocessing in words, for DerivationDescription */
-    const char *settings;   /* everything else that changes pixels, canonical; enters the UIDs */
-    double white;           /* what a viewer is to show as white at first; 0: 1 */
-    bool cycle_error;       /* the volume is not the image, but how far the image's way back to
+    const char *steps;    /* the records of preprocessing in words, for DerivationDescription */
+    const char *settings; /* everything else that changes pixels, canonical; enters the UIDs */
+    double white;         /* what a viewer is to show as white at first; 0: 1 */
+    bool cycle_error;     /* the volume is not the image, but how far the image's way back to
                                `from` misses the source, voxel by voxel */
-    bool reformatted;       /* cut across the source's slices (an oblique source) */
-    bool deidentified;      /* a picture is not named as its source (mrc_dicom_deidentify does the
+    bool reformatted;     /* cut across the source's slices (an oblique source) */
+    bool deidentified;    /* a picture is not named as its source (mrc_dicom_deidentify does the
                                rest of a DICOM series; NIfTI takes nothing but the grid anyway) */
-    bool int16;             /* NIfTI: whole numbers, 0 … 32767 for 0 … 1 by its slope; else float32 */
+    bool int16; /* NIfTI: whole numbers, 0 … 32767 for 0 … 1 by its slope; else float32 */
     const char *time_stamp; /* "YYYYMMDDhhmmss" of the processing, for DICOM dates; enters the UIDs.
                                NULL: the series is dated as its source, and the same in gives the
                                same bytes out */
 };
 
-/** A DICOM series, one MR Image Storage file a slice, named IM0001.dcm … in order of position along
- * the normal, into the existing folder `dir`. `vol` is in [0,1], stored as round(4095 x) in 12 of
+/** A DICOM series, one MR Image Storage file a slice, named IM0001.dcm … and numbered in the order of
+ * the source's InstanceNumber where `vol` lies on its grid and that rises or falls with the position,
+ * else in order of position along the normal, into the existing folder `dir`. `vol` is in [0,1], stored as round(4095 x) in 12 of
  * 16 bits with one window, 0 … `white`, for the series. `source` is the DICOM volume it was computed from:
  * patient, study, frame of reference and equipment are taken from its files, slice by slice when
  * `vol` lies on its grid. Everything else is new (allow-list). UIDs are SHA-256 of source UIDs,

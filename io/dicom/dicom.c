@@ -477,10 +477,12 @@ static enum mrc_status note_provenance(mrc_volume *vol, const struct mrc_dicom_s
     from.resampled = series->resampled;
     from.files = mrc_alloc(series->count, sizeof *from.files);
     from.frames = mrc_alloc(series->count, sizeof *from.frames);
-    bool whole = from.files != NULL && from.frames != NULL;
+    from.instances = mrc_alloc(series->count, sizeof *from.instances);
+    bool whole = from.files != NULL && from.frames != NULL && from.instances != NULL;
     for (size_t i = 0; whole && i < series->count; ++i) {
         from.files[i] = mrc_strdup(series->slices[i]->path);
         from.frames[i] = series->slices[i]->frame;
+        memcpy(from.instances[i], series->slices[i]->sop_uid, sizeof from.instances[i]);
         whole = from.files[i] != NULL;
         if (whole) ++from.file_count;
     }

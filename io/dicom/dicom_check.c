@@ -478,16 +478,18 @@ static void check_line(struct work *w, const double normal[3]) {
     }
 }
 
-/* A viewer sorts by one or by the other. */
+static int64_t step_of(const struct facts *a, const struct facts *b) {
+    if (!a->numbered || !b->numbered) return 0;
+    return b->number > a->number ? 1 : b->number < a->number ? -1 : 0;
+}
+
+/* A viewer sorts by one or by the other. Most steps tell whether numbers rise or fall. */
 static void check_order(struct work *w) {
-    int64_t direction = 0;
+    int64_t sum = 0;
+    for (size_t i = 1; i < w->count; ++i) sum += step_of(&w->facts[i - 1], &w->facts[i]);
     for (size_t i = 1; i < w->count; ++i) {
         const struct facts *a = &w->facts[i - 1], *b = &w->facts[i];
-        if (!a->numbered || !b->numbered) continue;
-        int64_t step = b->number > a->number ? 1 : b->number < a->number ? -1 : 0;
-        if (direction == 0) direction = step;
-        bool rises = step == 1 || !w->out->synthetic;
-        if (step == 0 || step != direction || !rises)
+        if (a->numbered && b->numbered && step_of(a, b) != (sum < 0 ? -1 : 1))
             WRONG(w, b->name,
                   "InstanceNumber (0020,0013) %lld follows %lld, expected the order of "
                   "the positions",
@@ -495,9 +497,16 @@ static void check_order(struct work *w) {
     }
 }
 
-static void check_locations(struct work *w, const struct facts *f) {
-    if (w->out->synthetic && !(fabs(f->location_mm - f->along_mm) < 0.01))
-        WRONG(w, f->name, "SliceLocation (0020,1041) is not the position along the normal");
+/* Its zero and its sign are the scanner's. */
+static void check_locations(struct work *w) {
+    const struct facts *first = &w->facts[0], *last = &w->facts[w->count - 1];
+    const double sign = last->location_mm < first->location_mm ? -1.0 : 1.0;
+    for (size_t i = 0; w->out->synthetic && i < w->count; ++i) {
+        const struct facts *f = &w->facts[i];
+        const double moved = sign * (f->location_mm - first->location_mm);
+        if (!(fabs(moved - (f->along_mm - first->along_mm)) < 0.01))
+            WRONG(w, f->name, "SliceLocation (0020,1041) does not follow the positions");
+    }
 }
 
 static enum mrc_status check_volume(struct work *w, struct mrc_error *err) {
@@ -520,7 +529,7 @@ static enum mrc_status check_volume(struct work *w, struct mrc_error *err) {
     check_gaps(w, &gaps);
     check_line(w, normal);
     check_order(w);
-    for (size_t i = 0; i < w->count; ++i) check_locations(w, &w->facts[i]);
+    check_locations(w);
     return MRC_OK;
 }
 

@@ -27,6 +27,7 @@ struct job {
     const struct mrc_derivation *derivation;
     struct mrc_dicom_grid grid;
     bool same_grid;                  /* slice k of the volume is slice k of the source */
+    bool locations;                  /* SliceLocation is the source's */
     struct mrc_dicom_slice *sources; /* by position */
     size_t source_count;
     mrc_dcmtk_file
@@ -134,7 +135,10 @@ static enum mrc_status read_source(struct job *job, struct mrc_dicom_slices *fil
         st = mrc_dicom_slices_read(file, path, err);
     }
     size_t at = frame > 0 ? (size_t)frame - 1 : 0;
-    if (st == MRC_OK && (at >= file->count || file->items[at].frame != frame))
+    const bool same =
+        st == MRC_OK && at < file->count && file->items[at].frame == frame &&
+        (from->instances == NULL || strcmp(file->items[at].sop_uid, from->instances[k]) == 0);
+    if (st == MRC_OK && !same) /* its patient is not the one whose pixels were translated */
         st = mrc_fail(err, MRC_ERR_FORMAT, "%s: changed while it was read", path);
     if (st == MRC_OK) st = check_source(&file->items[at], err);
     if (st == MRC_OK) job->sources[k] = file->items[at];
@@ -248,6 +252,42 @@ static enum mrc_status settle_time(struct job *job, struct mrc_error *err) {
     return MRC_OK;
 }
 
+static int64_t number_of(const struct mrc_dicom_slice *slice) {
+    return slice->frame > 0 ? slice->frame : slice->instance_number;
+}
+
+/* Slice by slice the numbers of the source's images rise, or fall: 1, -1; 0: neither. */
+static int direction_of_numbers(const struct job *job) {
+    int direction = 0;
+    for (size_t s = 1; s < job->source_count; ++s) {
+        const int64_t a = number_of(&job->sources[s - 1]), b = number_of(&job->sources[s]);
+        const int step = b > a ? 1 : b < a ? -1 : 0;
+        if (step == 0 || (direction != 0 && step != direction)) return 0;
+        direction = step;
+    }
+    return direction;
+}
+
+/* Are the source's SliceLocations as far apart as its slices, in their order or against it? */
+static bool has_locations(const struct job *job) {
+    const struct mrc_dicom_slice *s = job->sources;
+    double sign = 0.0;
+    for (size_t n = 1; n < job->source_count; ++n) {
+        const double moved = s[n].location_mm - s[0].location_mm;
+        const double along = s[n].along_mm - s[0].along_mm;
+        if (sign == 0.0) sign = moved * along < 0.0 ? -1.0 : 1.0;
+        if (!(fabs(moved - sign * along) < 0.01)) return false; /* nor of NAN */
+    }
+    return job->source_count > 1 && s[0].frame == 0;
+}
+
+/* Image 5 of the one series shows what image 5 of the other shows, where both can be leafed through. */
+static void follow_source(struct job *job) {
+    const int direction = job->same_grid ? direction_of_numbers(job) : 0;
+    if (direction != 0) job->grid.reversed = direction < 0;
+    job->locations = job->same_grid && has_locations(job);
+}
+
 static enum mrc_status job_prepare(struct job *job, const mrc_volume *source,
                                    struct mrc_error *err) {
     enum mrc_status st = read_sources(job, source, err);
@@ -259,6 +299,7 @@ static enum mrc_status job_prepare(struct job *job, const mrc_volume *source,
     if (st == MRC_OK) st = store_voxels(job, err);
     if (st == MRC_OK) st = settle_uids(job, err);
     if (st == MRC_OK) settle_plane(job);
+    if (st == MRC_OK) follow_source(job);
     return st;
 }
 
@@ -637,7 +678,9 @@ static void put_plane(struct mrc_dicom_draft *d, const struct job *job, int64_t 
                            known && job->same_grid ? nearest->thickness_mm
                                                    : job->grid.spacing_mm[2]);
     mrc_dicom_draft_number(d, MRC_TAG(0x0018, 0x0088), job->grid.spacing_mm[2]);
-    mrc_dicom_draft_number(d, MRC_TAG(0x0020, 0x1041), mrc_dicom_grid_location(&job->grid, slice));
+    mrc_dicom_draft_number(d, MRC_TAG(0x0020, 0x1041),
+                           job->locations ? nearest->location_mm
+                                          : mrc_dicom_grid_location(&job->grid, slice));
 }
 
 static double source_gap(const struct job *job) {

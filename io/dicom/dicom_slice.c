@@ -121,6 +121,9 @@ static void read_geometry(struct mrc_dicom_slice *s, const struct mrc_dicom_sour
     bool spacing =
         mrc_dicom_source_numbers(s->spacing_mm, 2, source, PIXEL_MEASURES, MRC_TAG(0x0028, 0x0030));
     s->thickness_mm = mrc_dicom_source_number(source, PIXEL_MEASURES, MRC_TAG(0x0018, 0x0050));
+    s->location_mm = NAN;
+    if (source->own == NULL)
+        (void)mrc_dcmtk_number(&s->location_mm, source->root, MRC_TAG(0x0020, 0x1041), 0);
     if (!position)
         mrc_dicom_object_to(s, "ImagePositionPatient (0020,0032) is missing or not 3 numbers");
     if (!orientation)

@@ -53,11 +53,12 @@ struct mrc_dicom_slice {
     char concatenation[MRC_DICOM_UID]; /* of whose parts the file is one; "": of none */
     int64_t part, parts;               /* which, and how many there are; 0: not said */
     int64_t rows, columns;
-    double spacing_mm[2];    /* between rows, between columns */
-    double orientation[6];   /* LPS: along increasing column, along increasing row */
-    double position_mm[3];   /* LPS, centre of the first pixel */
-    double thickness_mm;     /* SliceThickness, NAN: not said; never the distance of slices */
-    double along_mm;         /* position projected on the normal */
+    double spacing_mm[2];  /* between rows, between columns */
+    double orientation[6]; /* LPS: along increasing column, along increasing row */
+    double position_mm[3]; /* LPS, centre of the first pixel */
+    double thickness_mm;   /* SliceThickness, NAN: not said; never the distance of slices */
+    double location_mm;    /* SliceLocation of a file of one image, from wherever; NAN: not said */
+    double along_mm;       /* position projected on the normal */
     double slope, intercept; /* of the stored values; 1 and 0 where the file says nothing */
     bool placed;             /* position, orientation and spacing are there */
     bool synthetic, derived; /* allowed on demand */

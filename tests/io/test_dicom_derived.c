@@ -1,5 +1,6 @@
 /* test_dicom_derived.c: a derived series says what it is, keeps patient, study and place, and
  * nothing else comes along. */
+#include "io/dicom/dicom_check.h"
 #include "io/dicom_support.h"
 
 #include <math.h>
@@ -77,6 +78,80 @@ static void expect_raw(mrc_dcmtk_item *item, uint32_t tag, const char *expected)
     char text[1100] = "";
     if (raw != NULL) (void)snprintf(text, sizeof text, "%.*s", (int)bytes, raw);
     assert_string_equal(text, expected);
+}
+
+static int slices_put;
+static void put_falling_location(mrc_dcmtk_item *item) {
+    struct mrc_error err = {0};
+    char text[16];
+    (void)snprintf(text, sizeof text, "%d.5", 100 - 2 * slices_put++);
+    assert_ok(mrc_dcmtk_put(item, MRC_TAG(0x0020, 0x1041), NULL, text, &err), &err);
+}
+static void number_from_the_top(struct slice_spec *spec) {
+    spec->instance_number = 20 - 3 * spec->number;
+    spec->extra = put_falling_location;
+}
+static void number_in_disorder(struct slice_spec *spec) {
+    spec->instance_number = spec->number == 1 ? 9 : spec->number + 1;
+}
+
+/* File n shows what the source's n-th image shows; without an order there, the positions decide. */
+static void test_slices_are_numbered_as_the_source(void **state) {
+    (void)state;
+    static const struct {
+        change_fn *change;
+        const char *lowest, *location; /* the name and SliceLocation of the lowest slice */
+    } cases[] = {{NULL, "IM0001.dcm", "30"},
+                 {number_from_the_top, "IM0004.dcm", "100.5"},
+                 {number_in_disorder, "IM0001.dcm", "30"}};
+    assert_int_equal(SIDE_K, 4);
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; ++c) {
+        slices_put = 0;
+        struct scene s = scene_make(cases[c].change);
+        struct mrc_derivation derivation = plain_derivation();
+        struct mrc_dicom_check check;
+        struct mrc_error err = {0};
+        scene_save(&s, &derivation);
+        mrc_dcmtk_file *file = open_slice(&s, cases[c].lowest);
+        mrc_dcmtk_item *item = mrc_dcmtk_root(file);
+        expect_raw(item, MRC_TAG(0x0020, 0x0032), "-10\\-20\\30");
+        expect_raw(item, MRC_TAG(0x0020, 0x1041), cases[c].location);
+        expect_raw(item, MRC_TAG(0x0020, 0x0013), cases[c].lowest[5] == '1' ? "1" : "4");
+        mrc_dcmtk_close(file);
+        assert_ok(mrc_dicom_check_folder(&check, s.folder, &err), &err);
+        for (size_t f = 0; f < check.count; ++f)
+            if (strstr(check.findings[f].text, "Number") != NULL ||
+                strstr(check.findings[f].text, "Location") != NULL)
+                fail_msg("case %zu: %s", c, check.findings[f].text);
+        mrc_dicom_check_clear(&check);
+        scene_clear(&s);
+    }
+}
+
+static void change_patient(struct slice_spec *spec) {
+    spec->patient_name = "Somebody^Else";
+    spec->sop_uid = "2.25.77001";
+}
+
+/* A file that was exchanged after its pixels were read lends its patient to nothing. */
+static void test_an_exchanged_file_is_refused(void **state) {
+    (void)state;
+    for (int again = 0; again < 2; ++again) { /* also of a copy of the volume */
+        struct scene s = scene_make(NULL);
+        struct mrc_derivation derivation = plain_derivation();
+        struct slice_spec spec = slice_spec_default(2);
+        struct mrc_error err = {0};
+        mrc_volume *copy = NULL;
+        assert_ok(mrc_volume_create_like(&copy, s.source, &err), &err);
+        change_patient(&spec);
+        write_slice(&spec, s.source_folder, "x");
+        assert_int_equal(
+            mrc_dicom_save_derived(s.vol, again ? copy : s.source, &derivation, s.folder, &err),
+            MRC_ERR_FORMAT);
+        assert_non_null(strstr(err.text, "/x: changed while it was read"));
+        mrc_volume_destroy(copy);
+        scene_clear(&s);
+    }
 }
 
 static void test_attributes(void **state) {
@@ -715,6 +790,8 @@ static void test_memory_runs_out(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_slices_are_numbered_as_the_source),
+        cmocka_unit_test(test_an_exchanged_file_is_refused),
         cmocka_unit_test(test_attributes),
         cmocka_unit_test(test_where_it_comes_from),
         cmocka_unit_test(test_pixels_and_place),
