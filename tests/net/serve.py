@@ -147,12 +147,13 @@ def watched(top, t1, pacs):
     open(inbox + "/head/done", "w").close()
     before = sorted(os.listdir(inbox + "/head"))
     command = [mrcycle, "serve", config, "--watch", inbox, "-o", outbox, "--quiet-time", "600"]
-    names, done = ["head", "pictures", "sub-02_T1w.json", "sub-02_T1w.nii.gz"], outbox + ".queue/done"
+    names = ["head_synthetic_T2w", "pictures_synthetic_T2w", "sub-02_T1w_synthetic_T2w.json", "sub-02_T1w_synthetic_T2w.nii.gz"]
+    done = outbox + ".queue/done"
     with peers.Process(command, top, "watch.log") as server:
         peers.wait_for("the end", lambda: len(glob.glob(outbox + ".queue/done/*") + glob.glob(outbox + ".queue/failed/*")) == 3)
         assert len(os.listdir(done)) == 3, run("queue", outbox + ".queue")
         assert sorted(os.listdir(outbox)) == names
-        assert len(os.listdir(outbox + "/head")) == len(t1) and sorted(os.listdir(inbox + "/head")) == before
+        assert len(os.listdir(outbox + "/head_synthetic_T2w")) == len(t1) and sorted(os.listdir(inbox + "/head")) == before
         assert [open(path).read().count("stored") for path in glob.glob(done + "/*/sent.list")] == [len(t1)]
         assert {image.SOPInstanceUID for image in pacs.images()} == there  # the same images gave the same before
         text = run("queue", outbox + ".queue")

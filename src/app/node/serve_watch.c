@@ -101,16 +101,30 @@ static bool is_promised(const struct mrc_job_list *jobs, const char *output) {
     return false;
 }
 
-/* OUTPUT/NAME, or where something is there or another job will put it, OUTPUT/NAME.2 …; of
- * "head.nii.gz" OUTPUT/head.2.nii.gz. */
+/* "_synthetic_T2w"; "_synthetic" where rules, which are not asked yet, make several contrasts. */
+static void name_ending(char *out, size_t capacity, const struct mrc_serve_config *config) {
+    bool one = true;
+    for (size_t r = 0; r < config->rule_count; ++r)
+        one = one &&
+              (config->rules[r].to == MRC_CONTRAST_UNKNOWN || config->rules[r].to == config->to);
+    (void)snprintf(out, capacity, "_synthetic%s%s", one ? "_" : "",
+                   one ? mrc_contrast_name(config->to) : "");
+}
+
+/* OUTPUT/NAME_synthetic_T2w, as `translate --all` calls it, or where something is there or another
+ * job will put it, OUTPUT/NAME_synthetic_T2w.2 …; of "head.nii.gz" OUTPUT/head_synthetic_T2w.nii.gz. */
 static enum mrc_status choose_output(struct mrc_job *job, const struct mrc_job_list *jobs,
-                                     const char *folder, const char *name, struct mrc_error *err) {
+                                     const struct mrc_serve_config *config, const char *name,
+                                     struct mrc_error *err) {
+    const char *folder = config->output;
+    char ending[40];
+    name_ending(ending, sizeof ending, config);
     size_t stem = mrc_nifti_stem(name);
     for (int n = 1; n < MAX_RESULTS; ++n) {
         char number[16] = "";
         if (n > 1) snprintf(number, sizeof number, ".%d", n);
-        int length = snprintf(job->output, sizeof job->output, "%s/%.*s%s%s", folder, (int)stem,
-                              name, number, name + stem);
+        int length = snprintf(job->output, sizeof job->output, "%s/%.*s%s%s%s", folder, (int)stem,
+                              name, ending, number, name + stem);
         if (length < 0 || length >= (int)sizeof job->output)
             return mrc_fail(err, MRC_ERR_RANGE, "%s: too long a path for a result", folder);
         if (!mrc_path_exists(job->output) && !is_promised(jobs, job->output)) return MRC_OK;
@@ -131,7 +145,7 @@ static enum mrc_status add_job(bool *made, struct mrc_job *job, mrc_queue *queue
     char *id = mrc_asprintf("%s\n%s", entry->name, entry->mark);
     enum mrc_status status = id != NULL ? MRC_OK : no_memory(err);
     if (status == MRC_OK) status = mrc_queue_list(&jobs, queue, err);
-    if (status == MRC_OK) status = choose_output(&new, &jobs, config->output, entry->name, err);
+    if (status == MRC_OK) status = choose_output(&new, &jobs, config, entry->name, err);
     if (status == MRC_OK) status = mrc_queue_add(&added, &new, queue, id, err);
     mrc_job_list_clear(&jobs);
     mrc_free(id);
