@@ -31,7 +31,8 @@ read -ra compile <<<"$flags $(pkg-config --cflags mrcycle)"
 read -ra shared <<<"$(pkg-config --libs mrcycle)"
 read -ra static <<<"$(pkg-config --static --libs mrcycle)"
 "$cc" -std=c11 "${compile[@]}" "$source/main.c" -o "$work/pc_shared" "${shared[@]}"
-LD_LIBRARY_PATH=$libdir "$work/pc_shared" "$work/pc_shared.nii"
+LD_LIBRARY_PATH=$libdir "$work/pc_shared" "$work/pc_shared.nii" | tee "$work/said"
+grep -qxF "model: $(readlink -f "$prefix")/share/mrcycle/models/brain-contrast.safetensors" "$work/said" || { echo "the library does not find its model"; exit 1; }
 for i in "${!static[@]}"; do # ld takes the shared twin of a name when both are there: ask for the archive
     [ "${static[i]}" != -lmrcycle ] || static[i]=-l:libmrcycle.a
 done

@@ -1,7 +1,10 @@
 /* model_file.c: the places a model may lie in, in order. */
+#define _GNU_SOURCE /* dladdr */
 #include "app/common/model_file.h"
 
+#include <dlfcn.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,23 +20,35 @@ static enum mrc_status no_memory(struct mrc_error *err) {
     return mrc_fail(err, MRC_ERR_NOMEM, "model: out of memory");
 }
 
-/* <prefix>/share/mrcycle/models for a program at <prefix>/bin/mrcycle; "" when the program's place
- * is not known. */
-static void installed_folder(char out[PATH_MAX]) {
+/* <prefix>/share/mrcycle/models, where the prefix is `path` without its last `levels` names; false:
+ * there is none. */
+static bool models_of(char out[PATH_MAX], const char *path, int levels) {
     static const char tail[] = "/share/mrcycle/models";
-    out[0] = '\0';
-    ssize_t length = readlink("/proc/self/exe", out, PATH_MAX - sizeof tail);
-    if (length <= 0) return;
-    out[length] = '\0';
-    for (int level = 0; level < 2; ++level) {
+    (void)snprintf(out, PATH_MAX, "%s", path);
+    for (int level = 0; level < levels; ++level) {
         char *slash = strrchr(out, '/');
-        if (slash == NULL) {
-            out[0] = '\0';
-            return;
-        }
+        if (slash == NULL) return false;
         *slash = '\0';
     }
-    memcpy(out + strlen(out), tail, sizeof tail);
+    const size_t length = strlen(out);
+    if (length + sizeof tail > PATH_MAX) return false;
+    memcpy(out + length, tail, sizeof tail);
+    return mrc_path_is_dir(out);
+}
+
+/* Of the program at <prefix>/bin/mrcycle; else of the library that another program has loaded, at
+ * <prefix>/lib/libmrcycle.so or <prefix>/lib/x86_64-linux-gnu/libmrcycle.so. "" where there is none. */
+static void installed_folder(char out[PATH_MAX]) {
+    char path[PATH_MAX];
+    Dl_info library;
+    const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    path[length > 0 ? length : 0] = '\0';
+    if (models_of(out, path, 2)) return;
+    if (dladdr(shipped, &library) != 0 && library.dli_fname != NULL &&
+        realpath(library.dli_fname, path) != NULL &&
+        (models_of(out, path, 2) || models_of(out, path, 3)))
+        return;
+    out[0] = '\0';
 }
 
 /* *out stays NULL when it does not lie there. */
@@ -64,7 +79,6 @@ static enum mrc_status find_named(char **out, const char *name, struct mrc_error
 }
 
 static enum mrc_status find_shipped(char **out, struct mrc_error *err) {
-    char installed[PATH_MAX];
     const char *asked = getenv("MRCYCLE_MODEL_DIR");
     enum mrc_status status = find_named(out, shipped, err);
     if (status != MRC_OK || *out != NULL) return status;
@@ -72,11 +86,10 @@ static enum mrc_status find_shipped(char **out, struct mrc_error *err) {
         return mrc_fail(err, MRC_ERR_IO,
                         "%s: holds no %s.safetensors, expected the model in MRCYCLE_MODEL_DIR",
                         asked, shipped);
-    installed_folder(installed);
-    return mrc_fail(
-        err, MRC_ERR_IO,
-        "%s.safetensors: not found in %s, expected the shipped model (--model names another)",
-        shipped, installed);
+    return mrc_fail(err, MRC_ERR_IO,
+                    "%s.safetensors: not found in share/mrcycle/models beside the program's or the "
+                    "library's folder, expected the shipped model (--model names another)",
+                    shipped);
 }
 
 static enum mrc_status find_given(char **out, const char *given, const char *in_run,

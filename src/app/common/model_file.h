@@ -13,7 +13,8 @@ extern "C" {
  *  `given`: a safetensors file, the folder of a training run (its model.safetensors), or the name
  * of a model that came with the program, such as t1w-t2w-64. NULL: brain-contrast. Those that came
  * with it lie in $MRCYCLE_MODEL_DIR when that is set; else they are looked for in
- * share/mrcycle/models beside the program's bin folder, and in the source tree it was built from.
+ * share/mrcycle/models beside the program's bin folder, or the library's lib folder, and in the source
+ * tree it was built from.
  * MRC_ERR_IO when there is none. */
 MRC_STATUS mrc_model_file_find(char **out, const char *given, struct mrc_error *err);
 /** And what it says about itself, as mrc_checkpoint_describe. */

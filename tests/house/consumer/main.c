@@ -50,5 +50,9 @@ int main(int argc, char **argv) {
         return 1;
     }
     printf("mrcycle works from outside: %s\n", err.text);
+    char *model = NULL; /* beside the library, wherever that was put */
+    mrc_error_clear(&err);
+    if (mrc_model_file_find(&model, NULL, &err) == MRC_OK) printf("model: %s\n", model);
+    mrc_free(model);
     return 0;
 }
