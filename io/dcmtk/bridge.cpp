@@ -205,6 +205,41 @@ DcmElement *find_value(mrc_dcmtk_item *item, uint32_t tag) {
     return unknown ? nullptr : element;
 }
 
+/* --- text in several bytes a character --- */
+
+/* SpecificCharacterSet of the item, or of what it lies in; "" where none says it. */
+OFString character_set(DcmItem *item) {
+    OFString words;
+    for (; item != nullptr; item = item->getParentItem())
+        if (item->findAndGetOFStringArray(DCM_SpecificCharacterSet, words).good() && !words.empty())
+            break;
+    return words;
+}
+
+bool names(const OFString &words, const char *one, const char *other) {
+    return words.find(one) != OFString_npos || words.find(other) != OFString_npos;
+}
+
+/* In Chinese and Japanese texts a byte 0x5C may be half of a character, and no end of a value (PS3.5
+ * 6.1.2.5.3). */
+size_t count_texts(const std::string &text, const OFString &set) {
+    const bool chinese = names(set, "GB18030", "GBK"),
+               japanese = names(set, "ISO 2022 IR 87", "ISO 2022 IR 159");
+    bool pairs = false; /* after an escape sequence to a set of two bytes */
+    size_t count = 1;
+    for (size_t at = 0; at < text.size(); ++at) {
+        const auto byte = static_cast<unsigned char>(text[at]);
+        if (japanese && byte == 0x1B) { /* ESC $ B, ESC $ ( D; back: ESC ( B, ESC ( J */
+            pairs = text.compare(at + 1, 1, "$") == 0;
+            at += text.compare(at + 1, 2, "$(") == 0 ? 3 : 2;
+        } else if ((chinese && byte >= 0x81) || (pairs && byte > 0x20 && byte < 0x7F))
+            ++at;
+        else if (byte == '\\')
+            ++count;
+    }
+    return count;
+}
+
 /* --- private blocks --- */
 
 /* The next block at or after `block` that the creator has reserved; 0: none. In one pass over the
@@ -361,7 +396,15 @@ size_t mrc_dcmtk_count(mrc_dcmtk_item *item, uint32_t tag) {
         DcmElement *element = find_value(item, tag);
         if (element == nullptr) return 0;
         if (element->ident() == EVR_SQ) return static_cast<DcmSequenceOfItems *>(element)->card();
-        return element->getLength() == 0 ? 0 : element->getVM();
+        if (element->getLength() == 0) return 0;
+        const DcmEVR vr = element->ident();
+        char *text = nullptr;
+        Uint32 length = 0;
+        const bool words = vr == EVR_LO || vr == EVR_PN || vr == EVR_SH || vr == EVR_UC;
+        if (!words || element->getVM() == 1 || element->getString(text, length).bad() ||
+            text == nullptr)
+            return element->getVM();
+        return count_texts(std::string(text, length), character_set(to_dcm(item)));
     });
 }
 

@@ -577,22 +577,16 @@ static void count_the_rest(struct work *w) {
              all - told);
 }
 
-enum mrc_status mrc_dicom_check_folder(struct mrc_dicom_check *out, const char *dir,
-                                       struct mrc_error *err) {
-    struct mrc_name_list files = {0};
+/* The files, which lie below dir, as one series. */
+static enum mrc_status check_files(struct mrc_dicom_check *out, const char *dir,
+                                   const char *const *paths, size_t count, struct mrc_error *err) {
     struct work w = {.out = out};
+    enum mrc_status st = MRC_OK;
     *out = (struct mrc_dicom_check){0};
-    if (!mrc_path_is_dir(dir))
-        return mrc_fail(err, MRC_ERR_IO, "%s: %s, expected a folder with a DICOM series", dir,
-                        mrc_path_exists(dir) ? "is a file" : "not found");
-    enum mrc_status st = mrc_list_tree(&files, dir, FILE_LIMIT, err);
-    if (st == MRC_OK && files.count > 0) {
-        w.facts = mrc_alloc(files.count, sizeof *w.facts);
-        if (w.facts == NULL)
-            st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for %zu files", dir, files.count);
-    }
-    for (size_t i = 0; st == MRC_OK && i < files.count; ++i)
-        st = check_path(&w, dir, files.names[i], err);
+    w.facts = mrc_alloc(count + 1, sizeof *w.facts);
+    if (w.facts == NULL)
+        st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for %zu files", dir, count);
+    for (size_t i = 0; st == MRC_OK && i < count; ++i) st = check_path(&w, dir, paths[i], err);
     if (st == MRC_OK && out->files == 0)
         st = mrc_fail(err, MRC_ERR_IO, "%s: holds no DICOM file, expected a series", dir);
     if (st == MRC_OK && w.foreign == out->files)
@@ -609,8 +603,148 @@ enum mrc_status mrc_dicom_check_folder(struct mrc_dicom_check *out, const char *
     for (size_t i = 0; i < w.count; ++i) mrc_free(w.facts[i].name);
     mrc_free(w.facts);
     mrc_dcmtk_close(w.first);
-    mrc_name_list_clear(&files);
     if (st != MRC_OK) mrc_dicom_check_clear(out);
+    return st;
+}
+
+static enum mrc_status list_files(struct mrc_name_list *files, const char *dir,
+                                  struct mrc_error *err) {
+    if (mrc_path_is_dir(dir)) return mrc_list_tree(files, dir, FILE_LIMIT, err);
+    return mrc_fail(err, MRC_ERR_IO, "%s: %s, expected a folder with a DICOM series", dir,
+                    mrc_path_exists(dir) ? "is a file" : "not found");
+}
+
+enum mrc_status mrc_dicom_check_folder(struct mrc_dicom_check *out, const char *dir,
+                                       struct mrc_error *err) {
+    struct mrc_name_list files = {0};
+    *out = (struct mrc_dicom_check){0};
+    enum mrc_status st = list_files(&files, dir, err);
+    if (st == MRC_OK)
+        st = check_files(out, dir, (const char *const *)files.names, files.count, err);
+    mrc_name_list_clear(&files);
+    return st;
+}
+
+/* --- A study, series by series --- */
+
+struct member {
+    const char *path;
+    char series[MRC_UID_TEXT]; /* "": broken, no DICOM, or it does not say */
+    int64_t number;
+};
+
+static enum mrc_status read_member(struct member *out, const char *path, struct mrc_error *err) {
+    unsigned char head[HEAD_BYTES];
+    size_t size = 0;
+    mrc_dcmtk_file *file = NULL;
+    struct mrc_error own = {0};
+    *out = (struct member){.path = path};
+    enum mrc_status st = mrc_read_head(head, sizeof head, &size, path, err);
+    if (st != MRC_OK || !mrc_dcmtk_probe(head, size)) return st;
+    st = mrc_dcmtk_open(&file, path, &own);
+    if (st == MRC_ERR_NOMEM) return mrc_fail(err, st, "%s", own.text);
+    if (st != MRC_OK) return MRC_OK; /* the check says so */
+    mrc_dcmtk_item *item = mrc_dcmtk_root(file);
+    (void)mrc_dcmtk_text(out->series, sizeof out->series, item, MRC_TAG(0x0020, 0x000E), 0);
+    (void)mrc_dcmtk_integer(&out->number, item, MRC_TAG(0x0020, 0x0011), 0);
+    mrc_dcmtk_close(file);
+    return MRC_OK;
+}
+
+static int by_series(const void *a, const void *b) {
+    const struct member *x = a, *y = b;
+    const int order = strcmp(x->series, y->series);
+    return order != 0 ? order : strcmp(x->path, y->path);
+}
+
+/* One number for all files of a series, whatever each says. */
+static void settle_numbers(struct member *members, size_t count) {
+    for (size_t i = 1; i < count; ++i)
+        if (strcmp(members[i - 1].series, members[i].series) == 0)
+            members[i].number = members[i - 1].number;
+}
+
+static int by_number(const void *a, const void *b) {
+    const struct member *x = a, *y = b;
+    if (x->number != y->number) return x->number < y->number ? -1 : 1;
+    return by_series(a, b);
+}
+
+/* Where the series of members[begin] ends. */
+static size_t end_of_series(const struct member *members, size_t begin, size_t count) {
+    size_t end = begin + 1;
+    while (end < count && strcmp(members[end].series, members[begin].series) == 0) ++end;
+    return end;
+}
+
+struct study {
+    const char *dir;
+    mrc_dicom_check_teller *tell;
+    void *context;
+    const char **paths;
+    size_t told;
+    struct mrc_error passed_over; /* the last series without an MR image */
+};
+
+static enum mrc_status check_series(struct study *s, const struct member *members, size_t count,
+                                    bool only, struct mrc_error *err) {
+    struct mrc_dicom_check check;
+    struct mrc_error own = {0};
+    for (size_t i = 0; i < count; ++i) s->paths[i] = members[i].path;
+    enum mrc_status st = check_files(&check, s->dir, s->paths, count, &own);
+    const bool stray = !only && members[0].series[0] == '\0' && st == MRC_ERR_IO; /* no DICOM */
+    if (!only && (st == MRC_ERR_UNSUPPORTED || stray)) {
+        if (!stray) s->passed_over = own;
+        return MRC_OK;
+    }
+    if (st != MRC_OK) return mrc_fail(err, st, "%s", own.text);
+    if (!only) check.number = members[0].number;
+    ++s->told;
+    st = s->tell(s->context, &check, err);
+    mrc_dicom_check_clear(&check);
+    return st;
+}
+
+static size_t count_series(const struct member *members, size_t count) {
+    size_t series = 0;
+    for (size_t i = 0; i < count; ++i)
+        series += members[i].series[0] != '\0' &&
+                  (i == 0 || strcmp(members[i - 1].series, members[i].series) != 0);
+    return series;
+}
+
+static enum mrc_status check_all(struct study *s, struct member *members, size_t count,
+                                 struct mrc_error *err) {
+    enum mrc_status st = MRC_OK;
+    if (count > 0) qsort(members, count, sizeof *members, by_series);
+    const bool only = count_series(members, count) < 2;
+    settle_numbers(members, count);
+    if (only) return check_series(s, members, count, true, err);
+    qsort(members, count, sizeof *members, by_number);
+    for (size_t begin = 0, end; st == MRC_OK && begin < count; begin = end) {
+        end = end_of_series(members, begin, count);
+        st = check_series(s, members + begin, end - begin, false, err);
+    }
+    if (st == MRC_OK && s->told == 0)
+        st = mrc_fail(err, s->passed_over.code, "%s", s->passed_over.text);
+    return st;
+}
+
+enum mrc_status mrc_dicom_check_study(const char *dir, mrc_dicom_check_teller *tell, void *context,
+                                      struct mrc_error *err) {
+    struct mrc_name_list files = {0};
+    struct study s = {.dir = dir, .tell = tell, .context = context};
+    enum mrc_status st = list_files(&files, dir, err);
+    struct member *members = mrc_alloc(files.count + 1, sizeof *members);
+    s.paths = mrc_alloc(files.count + 1, sizeof *s.paths);
+    if (st == MRC_OK && (members == NULL || s.paths == NULL))
+        st = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for %zu files", dir, files.count);
+    for (size_t i = 0; st == MRC_OK && i < files.count; ++i)
+        st = read_member(&members[i], files.names[i], err);
+    if (st == MRC_OK) st = check_all(&s, members, files.count, err);
+    mrc_free(s.paths);
+    mrc_free(members);
+    mrc_name_list_clear(&files);
     return st;
 }
 

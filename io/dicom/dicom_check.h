@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/status.h"
 
@@ -29,6 +30,7 @@ struct mrc_dicom_check {
     size_t other_files; /* files that are no DICOM */
     bool synthetic;     /* a mark of a synthetic series was found */
     bool deidentified;  /* PatientIdentityRemoved YES: may do without references to its source */
+    int64_t number;     /* SeriesNumber, where there are several series; 0: not said */
     double gap_mm;      /* centre to centre along the normal; 0 where not even */
     struct mrc_finding *findings; /* at most 8 of one kind, then one that counts the others */
     size_t count, capacity;
@@ -43,6 +45,14 @@ struct mrc_dicom_check {
  * MRC_ERR_IO when the folder or a file cannot be read at all, or holds no DICOM file. */
 MRC_STATUS mrc_dicom_check_folder(struct mrc_dicom_check *out, const char *dir,
                                   struct mrc_error *err);
+/** The series that lie in the folder and below one by one, in order of their numbers: each is told to
+ * `tell`, which may not keep it; a failure of that ends the check. What is broken or names no series
+ * belongs to the only one, or else is told apart. Series without an MR image are passed over;
+ * MRC_ERR_UNSUPPORTED when there is no other. */
+typedef enum mrc_status mrc_dicom_check_teller(void *context, const struct mrc_dicom_check *check,
+                                               struct mrc_error *err);
+MRC_MUST_CHECK enum mrc_status mrc_dicom_check_study(const char *dir, mrc_dicom_check_teller *tell,
+                                                     void *context, struct mrc_error *err);
 MRC_API void mrc_dicom_check_clear(struct mrc_dicom_check *check);
 
 #ifdef __cplusplus

@@ -9,7 +9,7 @@
 enum { KEY_JSON = MRC_OPTION_OWN };
 
 static const struct argp_option table[] = {
-    {.name = "json", .key = KEY_JSON, .doc = "One JSON object a folder instead of lines"}, {0}};
+    {.name = "json", .key = KEY_JSON, .doc = "One JSON object a series instead of lines"}, {0}};
 
 struct arguments {
     char **paths;
@@ -38,12 +38,12 @@ static const struct argp argp = {
     .options = table,
     .parser = parse,
     .args_doc = "DIR...",
-    .doc = "Is all that lies in DIR one consistent DICOM MR series, and if it is synthetic, does "
-           "it say so everywhere?\v"
-           "Asks for one study, series, patient and frame of reference; one text of orientation "
+    .doc = "Is each DICOM MR series in DIR consistent, and if it is synthetic, does it say so "
+           "everywhere?\v"
+           "Asks for one study, patient and frame of reference; one text of orientation "
            "and spacing; unique and even positions, InstanceNumber in their order; the attributes "
            "that MR images must have; valid UIDs; and of a synthetic series all marks and "
-           "references. No patient data is printed. The exit code is 0 when every DIR is "
+           "references. No patient data is printed. The exit code is 0 when every series is "
            "consistent, 21 when one is not, 20 when one holds no DICOM, 22 when it is no MR."};
 
 static enum mrc_status check(const char *path, bool json, struct mrc_error *err) {

@@ -206,6 +206,111 @@ static void test_folders_without_a_series(void **state) {
     folder_remove(folder);
 }
 
+/* --- Of a study --- */
+
+static void write_numbered(const char *folder, const char *prefix, int series, int slices) {
+    for (int n = 0; n < slices; ++n) {
+        struct slice_spec spec = slice_spec_default(n);
+        char name[24], uid[24], sop[24];
+        (void)snprintf(name, sizeof name, "%s%d.dcm", prefix, n);
+        (void)snprintf(uid, sizeof uid, "2.25.4%d", series);
+        (void)snprintf(sop, sizeof sop, "2.25.5%d%d", series, n);
+        spec.series_uid = uid;
+        spec.sop_uid = sop;
+        spec.series_number = series;
+        if (series == 7) spec.sop_class = "1.2.840.10008.5.1.4.1.1.2";
+        write_slice(&spec, folder, name);
+    }
+}
+
+struct told {
+    int64_t numbers[8];
+    size_t files[8], count, errors;
+    bool broken;
+};
+
+static enum mrc_status tell(void *context, const struct mrc_dicom_check *c, struct mrc_error *err) {
+    struct told *t = context;
+    (void)err;
+    assert_true(t->count < 8);
+    t->numbers[t->count] = c->number;
+    t->files[t->count++] = c->files;
+    t->errors += c->errors;
+    t->broken = t->broken || has_finding(c, "is broken");
+    return MRC_OK;
+}
+
+static void test_a_study_is_checked_series_by_series(void **state) {
+    (void)state;
+    struct told told = {.count = 0};
+    struct mrc_error err = {0};
+    char *folder = folder_make();
+    write_numbered(folder, "b", 12, SIDE_K);
+    assert_ok(mrc_dicom_check_study(folder, tell, &told, &err), &err);
+    assert_true(told.count == 1 && told.numbers[0] == 0 && told.files[0] == SIDE_K);
+    const size_t of_one = told.errors;
+
+    told = (struct told){.count = 0};
+    write_numbered(folder, "a", 3, SIDE_K - 1);
+    write_numbered(folder, "c", 7, 2); /* a CT */
+    assert_ok(mrc_dicom_check_study(folder, tell, &told, &err), &err);
+    assert_true(told.count == 2 && told.numbers[0] == 3 && told.numbers[1] == 12);
+    assert_true(told.files[0] == SIDE_K - 1 && told.files[1] == SIDE_K);
+    assert_int_equal(told.errors, of_one / SIDE_K * (2 * SIDE_K - 1));
+
+    /* what can be of any of them is told apart; other files are nothing */
+    told = (struct told){.count = 0};
+    copy_file(folder, "a0.dcm", "broken.dcm");
+    change_bytes(folder, "broken.dcm", "\x08\0\x08\0CS", "\x08\0\x08\0QQ", 6);
+    char *notes = mrc_path_join(folder, "notes.txt");
+    assert_ok(mrc_write_file(notes, "no DICOM", 8, &err), &err);
+    assert_ok(mrc_dicom_check_study(folder, tell, &told, &err), &err);
+    assert_true(told.count == 3 && told.broken && told.numbers[0] == 0 && told.files[0] == 1);
+    mrc_free(notes);
+    folder_remove(folder);
+
+    folder = folder_make();
+    assert_int_equal(mrc_dicom_check_study(folder, tell, &told, &err), MRC_ERR_IO);
+    mrc_error_clear(&err);
+    write_numbered(folder, "c", 7, 2);
+    assert_int_equal(mrc_dicom_check_study(folder, tell, &told, &err), MRC_ERR_UNSUPPORTED);
+    folder_remove(folder);
+}
+
+/* Half of a Chinese or Japanese character may look like the backslash between values. */
+static void test_a_character_is_no_end_of_a_value(void **state) {
+    (void)state;
+    static const struct {
+        const char *set, *name;
+        bool two;
+    } cases[] = {
+        {"GB18030", "\xd0\x5c^\xc3\xf7", false},
+        {"GBK", "\x95\x5c\x95\x5c", false},
+        {"\\ISO 2022 IR 87", "Yamada^Tarou=\x1b$B;3\x21\x5c\x1b(B^\x1b$B\x40\x5c\x1b(B", false},
+        {"\\ISO 2022 IR 159", "A=\x1b$(D\x22\x5c\x1b(B", false},
+        {"GB18030", "Wang\\Li", true},
+        {"GBK", "\xd0\x5c\\Li", true},
+        {"\\ISO 2022 IR 87", "A=\x1b$B;3\x1b(B\\B", true},
+        {"ISO_IR 100", "M\xfcller\\Li", true},
+        {"ISO_IR 192", "Li\\Li", true}};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; ++c) {
+        char *folder = folder_make();
+        for (int n = 0; n < SIDE_K; ++n) {
+            struct slice_spec spec = slice_spec_default(n);
+            char name[] = {(char)('a' + n), '\0'};
+            spec.character_set = cases[c].set;
+            spec.patient_name = cases[c].name;
+            write_slice(&spec, folder, name);
+        }
+        struct mrc_dicom_check found = check(folder);
+        if (has_finding(&found, "PatientName (0010,0010) has 2 values") != cases[c].two)
+            fail_msg("%s, case %zu: %s", cases[c].set, c,
+                     cases[c].two ? "two values are one" : "one value is two");
+        mrc_dicom_check_clear(&found);
+        folder_remove(folder);
+    }
+}
+
 static void test_memory_failures(void **state) {
     (void)state;
     char *folder = make_derived();
@@ -232,6 +337,8 @@ int main(void) {
         cmocka_unit_test(test_two_series_are_found),
         cmocka_unit_test(test_a_bad_uid_of_the_source_is_inherited),
         cmocka_unit_test(test_folders_without_a_series),
+        cmocka_unit_test(test_a_study_is_checked_series_by_series),
+        cmocka_unit_test(test_a_character_is_no_end_of_a_value),
         cmocka_unit_test(test_memory_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

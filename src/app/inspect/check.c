@@ -23,7 +23,9 @@ enum mrc_status mrc_check_verdict(const struct mrc_dicom_check *check, const cha
 }
 
 void mrc_check_print(struct mrc_text *out, const struct mrc_dicom_check *check, const char *path) {
-    mrc_text_appendf(out, "%s: %s, %s series of %zu files", path,
+    mrc_text_appendf(out, "%s", path);
+    if (check->number > 0) mrc_text_appendf(out, " (series %lld)", (long long)check->number);
+    mrc_text_appendf(out, ": %s, %s series of %zu files",
                      check->errors == 0 ? "consistent" : "NOT consistent",
                      check->synthetic ? "a synthetic" : "an MR", check->files);
     if (check->gap_mm > 0.0) mrc_text_appendf(out, ", %.4g mm apart", check->gap_mm);
@@ -52,6 +54,7 @@ enum mrc_status mrc_check_print_json(struct mrc_text *out, const struct mrc_dico
                                      const char *path, struct mrc_error *err) {
     cJSON *root = mrc_json_begin();
     cJSON_AddStringToObject(root, "path", path);
+    if (check->number > 0) cJSON_AddNumberToObject(root, "series", (double)check->number);
     cJSON_AddBoolToObject(root, "consistent", check->errors == 0);
     cJSON_AddBoolToObject(root, "synthetic", check->synthetic);
     cJSON_AddBoolToObject(root, "deidentified", check->deidentified);
@@ -90,25 +93,39 @@ static enum mrc_status send_text(mrc_isolate_sink *sink, const struct mrc_text *
     return status;
 }
 
+/* One series to the parent; what the first that is not consistent has wrong is the verdict. */
+struct telling {
+    const struct checking *c;
+    mrc_isolate_sink *sink;
+    struct mrc_error verdict;
+};
+
+static enum mrc_status tell_one(void *context, const struct mrc_dicom_check *check,
+                                struct mrc_error *err) {
+    struct telling *t = context;
+    struct mrc_text text = {0};
+    struct mrc_error wrong = {0};
+    enum mrc_status status = MRC_OK;
+    if (t->c->json)
+        status = mrc_check_print_json(&text, check, t->c->dir, err);
+    else
+        mrc_check_print(&text, check, t->c->dir);
+    if (status == MRC_OK && text.failed)
+        status = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", t->c->dir);
+    if (status == MRC_OK) status = send_text(t->sink, &text, err);
+    if (mrc_check_verdict(check, t->c->dir, &wrong) != MRC_OK && t->verdict.code == MRC_OK)
+        t->verdict = wrong;
+    mrc_text_clear(&text);
+    return status;
+}
+
 static enum mrc_status check_one(void *context, size_t job, mrc_isolate_sink *sink,
                                  struct mrc_error *err) {
-    const struct checking *c = context;
-    struct mrc_dicom_check check;
-    struct mrc_text text = {0};
+    struct telling telling = {.c = context, .sink = sink};
     (void)job;
-    enum mrc_status status = mrc_dicom_check_folder(&check, c->dir, err);
-    if (status != MRC_OK) return status;
-    if (c->json)
-        status = mrc_check_print_json(&text, &check, c->dir, err);
-    else
-        mrc_check_print(&text, &check, c->dir);
-    if (status == MRC_OK && text.failed)
-        status = mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory", c->dir);
-    if (status == MRC_OK) status = send_text(sink, &text, err);
-    if (status == MRC_OK) status = mrc_check_verdict(&check, c->dir, err);
-    mrc_text_clear(&text);
-    mrc_dicom_check_clear(&check);
-    return status;
+    enum mrc_status status = mrc_dicom_check_study(telling.c->dir, tell_one, &telling, err);
+    if (status != MRC_OK || telling.verdict.code == MRC_OK) return status;
+    return mrc_fail(err, telling.verdict.code, "%s", telling.verdict.text);
 }
 
 /* It goes to a terminal: nothing that one would obey. */

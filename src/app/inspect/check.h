@@ -21,8 +21,9 @@ MRC_API void mrc_check_print(struct mrc_text *out, const struct mrc_dicom_check 
 MRC_STATUS mrc_check_print_json(struct mrc_text *out, const struct mrc_dicom_check *check,
                                 const char *path, struct mrc_error *err);
 
-/** Checks the folder in a child process with limits (base/isolate.h), whatever its files do to their
- * reader: lines or JSON are appended to `out`, and the verdict is that of mrc_check_verdict. */
+/** Checks the series of the folder in a child process with limits (base/isolate.h), whatever its files
+ * do to their reader: lines or a JSON object a series are appended to `out`, and the verdict is that
+ * of mrc_check_verdict on the first that is not consistent. */
 MRC_MUST_CHECK enum mrc_status mrc_check_apart(struct mrc_text *out, const char *dir, bool json,
                                                struct mrc_error *err);
 
