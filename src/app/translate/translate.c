@@ -44,6 +44,7 @@ struct work {
     struct mrc_slices trained[2];      /* … or from these, before and after, of the model's
                                           own size */
     const struct mrc_slices *there[2]; /* before and after, of which `cycle` is the way back */
+    char *model;                       /* its file */
     mrc_generator *generator;
     struct mrc_checkpoint_info info;
     struct mrc_trained_images looks; /* of the source, as the model was trained on such */
@@ -54,6 +55,7 @@ static void work_clear(struct work *w) {
     mrc_text_clear(&w->settings);
     mrc_text_clear(&w->steps);
     mrc_generator_destroy(w->generator);
+    mrc_free(w->model);
     mrc_slices_clear(&w->cycle);
     for (int n = 0; n < 2; ++n) mrc_slices_clear(&w->trained[n]);
     mrc_slices_clear(&w->wanted);
@@ -460,30 +462,31 @@ static void settle_cuts(struct work *w) {
     if (w->options->grid == MRC_GRID_MODEL || w->options->one_plane) w->others = 0;
 }
 
+/* One that does not say its name is called as its file. */
+static void name_model(struct work *w) {
+    static const char ending[] = ".safetensors";
+    const char *name = mrc_path_name(w->model);
+    const size_t length =
+        strlen(name) - (mrc_path_has_suffix(name, ending) ? sizeof ending - 1 : 0);
+    if (w->info.name[0] == '\0')
+        (void)snprintf(w->info.name, sizeof w->info.name, "%.*s", (int)length, name);
+}
+
 /* The generator that makes `to`. size 0: chosen. */
 static enum mrc_status load_generator(struct work *w, enum mrc_contrast to, int64_t size,
                                       struct mrc_error *err) {
-    const struct mrc_translate_options *o = w->options;
-    char *path = NULL;
     mrc_generator_destroy(w->generator);
     w->generator = NULL;
-    enum mrc_status status = mrc_model_file_find(&path, o->model, err);
-    if (status == MRC_OK) status = mrc_checkpoint_describe(&w->info, path, err);
-    if (status == MRC_OK) {
-        settle_cuts(w);
-        if (size == 0) size = choose_size(w);
-        w->batch = choose_batch(w, size);
-        status = mrc_generator_load(&w->generator, &w->info, path,
-                                    mrc_checkpoint_generator(&w->info, to), size, w->batch, err);
-    }
-    if (status == MRC_OK) mrc_generator_set_mirror(w->generator, !o->no_mirror && w->others == 0);
-    if (status == MRC_OK && w->info.name[0] == '\0') {
-        const char *name = mrc_path_name(path);
-        snprintf(w->info.name, sizeof w->info.name, "%.*s",
-                 mrc_path_has_suffix(name, ".safetensors") ? (int)strlen(name) - 12 : 63, name);
-    }
-    mrc_free(path);
-    return status;
+    settle_cuts(w);
+    if (size == 0) size = choose_size(w);
+    w->batch = choose_batch(w, size);
+    enum mrc_status status =
+        mrc_generator_load(&w->generator, &w->info, w->model,
+                           mrc_checkpoint_generator(&w->info, to), size, w->batch, err);
+    if (status != MRC_OK) return status;
+    mrc_generator_set_mirror(w->generator, !w->options->no_mirror && w->others == 0);
+    name_model(w);
+    return MRC_OK;
 }
 
 static enum mrc_status translate_slices(struct mrc_slices *out, const struct mrc_slices *in,
@@ -1034,7 +1037,8 @@ static enum mrc_status run(struct work *w, struct mrc_error *err) {
 
 /* What the model makes `to` from. */
 static enum mrc_status settle_contrasts(struct work *w, struct mrc_error *err) {
-    enum mrc_status status = mrc_model_file_describe(&w->info, w->options->model, err);
+    enum mrc_status status = mrc_model_file_find(&w->model, w->options->model, err);
+    if (status == MRC_OK) status = mrc_checkpoint_describe(&w->info, w->model, err);
     w->from = w->options->from;
     return status == MRC_OK
                ? mrc_contract_settle_from(&w->from, &w->info.contract, w->options->to, err)
