@@ -46,6 +46,7 @@
 #include "io/libraries.h"
 #include "io/volume.h"
 #include "metrics/artefacts.h"
+#include "metrics/conformal.h"
 #include "metrics/difference.h"
 #include "metrics/distribution.h"
 #include "metrics/plane.h"
