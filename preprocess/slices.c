@@ -227,23 +227,31 @@ static enum mrc_status cut(struct mrc_slices *out, const float *voxels,
     return cut_with(out, voxels, &limits, name, err);
 }
 
+enum mrc_status mrc_slices_find_limits(struct mrc_normalise_record *out, const mrc_volume *vol,
+                                       const char *name, const struct mrc_slices_options *options,
+                                       struct mrc_error *err) {
+    struct mrc_axial_record axial;
+    mrc_axial_nearest(&axial, mrc_volume_geometry(vol), mrc_volume_extent(vol), MRC_CUT_AXIAL);
+    int64_t *per_slice = mrc_alloc((size_t)axial.extent.k, sizeof *per_slice);
+    if (per_slice == NULL)
+        return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for its slices", name);
+    enum mrc_status st =
+        find_limits(out, per_slice, mrc_volume_voxels_const(vol), &axial, options, name, err);
+    mrc_free(per_slice);
+    return st;
+}
+
 /* The same for a cut other than the axial one, with the limits that that would have or had. */
 static enum mrc_status cut_across(struct mrc_slices *out, const mrc_volume *vol,
                                   const struct mrc_slices_options *options, const char *name,
                                   struct mrc_error *err) {
     const float *voxels = mrc_volume_voxels_const(vol);
-    struct mrc_axial_record axial;
     struct mrc_normalise_record limits;
     if (options->limits != NULL) {
         out->record.normalise = *options->limits;
         return resample_down(out, voxels, err);
     }
-    mrc_axial_nearest(&axial, mrc_volume_geometry(vol), mrc_volume_extent(vol), MRC_CUT_AXIAL);
-    int64_t *per_slice = mrc_alloc((size_t)axial.extent.k, sizeof *per_slice);
-    if (per_slice == NULL)
-        return mrc_fail(err, MRC_ERR_NOMEM, "%s: out of memory for its slices", name);
-    enum mrc_status st = find_limits(&limits, per_slice, voxels, &axial, options, name, err);
-    mrc_free(per_slice);
+    enum mrc_status st = mrc_slices_find_limits(&limits, vol, name, options, err);
     return st == MRC_OK ? cut_with(out, voxels, &limits, name, err) : st;
 }
 

@@ -102,6 +102,11 @@ struct mrc_slices {
  * depend on the cut. */
 MRC_STATUS mrc_slices_from_volume(struct mrc_slices *out, const mrc_volume *vol, const char *name,
                                   const struct mrc_slices_options *options, struct mrc_error *err);
+/** The intensities that become 0 and 1 in every cut of the volume. MRC_ERR_UNSUPPORTED when there is
+ * no head in it, or one without contrast. */
+MRC_STATUS mrc_slices_find_limits(struct mrc_normalise_record *out, const mrc_volume *vol,
+                                  const char *name, const struct mrc_slices_options *options,
+                                  struct mrc_error *err);
 /** What mrc_slices_from_volume would say of a grid alone: sheared, or its sagittal, coronal or
  * oblique slices too far apart (MRC_ERR_UNSUPPORTED). */
 MRC_STATUS mrc_slices_check_grid(const struct mrc_geometry *geometry, struct mrc_extent extent,

@@ -61,9 +61,8 @@ static const struct argp_option table[] = {
     {.name = "intensities",
      .key = KEY_INTENSITIES,
      .arg = "HOW",
-     .doc = "Of SET, without a model: head, normalised to the head of each image (default), or "
-            "stored, "
-            "as PNG pictures hold them; a model says it itself"},
+     .doc = "head, normalised to the head of each image (default), or stored, as files hold them; "
+            "of SET a model says it itself"},
     {.name = "min-foreground",
      .key = KEY_FOREGROUND,
      .arg = "FRACTION",
@@ -84,8 +83,8 @@ static const struct argp_option table[] = {
     {.name = "range",
      .key = KEY_RANGE,
      .arg = "MAX",
-     .doc = "The intensity that counts as 1; default: what a PNG can hold, else the largest of the "
-            "true image"},
+     .doc = "Of --truth: intensities as stored, of which this counts as 1; default with "
+            "--intensities stored: what a PNG can hold, else the largest of the true image"},
     {.name = "real-features",
      .key = KEY_REAL,
      .arg = "FILE.npy",

@@ -62,14 +62,14 @@ static void add_pair(struct mrc_eval_set *set, const float *source, const float 
     mrc_eval_set_join_heads(set, 0.08);
 }
 
-static void save_pictures(const char *folder, const float *v, float plus) {
+static void save_pictures(const char *folder, const float *v, float times, float plus) {
     struct mrc_error err = {0};
     static float slice[PLANE];
     assert_ok(mrc_make_dirs(folder, &err), &err);
     for (int k = 0; k < SLICES; ++k) {
         char path[64];
         snprintf(path, sizeof path, "%s/%03d.png", folder, k);
-        for (int i = 0; i < PLANE; ++i) slice[i] = v[k * PLANE + i] + plus;
+        for (int i = 0; i < PLANE; ++i) slice[i] = times * v[k * PLANE + i] + plus;
         assert_ok(mrc_png_write(slice, SIDE, SIDE, 16, path, &err), &err);
     }
 }
@@ -80,11 +80,12 @@ static int enter(void **state) {
     struct mrc_error err = {0};
     if (mkdtemp(root) == NULL || chdir(root) != 0) return -1;
     make_pair(source, truth);
-    save_pictures("source", source, 0.0f);
-    save_pictures("truth", truth, 0.0f);
-    save_pictures("brighter", truth, 0.01f);
-    save_pictures("set/T1w", source, 0.0f);
-    save_pictures("set/T2w", truth, 0.0f);
+    save_pictures("source", source, 1.0f, 0.0f);
+    save_pictures("truth", truth, 1.0f, 0.0f);
+    save_pictures("brighter", truth, 1.0f, 0.01f);
+    save_pictures("dimmed", truth, 0.25f, 0.0f);
+    save_pictures("set/T1w", source, 1.0f, 0.0f);
+    save_pictures("set/T2w", truth, 1.0f, 0.0f);
     assert_ok(head_save_model("model.safetensors", SIDE, 1, &err), &err);
     return 0;
 }
@@ -107,6 +108,23 @@ static char *read_text(const char *path) {
     return (char *)text;
 }
 
+/* The n-th number behind the name of a method. */
+static double number_of(const char *table, const char *method, int n) {
+    const char *row = strstr(table, method);
+    struct mrc_error err = {0};
+    char text[16] = "";
+    double number = (double)NAN;
+    if (row == NULL) fail_msg("no %s in %s", method, table);
+    assert_int_equal(sscanf(row + strlen(method),
+                            n == 1   ? "%15s"
+                            : n == 2 ? "%*s %15s"
+                                     : "%*s %*s %15s",
+                            text),
+                     1);
+    assert_ok(mrc_parse_f64(&number, text, -100.0, 100.0), &err);
+    return number;
+}
+
 /* --- Folders of images --- */
 
 static void test_results_are_scored_as_stored(void **state) {
@@ -117,24 +135,18 @@ static void test_results_are_scored_as_stored(void **state) {
     options.truth = "truth";
     options.result = "brighter";
     options.source = "source";
+    options.stored = true;
     options.output = "scores";
     assert_ok(mrc_evaluate_run(&table, &options, NULL, &err), &err);
     /* 0.01 everywhere: 40 dB, MAE 0.01 (16-bit pictures round to 8e-6) */
-    const char *row = strstr(table.data, "result");
-    assert_non_null(row);
-    double psnr = 0.0, ssim = 0.0, mae = 0.0;
-    char text[3][16] = {{0}};
-    for (int n = 0, at = (int)strlen("result"); n < 3; ++n) {
-        while (row[at] == ' ') ++at;
-        for (int c = 0; row[at] != ' ' && c < 15; ++c) text[n][c] = row[at++];
-    }
-    assert_ok(mrc_parse_f64(&psnr, text[0], 0.0, 100.0), &err);
-    assert_ok(mrc_parse_f64(&ssim, text[1], -1.0, 1.0), &err);
-    assert_ok(mrc_parse_f64(&mae, text[2], 0.0, 1.0), &err);
+    const double psnr = number_of(table.data, "result", 1);
+    const double ssim = number_of(table.data, "result", 2);
+    const double mae = number_of(table.data, "result", 3);
     assert_near(psnr, 40.0, 0.011);
     assert_near(mae, 0.01, 1e-3);
     assert_true(ssim > 0.5 && ssim < 1.0); /* black and 0.01 are not alike */
     assert_non_null(strstr(table.data, "paired-lut"));
+    assert_non_null(strstr(table.data, "Intensities are as stored."));
     mrc_text_clear(&table);
 
     static const char *const files[] = {"scores/scores.json", "scores/scores.csv",
@@ -149,6 +161,33 @@ static void test_results_are_scored_as_stored(void **state) {
     char *csv = read_text("scores/slices.csv");
     assert_non_null(strstr(csv, "source to truth,\"result\",1,4,"));
     mrc_free(csv);
+}
+
+/* A result in other units than the truth's is none the worse, unless that is what is asked. */
+static void test_units_do_not_matter(void **state) {
+    (void)state;
+    for (int stored = 0; stored < 2; ++stored) {
+        struct mrc_evaluate_options options = MRC_EVALUATE_DEFAULTS;
+        struct mrc_error err = {0};
+        struct mrc_text table = {0};
+        options.truth = "truth";
+        options.result = "dimmed";
+        options.output = "units";
+        options.replace = true;
+        options.stored = stored == 1;
+        assert_ok(mrc_evaluate_run(&table, &options, NULL, &err), &err);
+        const double ssim = number_of(table.data, "result", 2);
+        const double mae = number_of(table.data, "result", 3);
+        if (stored == 0 ? ssim < 0.999 || mae > 0.001 : ssim > 0.9 || mae < 0.05)
+            fail_msg("stored %d: SSIM %g, MAE %g", stored, ssim, mae);
+        assert_non_null(strstr(table.data, stored ? "Intensities are as stored."
+                                                  : "Intensities are normalised to the head"));
+        char *json = read_text("units/scores.json");
+        assert_non_null(
+            strstr(json, stored ? "\"intensities\":\t\"stored\"" : "\"intensities\":\t\"head\""));
+        mrc_free(json);
+        mrc_text_clear(&table);
+    }
 }
 
 static void test_equal_images_have_no_finite_psnr(void **state) {
@@ -593,6 +632,7 @@ int main(void) {
     mrc_isolate_disable(true); /* forks under ASan are slow; cli_hostile tests them */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_results_are_scored_as_stored),
+        cmocka_unit_test(test_units_do_not_matter),
         cmocka_unit_test(test_equal_images_have_no_finite_psnr),
         cmocka_unit_test(test_what_is_there_is_not_overwritten),
         cmocka_unit_test(test_folders_must_agree),

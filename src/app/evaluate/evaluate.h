@@ -33,14 +33,14 @@ struct mrc_evaluate_options {
                               T1w and T2w */
     int64_t size;          /* pixels a side; 0: the first model's, or 64 */
     bool no_mirror;        /* apply the models once, not to each slice and its mirror image */
-    bool stored; /* intensities as PNG pictures store them, not normalised to the head; a model that
-                    was trained so has its own say */
-    /* … or images as they are stored: */
+    bool stored; /* intensities as files store them, not normalised to the head; a model that was
+                    trained so has its own say */
+    /* … or images on grids of their own: */
     const char *truth;  /* a folder of images, or one image */
     const char *result; /* the translated ones, paired with truth; NULL: baselines only */
     const char *source; /* what was translated; NULL: no baselines */
-    double range;       /* the intensity that becomes 1; 0: the PNGs' largest value, or the truth's
-                           largest intensity */
+    double range; /* as stored, of which this becomes 1; 0 and `stored`: the PNGs' largest value,
+                           or the truth's largest intensity */
     /* Features computed elsewhere, as .npy [images][features]: */
     const char *real_features, *fake_features;
 
@@ -57,6 +57,12 @@ struct mrc_evaluate_options {
 };
 #define MRC_EVALUATE_DEFAULTS                                                                      \
     { .split = MRC_SPLIT_TEST, .min_foreground = 0.08 }
+
+/** Are the intensities of truth, result and source taken as they are stored? Else each image's head
+ * goes from 0 to 1 (docs/preprocessing.md), so that units do not matter. */
+static inline bool mrc_evaluate_is_stored(const struct mrc_evaluate_options *options) {
+    return options->stored || options->range > 0.0;
+}
 
 /** Evaluates, writes the folder when one is asked for, and appends the table to `table`. */
 MRC_STATUS mrc_evaluate_run(struct mrc_text *table, const struct mrc_evaluate_options *options,

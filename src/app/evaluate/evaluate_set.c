@@ -326,7 +326,7 @@ enum mrc_status mrc_eval_set_load(struct mrc_eval_set *out, const char *set,
     return status;
 }
 
-/* --- Images as they are stored --- */
+/* --- Images on the grid of the truth --- */
 
 static double largest(const mrc_volume *vol) {
     const float *v = mrc_volume_voxels_const(vol);
@@ -343,40 +343,58 @@ static double range_of(const struct loader *l, const mrc_volume *vol) {
     return depth > 0 ? (double)((1 << depth) - 1) : largest(vol);
 }
 
-/* Divided by the range; what is not finite is 0, and nothing is cut off: an intensity beyond the
- * range is an error to be counted. */
-static enum mrc_status add_stored(struct mrc_eval_set *out, int domain, const struct loader *l,
-                                  mrc_volume *vol, const char *path, double range,
-                                  struct mrc_error *err) {
+/* What becomes 0 and 1. */
+struct limits {
+    double lo, hi;
+};
+
+/* Of the image's own head; or, as stored, 0 and the range: a result is in the truth's units then,
+ * whose limits *out still holds, unless it says by itself what it may reach. */
+static enum mrc_status find_limits(struct limits *out, const struct loader *l, int domain,
+                                   const mrc_volume *vol, const char *path, struct mrc_error *err) {
+    const struct mrc_slices_options plain = MRC_SLICES_DEFAULTS;
+    struct mrc_normalise_record found;
+    if (mrc_evaluate_is_stored(l->options)) {
+        if (domain != MRC_EVAL_RESULT || mrc_volume_provenance(vol)->bit_depth > 0)
+            *out = (struct limits){0.0, range_of(l, vol)};
+        return MRC_OK;
+    }
+    enum mrc_status status = mrc_slices_find_limits(&found, vol, path, &plain, err);
+    if (status == MRC_OK) *out = (struct limits){found.lo, found.hi};
+    return status;
+}
+
+/* From 0 to 1 between the limits; what is not finite is 0, and nothing is cut off: an intensity
+ * beyond them is an error to be counted. */
+static enum mrc_status add_between(struct mrc_eval_set *out, int domain, const struct loader *l,
+                                   mrc_volume *vol, const char *path, struct limits limits,
+                                   struct mrc_error *err) {
     const struct mrc_extent e = mrc_volume_extent(vol);
+    const double range = limits.hi - limits.lo;
     float *v = mrc_volume_voxels(vol);
     if (!(range > 0.0))
         return mrc_fail(err, MRC_ERR_UNSUPPORTED, "%s: no intensity above 0, expected an image",
                         path);
     for (int64_t i = 0; i < mrc_extent_count(e); ++i)
-        v[i] = isfinite(v[i]) ? (float)((double)v[i] / range) : 0.0f;
+        v[i] = isfinite(v[i]) ? (float)(((double)v[i] - limits.lo) / range) : 0.0f;
     return mrc_eval_set_add(out, domain, path, v, e.k, e.j, e.i, l->options->min_foreground, err);
 }
 
-/* The domain's n-th image on the grid of the truth; for the truth itself, `like` is NULL. A result
- * is in the truth's units, and *range is the truth's, unless it says by itself what it may reach.
- */
-static enum mrc_status load_stored(struct mrc_eval_set *out, int domain, const struct loader *l,
-                                   size_t n, const mrc_volume *like, mrc_volume **kept,
-                                   double *range, struct mrc_error *err) {
+/* The domain's n-th image on the grid of the truth; for the truth itself, `like` is NULL. */
+static enum mrc_status load_image(struct mrc_eval_set *out, int domain, const struct loader *l,
+                                  size_t n, const mrc_volume *like, mrc_volume **kept,
+                                  struct limits *limits, struct mrc_error *err) {
     const char *path = l->lists[domain].items[n].path;
     mrc_volume *raw = NULL, *vol = NULL;
     enum mrc_status status = load_volume(&raw, l, &l->lists[domain].items[n], true, err);
-    if (status == MRC_OK &&
-        (domain != MRC_EVAL_RESULT || mrc_volume_provenance(raw)->bit_depth > 0))
-        *range = range_of(l, raw);
+    if (status == MRC_OK) status = find_limits(limits, l, domain, raw, path, err);
     if (status == MRC_OK && like != NULL)
         status = mrc_regrid_like(&vol, raw, like, path, err);
     else if (status == MRC_OK) {
         vol = raw;
         raw = NULL;
     }
-    if (status == MRC_OK) status = add_stored(out, domain, l, vol, path, *range, err);
+    if (status == MRC_OK) status = add_between(out, domain, l, vol, path, *limits, err);
     mrc_volume_destroy(raw);
     if (status == MRC_OK && kept != NULL)
         *kept = vol;
@@ -388,12 +406,12 @@ static enum mrc_status load_stored(struct mrc_eval_set *out, int domain, const s
 static enum mrc_status load_three(struct mrc_eval_set *out, const struct loader *l, size_t n,
                                   struct mrc_error *err) {
     mrc_volume *truth = NULL;
-    double range = 0.0, of_source = 0.0;
-    enum mrc_status status = load_stored(out, MRC_EVAL_TO, l, n, NULL, &truth, &range, err);
+    struct limits limits = {0}, of_source = {0};
+    enum mrc_status status = load_image(out, MRC_EVAL_TO, l, n, NULL, &truth, &limits, err);
     if (status == MRC_OK && l->options->source != NULL)
-        status = load_stored(out, MRC_EVAL_FROM, l, n, truth, NULL, &of_source, err);
+        status = load_image(out, MRC_EVAL_FROM, l, n, truth, NULL, &of_source, err);
     if (status == MRC_OK && l->options->result != NULL)
-        status = load_stored(out, MRC_EVAL_RESULT, l, n, truth, NULL, &range, err);
+        status = load_image(out, MRC_EVAL_RESULT, l, n, truth, NULL, &limits, err);
     mrc_volume_destroy(truth);
     return status;
 }

@@ -36,8 +36,8 @@ MRC_MUST_CHECK enum mrc_status mrc_eval_set_load(struct mrc_eval_set *out, const
                                                  const struct mrc_evaluate_options *options,
                                                  const struct mrc_events *events,
                                                  struct mrc_error *err);
-/** Reads source, truth and result as they are stored. Always paired; MRC_ERR_UNSUPPORTED when they
- * do not agree in number or size. */
+/** Reads source, truth and result, each normalised to its head or as it is stored, on the grids of
+ * the truth. Always paired; MRC_ERR_UNSUPPORTED when they do not agree in number or size. */
 MRC_MUST_CHECK enum mrc_status mrc_eval_set_load_folders(struct mrc_eval_set *out,
                                                          const struct mrc_evaluate_options *options,
                                                          const struct mrc_events *events,

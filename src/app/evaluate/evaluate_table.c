@@ -137,13 +137,23 @@ static const char *fitted_words(const struct mrc_evaluation *e) {
                : "Baselines are fitted to the evaluated images themselves: upper bounds of theirs.";
 }
 
+static bool is_stored(const struct mrc_evaluation *e) {
+    return e->size > 0 ? e->contract.stored : mrc_evaluate_is_stored(e->options);
+}
+
+static const char *intensity_words(const struct mrc_evaluation *e) {
+    return is_stored(e) ? "Intensities are as stored."
+                        : "Intensities are normalised to the head of each image.";
+}
+
 void mrc_eval_print(struct mrc_text *out, const struct mrc_evaluation *e) {
     for (size_t d = 0; d < e->direction_count; ++d) {
         print_direction(out, &e->directions[d], e);
         if (e->model_count > 0 && e->paired)
             print_coverage(out, &e->directions[d], &e->calibration[1 - d]);
     }
-    if (e->direction_count > 0) mrc_text_appendf(out, "%s\n", fitted_words(e));
+    if (e->direction_count > 0)
+        mrc_text_appendf(out, "%s\n%s\n", intensity_words(e), fitted_words(e));
     if (!isnan(e->fid))
         mrc_text_appendf(out, "imported features: FID %.4f, KID %.6f\n", e->fid, e->kid);
 }
@@ -203,8 +213,7 @@ static cJSON *to_json(const struct mrc_evaluation *e) {
     cJSON_AddStringToObject(root, "program", "mrcycle evaluation");
     cJSON_AddStringToObject(root, "version", MRC_VERSION);
     cJSON_AddBoolToObject(root, "paired", e->paired);
-    cJSON_AddStringToObject(root, "intensities",
-                            e->contract.stored || e->size == 0 ? "stored" : "head");
+    cJSON_AddStringToObject(root, "intensities", is_stored(e) ? "stored" : "head");
     add_contract(root, e);
     if (e->model_count > 0) cJSON_AddBoolToObject(root, "mirror", e->mirror);
     cJSON_AddStringToObject(root, "baselines_fitted_to",
@@ -379,14 +388,14 @@ static void append_direction(struct mrc_text *page, const struct mrc_evaluation 
 static void append_page(struct mrc_text *page, const struct mrc_evaluation *e) {
     mrc_html_begin(page, "mrcycle: evaluation");
     mrc_text_appendf(page,
-                     "<p class=\"note\">Synthetic images, not for diagnosis.</p>\n<p>%s "
+                     "<p class=\"note\">Synthetic images, not for diagnosis.</p>\n<p>%s %s "
                      "Means &plusmn; standard deviations over images (over slices where there "
                      "is one image). PSNR and SSIM of the range 1; SSIM after Wang 2004; "
                      "&ldquo;head&rdquo;, NMI, Dice, edges and slices inside the head. Edges: "
                      "mean gradient over the truth's; slices: step from slice to slice over "
                      "the truth's. RFD: Frechet distance of %d radiomic features, not FID.</p>"
                      "\n",
-                     fitted_words(e), (int)MRC_RADIOMIC_FEATURES);
+                     intensity_words(e), fitted_words(e), (int)MRC_RADIOMIC_FEATURES);
     if (!e->paired)
         mrc_text_appendf(page,
                          "<p>The images do not pair: there is no truth to score against.</p>\n");
