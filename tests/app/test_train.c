@@ -655,9 +655,9 @@ static void test_survey(void **state) {
     mrc_remove_tree("set/model.safetensors");
 }
 
-/* Sagittal slices 5 mm apart. */
-static void save_thick(const char *path) {
-    const double c = cos(0.5), t = sin(0.5);
+/* Sagittal slices 5 mm apart, turned about the long axis. */
+static void save_thick(const char *path, double turned) {
+    const double c = cos(turned), t = sin(turned);
     double index_to_ras_mm[3][4] = {{-t, 0, 5 * c, 0}, {c, 0, 5 * t, 0}, {0, -1, 0, 0}};
     struct mrc_geometry geometry;
     struct mrc_error err = {0};
@@ -684,7 +684,7 @@ static void test_survey_judges_as_translate_does(void **state) {
     assert_ok(head_create(&vol, "LPS", 0.0, &err), &err);
     assert_ok(mrc_nifti_save(vol, cases[0].path, 16, "head", &err), &err);
     mrc_volume_destroy(vol);
-    save_thick(cases[1].path);
+    save_thick(cases[1].path, 0.5);
     assert_ok(mrc_write_file("other/run/settings.json", "{}", 2, &err), &err);
     assert_ok(mrc_write_file("other/run/losses.png", colour, sizeof colour, &err), &err);
     assert_ok(mrc_write_file("other/run/samples/epoch_0010.png", colour, sizeof colour, &err),
@@ -708,6 +708,16 @@ static void test_survey_judges_as_translate_does(void **state) {
                             refused->aside ? "other/run/settings.json" : "other/losses.png");
     }
     assert_int_not_equal(survey.images.refused[0].aside, survey.images.refused[1].aside);
+    mrc_survey_clear(&survey);
+    mrc_remove_tree("other");
+
+    /* of use, but not to every model */
+    assert_ok(mrc_make_dirs("other", &err), &err);
+    save_thick("other/c_T1w.nii.gz", 0.0);
+    assert_ok(mrc_survey_add(&survey, "other", &err), &err);
+    assert_true(survey.images.items[0].usable);
+    if (strstr(survey.images.items[0].reason, "a model that knows sagittal slices") == NULL)
+        fail_msg("%s", survey.images.items[0].reason);
     mrc_survey_clear(&survey);
     mrc_remove_tree("other");
 }

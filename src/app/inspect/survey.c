@@ -85,6 +85,14 @@ static void object_to(struct mrc_image_info *image, enum mrc_status status, cons
              why + (named ? length + 2 : 0));
 }
 
+/* Thick slices that no axial one can be made of: for some models only. */
+static void name_plane(struct mrc_image_info *image, enum mrc_cut plane) {
+    char text[sizeof image->reason];
+    snprintf(text, sizeof text, "%.130s; by a model that knows %s slices", image->reason,
+             mrc_cut_name(plane));
+    snprintf(image->reason, sizeof image->reason, "%s", text);
+}
+
 /* io says what can be loaded; translate wants more. */
 static void judge(struct mrc_image_info *image, const struct mrc_contract *contract) {
     struct mrc_slices_options options = MRC_SLICES_DEFAULTS;
@@ -102,10 +110,13 @@ static void judge(struct mrc_image_info *image, const struct mrc_contract *contr
         return;
     }
     if (image->physical) {
-        (void)mrc_slices_cuts(&options.cut, &image->geometry, extent);
+        const unsigned planes = mrc_slices_cuts(&options.cut, &image->geometry, extent);
         enum mrc_status status =
             mrc_slices_check_grid(&image->geometry, extent, image->path, &options, &why);
-        if (status != MRC_OK) object_to(image, status, why.text);
+        if (status != MRC_OK)
+            object_to(image, status, why.text);
+        else if ((planes & 1u << MRC_CUT_AXIAL) == 0)
+            name_plane(image, options.cut);
     }
     if (image->usable && image->contrast == MRC_CONTRAST_UNKNOWN) {
         snprintf(text, sizeof text, "%.130s; expected %.32s (--from says which it is)",
