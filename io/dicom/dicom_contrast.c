@@ -110,6 +110,8 @@ static enum mrc_contrast contrast_by_mark(const struct mrc_dicom_physics *p) {
     if (at == NULL) return MRC_CONTRAST_UNKNOWN;
     at += strlen(MRC_DICOM_SYNTHETIC_TYPE);
     (void)snprintf(word, sizeof word, "%.*s", (int)strcspn(at, "\\ "), at);
+    for (char *c = word; *c != '\0'; ++c)
+        if (*c == '_') *c = '-'; /* a code string has no other */
     return mrc_contrast_parse(&contrast, word, NULL) == MRC_OK ? contrast : MRC_CONTRAST_UNKNOWN;
 }
 

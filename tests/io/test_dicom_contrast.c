@@ -72,6 +72,7 @@ static void test_mark_of_our_own(void **state) {
         enum mrc_contrast expected;
     } marks[] = {{"DERIVED\\SECONDARY\\OTHER\\SYNTH_T2W", MRC_CONTRAST_T2W},
                  {"DERIVED\\SECONDARY\\OTHER\\SYNTH_FLAIR", MRC_CONTRAST_FLAIR},
+                 {"DERIVED\\SECONDARY\\OTHER\\SYNTH_T1W_CE", MRC_CONTRAST_T1W_CE},
                  {"DERIVED\\SECONDARY\\OTHER\\SYNTH_ERROR", MRC_CONTRAST_UNKNOWN},
                  {"DERIVED\\PRIMARY\\OTHER\\SYNTHETIC", MRC_CONTRAST_UNKNOWN}};
     for (size_t i = 0; i < sizeof marks / sizeof *marks; ++i) {
