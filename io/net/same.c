@@ -49,9 +49,14 @@ static bool next(struct element *out, struct bytes *b) {
     return true;
 }
 
-/* What compression may change of the description, not of the image. */
+/* What compression may change of the description, not of the image: DCMTK's, for one, notes itself
+ * in DerivationDescription. */
 static bool is_of_encoding(uint32_t tag) {
-    return tag == MRC_TAG(0x0028, 0x0004) || tag == MRC_TAG(0x0028, 0x0006);
+    static const uint32_t tags[] = {MRC_TAG(0x0008, 0x2111), MRC_TAG(0x0028, 0x0004),
+                                    MRC_TAG(0x0028, 0x0006)};
+    for (size_t t = 0; t < sizeof tags / sizeof *tags; ++t)
+        if (tag == tags[t]) return true;
+    return false;
 }
 
 static bool next_compared(struct element *out, struct bytes *b) {

@@ -92,7 +92,7 @@ static void test_origin(void **state) {
  * another job of all images. */
 static void test_second_burst(void **state) {
     struct fixture f;
-    struct mrc_job one, two, three;
+    struct mrc_job one, two, three, four;
     struct mrc_error err = {0};
     (void)state;
     open_fixture(&f);
@@ -109,7 +109,14 @@ static void test_second_burst(void **state) {
     assert_true(collect(&f, &three, &at_once));
     assert_int_equal(three.images, 3);
     assert_string_equal(three.absorbed, "");
+    assert_string_equal(three.supersedes, "");
     assert_int_equal(count_state(&f, MRC_JOB_RUNNING), 1);
+    assert_ok(mrc_queue_move(f.queue, &two, MRC_JOB_DONE, &err), &err);
+    bring(&f, "1.2", "1.2.1", 4, true);
+    assert_true(collect(&f, &four, &at_once));
+    assert_int_equal(four.images, 4);
+    assert_string_equal(four.absorbed, three.id);
+    assert_string_equal(four.supersedes, two.id);
     close_fixture(&f);
 }
 

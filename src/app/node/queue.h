@@ -50,15 +50,15 @@ struct mrc_job {
     int64_t created, changed, not_before; /* seconds since 1970; not_before: of the next attempt */
     int64_t images;
     int attempts, crashes;
-    char why[MRC_JOB_WHY];      /* of the last failure; "" */
-    char source[MRC_JOB_PATH];  /* what to translate where it is not the job's images; "" */
-    char output[MRC_JOB_PATH];  /* where to where it is not the job's folder; "" */
-    char host[MRC_HOST_TEXT];   /* of the peer that brought the first image; "" */
-    char calling[MRC_AET_TEXT]; /* and its title */
-    char rule[MRC_JOB_RULE];    /* that was followed last; "" */
-    char absorbed
-        [MRC_JOB_ID_TEXT]; /* an earlier job of the series that had not begun, and is gone */
-    int64_t bytes;         /* on the disk when it was done, failed or skipped; 0: not known */
+    char why[MRC_JOB_WHY];            /* of the last failure; "" */
+    char source[MRC_JOB_PATH];        /* what to translate where it is not the job's images; "" */
+    char output[MRC_JOB_PATH];        /* where to where it is not the job's folder; "" */
+    char host[MRC_HOST_TEXT];         /* of the peer that brought the first image; "" */
+    char calling[MRC_AET_TEXT];       /* and its title */
+    char rule[MRC_JOB_RULE];          /* that was followed last; "" */
+    char absorbed[MRC_JOB_ID_TEXT];   /* an earlier job of the series that had not begun; "" */
+    char supersedes[MRC_JOB_ID_TEXT]; /* the last job of the series that was done before; "" */
+    int64_t bytes; /* on the disk when it was done, failed or skipped; 0: not known */
 };
 
 typedef struct mrc_queue mrc_queue;

@@ -100,6 +100,7 @@ static cJSON *describe(cJSON *node, const mrc_queue *queue, const struct mrc_job
     add_text(node, "host", job->host);
     add_text(node, "calling", job->calling);
     add_text(node, "absorbed", job->absorbed);
+    add_text(node, "supersedes", job->supersedes);
     add_text(node, "source", job->source);
     add_text(node, "output", job->output);
     if (mrc_queue_report(report, queue, job)) add_text(node, "report", report);
@@ -180,6 +181,7 @@ static void print_all(struct mrc_text *out, const mrc_queue *queue, const struct
     print_line(out, "source", job->source);
     print_line(out, "output", job->output);
     print_line(out, "absorbed", job->absorbed);
+    print_line(out, "supersedes", job->supersedes);
     if (job->bytes > 0) print_count(out, "bytes", job->bytes);
     if (mrc_queue_path(path, queue, job, NULL, NULL) == MRC_OK) print_line(out, "folder", path);
     if (mrc_queue_report(path, queue, job)) print_line(out, "report", path);

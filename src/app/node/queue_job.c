@@ -61,6 +61,7 @@ void mrc_job_read(struct mrc_job *job, const char *folder) {
     get_text(job->host, sizeof job->host, root, "host");
     get_text(job->calling, sizeof job->calling, root, "calling");
     get_text(job->rule, sizeof job->rule, root, "rule");
+    get_text(job->supersedes, sizeof job->supersedes, root, "supersedes");
     get_text(job->absorbed, sizeof job->absorbed, root, "absorbed");
     job->bytes = get_integer(root, "bytes");
     cJSON_Delete(root);
@@ -88,6 +89,7 @@ static bool describe(cJSON *root, const struct mrc_job *job) {
            add_text(root, "source", job->source) && add_text(root, "output", job->output) &&
            add_text(root, "host", job->host) && add_text(root, "calling", job->calling) &&
            add_text(root, "rule", job->rule) && add_text(root, "absorbed", job->absorbed) &&
+           add_text(root, "supersedes", job->supersedes) &&
            add_number(root, "bytes", (double)job->bytes);
 }
 
@@ -569,6 +571,9 @@ static enum mrc_status make_job(struct mrc_job *job, mrc_queue *queue, const cha
     if (status == MRC_OK && before.count > 0) status = mrc_sync_dir(images, err);
     int64_t number = before.count > 0 ? mrc_job_number(before.jobs[0].id) + 1 : 1;
     if (status == MRC_OK) status = describe_job(job, queue, series, number, err);
+    for (size_t i = before.count; status == MRC_OK && i > 0; --i) /* the newest last */
+        if (before.jobs[i - 1].state == MRC_JOB_DONE)
+            memcpy(job->supersedes, before.jobs[i - 1].id, sizeof job->supersedes);
     if (status == MRC_OK) status = mrc_job_write(job, folder, err);
     if (status == MRC_OK) status = unmark(folder, err);
     if (status == MRC_OK) status = mrc_queue_rename_held(queue, job, folder, MRC_JOB_NEW, err);
@@ -667,7 +672,8 @@ enum mrc_status mrc_queue_add(bool *made, struct mrc_job *job, mrc_queue *queue,
 
 /* --- What goes --- */
 
-/* By one rename, so that a crash leaves no half of a job. */
+/* By one rename, so that a crash leaves no half of a job, and of several who move it one does. Nobody
+ * is held up while its files go. */
 static bool remove_job(const mrc_queue *queue, const struct mrc_job *job) {
     char path[MRC_JOB_PATH], aside[MRC_JOB_PATH];
     if (mrc_queue_path(path, queue, job, NULL, NULL) != MRC_OK ||
@@ -715,26 +721,18 @@ static void prune_state(mrc_queue *queue, enum mrc_job_state state,
 
 void mrc_queue_prune(mrc_queue *queue, const struct mrc_queue_limit limits[MRC_JOB_STATES],
                      const struct mrc_queue_witness *witness) {
-    int held = -1;
-    if (mrc_queue_hold(&held, queue, NULL) != MRC_OK) return; /* the next time */
     for (int s = 0; s < MRC_JOB_STATES; ++s)
         if (limits[s].holds) prune_state(queue, (enum mrc_job_state)s, &limits[s], witness);
-    mrc_queue_let_go(held);
 }
 
 enum mrc_status mrc_queue_delete(mrc_queue *queue, const struct mrc_job *job,
                                  struct mrc_error *err) {
-    int held = -1;
     if (job->state == MRC_JOB_RUNNING || job->state == MRC_JOB_ARRIVING)
         return mrc_fail(err, MRC_ERR_ARGUMENT, "%s: job %s is %s, expected one that rests",
                         queue->dir, job->id, mrc_job_state_name(job->state));
-    enum mrc_status status = mrc_queue_hold(&held, queue, err);
-    if (status != MRC_OK) return status;
-    if (!remove_job(queue, job))
-        status = mrc_fail(err, MRC_ERR_ARGUMENT, "%s: job %s is no longer %s", queue->dir, job->id,
-                          mrc_job_state_name(job->state));
-    mrc_queue_let_go(held);
-    return status;
+    if (remove_job(queue, job)) return MRC_OK;
+    return mrc_fail(err, MRC_ERR_ARGUMENT, "%s: job %s is no longer %s", queue->dir, job->id,
+                    mrc_job_state_name(job->state));
 }
 
 enum mrc_status mrc_queue_find(struct mrc_job *out, mrc_queue *queue, const char *id,

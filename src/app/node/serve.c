@@ -116,6 +116,7 @@ static void log_job(struct server *s, const struct mrc_job *job, const char *cau
     if (job->source[0] == '\0' && job->why[0] != '\0')
         cJSON_AddStringToObject(line, "reason", job->why);
     if (job->rule[0] != '\0') cJSON_AddStringToObject(line, "rule", job->rule);
+    if (job->supersedes[0] != '\0') cJSON_AddStringToObject(line, "supersedes", job->supersedes);
     if (job->absorbed[0] != '\0') cJSON_AddStringToObject(line, "absorbed", job->absorbed);
     mrc_audit_end(line, &s->audit);
 }
