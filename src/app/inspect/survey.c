@@ -85,7 +85,7 @@ static void object_to(struct mrc_image_info *image, enum mrc_status status, cons
              why + (named ? length + 2 : 0));
 }
 
-/* Thick slices that no axial one can be made of: for some models only. */
+/* Thick slices that no axial one can be made of, and the model knows no others. */
 static void name_plane(struct mrc_image_info *image, enum mrc_cut plane) {
     char text[sizeof image->reason];
     snprintf(text, sizeof text, "%.130s; by a model that knows %s slices", image->reason,
@@ -115,7 +115,7 @@ static void judge(struct mrc_image_info *image, const struct mrc_contract *contr
             mrc_slices_check_grid(&image->geometry, extent, image->path, &options, &why);
         if (status != MRC_OK)
             object_to(image, status, why.text);
-        else if ((planes & 1u << MRC_CUT_AXIAL) == 0)
+        else if ((planes & (contract->planes | 1u << MRC_CUT_AXIAL)) == 0)
             name_plane(image, options.cut);
     }
     if (image->usable && image->contrast == MRC_CONTRAST_UNKNOWN) {
