@@ -55,9 +55,9 @@ static const char *const on[] = {"false", "true", NULL};
         "one: files and folders, or phantom, apart by commas, as mrcycle simulate takes them; "    \
         "needs a paired loss (--preset computed)")                                                 \
     ROW(simulate_labels, WORDS, 0, 0, DATA, "simulate-labels", "TABLE", DATA, NULL, "",            \
-        "simulate_labels", "What the maps' numbers mean: mrcycle simulate --labels")               \
+        "simulate_labels", "What the maps' numbers mean, as for mrcycle simulate")                 \
     ROW(simulate_config, WORDS, 0, 0, DATA, "simulate-config", "FILE", DATA, NULL, "",             \
-        "simulate_config", "Ranges that heads are drawn from: mrcycle simulate --config")          \
+        "simulate_config", "Ranges that heads are drawn from, as for mrcycle simulate")            \
     ROW(simulate_pairs, WHOLE, 1, 2147483647, TRAINING, "simulate-pairs", "N", DATA, NULL, "4000", \
         "simulate_pairs", "Computed pairs an epoch, where there is no SET")                        \
     ROW(simulate_share, REAL, 0, 1, TRAINING, "simulate-share", "PART", DATA, NULL, "0.5",         \
