@@ -94,7 +94,7 @@ SETS = [
      "DICOMDIR, an index|CTImageStorage without PixelData|not a DICOM|^truncated"),
     ("pydicom_test_files", 26, 0, {"unknown", "T2w"}, None,
      "Modality is|2 of 9 slices damaged|1 slice, expected",
-     "without PixelData|truncated|not a DICOM|NumberOfFrames|has the value representation|8320 bytes, expected 8192"),
+     "without PixelData|truncated|not a DICOM|NumberOfFrames|the data set is implicit little endian|8320 bytes, expected 8192"),
 ]
 # The files of nifti_edge that are not taken by their header, and why; every other one is.
 NIFTI = {
