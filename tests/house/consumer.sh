@@ -13,7 +13,7 @@ prefix=$work/moved
 unit=$prefix/share/mrcycle/examples/mrcycle-serve.service
 [ "$(grep -c "=$work/first/bin/mrcycle serve" "$unit")" = 2 ] || { cat "$unit" && exit 1; }
 if grep -E '@[A-Z_]+@|=/usr/bin/mrcycle|man:' "$unit"; then exit 1; fi
-unset CFLAGS LDFLAGS CPATH LD_LIBRARY_PATH
+unset CFLAGS LDFLAGS CPATH LD_LIBRARY_PATH MRCYCLE_MODEL_DIR
 
 echo "-- find_package"
 cmake -S "$source" -B "$work/cmake" -G Ninja "-DCMAKE_PREFIX_PATH=$prefix" "-DCMAKE_C_COMPILER=$cc" "-DCMAKE_C_FLAGS=$flags" \
