@@ -152,7 +152,7 @@ enum {
     TEXTS = 11 + 2 * MRC_CONTRACT_CONTRASTS + MRC_CONTRACT_KEYS,
     NUMBER_TEXT = 40,
     TRAINED_TEXT = 200,
-    CALIBRATION_TEXT = 8 * (MRC_CALIBRATION_HEADS + 1),
+    CALIBRATION_TEXT = 9 * (MRC_CALIBRATION_HEADS + 1),
     KEY_TEXT = 32
 };
 /* Of the figures: others would have another number. */
@@ -204,7 +204,7 @@ static void put_calibration(struct metadata *out, int which, const struct mrc_ca
     size_t used = (size_t)snprintf(text, CALIBRATION_TEXT, "%s", calibration_form);
     if (heads->count == 0) return;
     for (int64_t h = 0; h < heads->count; ++h) {
-        mrc_print_decimal(number, 7, heads->errors[h]);
+        mrc_print_decimal(number, 9, heads->errors[h]);
         used += (size_t)snprintf(text + used, CALIBRATION_TEXT - used, " %s", number);
     }
     contrast_key(out->calibration_keys[which], "calibration", contract, which);
