@@ -57,7 +57,8 @@ def report(model, name):
 
 run("phantom", "-o", at("heads"), "--subjects", str(HEADS), "--voxel", "9", "-q")
 whole, few = make_set("whole", HEADS), make_set("few", 8)
-model = ["--model", "t1w-t2w-64", "--allow-synthetic", "-q"]
+quick = ["--no-mirror", "--size", "32", "--allow-synthetic", "-q"]
+model = ["--model", "t1w-t2w-64", *quick]
 run("evaluate", whole, *model, "--calibrate", at("good.safetensors"))
 run("evaluate", few, *model, "--calibrate", at("few.safetensors"))
 run("evaluate", few, *model, "--calibrate", at("few.safetensors"), code=40)
@@ -73,7 +74,7 @@ said, page = report(at("few.safetensors"), "few_")
 check(said["CalibrationHeads"] == 8 and said["ExpectedError"] is None, f"report.json: {said['CalibrationHeads']}, {said['ExpectedError']}")
 check("not calibrated: 8 of 9 heads" in page, "report.html hides that the heads were too few")
 
-table = run("evaluate", whole, "--model", at("good.safetensors"), "--allow-synthetic", "-q")
+table = run("evaluate", whole, "--model", at("good.safetensors"), *quick)
 lines = [line for line in table.splitlines() if "calibrated:" in line]
 check(len(lines) == 2 and all(f"here in {HEADS} of {HEADS}" in line or f"here in {HEADS - 1} of {HEADS}" in line for line in lines), table)
 shutil.rmtree(work, ignore_errors=True)
