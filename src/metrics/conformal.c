@@ -5,11 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-
-static int ascending(const void *a, const void *b) {
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
+#include "base/order.h"
 
 /* Of `count` sorted values. */
 static double percentile(const float *sorted, size_t count, double part) {
@@ -49,22 +45,17 @@ enum mrc_status mrc_fitted_error(double *error, const float *image, const float 
     if (values == NULL) return mrc_fail(err, MRC_ERR_NOMEM, "out of memory for errors of voxels");
     for (size_t i = 0; i < n; ++i)
         if (mask[i]) *next++ = truth[i];
-    qsort(values, count, sizeof *values, ascending);
+    qsort(values, count, sizeof *values, mrc_ascending_float);
     const double range = percentile(values, count, 0.995) - percentile(values, count, 0.005);
     const struct line line = fit(image, truth, mask, n);
     next = values;
     for (size_t i = 0; i < n; ++i)
         if (mask[i])
             *next++ = (float)fabs(line.slope * (double)image[i] + line.offset - (double)truth[i]);
-    qsort(values, count, sizeof *values, ascending);
+    qsort(values, count, sizeof *values, mrc_ascending_float);
     if (range > 0.0) *error = percentile(values, count, part) / range;
     mrc_free(values);
     return MRC_OK;
-}
-
-static int ascending_double(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 size_t mrc_conformal_needed(double coverage) {
@@ -76,7 +67,7 @@ double mrc_conformal_bound(const double *errors, size_t count, double coverage) 
     double *sorted = rank >= 1 && rank <= count ? mrc_alloc(count, sizeof *sorted) : NULL;
     if (sorted == NULL) return (double)NAN;
     for (size_t i = 0; i < count; ++i) sorted[i] = errors[i];
-    qsort(sorted, count, sizeof *sorted, ascending_double);
+    qsort(sorted, count, sizeof *sorted, mrc_ascending_double);
     const double bound = sorted[rank - 1];
     mrc_free(sorted);
     return bound;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/order.h"
 
 struct slice {
     const float *v;
@@ -21,11 +22,6 @@ static bool counts(const struct slice *s, int64_t r, int64_t c) {
 
 static double at(const struct slice *s, int64_t r, int64_t c) {
     return (double)s->v[r * s->columns + c];
-}
-
-static int ascending(const void *a, const void *b) {
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
 }
 
 static double percentile(const float *sorted, size_t n, double p) {
@@ -60,7 +56,7 @@ static double *first_order(double *out, struct slice *s) {
         for (int64_t c = 0; c < s->columns; ++c)
             if (counts(s, r, c)) s->sorted[n++] = s->v[r * s->columns + c];
     if (n == 0) return out + MRC_RADIOMIC_FIRST_ORDER;
-    qsort(s->sorted, n, sizeof *s->sorted, ascending);
+    qsort(s->sorted, n, sizeof *s->sorted, mrc_ascending_float);
     for (size_t i = 0; i < n; ++i) mean += (double)s->sorted[i] / (double)n;
     for (size_t i = 0; i < n; ++i) {
         double d = (double)s->sorted[i] - mean;
@@ -135,7 +131,7 @@ static double *gradients(double *out, struct slice *s) {
             s->sorted[n++] = (float)sqrt(dx * dx + dy * dy);
         }
     if (n == 0) return out + MRC_RADIOMIC_GRADIENT;
-    qsort(s->sorted, n, sizeof *s->sorted, ascending);
+    qsort(s->sorted, n, sizeof *s->sorted, mrc_ascending_float);
     for (size_t i = 0; i < n; ++i) mean += (double)s->sorted[i] / (double)n;
     for (size_t i = 0; i < n; ++i)
         var += ((double)s->sorted[i] - mean) * ((double)s->sorted[i] - mean) / (double)n;

@@ -6,17 +6,13 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/order.h"
 
 enum { TISSUES = MRC_TISSUE_CLASSES, MOST_ROUNDS = 1000 };
 
 const char *mrc_tissue_class_name(int tissue) {
     static const char *const names[TISSUES] = {"dark", "middle", "bright"};
     return names[tissue];
-}
-
-static int ascending(const void *a, const void *b) {
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
 }
 
 /* The first of sorted v[n] that is not below `at`. */
@@ -66,7 +62,7 @@ enum mrc_status mrc_tissue_thresholds(double between[TISSUES - 1], const float *
         if (mask == NULL || mask[i] != 0) sorted[count++] = v[i];
     for (int t = 0; t + 1 < TISSUES; ++t) between[t] = (double)NAN;
     if (status == MRC_OK && count > 0) {
-        qsort(sorted, count, sizeof *sorted, ascending);
+        qsort(sorted, count, sizeof *sorted, mrc_ascending_float);
         for (size_t i = 0; i < count; ++i) sum[i + 1] = sum[i] + (double)sorted[i];
         lloyd(between, sorted, sum, count);
     }

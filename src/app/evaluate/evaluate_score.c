@@ -8,6 +8,7 @@
 #include "metrics/difference.h"
 #include "metrics/similarity.h"
 #include "metrics/tissue.h"
+#include "model/files/checkpoint.h"
 
 const char *mrc_score_name(int score) {
     static const char *const names[MRC_SCORE_COUNT] = {"psnr",
@@ -69,7 +70,7 @@ static enum mrc_status score_stack(double *value, const float *result,
     value[MRC_SCORE_CONSISTENCY] =
         mrc_slice_consistency(result, truth->pixels, truth->head, truth->count, plane);
     return mrc_fitted_error(&value[MRC_SCORE_ERROR_90], result, truth->pixels, truth->head,
-                            (size_t)(truth->count * plane), 0.9, err);
+                            (size_t)(truth->count * plane), MRC_CALIBRATION_COVERAGE, err);
 }
 
 enum mrc_status mrc_score_image(struct mrc_score_row *out, struct mrc_score_row *slices,

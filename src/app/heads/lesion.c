@@ -6,6 +6,7 @@
 
 #include "app/heads/grid.h"
 #include "base/alloc.h"
+#include "base/order.h"
 
 static const double FIELD_STEP_MM = 4.0;
 
@@ -103,11 +104,6 @@ static void find_place(int p[3], struct canvas *c, enum mrc_sim_tissue tissue) {
 
 /* --- Hyperintensities: the largest values of a field that grows towards the ventricles --- */
 
-static int ascending(const void *a, const void *b) {
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 #define EACH_BRAIN_VOXEL(c, p, stride)                                                             \
     for (int p[3] = {0, 0, (int)(c)->map->brain_lo[2]}; p[2] <= (int)(c)->map->brain_hi[2];        \
          p[2] += (stride))                                                                         \
@@ -129,7 +125,7 @@ static enum mrc_status paint_hyperintensities(struct canvas *c, struct mrc_error
     EACH_BRAIN_VOXEL(c, p, STRIDE)
     if (code_at(c, p) == MRC_SIM_WHITE && count < MOST) values[count++] = burden(c, p, pull);
     if (count > 0) {
-        qsort(values, count, sizeof *values, ascending);
+        qsort(values, count, sizeof *values, mrc_ascending_float);
         const float least = values[(size_t)((1.0 - part) * (double)(count - 1))];
         EACH_BRAIN_VOXEL(c, p, 1)
         if (code_at(c, p) == MRC_SIM_WHITE && burden(c, p, pull) > least)

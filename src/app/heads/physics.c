@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/order.h"
 
 static const double RADIANS = 0.017453292519943295;
 static const double T2_STAR = 0.7; /* of T2 */
@@ -394,15 +395,10 @@ void mrc_sim_signals_make(struct mrc_sim_signals *out, const struct mrc_sim_phys
 
 /* --- What is usual --- */
 
-static int ascending(const void *a, const void *b) {
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 enum { DRAWS = 401 };
 
 static float median_of(float *values) {
-    qsort(values, DRAWS, sizeof *values, ascending);
+    qsort(values, DRAWS, sizeof *values, mrc_ascending_float);
     return values[DRAWS / 2];
 }
 

@@ -12,6 +12,7 @@
 #include "app/heads/head.h"
 #include "app/heads/library.h"
 #include "base/alloc.h"
+#include "base/order.h"
 #include "base/parallel.h"
 #include "base/text.h"
 
@@ -108,11 +109,6 @@ static void choose_slice(struct mrc_sim_head *h, const struct mrc_sim_source_opt
 
 /* --- Which intensities are 0 and 1 --- */
 
-static int ascending(const void *a, const void *b) {
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 static bool is_in_core(const struct mrc_sim_map *m, const int p[3]) {
     float at[3];
     for (int r = 0; r < 3; ++r) at[r] = (float)p[r] / m->coarse_step[r];
@@ -172,7 +168,7 @@ static enum mrc_status find_limits(double lo[C], double hi[C], const struct mrc_
     }
     for (int c = 0; c < C; ++c) {
         float *v = values + (size_t)c * PLACES;
-        qsort(v, (size_t)found, sizeof *v, ascending);
+        qsort(v, (size_t)found, sizeof *v, mrc_ascending_float);
         const double last = found - 1;
         const bool silent = h->scan.stripped || h->scan.masked;
         const double air =
@@ -247,11 +243,6 @@ enum mrc_status mrc_sim_source_fetch(const mrc_sim_source *s, struct mrc_sim_sam
 
 /* --- True images --- */
 
-static int ascending_double(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* White matter's grey value in image c of some head. */
 static enum mrc_status white_level(double out[C], const mrc_sim_source *s, uint64_t number,
                                    struct mrc_error *err) {
@@ -280,7 +271,7 @@ static enum mrc_status settle_typical(mrc_sim_source *s, struct mrc_error *err) 
     for (int n = 0; st == MRC_OK && n < HEADS; ++n) st = white_level(level[n], s, (uint64_t)n, err);
     for (int c = 0; st == MRC_OK && c < C; ++c) {
         for (int n = 0; n < HEADS; ++n) one[n] = level[n][c];
-        qsort(one, HEADS, sizeof *one, ascending_double);
+        qsort(one, HEADS, sizeof *one, mrc_ascending_double);
         for (int t = 0; t < MRC_SIM_TISSUES; ++t) {
             s->typical.value[t][c] *= (float)one[HEADS / 2];
             s->typical.slope[t][c] *= (float)one[HEADS / 2];
