@@ -16,9 +16,7 @@ enum {
     KEY_MODALITY,
     KEY_MOVE,
     KEY_BIND,
-    KEY_MOST,
-    KEY_RETRIES,
-    KEY_WAIT
+    KEY_MOST
 };
 
 static const struct argp_option table[] = {
@@ -51,14 +49,7 @@ static const struct argp_option table[] = {
      .key = KEY_MOST,
      .arg = "N",
      .doc = "Fetch nothing when there are more images; default: 20000"},
-    {.name = "retries",
-     .key = KEY_RETRIES,
-     .arg = "N",
-     .doc = "Further attempts in a row that bring nothing; default: 4"},
-    {.name = "wait",
-     .key = KEY_WAIT,
-     .arg = "S",
-     .doc = "Seconds before the first of them, then twice as long each time; default: 2"},
+    MRC_NET_RETRY_ROWS("bring"),
     MRC_NET_OPTION_ROWS,
     {.name = "quiet", .key = 'q', .doc = "Say nothing but errors"},
     {0}};
@@ -110,9 +101,7 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     case KEY_BIND: take_key(o->bind, sizeof o->bind, "--bind", value, state); break;
     case KEY_MOST: o->most_images = mrc_option_integer(state, "--most", value, 1, 200000); break;
     case KEY_RETRIES:
-        o->retries = (int)mrc_option_integer(state, "--retries", value, 0, 1000);
-        break;
-    case KEY_WAIT: o->wait_s = mrc_option_number(state, "--wait", value, 0.0, 60.0); break;
+    case KEY_WAIT: return mrc_net_option_retry(&o->retries, &o->wait_s, key, value, state);
     case ARGP_KEY_ARG: mrc_option_fail(state, "'%s', expected options alone", value);
     case ARGP_KEY_END: check(a, state); break;
     default: return mrc_net_option(&o->peer, key, value, state);

@@ -6,7 +6,7 @@
 #include "cli/net_options.h"
 #include "cli/terminal.h"
 
-enum { KEY_TO = MRC_OPTION_OWN, KEY_LIST, KEY_RETRIES, KEY_WAIT, MOST_PATHS = 4096 };
+enum { KEY_TO = MRC_OPTION_OWN, KEY_LIST, MOST_PATHS = 4096 };
 
 static const struct argp_option table[] = {
     {.name = "to", .key = KEY_TO, .arg = "AET@host:port", .doc = "Where to store"},
@@ -14,14 +14,7 @@ static const struct argp_option table[] = {
      .key = KEY_LIST,
      .arg = "FILE",
      .doc = "Note here what was stored, and do not send again what is noted"},
-    {.name = "retries",
-     .key = KEY_RETRIES,
-     .arg = "N",
-     .doc = "Further attempts in a row that store nothing; default: 4"},
-    {.name = "wait",
-     .key = KEY_WAIT,
-     .arg = "S",
-     .doc = "Seconds before the first of them, then twice as long each time; default: 2"},
+    MRC_NET_RETRY_ROWS("store"),
     MRC_NET_OPTION_ROWS,
     {.name = "quiet", .key = 'q', .doc = "Say nothing but errors"},
     {0}};
@@ -39,9 +32,8 @@ static error_t parse(int key, char *value, struct argp_state *state) {
     case KEY_TO: mrc_net_option_peer(&a->options.peer, "--to", value, state); break;
     case KEY_LIST: a->options.list = value; break;
     case KEY_RETRIES:
-        a->options.retries = (int)mrc_option_integer(state, "--retries", value, 0, 1000);
-        break;
-    case KEY_WAIT: a->options.wait_s = mrc_option_number(state, "--wait", value, 0.0, 60.0); break;
+    case KEY_WAIT:
+        return mrc_net_option_retry(&a->options.retries, &a->options.wait_s, key, value, state);
     case ARGP_KEY_ARG:
         if (a->options.path_count == MOST_PATHS)
             mrc_option_fail(state, "more than %d paths", MOST_PATHS);

@@ -47,3 +47,14 @@ void mrc_net_option_check(const struct mrc_net_peer *peer, const struct argp_sta
     if (tls->cert[0] != '\0' && tls->ca[0] == '\0')
         mrc_option_fail(state, "--tls-cert needs --tls-ca: who is on the other side?");
 }
+
+error_t mrc_net_option_retry(int *retries, double *wait_s, int key, const char *value,
+                             const struct argp_state *state) {
+    switch (key) {
+    case KEY_RETRIES:
+        *retries = (int)mrc_option_integer(state, "--retries", value, 0, 1000);
+        return 0;
+    case KEY_WAIT: *wait_s = mrc_option_number(state, "--wait", value, 0.0, 60.0); return 0;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+}

@@ -1,4 +1,4 @@
-/* net_options.h: what echo and send share: who is spoken to, and how. */
+/* net_options.h: what echo, send and fetch share: who is spoken to, and how. */
 #ifndef MRC_CLI_NET_OPTIONS_H
 #define MRC_CLI_NET_OPTIONS_H
 
@@ -7,7 +7,15 @@
 #include "app/node/send.h"
 #include "cli/options.h"
 
-enum { KEY_AET = MRC_OPTION_OWN + 50, KEY_TLS_CA, KEY_TLS_CERT, KEY_TLS_KEY, KEY_TIMEOUT };
+enum {
+    KEY_AET = MRC_OPTION_OWN + 50,
+    KEY_TLS_CA,
+    KEY_TLS_CERT,
+    KEY_TLS_KEY,
+    KEY_TIMEOUT,
+    KEY_RETRIES,
+    KEY_WAIT
+};
 
 #define MRC_NET_OPTION_ROWS                                                                        \
     {.name = "aet", .key = KEY_AET, .arg = "AET", .doc = "Our AE title; default: MRCYCLE"},        \
@@ -28,7 +36,20 @@ enum { KEY_AET = MRC_OPTION_OWN + 50, KEY_TLS_CA, KEY_TLS_CERT, KEY_TLS_KEY, KEY
         .doc = "Longest wait for an answer; default: 60 seconds"                                   \
     }
 
+/* Of commands that try again. verb: what an attempt in vain does not do. */
+#define MRC_NET_RETRY_ROWS(verb)                                                                   \
+    {.name = "retries",                                                                            \
+     .key = KEY_RETRIES,                                                                           \
+     .arg = "N",                                                                                   \
+     .doc = "Further attempts in a row that " verb " nothing; default: 4"},                        \
+    {                                                                                              \
+        .name = "wait", .key = KEY_WAIT, .arg = "S",                                               \
+        .doc = "Seconds before the first of them, then twice as long each time; default: 2"        \
+    }
+
 /** 0, or ARGP_ERR_UNKNOWN when the key is none of the rows'. */
+error_t mrc_net_option_retry(int *retries, double *wait_s, int key, const char *value,
+                             const struct argp_state *state);
 error_t mrc_net_option(struct mrc_net_peer *peer, int key, const char *value,
                        const struct argp_state *state);
 void mrc_net_option_peer(struct mrc_net_peer *peer, const char *name, const char *value,
